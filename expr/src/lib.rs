@@ -1,0 +1,4 @@
+//! The Nix expression language: source text in, values out.
+#![forbid(unsafe_code)]
+
+pub mod hash;

@@ -1,0 +1,1 @@
+//! a directory tree as one byte stream, and its hash

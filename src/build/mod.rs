@@ -1,0 +1,4 @@
+//! From a derivation to valid output paths.
+
+pub mod sandbox;
+pub mod task;

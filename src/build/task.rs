@@ -1,0 +1,133 @@
+//! What a builder inside the binary (`builtin:...`) is given, and what it gives back. The builders
+//! themselves are below in the pipeline (`builders`, `python`); the queue only knows this trait.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::sandbox;
+use crate::{
+    derivation::Derivation,
+    store_path::{StorePath, StorePathError},
+};
+
+/// A set of builders inside the binary.
+pub trait Builtins: Sync {
+    /// Runs the builder of that name (what follows `builtin:`). It reads declared inputs only and
+    /// writes the task's outputs only. The caller hashes, scans and registers.
+    ///
+    /// # Errors
+    /// [`TaskError::Unknown`] where this set has no such builder; else what went wrong.
+    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError>;
+}
+
+/// One run of a builder inside the binary.
+pub struct Task<'a> {
+    /// The derivation being built.
+    pub derivation: &'a Derivation,
+    /// Where to write each output: a path that does not exist yet, in a folder that does.
+    pub outputs: &'a BTreeMap<String, PathBuf>,
+    /// A scratch folder that is removed afterwards, on the same file system as the outputs.
+    pub scratch: &'a Path,
+    /// The folder that holds the input store paths under their base names (the physical store).
+    pub store: &'a Path,
+    /// Every store path that this build may read: the closure of its inputs.
+    pub inputs: &'a [StorePath],
+    /// Runs a program of an input in the sandbox (see [`sandbox::Request`]).
+    pub sandbox: &'a (dyn Fn(&sandbox::Request) -> Result<(), TaskError> + Sync),
+    /// Takes a line for the log.
+    pub log: &'a (dyn Fn(&str) + Sync),
+    /// Takes how much is done, and of how much where that is known (bytes).
+    pub progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
+    /// Asks whether the build has been cancelled; long work looks at it now and then.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Why a builder inside the binary failed. The text is for the log and the failure report.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    /// No such builder.
+    #[error("there is no builder 'builtin:{0}'")]
+    Unknown(String),
+    /// The user or a sibling's failure stopped it.
+    #[error("cancelled")]
+    Cancelled,
+    /// An attribute is missing or is not what the builder expects.
+    #[error("attribute '{name}': {problem}")]
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// What is wrong and what was expected.
+        problem: String,
+    },
+    /// A fixed output's content is not what its hash says.
+    #[error("hash mismatch: specified {expected}, got {actual}")]
+    HashMismatch {
+        /// What the derivation says.
+        expected: crate::hash::Hash,
+        /// What the content has.
+        actual: crate::hash::Hash,
+    },
+    /// Reading or writing failed; fs-err's text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Anything else, with the place and what to do.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Task<'_> {
+    /// The text of an attribute, or nothing where it is not set. With `__structuredAttrs` use the
+    /// JSON instead.
+    ///
+    /// # Errors
+    /// Where the value is not UTF-8.
+    pub fn attribute(&self, name: &str) -> Result<Option<&str>, TaskError> {
+        let Some(value) = self.derivation.env.get(name) else { return Ok(None) };
+        std::str::from_utf8(value).map(Some).map_err(|_| TaskError::Attribute {
+            name: name.to_owned(),
+            problem: "expected UTF-8 text".to_owned(),
+        })
+    }
+
+    /// The text of an attribute that must be there.
+    ///
+    /// # Errors
+    /// Where it is not set or not UTF-8.
+    pub fn required(&self, name: &str) -> Result<&str, TaskError> {
+        self.attribute(name)?.ok_or_else(|| TaskError::Attribute {
+            name: name.to_owned(),
+            problem: "it is missing".to_owned(),
+        })
+    }
+
+    /// Where the output of that name is written.
+    ///
+    /// # Errors
+    /// Where the derivation has no such output.
+    pub fn output(&self, name: &str) -> Result<&Path, TaskError> {
+        self.outputs.get(name).map(PathBuf::as_path).ok_or_else(|| TaskError::Attribute {
+            name: "outputs".to_owned(),
+            problem: format!("an output '{name}' is expected"),
+        })
+    }
+
+    /// Where an input, given by its logical path or one below it, is to be read.
+    ///
+    /// # Errors
+    /// Where the path is not in the store, or not among the inputs.
+    pub fn input(&self, logical: &str) -> Result<PathBuf, TaskError> {
+        let fail = |problem: String| TaskError::Failed(problem);
+        let (path, rest) =
+            StorePath::split(logical).map_err(|e: StorePathError| fail(e.to_string()))?;
+        if !self.inputs.contains(&path) {
+            return Err(fail(format!("'{path}' is not an input of this derivation")));
+        }
+        if rest.split('/').any(|part| part == "..") {
+            return Err(fail(format!("'{logical}' leaves its store path")));
+        }
+        Ok(self.store.join(path.base()).join(rest.trim_start_matches('/')))
+    }
+}

@@ -1,0 +1,1 @@
+//! builders inside the binary

@@ -1,0 +1,66 @@
+//! A derivation: everything that a build depends on, as data. Its canonical encoding and identity
+//! are in the files beside this one; nothing here reads a file or runs anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::{hash::Hash, store_path::StorePath};
+
+/// A derivation with all its paths known. Strings of the language are bytes, so the values that a
+/// builder sees are bytes too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derivation {
+    /// The name; an output's path has it too, with `-<output>` behind it unless that is `out`.
+    pub name: String,
+    /// The platform that can build this, such as `x86_64-linux`, or `builtin`.
+    pub system: String,
+    /// The program to run, or `builtin:<name>`.
+    pub builder: Vec<u8>,
+    /// The program's arguments.
+    pub args: Vec<Vec<u8>>,
+    /// The environment of the builder, outputs included.
+    pub env: BTreeMap<String, Vec<u8>>,
+    /// With `__structuredAttrs`: the attributes as one JSON object. The builder finds them in a
+    /// file and `env` holds nothing but the outputs.
+    pub structured: Option<String>,
+    /// The outputs by name; never empty.
+    pub outputs: BTreeMap<String, Output>,
+    /// The derivations whose outputs this one reads, with the names of these outputs.
+    pub input_derivations: BTreeMap<StorePath, BTreeSet<String>>,
+    /// The store paths that this one reads and no derivation makes.
+    pub input_sources: BTreeSet<StorePath>,
+}
+
+/// One output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Where it will be.
+    pub path: StorePath,
+    /// For a fixed output, what it must hash to.
+    pub fixed: Option<Fixed>,
+}
+
+/// What a fixed output's content must be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// What is hashed.
+    pub mode: HashMode,
+    /// The hash that it must have.
+    pub hash: Hash,
+}
+
+/// What a hash of an output is taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HashMode {
+    /// The bytes of a single file that is not executable.
+    Flat,
+    /// The tree in Nix's archive format (`nar`), so that hashes known to Nix's users hold here.
+    Recursive,
+}
+
+impl Derivation {
+    /// Whether the content of the (only) output is known beforehand, so that the network is allowed.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.outputs.values().any(|o| o.fixed.is_some())
+    }
+}

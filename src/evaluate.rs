@@ -1,0 +1,1 @@
+//! Evaluation: implements the host of the language, gives owned derivations back.

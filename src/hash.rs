@@ -1,0 +1,60 @@
+//! The hashes of the pipeline: hashes as expressions write them (re-exported from the language),
+//! BLAKE3 tree hashes, and the digests of store paths, one `derive_key` context a purpose.
+
+pub use clutch_expr::hash::{
+    Algorithm, Format, Hash, Hasher, NIX32, ParseHashError, decode_nix32, encode_base16,
+    encode_nix32,
+};
+
+/// What a store path's digest is made from; each purpose has a BLAKE3 `derive_key` context of its
+/// own, so that bytes hashed for one purpose never collide with another's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// A derivation's record.
+    Derivation,
+    /// An output named by the identity of its derivation.
+    Output,
+    /// A tree taken from outside.
+    Source,
+    /// An output named by the hash of its content.
+    FixedOutput,
+    /// A text made by the evaluator.
+    Text,
+    /// The stand-in that `builtins.placeholder` gives for an output of the derivation being made.
+    Placeholder,
+}
+
+impl Purpose {
+    fn context(self) -> &'static str {
+        match self {
+            Self::Derivation => "clutch 2026 store path: derivation",
+            Self::Output => "clutch 2026 store path: output",
+            Self::Source => "clutch 2026 store path: source",
+            Self::FixedOutput => "clutch 2026 store path: fixed output",
+            Self::Text => "clutch 2026 store path: text",
+            Self::Placeholder => "clutch 2026 store path: placeholder",
+        }
+    }
+
+    /// A hasher keyed for this purpose.
+    #[must_use]
+    pub fn hasher(self) -> blake3::Hasher {
+        blake3::Hasher::new_derive_key(self.context())
+    }
+}
+
+/// The BLAKE3 Merkle hash of a directory tree (docs/formats.md, "Tree hash").
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TreeHash(pub [u8; 32]);
+
+impl std::fmt::Display for TreeHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&encode_base16(&self.0))
+    }
+}
+
+impl std::fmt::Debug for TreeHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}

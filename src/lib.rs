@@ -1,0 +1,22 @@
+//! clutch: a purely functional build store for Python environments. The modules stand in the order
+//! of the pipeline; a module uses only what stands above it (store-tests checks this).
+
+pub mod files;
+pub mod hash;
+pub mod store_path;
+
+pub mod derivation;
+pub mod evaluate;
+
+pub mod archive;
+pub mod store;
+
+pub mod build;
+pub mod builders;
+
+pub mod closure;
+pub mod transfer;
+
+pub mod python;
+
+pub mod cli;

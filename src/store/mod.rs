@@ -1,0 +1,1 @@
+//! the store: layout, index, insertion, references

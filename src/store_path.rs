@@ -1,0 +1,185 @@
+//! A store path: `/clutch/store/<digest>-<name>`, the same text on every machine, wherever the
+//! store is kept.
+
+use std::fmt;
+
+use crate::hash::{decode_nix32, encode_nix32};
+
+/// The logical store dir, in every hash and inside every build.
+pub const STORE_DIR: &str = "/clutch/store";
+
+/// How many characters the digest part has.
+pub const DIGEST_LEN: usize = 32;
+
+/// The longest name, as in Nix: a base name then has at most 244 characters, with room for a
+/// suffix such as `.lock`.
+const NAME_LEN: usize = 211;
+
+/// A path directly below the logical store dir. Ordered as its text is.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StorePath {
+    /// `<digest>-<name>`; checked when made.
+    base: Box<str>,
+}
+
+/// Why a text is not a store path or not a name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorePathError {
+    /// Not below the logical store dir.
+    #[error("'{0}' is not in the store dir '{STORE_DIR}'")]
+    Outside(String),
+    /// No digest of 32 base-32 characters and a dash in front.
+    #[error("'{0}' is not a store path: expected '<digest of 32 base-32 characters>-<name>'")]
+    Digest(String),
+    /// The name breaks a rule.
+    #[error("name '{name}' is not valid: {reason}")]
+    Name {
+        /// The name as given.
+        name: String,
+        /// The rule that it breaks.
+        reason: String,
+    },
+}
+
+/// Checks a name by Nix's rules: 1 to 211 characters out of letters, digits and `+-._?=`, and not
+/// `.`, `..` or these followed by `-`.
+///
+/// # Errors
+/// Names the rule that `name` breaks.
+pub fn check_name(name: &str) -> Result<(), StorePathError> {
+    let fail = |reason: String| Err(StorePathError::Name { name: name.to_owned(), reason });
+    if name.is_empty() {
+        return fail("it is empty".into());
+    }
+    if name.len() > NAME_LEN {
+        return fail(format!("it has {} characters, at most {NAME_LEN} are allowed", name.len()));
+    }
+    if matches!(name, "." | "..") || name.starts_with(".-") || name.starts_with("..-") {
+        return fail("it must not be '.' or '..' nor start with '.-' or '..-'".into());
+    }
+    let bad = |c: &char| !(c.is_ascii_alphanumeric() || "+-._?=".contains(*c));
+    if let Some(c) = name.chars().find(bad) {
+        return fail(format!("{c:?} is not allowed, only letters, digits and '+-._?='"));
+    }
+    Ok(())
+}
+
+impl StorePath {
+    /// The path of that digest and name.
+    ///
+    /// # Errors
+    /// Where the name is not valid.
+    pub fn new(digest: &[u8; 20], name: &str) -> Result<Self, StorePathError> {
+        check_name(name)?;
+        Ok(Self { base: format!("{}-{name}", encode_nix32(digest)).into() })
+    }
+
+    /// Reads `<digest>-<name>`.
+    ///
+    /// # Errors
+    /// Where the digest or the name is not valid.
+    pub fn from_base(base: &str) -> Result<Self, StorePathError> {
+        let bad = || StorePathError::Digest(base.to_owned());
+        let (digest, name) = base.split_at_checked(DIGEST_LEN).ok_or_else(bad)?;
+        decode_nix32(digest).ok_or_else(bad)?;
+        check_name(name.strip_prefix('-').ok_or_else(bad)?)?;
+        Ok(Self { base: base.into() })
+    }
+
+    /// Reads a whole path, `/clutch/store/<digest>-<name>`.
+    ///
+    /// # Errors
+    /// Where the text is not directly below the store dir, or its base name is not valid.
+    pub fn parse(path: &str) -> Result<Self, StorePathError> {
+        match path.strip_prefix(STORE_DIR).and_then(|p| p.strip_prefix('/')) {
+            Some(base) => Self::from_base(base),
+            None => Err(StorePathError::Outside(path.to_owned())),
+        }
+    }
+
+    /// Reads a path in the store or below a store path: the store path, and what follows it
+    /// (empty, or starting with a slash).
+    ///
+    /// # Errors
+    /// As [`StorePath::parse`].
+    pub fn split(path: &str) -> Result<(Self, &str), StorePathError> {
+        let outside = || StorePathError::Outside(path.to_owned());
+        let inside =
+            path.strip_prefix(STORE_DIR).and_then(|p| p.strip_prefix('/')).ok_or_else(outside)?;
+        let end = inside.find('/').unwrap_or(inside.len());
+        Ok((Self::from_base(&inside[..end])?, &inside[end..]))
+    }
+
+    /// `<digest>-<name>`: the file name below the store dir.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The digest as its 32 characters: what a reference scan looks for.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.base[..DIGEST_LEN]
+    }
+
+    /// The name behind the digest.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.base[DIGEST_LEN + 1..]
+    }
+
+    /// Whether this is the path of a derivation's record.
+    #[must_use]
+    pub fn is_derivation(&self) -> bool {
+        self.base.ends_with(".drv")
+    }
+}
+
+/// The whole logical path.
+impl fmt::Display for StorePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{STORE_DIR}/{}", self.base)
+    }
+}
+
+impl fmt::Debug for StorePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_back() {
+        let path = StorePath::new(&[7; 20], "python-3.11.2").unwrap();
+        assert_eq!(StorePath::parse(&path.to_string()), Ok(path.clone()));
+        assert_eq!(path.name(), "python-3.11.2");
+        let below = format!("{path}/bin/python3");
+        assert_eq!(StorePath::split(&below), Ok((path, "/bin/python3")));
+    }
+
+    #[test]
+    fn what_is_no_store_path_is_refused() {
+        for text in [
+            "",
+            "/clutch/store",
+            "/clutch/store/",
+            "/nix/store/00000000000000000000000000000000-x",
+            "/clutch/store/0000000000000000000000000000000-x",
+            "/clutch/store/0000000000000000000000000000000e-x",
+            "/clutch/store/00000000000000000000000000000000",
+            "/clutch/store/00000000000000000000000000000000-",
+            "/clutch/store/00000000000000000000000000000000-..",
+            "/clutch/store/00000000000000000000000000000000-a b",
+            "/clutch/store/00000000000000000000000000000000-a/b",
+            "/clutch/store/0000000000000000000000000000000é-x",
+        ] {
+            assert!(StorePath::parse(text).is_err(), "{text}");
+        }
+        assert!(check_name(&"x".repeat(211)).is_ok());
+        assert!(check_name(&"x".repeat(212)).is_err());
+    }
+}
