@@ -35,7 +35,10 @@ pub struct Task<'a> {
     pub store: &'a Path,
     /// Every store path that this build may read: the closure of its inputs.
     pub inputs: &'a [StorePath],
-    /// Runs a program of an input in the sandbox (see [`sandbox::Request`]).
+    /// Runs a program of an input in the sandbox, its output into the log. The closure of the inputs
+    /// shows read-only at its own paths without being asked for, and `/build` is a fresh folder
+    /// unless the request binds one; whatever is to be written (the scratch folder, an output) must
+    /// exist and be bound writable. An exit status other than 0 is an error.
     pub sandbox: &'a (dyn Fn(&sandbox::Request) -> Result<(), TaskError> + Sync),
     /// Takes a line for the log.
     pub log: &'a (dyn Fn(&str) + Sync),

@@ -1,0 +1,99 @@
+//! What to run, and all that it may see and use.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// What to run, and all that it may see. Everything not named here is absent.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// The program: an absolute path inside the sandbox.
+    pub program: Vec<u8>,
+    /// Its arguments (without the program).
+    pub args: Vec<Vec<u8>>,
+    /// Its whole environment.
+    pub env: Vec<(String, Vec<u8>)>,
+    /// The working directory inside.
+    pub cwd: PathBuf,
+    /// A folder of the host that shows read-only as `/`, with `/build`, `/tmp`, `/proc`, `/dev` and
+    /// the binds on top; without one the root is empty.
+    pub root: Option<PathBuf>,
+    /// What is bound in, in this order: a later one may lie inside an earlier one.
+    pub binds: Vec<Bind>,
+    /// Whether the network of the host is reachable, with its name resolution and certificates:
+    /// only for what is checked by hash afterwards.
+    pub network: bool,
+    /// What it may use.
+    pub limits: Limits,
+}
+
+/// A file or folder of the host that shows inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bind {
+    /// Where it is on the host.
+    pub host: PathBuf,
+    /// The absolute path where it shows; made (and its parents) where it is missing.
+    pub inside: PathBuf,
+    /// Whether it may be written to.
+    pub writable: bool,
+}
+
+/// What a process may use before it is ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Limits {
+    /// The longest time from start to end.
+    pub wall: Option<Duration>,
+    /// The longest time without a byte of output.
+    pub silence: Option<Duration>,
+    /// The most bytes of output.
+    pub log_bytes: Option<u64>,
+}
+
+impl Request {
+    /// Runs `program` in `/build` with an empty environment; it sees nothing yet.
+    #[must_use]
+    pub fn new(program: impl Into<Vec<u8>>) -> Self {
+        Self {
+            program: program.into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: PathBuf::from("/build"),
+            root: None,
+            binds: Vec::new(),
+            network: false,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: Into<Vec<u8>>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Adds a variable.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Shows a file or folder of the host, not to be written to.
+    #[must_use]
+    pub fn read_only(self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Self {
+        self.bind(host.as_ref(), inside.as_ref(), false)
+    }
+
+    /// Shows a file or folder of the host that may be written to.
+    #[must_use]
+    pub fn writable(self, host: impl AsRef<Path>, inside: impl AsRef<Path>) -> Self {
+        self.bind(host.as_ref(), inside.as_ref(), true)
+    }
+
+    fn bind(mut self, host: &Path, inside: &Path, writable: bool) -> Self {
+        self.binds.push(Bind { host: host.into(), inside: inside.into(), writable });
+        self
+    }
+}
