@@ -2,3 +2,5 @@
 #![forbid(unsafe_code)]
 
 pub mod hash;
+pub mod text;
+pub mod versions;

@@ -1,0 +1,6 @@
+//! The small texts that values are written as: quoted strings, attribute names, floats, XML.
+//! Everything here is a function from bytes to bytes and knows nothing of values.
+
+pub mod float;
+pub mod quote;
+pub mod xml;
