@@ -1,1 +1,9 @@
-//! builders inside the binary
+//! Builders inside the binary: frequent trusted work without a process. They read declared inputs
+//! only and write their output only; the queue hashes, scans and registers.
+
+pub mod archive_error;
+pub mod compression;
+pub mod deb;
+pub mod entry_name;
+pub mod tarball;
+pub mod tree;

@@ -1,0 +1,57 @@
+//! Why an archive was refused: the archive, the entry, the reason.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
+
+/// Why an archive cannot be unpacked. Nothing of it may be used then.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// One entry is wrong or unsafe.
+    #[error("{}: entry '{entry}': {reason}", archive.display())]
+    Entry {
+        /// The archive's path.
+        archive: PathBuf,
+        /// The entry's name as the archive writes it.
+        entry: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The archive as a whole is wrong.
+    #[error("{}: {reason}", archive.display())]
+    Archive {
+        /// The archive's path.
+        archive: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl ArchiveError {
+    /// An error about one entry; bytes of its name that are not UTF-8 are shown replaced.
+    pub fn entry(archive: &Path, entry: impl AsRef<[u8]>, reason: impl Into<String>) -> Self {
+        Self::Entry {
+            archive: archive.to_owned(),
+            entry: String::from_utf8_lossy(entry.as_ref()).into_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error about the whole archive.
+    pub fn archive(archive: &Path, reason: impl Into<String>) -> Self {
+        Self::Archive { archive: archive.to_owned(), reason: reason.into() }
+    }
+}
+
+impl From<ArchiveError> for crate::build::task::TaskError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Io(error) => Self::Io(error),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}

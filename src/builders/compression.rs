@@ -1,0 +1,47 @@
+//! Compressed streams, recognised by their first bytes.
+
+use std::io::{self, BufRead, Read};
+
+/// How a stream is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// The .xz container.
+    Xz,
+    /// RFC 8878.
+    Zstd,
+    /// bzip2.
+    Bzip2,
+}
+
+impl Compression {
+    /// What the first bytes of a stream say.
+    #[must_use]
+    pub fn of(start: &[u8]) -> Self {
+        match start {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [b'B', b'Z', b'h', ..] => Self::Bzip2,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Decompresses `stream` by what its first bytes say. Several members one after the other read as
+/// one.
+///
+/// # Errors
+/// Where the first bytes cannot be read or the decoder cannot be made.
+pub fn reader<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+    Ok(match Compression::of(stream.fill_buf()?) {
+        Compression::None => Box::new(stream),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),
+        Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(stream)),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(stream)?),
+        Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(stream)),
+    })
+}

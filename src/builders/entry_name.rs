@@ -1,0 +1,102 @@
+//! The names of archive entries, and the targets of links, before anything is written. Knows text
+//! only, no files.
+
+/// Checks an entry's name and brings it into the form `a/b/c`: `./` in front and empty or `.`
+/// parts are dropped. The root itself gives the empty text.
+///
+/// # Errors
+/// The reason: absolute, a `..` part, a NUL byte, a backslash-separated or drive path, or bytes
+/// that are not UTF-8.
+pub fn clean(name: &[u8]) -> Result<String, &'static str> {
+    let text = std::str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
+    if text.is_empty() {
+        return Err("the name is empty");
+    }
+    if text.contains('\0') {
+        return Err("the name has a NUL byte");
+    }
+    if text.starts_with('/') {
+        return Err("the name is absolute");
+    }
+    let mut out = String::with_capacity(text.len());
+    for part in text.split('/') {
+        match part {
+            "" | "." => continue,
+            ".." => return Err("the name has a '..' part"),
+            part if part.len() > 255 => return Err("a part of the name is longer than 255 bytes"),
+            _ => {}
+        }
+        if !out.is_empty() {
+            out.push('/');
+        }
+        out.push_str(part);
+    }
+    Ok(out)
+}
+
+/// Whether a relative link at `name` (clean) leads to a place inside the root, read as text: no
+/// `..` climbs above the root at any point.
+#[must_use]
+pub fn link_stays_inside(name: &str, target: &str) -> bool {
+    if target.starts_with('/') {
+        return false;
+    }
+    let mut depth = name.split('/').count() - 1;
+    for part in target.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if depth == 0 => return false,
+            ".." => depth -= 1,
+            _ => depth += 1,
+        }
+    }
+    true
+}
+
+/// Drops the first `count` parts of a clean name; nothing where no part is left.
+#[must_use]
+pub fn strip(name: &str, count: usize) -> Option<&str> {
+    let mut rest = name;
+    for _ in 0..count {
+        rest = rest.split_once('/')?.1;
+    }
+    (!rest.is_empty()).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_brought_into_one_form() {
+        assert_eq!(clean(b"./usr//lib/./x"), Ok("usr/lib/x".into()));
+        assert_eq!(clean(b"./"), Ok(String::new()));
+        assert_eq!(clean(b"a\\b"), Ok("a\\b".into()));
+    }
+
+    #[test]
+    fn unsafe_names_are_refused() {
+        for name in [&b""[..], b"/etc/passwd", b"a/../b", b"..", b"a/..", b"a\0b", b"\xff", b"//a"]
+        {
+            assert!(clean(name).is_err(), "{name:?}");
+        }
+        assert!(clean(&[b'x'; 256]).is_err());
+    }
+
+    #[test]
+    fn links_are_followed_as_text() {
+        assert!(link_stays_inside("a/b", "../c"));
+        assert!(link_stays_inside("a", "b/../c"));
+        assert!(!link_stays_inside("a", "../c"));
+        assert!(!link_stays_inside("a/b", "../../c"));
+        assert!(!link_stays_inside("a/b", "x/../../../c"));
+        assert!(!link_stays_inside("a", "/c"));
+    }
+
+    #[test]
+    fn stripping_counts_parts() {
+        assert_eq!(strip("a/b/c", 1), Some("b/c"));
+        assert_eq!(strip("a", 1), None);
+        assert_eq!(strip("a", 0), Some("a"));
+    }
+}

@@ -1,0 +1,378 @@
+//! Writes the entries of archives below one folder, so that no entry can reach outside it, through
+//! a link, or over another entry. Several threads, and several archives, may write at once.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Condvar, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
+
+/// How much one tree may hold, so that a small archive cannot fill the disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes of all files together.
+    pub bytes: u64,
+    /// Files, folders and links together.
+    pub entries: usize,
+}
+
+impl Limits {
+    /// What an archive of `size` bytes may grow to: 1 GiB and 200 times its size.
+    #[must_use]
+    pub fn for_archive(size: u64) -> Self {
+        Self { bytes: (1 << 30) + size.saturating_mul(200), entries: 2_000_000 }
+    }
+}
+
+/// Which link targets are allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// Only relative ones that stay below the root.
+    Inside,
+    /// Absolute ones too: the tree is meant to be a root file system. They are kept as text.
+    Absolute,
+}
+
+/// A folder that is being filled.
+pub struct Tree {
+    root: PathBuf,
+    links: Links,
+    limits: Limits,
+    bytes: AtomicU64,
+    known: Mutex<BTreeMap<String, Kind>>,
+    written: Condvar,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Directory,
+    Writing,
+    File { executable: bool },
+    Link,
+}
+
+/// Why an entry was not written: a reason to be put beside its archive and name, or the disk.
+#[derive(Debug)]
+pub enum Refused {
+    /// The entry is at fault.
+    Reason(String),
+    /// Reading or writing failed.
+    Io(io::Error),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+fn refuse<T>(reason: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused::Reason(reason.into()))
+}
+
+impl Tree {
+    /// Makes the folder `root` where it does not exist.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn create(root: &Path, links: Links, limits: Limits) -> io::Result<Self> {
+        fs::create_dir_all(root)?;
+        Ok(Self {
+            root: root.to_owned(),
+            links,
+            limits,
+            bytes: AtomicU64::new(0),
+            known: Mutex::default(),
+            written: Condvar::new(),
+        })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// How many bytes all files have so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Makes a folder and those above it. One that exists is left as it is.
+    ///
+    /// # Errors
+    /// Where a file or link has that name or one above it.
+    pub fn directory(&self, name: &str) -> Result<(), Refused> {
+        let mut known = self.lock();
+        self.parents(&mut known, name)?;
+        if name.is_empty() { Ok(()) } else { self.one_directory(&mut known, name) }
+    }
+
+    /// Writes a file of `size` bytes. A second file of the same name must have the same content.
+    ///
+    /// # Errors
+    /// Where the name is taken, the content is shorter or longer than `size`, or a limit is passed.
+    pub fn file(
+        &self,
+        name: &str,
+        executable: bool,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Refused> {
+        if !self.claim(name, Kind::Writing)? {
+            return self.same_file(name, executable, size, content);
+        }
+        let result = self.write(name, executable, size, content);
+        let mut known = self.lock();
+        if result.is_ok() {
+            known.insert(name.to_owned(), Kind::File { executable });
+        } else {
+            known.remove(name);
+        }
+        self.written.notify_all();
+        result
+    }
+
+    /// Makes a symbolic link. A second one of the same name must have the same target.
+    ///
+    /// # Errors
+    /// Where the name is taken or the target is not allowed.
+    pub fn link(&self, name: &str, target: &str) -> Result<(), Refused> {
+        if target.is_empty() || target.contains('\0') {
+            return refuse("the link's target is empty or has a NUL byte");
+        }
+        let absolute = target.starts_with('/');
+        if absolute && self.links == Links::Inside {
+            return refuse(format!("the link's target '{target}' is absolute"));
+        }
+        if !absolute && !super::entry_name::link_stays_inside(name, target) {
+            return refuse(format!("the link's target '{target}' leaves the archive"));
+        }
+        let path = self.root.join(name);
+        if self.claim(name, Kind::Link)? {
+            return Ok(fs::os::unix::fs::symlink(target, path)?);
+        }
+        let old = fs::symlink_metadata(&path)?;
+        if !old.is_symlink() || fs::read_link(&path)?.as_os_str() != target {
+            return refuse("two entries of that name differ");
+        }
+        Ok(())
+    }
+
+    /// Makes a second name for a file that this tree holds already.
+    ///
+    /// # Errors
+    /// Where `target` (clean) is no file of this tree, or the name is taken.
+    pub fn hard_link(&self, name: &str, target: &str) -> Result<(), Refused> {
+        let kind = self.lock().get(target).copied();
+        let Some(kind @ Kind::File { .. }) = kind else {
+            return refuse(format!("the hard link's target '{target}' is no earlier file"));
+        };
+        if name == target {
+            return Ok(());
+        }
+        if !self.claim(name, kind)? {
+            return refuse("two entries have that name");
+        }
+        Ok(fs::hard_link(self.root.join(target), self.root.join(name))?)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Kind>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a name for a new entry; false where one of that name stands already.
+    fn claim(&self, name: &str, kind: Kind) -> Result<bool, Refused> {
+        if name.is_empty() {
+            return refuse("the root can only be a folder");
+        }
+        let mut known = self.lock();
+        while known.get(name) == Some(&Kind::Writing) {
+            known = self.written.wait(known).unwrap_or_else(PoisonError::into_inner);
+        }
+        match known.get(name) {
+            Some(Kind::Directory) => return refuse("a folder has that name"),
+            Some(_) => return Ok(false),
+            None => {}
+        }
+        self.parents(&mut known, name)?;
+        self.count(&mut known, name, kind)?;
+        Ok(true)
+    }
+
+    fn count(
+        &self,
+        known: &mut BTreeMap<String, Kind>,
+        name: &str,
+        kind: Kind,
+    ) -> Result<(), Refused> {
+        if known.len() >= self.limits.entries {
+            return refuse(format!("more than {} entries", self.limits.entries));
+        }
+        known.insert(name.to_owned(), kind);
+        Ok(())
+    }
+
+    /// Makes every folder above `name`; what stands there must be a real folder.
+    fn parents(&self, known: &mut BTreeMap<String, Kind>, name: &str) -> Result<(), Refused> {
+        let Some((parent, _)) = name.rsplit_once('/') else { return Ok(()) };
+        match known.get(parent) {
+            Some(Kind::Directory) => return Ok(()),
+            Some(_) => return refuse(format!("'{parent}' above it is not a folder")),
+            None => {}
+        }
+        self.parents(known, parent)?;
+        self.one_directory(known, parent)
+    }
+
+    fn one_directory(&self, known: &mut BTreeMap<String, Kind>, name: &str) -> Result<(), Refused> {
+        match known.get(name) {
+            Some(Kind::Directory) => return Ok(()),
+            Some(_) => return refuse(format!("'{name}' is both a folder and something else")),
+            None => {}
+        }
+        let path = self.root.join(name);
+        match fs::create_dir(&path) {
+            Ok(()) => {}
+            // made before this tree was opened
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                if !fs::symlink_metadata(&path)?.is_dir() {
+                    return refuse(format!("'{name}' exists and is not a folder"));
+                }
+            }
+            Err(e) => return Err(e.into()),
+        }
+        self.count(known, name, Kind::Directory)
+    }
+
+    fn write(
+        &self,
+        name: &str,
+        executable: bool,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Refused> {
+        let total = self.bytes.fetch_add(size, Ordering::Relaxed).saturating_add(size);
+        if total > self.limits.bytes {
+            return refuse(format!(
+                "the archive unpacks to more than {} bytes, which is out of proportion to its size",
+                self.limits.bytes
+            ));
+        }
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(if executable { 0o755 } else { 0o644 })
+            .open(self.root.join(name))?;
+        let copied = io::copy(&mut content.take(size), &mut file)?;
+        if copied != size {
+            return refuse(format!("it ends after {copied} of {size} bytes"));
+        }
+        file.flush()?;
+        Ok(())
+    }
+
+    fn same_file(
+        &self,
+        name: &str,
+        executable: bool,
+        size: u64,
+        content: &mut dyn Read,
+    ) -> Result<(), Refused> {
+        let same_kind = self.lock().get(name) == Some(&Kind::File { executable });
+        let path = self.root.join(name);
+        if !same_kind || fs::symlink_metadata(&path)?.len() != size {
+            return refuse("two entries of that name differ");
+        }
+        let mut old = io::BufReader::new(fs::File::open(path)?);
+        let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+        let mut content = content.take(size);
+        loop {
+            let count = content.read(&mut left)?;
+            if count == 0 {
+                return Ok(());
+            }
+            old.read_exact(&mut right[..count])?;
+            if left[..count] != right[..count] {
+                return refuse("two entries of that name differ");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(links: Links) -> (tempfile::TempDir, Tree) {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { bytes: 100, entries: 10 };
+        let tree = Tree::create(&dir.path().join("t"), links, limits).unwrap();
+        (dir, tree)
+    }
+
+    fn put(tree: &Tree, name: &str, text: &str) -> Result<(), Refused> {
+        tree.file(name, false, text.len() as u64, &mut text.as_bytes())
+    }
+
+    fn reason(result: Result<(), Refused>) -> String {
+        match result.unwrap_err() {
+            Refused::Reason(reason) => reason,
+            Refused::Io(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let (dir, tree) = tree(Links::Absolute);
+        tree.link("a", dir.path().to_str().unwrap()).unwrap();
+        assert!(reason(put(&tree, "a/x", "1")).contains("not a folder"));
+        assert!(reason(put(&tree, "a", "1")).contains("differ"));
+        assert!(!dir.path().join("x").exists());
+        // a link made behind the tree's back
+        fs::os::unix::fs::symlink(dir.path(), tree.root().join("b")).unwrap();
+        assert!(reason(put(&tree, "b/x", "1")).contains("not a folder"));
+    }
+
+    #[test]
+    fn duplicates_must_agree() {
+        let (_dir, tree) = tree(Links::Inside);
+        put(&tree, "d/x", "12").unwrap();
+        put(&tree, "d/x", "12").unwrap();
+        assert!(reason(put(&tree, "d/x", "13")).contains("differ"));
+        assert!(reason(put(&tree, "d/x", "123")).contains("differ"));
+        assert!(reason(put(&tree, "d", "1")).contains("folder"));
+        assert!(reason(tree.directory("d/x")).contains("both"));
+        tree.link("l", "d/x").unwrap();
+        tree.link("l", "d/x").unwrap();
+        assert!(reason(tree.link("l", "d")).contains("differ"));
+    }
+
+    #[test]
+    fn links_stay_inside() {
+        let (_dir, tree) = tree(Links::Inside);
+        assert!(reason(tree.link("a", "/etc")).contains("absolute"));
+        assert!(reason(tree.link("a", "../x")).contains("leaves"));
+        assert!(reason(tree.hard_link("a", "nothing")).contains("no earlier file"));
+        put(&tree, "f", "1").unwrap();
+        tree.hard_link("g", "f").unwrap();
+        assert_eq!(fs::read_to_string(tree.root().join("g")).unwrap(), "1");
+    }
+
+    #[test]
+    fn limits_hold() {
+        let (_dir, tree) = tree(Links::Inside);
+        let short = tree.file("y", false, 10, &mut &b"123"[..]);
+        assert!(reason(short).contains("after 3 of 10"));
+        assert!(reason(put(&tree, "x", &"x".repeat(91))).contains("more than 100 bytes"));
+        let full = (0..11).map(|n| tree.directory(&format!("d{n}"))).find(Result::is_err);
+        assert!(reason(full.unwrap()).contains("10 entries"));
+    }
+}
