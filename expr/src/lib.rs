@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod hash;
+pub mod json;
 pub mod text;
 pub mod versions;
