@@ -7,3 +7,4 @@ pub mod deb;
 pub mod entry_name;
 pub mod tarball;
 pub mod tree;
+pub mod zip_file;
