@@ -6,12 +6,14 @@ pub use clutch_expr::hash::{
     encode_nix32,
 };
 
-/// What a store path's digest is made from; each purpose has a BLAKE3 `derive_key` context of its
+/// What a digest is made from; each purpose has a BLAKE3 `derive_key` context of its
 /// own, so that bytes hashed for one purpose never collide with another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A derivation's record.
+    /// A derivation's canonical encoding.
     Derivation,
+    /// A derivation modulo its fixed inputs: what its outputs' paths depend on.
+    Identity,
     /// An output named by the identity of its derivation.
     Output,
     /// A tree taken from outside.
@@ -22,17 +24,24 @@ pub enum Purpose {
     Text,
     /// The stand-in that `builtins.placeholder` gives for an output of the derivation being made.
     Placeholder,
+    /// The list of a directory's entries, in a tree hash.
+    Directory,
+    /// A whole tree: the kind and the hash of its root.
+    Tree,
 }
 
 impl Purpose {
     fn context(self) -> &'static str {
         match self {
             Self::Derivation => "clutch 2026 store path: derivation",
+            Self::Identity => "clutch 2026 derivation identity",
             Self::Output => "clutch 2026 store path: output",
             Self::Source => "clutch 2026 store path: source",
             Self::FixedOutput => "clutch 2026 store path: fixed output",
             Self::Text => "clutch 2026 store path: text",
             Self::Placeholder => "clutch 2026 store path: placeholder",
+            Self::Directory => "clutch 2026 tree hash: directory",
+            Self::Tree => "clutch 2026 tree hash: tree",
         }
     }
 

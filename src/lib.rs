@@ -1,6 +1,7 @@
 //! clutch: a purely functional build store for Python environments. The modules stand in the order
 //! of the pipeline; a module uses only what stands above it (store-tests checks this).
 
+pub mod codec;
 pub mod files;
 pub mod hash;
 pub mod store_path;

@@ -1,9 +1,9 @@
 //! A store path: `/clutch/store/<digest>-<name>`, the same text on every machine, wherever the
 //! store is kept.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crate::hash::{decode_nix32, encode_nix32};
+use crate::hash::{Purpose, TreeHash, decode_nix32, encode_nix32};
 
 /// The logical store dir, in every hash and inside every build.
 pub const STORE_DIR: &str = "/clutch/store";
@@ -15,11 +15,11 @@ pub const DIGEST_LEN: usize = 32;
 /// suffix such as `.lock`.
 const NAME_LEN: usize = 211;
 
-/// A path directly below the logical store dir. Ordered as its text is.
+/// A path directly below the logical store dir. Ordered as its text is; a clone costs a counter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorePath {
     /// `<digest>-<name>`; checked when made.
-    base: Box<str>,
+    base: Arc<str>,
 }
 
 /// Why a text is not a store path or not a name.
@@ -72,6 +72,36 @@ impl StorePath {
     pub fn new(digest: &[u8; 20], name: &str) -> Result<Self, StorePathError> {
         check_name(name)?;
         Ok(Self { base: format!("{}-{name}", encode_nix32(digest)).into() })
+    }
+
+    /// The path of a tree taken from outside: it depends on the tree and the name only.
+    ///
+    /// # Errors
+    /// Where the name is not valid.
+    pub fn of_source(tree: &TreeHash, name: &str) -> Result<Self, StorePathError> {
+        let mut hasher = Purpose::Source.hasher();
+        hasher.update(&tree.0).update(name.as_bytes());
+        Self::new(&digest(&hasher), name)
+    }
+
+    /// The path of a text made by the evaluator, with the store paths that it refers to.
+    ///
+    /// # Errors
+    /// Where the name is not valid.
+    pub fn of_text(
+        text: &[u8],
+        references: &BTreeSet<Self>,
+        name: &str,
+    ) -> Result<Self, StorePathError> {
+        let mut hasher = Purpose::Text.hasher();
+        hasher.update(blake3::hash(text).as_bytes());
+        hasher.update(&(references.len() as u64).to_le_bytes());
+        for reference in references {
+            hasher.update(&(reference.base.len() as u64).to_le_bytes());
+            hasher.update(reference.base.as_bytes());
+        }
+        hasher.update(name.as_bytes());
+        Self::new(&digest(&hasher), name)
     }
 
     /// Reads `<digest>-<name>`.
@@ -133,6 +163,13 @@ impl StorePath {
     pub fn is_derivation(&self) -> bool {
         self.base.ends_with(".drv")
     }
+}
+
+/// The first 160 bits of the hash.
+pub(crate) fn digest(hasher: &blake3::Hasher) -> [u8; 20] {
+    let mut out = [0; 20];
+    hasher.finalize_xof().fill(&mut out);
+    out
 }
 
 /// The whole logical path.

@@ -1,7 +1,16 @@
 //! A derivation: everything that a build depends on, as data. Its canonical encoding and identity
 //! are in the files beside this one; nothing here reads a file or runs anything.
 
+mod encoding;
+mod identity;
+mod record;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use identity::{
+    Draft, DraftOutputs, Identities, Identity, IdentityError, fixed_path, placeholder,
+};
+pub use record::RecordError;
 
 use crate::{hash::Hash, store_path::StorePath};
 
@@ -64,3 +73,6 @@ impl Derivation {
         self.outputs.values().any(|o| o.fixed.is_some())
     }
 }
+
+#[cfg(test)]
+mod tests;

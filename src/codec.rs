@@ -1,0 +1,136 @@
+//! Stored records: a magic, a version, then bincode. The only place that knows bincode; what it
+//! writes is stored and sent, never hashed (docs/formats.md, "Records").
+
+use bincode::{
+    Decode, Encode,
+    config::{Configuration, Fixint, Limit, LittleEndian},
+};
+
+/// The most memory that a record may make a reader reserve.
+const LIMIT: usize = 1 << 28;
+
+type Config = Configuration<LittleEndian, Fixint, Limit<LIMIT>>;
+
+const CONFIG: Config = bincode::config::standard()
+    .with_little_endian()
+    .with_fixed_int_encoding()
+    .with_limit::<LIMIT>();
+
+/// What a record is: the eight bytes that it starts with, and the version that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Kind {
+    /// The first bytes of every record of this kind.
+    pub magic: [u8; 8],
+    /// The version of its fields.
+    pub version: u16,
+    /// What to call it in messages, such as `a derivation`.
+    pub what: &'static str,
+}
+
+/// Why bytes are not a record of the kind that was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The first bytes are others.
+    #[error("this is not {0}: its first bytes are others")]
+    Magic(&'static str),
+    /// Made by a program that writes another version.
+    #[error(
+        "{what} of version {found}, but this program reads version {known}; use a newer clutch"
+    )]
+    Version {
+        /// What it is.
+        what: &'static str,
+        /// The version that was found.
+        found: u16,
+        /// The version that is known.
+        known: u16,
+    },
+    /// The fields do not decode.
+    #[error("{what} is damaged: {problem}")]
+    Damaged {
+        /// What it is.
+        what: &'static str,
+        /// What the decoder says.
+        problem: String,
+    },
+    /// Too large to be written.
+    #[error("{0} is too large to be stored")]
+    TooLarge(&'static str),
+}
+
+/// The bytes of a record.
+///
+/// # Errors
+/// Where it is larger than a reader would accept (256 MiB).
+pub fn encode<T: Encode>(kind: Kind, record: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::with_capacity(512);
+    bytes.extend_from_slice(&kind.magic);
+    bytes.extend_from_slice(&kind.version.to_le_bytes());
+    bincode::encode_into_std_write(record, &mut bytes, CONFIG)
+        .map_err(|_| CodecError::TooLarge(kind.what))?;
+    if bytes.len() > LIMIT {
+        return Err(CodecError::TooLarge(kind.what));
+    }
+    Ok(bytes)
+}
+
+/// The record that these bytes are, all of them.
+///
+/// # Errors
+/// Where the magic or the version is another, a field does not decode, or bytes are left over.
+pub fn decode<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Result<T, CodecError> {
+    let damaged = |problem: String| CodecError::Damaged { what: kind.what, problem };
+    let body = bytes.strip_prefix(&kind.magic).ok_or(CodecError::Magic(kind.what))?;
+    let (version, body) =
+        body.split_first_chunk::<2>().ok_or_else(|| damaged("it ends in its header".into()))?;
+    let found = u16::from_le_bytes(*version);
+    if found != kind.version {
+        return Err(CodecError::Version { what: kind.what, found, known: kind.version });
+    }
+    let (record, used) =
+        bincode::decode_from_slice(body, CONFIG).map_err(|e| damaged(e.to_string()))?;
+    match body.len() - used {
+        0 => Ok(record),
+        left => Err(damaged(format!("{left} bytes follow its end"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KIND: Kind = Kind { magic: *b"clutch-t", version: 3, what: "a test" };
+
+    #[test]
+    fn the_bytes_are_the_documented_ones() {
+        let bytes = encode(KIND, &("ab".to_owned(), Some(7u8), vec![1u16])).unwrap();
+        let mut golden = b"clutch-t\x03\x00".to_vec();
+        golden.extend(b"\x02\0\0\0\0\0\0\0ab\x01\x07\x01\0\0\0\0\0\0\0\x01\0");
+        assert_eq!(bytes, golden);
+        let back: (String, Option<u8>, Vec<u16>) = decode(KIND, &bytes).unwrap();
+        assert_eq!(back, ("ab".to_owned(), Some(7), vec![1]));
+    }
+
+    #[test]
+    fn damage_is_refused() {
+        let bytes = encode(KIND, &"text".to_owned()).unwrap();
+        for end in 0..bytes.len() {
+            assert!(decode::<String>(KIND, &bytes[..end]).is_err());
+        }
+        let mut longer = bytes.clone();
+        longer.push(0);
+        assert!(
+            decode::<String>(KIND, &longer).unwrap_err().to_string().contains("1 bytes follow")
+        );
+        let other = Kind { version: 4, ..KIND };
+        assert!(decode::<String>(other, &bytes).unwrap_err().to_string().contains("version 3"));
+    }
+
+    #[test]
+    fn a_hostile_length_reserves_nothing() {
+        let mut bytes = b"clutch-t\x03\x00".to_vec();
+        bytes.extend(u64::MAX.to_le_bytes());
+        assert!(decode::<Vec<u64>>(KIND, &bytes).is_err());
+        assert!(decode::<String>(KIND, &bytes).is_err());
+    }
+}
