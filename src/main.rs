@@ -1,1 +1,5 @@
-fn main() {}
+//! Starts the command line, unless this process is the sandbox's helper.
+
+fn main() {
+    clutch::build::sandbox::init_if_helper();
+}

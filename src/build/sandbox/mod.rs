@@ -1,7 +1,123 @@
 //! A process that sees nothing but what it is given: its own namespaces, an empty root with the
 //! folders that were bound in, no network, no privilege. Knows paths and arguments, never
 //! derivations.
+//!
+//! [`Sandbox::run`] sends an order to the helper, which is this program started once more with a
+//! single thread; the helper forks a first process for each order (`helper`), which makes its
+//! namespaces and root (`mounts`), gives up what it does not need (`confine`, `filter`) and executes
+//! the program. `supervise` is clutch's side of one run.
 
+mod confine;
+mod filter;
+mod helper;
+mod mounts;
+mod refusal;
 mod request;
+mod supervise;
+mod wire;
 
+use std::{
+    os::{fd::OwnedFd, unix::process::CommandExt},
+    process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
+};
+
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request};
+pub use supervise::{Exit, SandboxError, Watch};
+
+/// The user and group that a program in the sandbox has.
+pub const USER: (u32, u32) = (mounts::UID, mounts::GID);
+
+/// Becomes the helper if this process was started as one, and then never returns. Every program
+/// that uses [`Sandbox`] calls this first of all.
+pub fn init_if_helper() {
+    if std::env::args_os().next().is_some_and(|name| name == helper::NAME) {
+        helper::serve();
+    }
+}
+
+/// Runs programs in sandboxes, any number at the same time. The helper is started with the first.
+#[derive(Default)]
+pub struct Sandbox {
+    helper: Mutex<Option<Helper>>,
+}
+
+/// The helper's process and the socket that takes orders.
+struct Helper {
+    process: Child,
+    control: Option<OwnedFd>,
+}
+
+impl Sandbox {
+    /// Nothing is started yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a program to its end; its output (both streams) goes to `watch.output` as it comes.
+    /// When this returns, no process of the sandbox is left.
+    ///
+    /// # Errors
+    /// Where the sandbox cannot be made ([`SandboxError::Refused`] has the remedy), the program
+    /// cannot be started, a limit was passed or the run was cancelled.
+    pub fn run(&self, request: &Request, watch: Watch<'_>) -> Result<Exit, SandboxError> {
+        supervise::run(self, request, watch)
+    }
+
+    /// Gives an order to the helper.
+    fn send(&self, fds: [&OwnedFd; 3]) -> std::io::Result<()> {
+        use std::os::fd::AsFd;
+        let fds = fds.map(AsFd::as_fd);
+        let mut slot = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Helper { control: Some(control), .. }) = &*slot
+            && wire::send(control, b"o", &fds).is_ok()
+        {
+            return Ok(());
+        }
+        // Not there yet, or gone: only an order that was taken may fail with it.
+        let helper = slot.insert(Helper::start()?);
+        let control = helper.control.as_ref().expect("a helper that was just started");
+        wire::send(control, b"o", &fds)
+    }
+}
+
+impl Helper {
+    fn start() -> std::io::Result<Self> {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        let process = Command::new("/proc/self/exe")
+            .arg0(helper::NAME)
+            .env_clear()
+            .stdin(Stdio::from(theirs))
+            .stdout(Stdio::null())
+            .spawn()?;
+        Ok(Self { process, control: Some(ours) })
+    }
+}
+
+/// The helper ends when it can get no more orders.
+impl Drop for Helper {
+    fn drop(&mut self) {
+        drop(self.control.take());
+        // Nothing can be done about a helper that cannot be waited for.
+        let _ = self.process.wait();
+    }
+}
+
+/// Test binaries have no `main` of ours, so there this runs before it.
+#[cfg(test)]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static HELPER: extern "C" fn() = {
+    extern "C" fn before_main() {
+        init_if_helper();
+    }
+    before_main
+};
+
+#[cfg(test)]
+mod tests;

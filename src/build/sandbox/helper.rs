@@ -1,0 +1,208 @@
+//! The helper: clutch run again under another name, with one thread and an empty environment, so
+//! that it may fork where a process with threads may not. It forks one child an order; the child is
+//! process 1 of a sandbox, sets it up, starts the program and reaps. Nothing here returns to
+//! clutch's own code.
+
+use std::os::{
+    fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+    unix::ffi::OsStrExt,
+};
+
+use rustix::{
+    io::Errno,
+    process::{Gid, Uid, WaitOptions, wait},
+};
+
+use super::{
+    confine,
+    mounts::{self, Fail},
+    wire::{self, Failure, Order, Reply, Step},
+};
+
+/// The name (`argv[0]`) by which the helper knows itself.
+pub(super) const NAME: &str = "clutch-sandbox";
+
+/// The control socket, where the parent puts it.
+const CONTROL: i32 = 0;
+
+/// Serves orders until clutch is gone. When this process ends, the kernel ends every sandbox: each
+/// first process asked for that.
+pub(super) fn serve() -> ! {
+    // SAFETY: the parent started this process with the control socket as its standard input, and
+    // nothing else in this process uses that descriptor.
+    let control = unsafe { OwnedFd::from_raw_fd(CONTROL) };
+    confine::detach();
+    let filter = super::filter::program();
+    // Asked for now: in a new user namespace nobody has an id yet.
+    let owner = (rustix::process::geteuid(), rustix::process::getegid());
+    loop {
+        let Ok(Some((_, fds))) = wire::receive(&control) else { std::process::exit(0) };
+        let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
+        match fork_first() {
+            Ok(Forked::Child) => first(order, &status, log, owner, &filter),
+            Ok(Forked::Parent(pidfd)) => {
+                // The child's end tells the parent if this fails.
+                let _ = wire::send_reply(&status, &Reply::Started, &[pidfd.as_fd()]);
+            }
+            Err(errno) => fail(&status, Failure::new(Step::UserNamespace, "", errno)),
+        }
+    }
+}
+
+enum Forked {
+    Child,
+    Parent(OwnedFd),
+}
+
+/// Forks a child that is process 1 of a new process namespace, with all capabilities in a new user
+/// namespace. The other namespaces are made by the child, so that two sandboxes start in parallel.
+fn fork_first() -> Result<Forked, Errno> {
+    let mut pidfd: i32 = -1;
+    let mut args = libc::clone_args {
+        flags: (libc::CLONE_NEWUSER | libc::CLONE_NEWPID | libc::CLONE_PIDFD) as u64,
+        pidfd: &raw mut pidfd as u64,
+        child_tid: 0,
+        parent_tid: 0,
+        exit_signal: libc::SIGCHLD as u64,
+        stack: 0,
+        stack_size: 0,
+        tls: 0,
+        set_tid: 0,
+        set_tid_size: 0,
+        cgroup: 0,
+    };
+    // SAFETY: this process has one thread, so the child's copy of memory is consistent; without
+    // CLONE_VM and a stack this is fork with more flags. `args` has the size that is passed.
+    let pid =
+        unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
+    match pid {
+        0 => Ok(Forked::Child),
+        // SAFETY: the kernel stored a new descriptor that nobody else owns.
+        pid if pid > 0 => Ok(Forked::Parent(unsafe { OwnedFd::from_raw_fd(pidfd) })),
+        _ => Err(last_errno()),
+    }
+}
+
+pub(super) fn last_errno() -> Errno {
+    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+fn fail(status: impl AsFd, failure: Failure) {
+    // Where the parent is gone too, nobody is left to tell.
+    let _ = wire::send_reply(status, &Reply::Failed(failure), &[]);
+}
+
+/// Process 1 of a sandbox.
+fn first(
+    order: OwnedFd,
+    status: &OwnedFd,
+    log: OwnedFd,
+    owner: (Uid, Gid),
+    filter: &[libc::sock_filter],
+) -> ! {
+    let run = || -> Result<Reply, Failure> {
+        confine::die_with_parent();
+        let order =
+            wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
+        mounts::enter(&order, owner)?;
+        confine::hide_first_process()?;
+        // SAFETY: this process has one thread.
+        let pid = unsafe { libc::fork() };
+        match pid {
+            0 => {
+                fail(status, builder(&order, log.as_fd(), filter));
+                // SAFETY: ends this process without running what the parent registered.
+                unsafe { libc::_exit(127) }
+            }
+            pid if pid > 0 => {
+                drop(log);
+                Ok(reap(pid))
+            }
+            _ => Err(Failure::new(Step::Fork, "", last_errno())),
+        }
+    };
+    match run() {
+        // As in `fail`.
+        Ok(reply) => drop(wire::send_reply(status, &reply, &[])),
+        Err(failure) => fail(status, failure),
+    }
+    // SAFETY: as above.
+    unsafe { libc::_exit(0) }
+}
+
+/// Waits for the program, and reaps what is left to process 1 meanwhile. Whatever still runs when
+/// the program has ended is killed and waited for, so that nothing writes to the outputs any more.
+fn reap(program: i32) -> Reply {
+    let mut reply = Reply::Killed(libc::SIGKILL);
+    let mut running = true;
+    loop {
+        match wait(WaitOptions::empty()) {
+            Ok(Some((pid, status))) if pid.as_raw_nonzero().get() == program => {
+                running = false;
+                reply = match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Reply::Exited(code),
+                    (None, signal) => Reply::Killed(signal.unwrap_or(libc::SIGKILL)),
+                };
+                // SAFETY: sends a signal to every process of this namespace but this one.
+                unsafe { libc::kill(-1, libc::SIGKILL) };
+            }
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return reply,
+        }
+        if !running {
+            // New children may have been forked while the signal was on its way.
+            // SAFETY: as above.
+            unsafe { libc::kill(-1, libc::SIGKILL) };
+        }
+    }
+}
+
+/// Becomes the program. Gives back why that was not possible.
+fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> Failure {
+    let run = || -> Result<std::convert::Infallible, Failure> {
+        confine::own_session(log)?;
+        confine::limits()?;
+        let cwd = std::ffi::OsStr::from_bytes(&order.cwd);
+        rustix::process::chdir(cwd).fail(Step::Directory, cwd)?;
+        let image = Image::new(order)?;
+        confine::drop_privileges()?;
+        confine::install(filter)?;
+        Err(image.execute())
+    };
+    match run() {
+        Err(failure) => failure,
+    }
+}
+
+/// Program, arguments and environment in the form that the kernel takes.
+struct Image {
+    program: std::ffi::CString,
+    args: Vec<std::ffi::CString>,
+    env: Vec<std::ffi::CString>,
+}
+
+impl Image {
+    fn new(order: &Order) -> Result<Self, Failure> {
+        let c = |bytes: &[u8]| {
+            std::ffi::CString::new(bytes).map_err(|_| {
+                Failure::new(Step::Exec, &*String::from_utf8_lossy(bytes), Errno::INVAL)
+            })
+        };
+        let mut args = vec![c(&order.program)?];
+        for arg in &order.args {
+            args.push(c(arg)?);
+        }
+        let env = order.env.iter().map(|e| c(e)).collect::<Result<_, _>>()?;
+        Ok(Self { program: c(&order.program)?, args, env })
+    }
+
+    fn execute(&self) -> Failure {
+        let pointers = |strings: &[std::ffi::CString]| {
+            strings.iter().map(|s| s.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+        };
+        let (args, env) = (pointers(&self.args), pointers(&self.env));
+        // SAFETY: both arrays end with a null pointer and outlive the call, as their strings do.
+        unsafe { libc::execve(self.program.as_ptr(), args.as_ptr(), env.as_ptr()) };
+        Failure::new(Step::Exec, &*self.program.to_string_lossy(), last_errno())
+    }
+}

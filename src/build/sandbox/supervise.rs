@@ -1,0 +1,254 @@
+//! Clutch's side of one run: reads the output, watches the limits, waits for the end.
+
+use std::{
+    io::{self, Read},
+    os::{
+        fd::{AsFd, AsRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
+    pipe::{PipeFlags, pipe_with},
+    process::{Signal, pidfd_send_signal},
+};
+
+use super::{
+    Limits, Refusal, Request, Sandbox, refusal,
+    wire::{self, Failure, Order, Reply, Step, WireBind},
+};
+
+/// How often a run asks whether it has been cancelled.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Files of the host that make its network usable, shown where the request allows the network.
+const NETWORK_FILES: &[&str] =
+    &["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/services", "/etc/hosts", "/etc/ssl/certs"];
+
+/// How a program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// With this status.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+}
+
+/// Who listens to a run.
+pub struct Watch<'a> {
+    /// Takes output as it comes, in pieces that need not be lines.
+    pub output: &'a mut dyn FnMut(&[u8]),
+    /// Asked about ten times a second whether to stop.
+    pub cancelled: &'a dyn Fn() -> bool,
+}
+
+/// Why a program did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The machine does not allow sandboxes.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
+    /// The program is missing or cannot be executed.
+    #[error(
+        "cannot execute '{program}': {source} (the program, or the interpreter that it names, must be an input)"
+    )]
+    Execute {
+        /// The program.
+        program: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Something that was to be bound in is not there, or cannot be bound.
+    #[error("cannot {step} '{on}' in the sandbox: {source}")]
+    Setup {
+        /// What was being done.
+        step: &'static str,
+        /// To what.
+        on: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// It took too long.
+    #[error("ran for longer than {} s, the limit set by 'timeout'", .0.as_secs())]
+    Wall(Duration),
+    /// It was silent for too long.
+    #[error("was silent for longer than {} s, the limit set by 'max-silent'", .0.as_secs())]
+    Silence(Duration),
+    /// It wrote too much.
+    #[error("wrote more than {0} bytes of output, the limit set by 'max-log'")]
+    LogSize(u64),
+    /// The caller asked for it.
+    #[error("cancelled")]
+    Cancelled,
+    /// The helper process was killed.
+    #[error("the sandbox's helper process ended unexpectedly (was it killed?)")]
+    HelperLost,
+    /// Talking to the helper failed.
+    #[error("cannot talk to the sandbox's helper process: {0}")]
+    Helper(#[from] io::Error),
+}
+
+pub(super) fn run(
+    sandbox: &Sandbox,
+    request: &Request,
+    watch: Watch<'_>,
+) -> Result<Exit, SandboxError> {
+    let order = wire::write_order(&order(request))?;
+    let (status, theirs) =
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(io::Error::from)?;
+    let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
+    sandbox.send([&order, &theirs, &log_end])?;
+    drop((order, theirs, log_end));
+    let mut run =
+        Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
+    let ended = run.follow(request.limits, watch);
+    if ended.is_err() {
+        run.kill();
+    }
+    ended?;
+    match (run.stopped, run.result) {
+        (Some(error), _) => Err(error),
+        (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
+        (None, Some(Reply::Killed(signal))) => Ok(Exit::Signal(signal)),
+        (None, Some(Reply::Failed(failure))) => Err(explain(failure)),
+        (None, Some(Reply::Started) | None) => Err(SandboxError::HelperLost),
+    }
+}
+
+/// The request in the helper's terms.
+fn order(request: &Request) -> Order {
+    let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
+    let bind = |host: &Path, inside: &Path, writable| WireBind {
+        host: bytes(host),
+        inside: bytes(inside),
+        writable,
+    };
+    let mut binds: Vec<_> =
+        request.binds.iter().map(|b| bind(&b.host, &b.inside, b.writable)).collect();
+    if request.network {
+        let resolved =
+            NETWORK_FILES.iter().filter_map(|f| Some((f, fs_err::canonicalize(f).ok()?)));
+        binds.extend(resolved.map(|(file, host)| bind(&host, Path::new(file), false)));
+    }
+    let variable =
+        |(name, value): &(String, Vec<u8>)| [name.as_bytes(), b"=", value.as_slice()].concat();
+    Order {
+        program: request.program.clone(),
+        args: request.args.clone(),
+        env: request.env.iter().map(variable).collect(),
+        cwd: bytes(&request.cwd),
+        root: request.root.as_deref().map(bytes),
+        binds,
+        network: request.network,
+    }
+}
+
+/// One run while it lasts.
+struct Run {
+    log: std::fs::File,
+    status: OwnedFd,
+    /// The first process; killing it ends all of the sandbox.
+    pidfd: Option<OwnedFd>,
+    /// Why clutch ended it.
+    stopped: Option<SandboxError>,
+    result: Option<Reply>,
+}
+
+impl Run {
+    /// Until both the log and the status are closed at the other end.
+    fn follow(&mut self, limits: Limits, watch: Watch<'_>) -> io::Result<()> {
+        let start = Instant::now();
+        let (mut last_output, mut written) = (start, 0u64);
+        let mut buffer = [0; 64 << 10];
+        let (mut log_open, mut status_open) = (true, true);
+        while log_open || status_open {
+            let [log_ready, status_ready] =
+                poll([(&self.log.as_fd(), log_open), (&self.status.as_fd(), status_open)], TICK)?;
+            if log_ready {
+                let n = self.log.read(&mut buffer)?;
+                log_open = n > 0;
+                written += n as u64;
+                if n > 0 {
+                    last_output = Instant::now();
+                    if self.stopped.is_none() {
+                        (watch.output)(&buffer[..n]);
+                    }
+                }
+            }
+            if status_ready {
+                match wire::receive_reply(&self.status)? {
+                    Some((Reply::Started, mut fds)) => {
+                        self.pidfd = fds.pop();
+                        if self.stopped.is_some() {
+                            self.kill();
+                        }
+                    }
+                    // The first failure is the cause of what follows.
+                    Some((reply, _)) => drop(self.result.get_or_insert(reply)),
+                    None => status_open = false,
+                }
+            }
+            if self.stopped.is_none() && self.result.is_none() {
+                let now = Instant::now();
+                let over = |limit: Option<Duration>, since: Instant| {
+                    limit.filter(|&limit| now.duration_since(since) > limit)
+                };
+                self.stopped = if (watch.cancelled)() {
+                    Some(SandboxError::Cancelled)
+                } else if let Some(limit) = over(limits.wall, start) {
+                    Some(SandboxError::Wall(limit))
+                } else if let Some(limit) = over(limits.silence, last_output) {
+                    Some(SandboxError::Silence(limit))
+                } else {
+                    limits.log_bytes.filter(|&l| written > l).map(SandboxError::LogSize)
+                };
+                if self.stopped.is_some() {
+                    self.kill();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn kill(&self) {
+        if let Some(pidfd) = &self.pidfd {
+            // It may have ended already.
+            let _ = pidfd_send_signal(pidfd, Signal::KILL);
+        }
+    }
+}
+
+/// Waits until one of the descriptors can be read or its other end is gone.
+fn poll(fds: [(&impl AsFd, bool); 2], timeout: Duration) -> io::Result<[bool; 2]> {
+    let mut list = fds.map(|(fd, wanted)| libc::pollfd {
+        fd: if wanted { fd.as_fd().as_raw_fd() } else { -1 },
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    let timeout = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: `list` holds as many entries as is said.
+    if unsafe { libc::poll(list.as_mut_ptr(), list.len() as libc::nfds_t, timeout) } < 0 {
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+        return Ok([false; 2]);
+    }
+    Ok(list.map(|entry| entry.revents != 0))
+}
+
+fn explain(failure: Failure) -> SandboxError {
+    let source = io::Error::from_raw_os_error(failure.errno);
+    let Failure { step, on, .. } = failure;
+    match step {
+        Step::Exec => SandboxError::Execute { program: on, source },
+        Step::OpenSource | Step::Bind | Step::File | Step::Directory | Step::ReadOrder => {
+            SandboxError::Setup { step: step.text(), on, source }
+        }
+        _ => SandboxError::Refused(Box::new(refusal::explain(step.text(), &on, source))),
+    }
+}

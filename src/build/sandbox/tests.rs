@@ -1,0 +1,341 @@
+//! Real sandboxes around a small static program, made once with the C compiler.
+
+use std::{
+    path::PathBuf,
+    process::Command,
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
+
+use super::*;
+
+/// A shell of a few words, linked statically: the sandbox has no library.
+const PROBE: &str = include_str!("probe.c");
+
+fn probe() -> PathBuf {
+    static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
+    let dir = DIR.get_or_init(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let source = dir.path().join("probe.c");
+        fs_err::write(&source, PROBE).unwrap();
+        let made = Command::new("cc")
+            .args(["-static", "-O1", "-o"])
+            .arg(dir.path().join("probe"))
+            .arg(&source)
+            .status()
+            .expect("the tests need a C compiler");
+        assert!(made.success());
+        dir
+    });
+    dir.path().join("probe")
+}
+
+/// A request for the probe with these attempts, and writable folders at `/build` and `/out`.
+struct Trial {
+    request: Request,
+    dir: tempfile::TempDir,
+}
+
+impl Trial {
+    fn new(attempts: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["build", "out"] {
+            fs_err::create_dir(dir.path().join(name)).unwrap();
+        }
+        let request = Request::new("/bin/probe")
+            .args(attempts.iter().copied())
+            .read_only(probe(), "/bin/probe")
+            .writable(dir.path().join("build"), "/build")
+            .writable(dir.path().join("out"), "/out");
+        Self { request, dir }
+    }
+
+    fn run(&self) -> (Result<Exit, SandboxError>, String) {
+        let mut log = Vec::new();
+        let mut output = |bytes: &[u8]| log.extend_from_slice(bytes);
+        let watch = Watch { output: &mut output, cancelled: &|| false };
+        let result = Sandbox::new().run(&self.request, watch);
+        (result, String::from_utf8(log).unwrap())
+    }
+
+    /// The log of a run that must succeed.
+    fn log(&self) -> String {
+        let (result, log) = self.run();
+        assert!(matches!(result, Ok(Exit::Code(0))), "{result:?}\n{log}");
+        log
+    }
+}
+
+/// Runs attempts given as `attempt: answer` lines and compares with what was answered.
+fn expect(lines: &str) {
+    let lines: Vec<_> = lines.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let attempts: Vec<_> = lines.iter().map(|line| line.split(": ").next().unwrap()).collect();
+    assert_eq!(Trial::new(&attempts).log(), lines.join("\n") + "\n");
+}
+
+#[test]
+fn everybody_is_the_same_user_in_the_same_place() {
+    expect(
+        "identity: ok uid 1000 gid 100 pid 2 ppid 1 sid 2 host localhost domain (none) umask 022
+         directory: ok /build
+         limit=4: ok 0 0
+         status=CapEff: ok 0000000000000000
+         status=CapPrm: ok 0000000000000000
+         status=CapBnd: ok 0000000000000000
+         status=CapAmb: ok 0000000000000000
+         status=NoNewPrivs: ok 1
+         status=Seccomp: ok 2
+         list=/proc/self/fd: ok 0 1 2 3",
+    );
+}
+
+#[test]
+fn nothing_of_the_host_is_there() {
+    expect(
+        "list=/: ok bin build dev etc out proc tmp
+         list=/dev: ok fd full null ptmx pts random shm stderr stdin stdout tty urandom zero
+         list=/bin: ok probe
+         list=/etc: ok group hosts passwd
+         list=/build: ok
+         list=/tmp: ok
+         list=/sys: ENOENT
+         show=/bin/sh: ENOENT
+         show=/proc/1/environ: EACCES
+         list=/proc/1/root: EACCES
+         show=/proc/1/mem: EACCES
+         list=/proc/1/cwd: EACCES
+         read-link=/proc/1/exe: EACCES
+         show=/proc/keys: ok",
+    );
+}
+
+#[test]
+fn only_what_is_writable_can_be_written() {
+    expect(
+        "create=/build/x: ok
+         create=/out/x: ok
+         create=/tmp/x: ok
+         create=/dev/shm/x: ok
+         write=/dev/null: ok
+         create=/x: EROFS
+         mkdir=/x: EROFS
+         create=/etc/x: EROFS
+         write=/etc/passwd: EROFS
+         remove=/etc/passwd: EROFS
+         create=/bin/x: EROFS
+         write=/bin/probe: ETXTBSY
+         remove=/bin/probe: EROFS
+         chmod=/bin/probe: EROFS
+         chmod=/dev/null: EROFS
+         rename=/out: EROFS
+         remove=/out: EROFS
+         write=/proc/sys/kernel/core_pattern: EROFS
+         write=/proc/self/oom_score_adj: EROFS",
+    );
+}
+
+#[test]
+fn the_network_is_the_loopback_interface() {
+    expect(
+        "connect=127.0.0.1: ECONNREFUSED
+         connect=192.0.2.1: ENETUNREACH
+         connect=169.254.169.254: ENETUNREACH
+         abstract: ECONNREFUSED
+         raw-socket: EPERM
+         socket=16: ESOCKTNOSUPPORT
+         socket=40: EAFNOSUPPORT
+         socket=38: EAFNOSUPPORT",
+    );
+}
+
+/// A host socket without a name in the file system can be reached only in the host's network
+/// namespace; the same attempt outside succeeds.
+#[test]
+fn an_abstract_socket_of_the_host_is_out_of_reach() {
+    use std::os::{linux::net::SocketAddrExt, unix::net as unix};
+    let address = unix::SocketAddr::from_abstract_name(b"clutch-probe").unwrap();
+    let _listener = unix::UnixListener::bind_addr(&address).unwrap();
+    let outside = Command::new(probe()).arg("abstract").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&outside.stdout), "abstract: ok\n");
+    assert_eq!(Trial::new(&["abstract"]).log(), "abstract: ECONNREFUSED\n");
+}
+
+#[test]
+fn no_way_to_privileges() {
+    expect(
+        "create=/build/x: ok
+         create-setuid=/build/y: EPERM
+         chmod-setuid=/build/x: EPERM
+         chmod-setgid=/build/x: EPERM
+         chmod=/build/x: ok
+         chown=/build/x: EINVAL
+         xattr=/build/x: EOPNOTSUPP
+         device=/build/null: EPERM
+         setuid=0: EINVAL
+         setuid=1: EINVAL
+         setgroups: EPERM
+         priority: EACCES
+         unshare-user: EPERM
+         unshare-mount: EPERM
+         clone-user: EPERM
+         clone3: ENOSYS
+         setns: EPERM
+         mount=/tmp: EPERM
+         remount=/bin/probe: EPERM
+         unmount=/proc: EPERM
+         chroot=/tmp: EPERM
+         ptrace=1: EPERM
+         kill=1: ok
+         kill=-1: ESRCH
+         keyring: EPERM
+         bpf: EPERM
+         perf: EPERM
+         io-uring: ENOSYS
+         clock: EPERM
+         host-name: EPERM
+         module: EPERM
+         kexec: EPERM
+         terminal: ok /dev/pts/0
+         identity: ok uid 1000 gid 100 pid 2 ppid 1 sid 2 host localhost domain (none) umask 022",
+    );
+    #[cfg(target_arch = "x86_64")]
+    expect("x32: Bad system call");
+}
+
+#[test]
+fn an_exit_status_passes_through() {
+    let exit = |attempt| Trial::new(&[attempt]).run().0.unwrap();
+    assert_eq!(exit("exit=0"), Exit::Code(0));
+    assert_eq!(exit("exit=3"), Exit::Code(3));
+    assert_eq!(exit("signal=11"), Exit::Signal(11));
+}
+
+#[test]
+fn a_missing_program_or_bind_is_named() {
+    let mut trial = Trial::new(&[]);
+    trial.request.program = b"/bin/sh".to_vec();
+    let error = trial.run().0.unwrap_err();
+    assert!(matches!(&error, SandboxError::Execute { program, .. } if program == "/bin/sh"));
+
+    let trial = Trial::new(&[]);
+    let request = trial.request.clone().read_only("/no/such/place", "/x");
+    let error = Trial { request, ..trial }.run().0.unwrap_err();
+    assert!(error.to_string().contains("/no/such/place"), "{error}");
+}
+
+#[test]
+fn what_still_runs_at_the_end_is_killed() {
+    let start = Instant::now();
+    expect("background: ok");
+    assert!(start.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn limits_end_a_run_and_say_which() {
+    let limited = |attempts: &[&str], limits| {
+        let mut trial = Trial::new(attempts);
+        trial.request.limits = limits;
+        trial.run().0.unwrap_err()
+    };
+    let short = Some(Duration::from_millis(300));
+    let none = Limits::default();
+    let error = limited(&["sleep=100"], Limits { wall: short, ..none });
+    assert!(matches!(error, SandboxError::Wall(_)), "{error}");
+    let error = limited(&["background", "sleep=100"], Limits { silence: short, ..none });
+    assert!(matches!(error, SandboxError::Silence(_)), "{error}");
+    let error = limited(&["flood"], Limits { log_bytes: Some(100_000), ..none });
+    assert!(matches!(error, SandboxError::LogSize(100_000)), "{error}");
+}
+
+#[test]
+fn a_run_can_be_cancelled() {
+    let trial = Trial::new(&["background", "sleep=100"]);
+    let start = Instant::now();
+    let cancelled = || start.elapsed() > Duration::from_millis(200);
+    let watch = Watch { output: &mut |_| {}, cancelled: &cancelled };
+    let error = Sandbox::new().run(&trial.request, watch).unwrap_err();
+    assert!(matches!(error, SandboxError::Cancelled), "{error}");
+}
+
+/// Also where the tree has links that lead out of it, made to catch a bind inside them.
+#[test]
+fn a_root_tree_shows_read_only_at_its_usual_places() {
+    let tree = tempfile::tempdir().unwrap();
+    let host = tempfile::tempdir().unwrap();
+    let path = |name: &str| tree.path().join(name);
+    for name in ["usr", "usr/share", "proc", "tmp", "var"] {
+        fs_err::create_dir(path(name)).unwrap();
+    }
+    for name in ["usr/share/file", "proc/fake", "tmp/fake"] {
+        fs_err::write(path(name), "of the tree").unwrap();
+    }
+    std::os::unix::fs::symlink("usr/share", path("bin")).unwrap();
+    std::os::unix::fs::symlink(host.path(), path("trap")).unwrap();
+    let run = |trial: Trial, inside: &str| {
+        let mut request = trial.request.clone().read_only(probe(), inside);
+        request.program = inside.into();
+        request.binds.retain(|bind| bind.inside != std::path::Path::new("/bin/probe"));
+        request.root = Some(tree.path().into());
+        Trial { request, ..trial }.run()
+    };
+    let attempts = [
+        "list=/",
+        "show=/bin/file",
+        "write=/usr/share/file",
+        "create=/usr/x",
+        "list=/tmp",
+        "show=/proc/fake",
+        "read-link=/trap",
+        "list=/trap",
+    ];
+    let (result, log) = run(Trial::new(&attempts), "/probe");
+    assert!(matches!(result, Ok(Exit::Code(0))), "{result:?}");
+    let answers: Vec<_> = log.lines().map(|line| line.split_once(": ").unwrap().1).collect();
+    assert_eq!(
+        answers[..6],
+        [
+            "ok bin build dev out probe proc tmp trap usr var",
+            "ok of the tree",
+            "EROFS",
+            "EROFS",
+            "ok",
+            "ENOENT",
+        ]
+    );
+    assert_eq!(answers[7], "ENOENT");
+
+    let (result, _) = run(Trial::new(&[]), "/trap/probe");
+    assert!(matches!(result, Err(SandboxError::Setup { .. })), "{result:?}");
+    assert_eq!(fs_err::read_dir(host.path()).unwrap().count(), 0, "the trap caught a file");
+}
+
+#[test]
+fn a_link_is_bound_as_a_link() {
+    let trial = Trial::new(&["read-link=/clutch/store/link"]);
+    let link = trial.dir.path().join("link");
+    std::os::unix::fs::symlink("target", &link).unwrap();
+    let request = trial.request.clone().read_only(&link, "/clutch/store/link");
+    let log = Trial { request, ..trial }.log();
+    assert_eq!(log, "read-link=/clutch/store/link: ok target\n");
+}
+
+#[test]
+fn runs_do_not_see_each_other() {
+    let sandbox = Sandbox::new();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..5 {
+                    let trial = Trial::new(&["identity", "list=/tmp", "create=/tmp/x"]);
+                    let mut log = Vec::new();
+                    let mut output = |bytes: &[u8]| log.extend_from_slice(bytes);
+                    let watch = Watch { output: &mut output, cancelled: &|| false };
+                    sandbox.run(&trial.request, watch).unwrap();
+                    let log = String::from_utf8(log).unwrap();
+                    assert!(log.contains("pid 2 ppid 1"), "{log}");
+                    assert!(log.ends_with("list=/tmp: ok\ncreate=/tmp/x: ok\n"), "{log}");
+                }
+            });
+        }
+    });
+}
