@@ -4,7 +4,9 @@
 pub mod archive_error;
 pub mod compression;
 pub mod deb;
+pub mod elf;
 pub mod entry_name;
+pub mod loader_cache;
 pub mod tarball;
 pub mod tree;
 pub mod zip_file;
