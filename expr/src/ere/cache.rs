@@ -1,0 +1,50 @@
+//! Compiled patterns, kept so that a pattern used in a loop is compiled once.
+
+use std::rc::Rc;
+
+use rustc_hash::FxHashMap;
+
+use super::{EreError, Regex};
+
+/// How many patterns are kept; a program that makes up more starts over.
+const CAPACITY: usize = 1024;
+
+/// Patterns by their text.
+#[derive(Default)]
+pub struct Cache {
+    known: FxHashMap<Box<[u8]>, Rc<Regex>>,
+}
+
+impl Cache {
+    /// The compiled form of `pattern`.
+    ///
+    /// # Errors
+    /// As [`Regex::new`].
+    pub fn get(&mut self, pattern: &[u8]) -> Result<Rc<Regex>, EreError> {
+        if let Some(regex) = self.known.get(pattern) {
+            return Ok(Rc::clone(regex));
+        }
+        let regex = Rc::new(Regex::new(pattern)?);
+        if self.known.len() >= CAPACITY {
+            self.known.clear();
+        }
+        self.known.insert(pattern.into(), Rc::clone(&regex));
+        Ok(regex)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_pattern_is_compiled_once_and_the_size_is_bounded() {
+        let mut cache = Cache::default();
+        let first = cache.get(b"a").unwrap();
+        assert!(Rc::ptr_eq(&first, &cache.get(b"a").unwrap()));
+        for n in 0..3 * CAPACITY {
+            cache.get(format!("a{n}").as_bytes()).unwrap();
+        }
+        assert!(cache.known.len() <= CAPACITY);
+    }
+}
