@@ -131,6 +131,11 @@ impl Task<'_> {
         if rest.split('/').any(|part| part == "..") {
             return Err(fail(format!("'{logical}' leaves its store path")));
         }
-        Ok(self.store.join(path.base()).join(rest.trim_start_matches('/')))
+        let place = self.store.join(path.base());
+        match rest.trim_start_matches('/') {
+            // joining an empty text would end the path with a slash, which no file can be opened by
+            "" => Ok(place),
+            rest => Ok(place.join(rest)),
+        }
     }
 }
