@@ -1,7 +1,23 @@
 //! The Python wing: wheels and environments, and the builders inside the binary that make them.
 
+pub mod attributes;
 pub mod bytecode;
 pub mod target;
+pub mod wheel;
 
 #[cfg(test)]
 mod testing;
+
+use crate::build::task::{Builtins, Task, TaskError};
+
+/// The builders of this wing, by the name behind `builtin:`.
+pub struct Builders;
+
+impl Builtins for Builders {
+    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
+        match name {
+            "wheel" => wheel::build(task),
+            other => Err(TaskError::Unknown(other.to_owned())),
+        }
+    }
+}

@@ -1,10 +1,18 @@
 //! For the tests of this wing: tasks without a queue, and the interpreters of this machine.
 
-use std::{collections::BTreeMap, path::PathBuf, process::Command, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, OnceLock},
+};
 
 use fs_err as fs;
 
-use super::target::Interpreter;
+use super::{
+    target::Interpreter,
+    wheel::record::{self, Row},
+};
 use crate::{
     build::{
         sandbox::Request,
@@ -22,6 +30,11 @@ pub(crate) fn path(number: u8, name: &str) -> StorePath {
 /// The interpreters that this machine has, out of those that are supported. Says so where there is
 /// none, so that a test that checks nothing is seen.
 pub(crate) fn interpreters() -> Vec<Interpreter> {
+    static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
+    FOUND.get_or_init(search).clone()
+}
+
+fn search() -> Vec<Interpreter> {
     let mut found: Vec<Interpreter> = Vec::new();
     let named = std::env::var("CLUTCH_TEST_PYTHON").unwrap_or_default();
     let defaults = ["python3.11", "python3.12", "python3.13", "python3.14", "python3"];
@@ -40,6 +53,65 @@ pub(crate) fn interpreters() -> Vec<Interpreter> {
         eprintln!("SKIPPED: no CPython 3.11 to 3.14 on this machine; set CLUTCH_TEST_PYTHON");
     }
     found
+}
+
+/// A wheel with these files beside `METADATA`, `WHEEL` and a true `RECORD`, which are made unless
+/// they are given. The mode goes into the external attributes.
+pub(crate) fn wheel(name: &str, version: &str, files: &[(&str, u32, &[u8])]) -> Vec<u8> {
+    let stem = format!("{}-{version}", name.replace('-', "_"));
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    let kind = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n";
+    let mut all: Vec<(String, u32, Vec<u8>)> = files
+        .iter()
+        .map(|(path, mode, content)| ((*path).into(), *mode, content.to_vec()))
+        .collect();
+    let mut add = |leaf: &str, content: &str| {
+        let path = format!("{stem}.dist-info/{leaf}");
+        if all.iter().all(|(other, ..)| *other != path) {
+            all.push((path, 0o100_644, content.as_bytes().to_vec()));
+        }
+    };
+    add("METADATA", &metadata);
+    add("WHEEL", kind);
+    let own = format!("{stem}.dist-info/RECORD");
+    if all.iter().all(|(path, ..)| *path != own) {
+        let rows = all.iter().filter(|(path, ..)| !path.ends_with('/'));
+        let rows = rows.map(|(path, _, content)| {
+            Row::of(path.clone(), &record::sha256(content), content.len() as u64)
+        });
+        let mut rows: Vec<_> = rows.chain([Row::own(own.clone())]).collect();
+        all.push((own, 0o100_644, record::format(&mut rows).into_bytes()));
+    }
+    zip_of(&all)
+}
+
+/// A zip archive of stored entries with exactly these names and modes, however bad they are.
+fn zip_of(entries: &[(String, u32, Vec<u8>)]) -> Vec<u8> {
+    let (mut file, mut directory) = (Vec::new(), Vec::new());
+    let short = |n: usize| u16::try_from(n).unwrap().to_le_bytes();
+    let long = |n: usize| u32::try_from(n).unwrap().to_le_bytes();
+    for (name, mode, content) in entries {
+        let mut crc = flate2::Crc::new();
+        crc.update(content);
+        let offset = file.len();
+        // version, flags (UTF-8), method, time and date, CRC, sizes, length of name, of extra
+        let common = [
+            &[20, 0, 0, 8, 0, 0, 0, 0, 0x21, 0x5c][..],
+            &crc.sum().to_le_bytes(),
+            &long(content.len()),
+            &long(content.len()),
+            &short(name.len()),
+            &[0, 0],
+        ]
+        .concat();
+        file.extend([b"PK\x03\x04", &common[..], name.as_bytes(), content].concat());
+        directory.extend([b"PK\x01\x02\x14\x03", &common[..], &[0; 6]].concat());
+        directory.extend((mode << 16).to_le_bytes());
+        directory.extend([&long(offset)[..], name.as_bytes()].concat());
+    }
+    let (start, count) = (file.len(), short(entries.len()));
+    let end = [&long(directory.len())[..], &long(start), &[0, 0]].concat();
+    [&file[..], &directory, b"PK\x05\x06\0\0\0\0", &count, &count, &end].concat()
 }
 
 /// One task with a store of its own.

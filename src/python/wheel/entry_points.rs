@@ -1,0 +1,134 @@
+//! `entry_points.txt`: what a distribution offers to others by name; the groups of scripts become
+//! programs of an environment.
+
+/// A program that calls a function.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Script {
+    /// Its name in `bin`.
+    pub name: String,
+    /// The module to import.
+    pub module: String,
+    /// The function: a path of attributes with dots.
+    pub function: String,
+}
+
+/// Reads the console and GUI scripts, which are the same on Linux, sorted by name.
+///
+/// # Errors
+/// The reason: not UTF-8, not INI, a reference that is none, a name that does not fit into `bin`,
+/// two functions for one name.
+pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let mut scripts: Vec<Script> = Vec::new();
+    let mut group = None;
+    for line in text.lines().map(str::trim) {
+        if line.is_empty() || line.starts_with(['#', ';']) {
+            continue;
+        }
+        if let Some(name) = line.strip_prefix('[').and_then(|l| l.strip_suffix(']')) {
+            group = Some(name.trim());
+            continue;
+        }
+        let (name, value) =
+            line.split_once('=').ok_or_else(|| format!("line '{line}' is not 'name = value'"))?;
+        match group {
+            None => return Err(format!("line '{line}' stands before the first group")),
+            Some("console_scripts" | "gui_scripts") => scripts.push(script(name.trim(), value)?),
+            Some(_) => {}
+        }
+    }
+    scripts.sort();
+    scripts.dedup();
+    match scripts.windows(2).find(|pair| pair[0].name == pair[1].name) {
+        None => Ok(scripts),
+        Some(pair) => Err(format!("script '{}' stands for two functions", pair[0].name)),
+    }
+}
+
+/// `module:function [extras]`; extras are obsolete and have no meaning for a program.
+fn script(name: &str, value: &str) -> Result<Script, String> {
+    program_name(name)?;
+    let wrong = || format!("script '{name}': '{}' is not 'module:function'", value.trim());
+    let reference = match value.trim().split_once('[') {
+        Some((reference, extras)) if extras.trim_end().ends_with(']') => reference,
+        Some(_) => return Err(wrong()),
+        None => value,
+    };
+    let (module, function) = reference.split_once(':').ok_or_else(wrong)?;
+    let (module, function) = (module.trim(), function.trim());
+    let identifiers = |path: &str| {
+        path.split('.').all(|part| {
+            let mut chars = part.chars();
+            chars.next().is_some_and(|c| c.is_alphabetic() || c == '_')
+                && chars.all(|c| c.is_alphanumeric() || c == '_')
+        })
+    };
+    if !identifiers(module) || !identifiers(function) {
+        return Err(wrong());
+    }
+    Ok(Script { name: name.into(), module: module.into(), function: function.into() })
+}
+
+/// Checks that a distribution may put a program of that name into `bin`.
+///
+/// # Errors
+/// The reason: not one file name, or the name of one of the environment's own programs.
+pub fn program_name(name: &str) -> Result<(), String> {
+    if name.is_empty() || matches!(name, "." | "..") || name.contains(['/', '\\', '\0']) {
+        return Err(format!("script '{name}': the name is not a file name"));
+    }
+    let version = name.strip_prefix("python").unwrap_or("x");
+    let python = version.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let activation =
+        name.split('.').next().is_some_and(|stem| stem.eq_ignore_ascii_case("activate"));
+    if python || activation {
+        return Err(format!("script '{name}': the name belongs to the environment itself"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_read() {
+        let text = b"# x\n[console_scripts]\nf2py = numpy.f2py.f2py2e:main\nA=a:b.c [x, y]\n\n[other]\nz = ?\n[gui_scripts]\ng = a:b\n";
+        let names: Vec<_> = scripts(text)
+            .unwrap()
+            .into_iter()
+            .map(|s| format!("{} {} {}", s.name, s.module, s.function))
+            .collect();
+        assert_eq!(names, ["A a b.c", "f2py numpy.f2py.f2py2e main", "g a b"]);
+    }
+
+    #[test]
+    fn what_would_be_harmful_is_refused() {
+        for line in [
+            "../x = a:b",
+            "x/y = a:b",
+            ".. = a:b",
+            "python = a:b",
+            "python3 = a:b",
+            "python3.11 = a:b",
+            "activate = a:b",
+            "activate.fish = a:b",
+            "x = a",
+            "x = a:",
+            "x = a:b; import os",
+            "x = a:b()",
+            "x = a b:c",
+            "x = a:b [",
+            "no line",
+            "x = a:b\nx = a:c",
+        ] {
+            let text = format!("[console_scripts]\n{line}\n");
+            assert!(scripts(text.as_bytes()).is_err(), "{line}");
+        }
+        assert!(scripts(b"x = a:b\n").is_err());
+        assert!(
+            scripts(b"[console_scripts]\npythonize = a:b\npython-x = a:b\nx = a:b\nx = a:b\n")
+                .is_ok()
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! Writes the files of a wheel to their places: every file is inflated, written and hashed in one
+//! pass, on all cores; then byte code, then a RECORD that is true of what is there.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Write as _,
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+use sha2::{Digest as _, Sha256};
+
+use super::{
+    RecordPolicy, WheelError, entry_points,
+    identity::Identity,
+    layout,
+    record::{self, Check, Row},
+};
+use crate::{
+    build::task::{Task, TaskError},
+    builders::zip_file::{Entry, Kind, Zip},
+    python::{bytecode, target::Interpreter},
+};
+
+/// How many disagreements an error lists.
+const SHOWN: usize = 5;
+
+/// A wheel whose description was read and checked.
+pub struct Wheel {
+    zip: Zip,
+    file: String,
+    identity: Identity,
+    /// The rows of its RECORD by path.
+    record: FxHashMap<String, Row>,
+}
+
+/// A file on its way.
+struct Planned<'a> {
+    entry: &'a Entry,
+    path: String,
+    executable: bool,
+}
+
+impl Wheel {
+    /// Opens an archive and checks what can be known before anything is unpacked. `file` is its
+    /// own name.
+    ///
+    /// # Errors
+    /// Where the archive is not a wheel, or its names and versions do not agree.
+    pub fn open(archive: &Path, file: &str) -> Result<Self, WheelError> {
+        let fail = |reason| WheelError::Wheel { file: file.to_owned(), reason };
+        let zip = Zip::open_wheel(archive)?;
+        let identity = Identity::read(&zip, file).map_err(fail)?;
+        let path = format!("{}/RECORD", identity.dist_info());
+        let entry = zip.find(&path).ok_or_else(|| fail(format!("it has no '{path}'")))?;
+        let rows = record::parse(&zip.read(entry)?).map_err(|e| fail(format!("{path}: {e}")))?;
+        let mut record = FxHashMap::default();
+        for row in rows {
+            if let Some(other) = record.insert(row.path.clone(), row) {
+                return Err(fail(format!("{path}: '{}' is listed twice", other.path)));
+            }
+        }
+        Ok(Self { zip, file: file.to_owned(), identity, record })
+    }
+
+    /// Name and version.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Installs into `out`, which is made.
+    ///
+    /// # Errors
+    /// Names the entry at fault. What was written by then is of no use.
+    pub fn install(
+        &self,
+        task: &Task<'_>,
+        interpreter: &Interpreter,
+        policy: RecordPolicy,
+        out: &Path,
+    ) -> Result<(), WheelError> {
+        let plan = self.plan(interpreter)?;
+        self.scripts(&plan, interpreter)?;
+        let library = interpreter.site_packages();
+        fs::create_dir_all(out.join(&library).join(self.identity.dist_info()))?;
+        let folders: BTreeSet<_> =
+            plan.iter().filter_map(|p| p.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
+        for folder in folders {
+            fs::create_dir_all(out.join(folder))?;
+        }
+
+        let total = plan.iter().map(|p| p.entry.size).sum();
+        let done = AtomicU64::new(0);
+        let written: Vec<(Row, Option<String>)> = plan
+            .par_iter()
+            .with_max_len(1)
+            .map(|planned| {
+                if (task.cancelled)() {
+                    return Err(TaskError::Cancelled.into());
+                }
+                let result = self.write(planned, &out.join(&planned.path))?;
+                let size = planned.entry.size;
+                (task.progress)(done.fetch_add(size, Ordering::Relaxed) + size, Some(total));
+                Ok(result)
+            })
+            .collect::<Result<_, WheelError>>()?;
+        let (mut rows, problems): (Vec<_>, Vec<_>) = written.into_iter().unzip();
+        self.judge(task, policy, problems.into_iter().flatten().collect())?;
+
+        for row in &mut rows {
+            row.path = from_library(&library, &row.path);
+        }
+        for pyc in bytecode::compile(task, interpreter, &out.join(&library))? {
+            rows.push(Row::of(pyc.path, &pyc.sha256, pyc.size));
+        }
+        let own = |leaf: &str| format!("{}/{leaf}", self.identity.dist_info());
+        fs::write(out.join(&library).join(own("INSTALLER")), INSTALLER)?;
+        let installer = record::sha256(INSTALLER.as_bytes());
+        rows.push(Row::of(own("INSTALLER"), &installer, INSTALLER.len() as u64));
+        rows.push(Row::own(own("RECORD")));
+        fs::write(out.join(&library).join(own("RECORD")), record::format(&mut rows))?;
+        Ok(())
+    }
+
+    /// Gives every file its place, the largest first, so that all cores end together.
+    fn plan(&self, interpreter: &Interpreter) -> Result<Vec<Planned<'_>>, WheelError> {
+        let mut plan = Vec::new();
+        let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+        for entry in self.zip.entries() {
+            let Kind::File { executable } = entry.kind else { continue };
+            let fail = |reason| Err(self.entry_error(&entry.name, reason));
+            let place = match layout::place(&entry.name, &self.identity, interpreter) {
+                Ok(Some(place)) => place,
+                Ok(None) => continue,
+                Err(reason) => return fail(reason),
+            };
+            if let Some(other) = taken.insert(place.path.clone(), &entry.name) {
+                return fail(format!("'{other}' has the same place in an installation"));
+            }
+            let executable = executable || place.program;
+            plan.push(Planned { entry, path: place.path, executable });
+        }
+        for planned in &plan {
+            let mut above = planned.path.as_str();
+            while let Some((folder, _)) = above.rsplit_once('/') {
+                if let Some(other) = taken.get(folder) {
+                    let reason = format!("'{other}' would have to be a folder");
+                    return Err(self.entry_error(&planned.entry.name, reason));
+                }
+                above = folder;
+            }
+        }
+        plan.sort_by(|a, b| b.entry.size.cmp(&a.entry.size).then_with(|| a.path.cmp(&b.path)));
+        Ok(plan)
+    }
+
+    /// Checks the entry points, so that an environment need not.
+    fn scripts(&self, plan: &[Planned<'_>], interpreter: &Interpreter) -> Result<(), WheelError> {
+        let place = format!(
+            "{}/{}/entry_points.txt",
+            interpreter.site_packages(),
+            self.identity.dist_info()
+        );
+        let Some(planned) = plan.iter().find(|p| p.path == place) else { return Ok(()) };
+        entry_points::scripts(&self.zip.read(planned.entry)?)
+            .map_err(|reason| self.entry_error(&planned.entry.name, reason))?;
+        Ok(())
+    }
+
+    /// Writes one file; with its row comes what is wrong with the row of the wheel.
+    fn write(&self, planned: &Planned<'_>, to: &Path) -> Result<(Row, Option<String>), WheelError> {
+        let entry = planned.entry;
+        let listed = self.record.get(&entry.name);
+        let check = listed.map(|row| Check::of(&row.hash));
+        let (mut check, mut problem) = match check {
+            None => (None, Some("it is not listed".to_owned())),
+            Some(Err(reason)) => (None, Some(reason)),
+            Some(Ok(check)) => (Some(check), None),
+        };
+        let mut hasher = Sha256::new();
+        let mode = if planned.executable { 0o755 } else { 0o644 };
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+        self.zip.pieces(entry, &mut |piece| {
+            hasher.update(piece);
+            if let Some(check) = &mut check {
+                check.update(piece);
+            }
+            file.write_all(piece)
+        })?;
+        let sha256 = hasher.finalize().into();
+        if let (Some(row), Some(check)) = (listed, check) {
+            let actual = check.finish(&sha256);
+            if actual != row.hash.trim_end_matches('=') {
+                problem = Some(format!("it should have {}, it has {actual}", row.hash));
+            } else if row.size.is_some_and(|size| size != entry.size) {
+                problem = Some(format!("its size should be {:?}, it is {}", row.size, entry.size));
+            }
+        }
+        let problem = problem.map(|reason| format!("'{}': {reason}", entry.name));
+        Ok((Row::of(planned.path.clone(), &sha256, entry.size), problem))
+    }
+
+    /// Decides about what is wrong with the RECORD.
+    fn judge(
+        &self,
+        task: &Task<'_>,
+        policy: RecordPolicy,
+        mut problems: Vec<String>,
+    ) -> Result<(), WheelError> {
+        let here = |path: &str| self.zip.find(path).is_some();
+        let absent = self.record.keys().filter(|path| !here(path));
+        problems.extend(absent.map(|path| format!("'{path}': it is listed but missing")));
+        if problems.is_empty() {
+            return Ok(());
+        }
+        problems.sort();
+        if policy == RecordPolicy::Lenient {
+            for problem in problems {
+                (task.log)(&format!("wheel '{}': RECORD: {problem}", self.file));
+            }
+            return Ok(());
+        }
+        let more = problems.len().saturating_sub(SHOWN);
+        problems.truncate(SHOWN);
+        let mut problems = problems.join("; ");
+        if more > 0 {
+            problems.push_str(&format!("; and {more} more"));
+        }
+        Err(WheelError::Record { file: self.file.clone(), problems })
+    }
+
+    fn entry_error(&self, entry: &str, reason: String) -> WheelError {
+        WheelError::Entry { file: self.file.clone(), entry: entry.to_owned(), reason }
+    }
+}
+
+/// The content of the file that names the installing tool.
+const INSTALLER: &str = "clutch\n";
+
+/// A path from the prefix as RECORD writes it: from site-packages.
+fn from_library(library: &str, path: &str) -> String {
+    match path.strip_prefix(library).and_then(|rest| rest.strip_prefix('/')) {
+        Some(rest) => rest.to_owned(),
+        None => format!("{}{path}", "../".repeat(library.split('/').count())),
+    }
+}

@@ -1,0 +1,125 @@
+//! Where the files of a wheel belong in an installation, as text.
+
+use super::{
+    entry_points::program_name,
+    identity::{Identity, normalised},
+};
+use crate::python::target::Interpreter;
+
+/// Where one file belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its path from the prefix.
+    pub path: String,
+    /// Whether it is a program although the archive may not say so.
+    pub program: bool,
+}
+
+/// The place of an entry, or nothing where it is not installed.
+///
+/// # Errors
+/// The reason: a `.data` key that is unknown, another distribution's folder, a file that belongs to
+/// the environment itself.
+pub fn place(
+    entry: &str,
+    identity: &Identity,
+    interpreter: &Interpreter,
+) -> Result<Option<Place>, String> {
+    let library = interpreter.site_packages();
+    let plain = |path: String| Ok(Some(Place { path, program: false }));
+    let (top, rest) = entry.split_once('/').unwrap_or((entry, ""));
+    if top == identity.dist_info() {
+        // The installation writes these itself; signatures of the old RECORD have no meaning.
+        let own =
+            ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
+        return if own.contains(&rest) { Ok(None) } else { plain(format!("{library}/{entry}")) };
+    }
+    let Some(stem) = top.strip_suffix(".data") else {
+        return library_place(&library, entry);
+    };
+    if stem != identity.stem {
+        return Err(format!("the folder '{top}' belongs to another distribution"));
+    }
+    let Some((key, path)) = rest.split_once('/') else {
+        return Err(format!("'{top}' holds a file that is in none of its folders"));
+    };
+    match key {
+        "purelib" | "platlib" => library_place(&library, path),
+        "headers" => plain(format!(
+            "include/site/{}/{}/{path}",
+            interpreter.name(),
+            normalised(&identity.name)
+        )),
+        "scripts" if path.contains('/') => Err("a script lies in a folder below bin".to_owned()),
+        "scripts" => {
+            program_name(path)?;
+            Ok(Some(Place { path: format!("bin/{path}"), program: true }))
+        }
+        "data" => match path.strip_prefix("bin/") {
+            Some(name) => program_name(name).and_then(|()| plain(path.to_owned())),
+            None if path == "bin" || path == "pyvenv.cfg" => {
+                Err(format!("'{path}' belongs to the environment itself"))
+            }
+            None => plain(path.to_owned()),
+        },
+        other => Err(format!("'{other}' is not a folder that a wheel's .data may have")),
+    }
+}
+
+/// Byte code in the archive is left out: the installation makes its own.
+fn library_place(library: &str, path: &str) -> Result<Option<Place>, String> {
+    let mut parts = path.rsplit('/').skip(1);
+    if path.ends_with(".pyc") && parts.next() == Some("__pycache__") {
+        return Ok(None);
+    }
+    Ok(Some(Place { path: format!("{library}/{path}"), program: false }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(entry: &str) -> Result<Option<String>, String> {
+        let identity = Identity { name: "A.b".into(), version: "1".into(), stem: "a_b-1".into() };
+        let interpreter =
+            Interpreter { real: "/x".into(), logical: "/clutch/store/x".into(), minor: 11 };
+        place(entry, &identity, &interpreter).map(|place| place.map(|p| p.path))
+    }
+
+    #[test]
+    fn entries_have_places() {
+        for (entry, path) in [
+            ("a/x.py", "lib/python3.11/site-packages/a/x.py"),
+            (
+                "a_b-1.dist-info/licenses/L",
+                "lib/python3.11/site-packages/a_b-1.dist-info/licenses/L",
+            ),
+            ("a_b-1.data/purelib/a/x.py", "lib/python3.11/site-packages/a/x.py"),
+            ("a_b-1.data/platlib/x.so", "lib/python3.11/site-packages/x.so"),
+            ("a_b-1.data/headers/x.h", "include/site/python3.11/a-b/x.h"),
+            ("a_b-1.data/scripts/x", "bin/x"),
+            ("a_b-1.data/data/share/x", "share/x"),
+        ] {
+            assert_eq!(at(entry), Ok(Some(path.into())), "{entry}");
+        }
+        for entry in ["a_b-1.dist-info/RECORD", "a/__pycache__/x.cpython-311.pyc"] {
+            assert_eq!(at(entry), Ok(None), "{entry}");
+        }
+        assert_eq!(at("x.pyc"), Ok(Some("lib/python3.11/site-packages/x.pyc".into())));
+    }
+
+    #[test]
+    fn what_has_no_place_is_refused() {
+        for entry in [
+            "a_b-1.data/other/x",
+            "a_b-1.data/x",
+            "c-1.data/purelib/x",
+            "a_b-1.data/scripts/python3",
+            "a_b-1.data/scripts/d/x",
+            "a_b-1.data/data/bin/python",
+            "a_b-1.data/data/pyvenv.cfg",
+        ] {
+            assert!(at(entry).is_err(), "{entry}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `builtin:wheel`: one wheel, installed for one interpreter, as a store object of its own that
+//! environments are composed from. What it holds depends on the wheel's bytes and the interpreter
+//! alone.
+
+pub mod entry_points;
+pub mod headers;
+pub mod identity;
+pub mod install;
+pub mod layout;
+pub mod record;
+#[cfg(test)]
+mod tests;
+
+use serde::Deserialize;
+
+use super::{attributes, target::Interpreter};
+use crate::build::task::{Task, TaskError};
+
+/// Why a wheel cannot be installed; nothing of it may be used then.
+#[derive(Debug, thiserror::Error)]
+pub enum WheelError {
+    /// The archive is not safe or not whole.
+    #[error(transparent)]
+    Archive(#[from] crate::builders::archive_error::ArchiveError),
+    /// The wheel as a whole is not what the specification asks for.
+    #[error("wheel '{file}': {reason}")]
+    Wheel {
+        /// Its file name.
+        file: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// One of its files is at fault.
+    #[error("wheel '{file}': '{entry}': {reason}")]
+    Entry {
+        /// Its file name.
+        file: String,
+        /// The entry's name.
+        entry: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Files and RECORD disagree.
+    #[error(
+        "wheel '{file}': RECORD does not describe its files: {problems} (set record = \"lenient\" \
+         to accept this; the lock's hash still holds)"
+    )]
+    Record {
+        /// Its file name.
+        file: String,
+        /// The first few disagreements.
+        problems: String,
+    },
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// Compiling failed, or the build was cancelled.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+}
+
+impl From<WheelError> for TaskError {
+    fn from(error: WheelError) -> Self {
+        match error {
+            WheelError::Archive(error) => error.into(),
+            WheelError::Io(error) => Self::Io(error),
+            WheelError::Task(error) => error,
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+/// The attributes of `builtin:wheel`.
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    /// The store path of the archive.
+    wheel: String,
+    /// The archive's own file name.
+    file: String,
+    /// The store path of the interpreter.
+    interpreter: String,
+    /// What to do where RECORD and files disagree.
+    #[serde(default)]
+    record: RecordPolicy,
+}
+
+/// What to do where RECORD does not describe the files. The archive's own hash was checked already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordPolicy {
+    /// Refuse the wheel.
+    #[default]
+    Strict,
+    /// Say so in the log.
+    Lenient,
+}
+
+/// Runs `builtin:wheel`.
+///
+/// # Errors
+/// Where the archive is not a wheel that can be installed safely; names it, and the entry at fault.
+pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    let attributes: Attributes = attributes::read(task)?;
+    let interpreter = Interpreter::input(task, &attributes.interpreter)?;
+    let archive = task.input(&attributes.wheel)?;
+    let wheel = install::Wheel::open(&archive, &attributes.file)?;
+    wheel.install(task, &interpreter, attributes.record, task.output("out")?)?;
+    Ok(())
+}
