@@ -4,5 +4,7 @@
 pub mod ere;
 pub mod hash;
 pub mod json;
+pub mod sink;
 pub mod text;
+pub mod toml;
 pub mod versions;

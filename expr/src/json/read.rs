@@ -3,30 +3,7 @@
 //! Numbers are as Nix reads them: an integer that fits 64 bits is an integer, one between 2^63 and
 //! 2^64 is an error, a larger one is a float, and so is everything with a point or an exponent.
 
-/// Takes the events of a document in order. After [`Sink::key`] comes that member's value.
-pub trait Sink {
-    /// `null`.
-    fn null(&mut self);
-    /// `true` or `false`.
-    fn boolean(&mut self, value: bool);
-    /// A number without point and exponent that fits.
-    fn integer(&mut self, value: i64);
-    /// Any other number; it is finite.
-    fn float(&mut self, value: f64);
-    /// A string with its escapes resolved; it holds no NUL.
-    fn string(&mut self, value: &str);
-    /// `[`; the elements follow up to [`Sink::end_array`].
-    fn begin_array(&mut self);
-    /// `]`.
-    fn end_array(&mut self);
-    /// `{`; keys and values alternate up to [`Sink::end_object`]. A key may come again: the last
-    /// one counts.
-    fn begin_object(&mut self);
-    /// A member's name.
-    fn key(&mut self, name: &str);
-    /// `}`.
-    fn end_object(&mut self);
-}
+use crate::sink::Sink;
 
 /// What is wrong with a document, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -359,45 +336,9 @@ fn plain_run(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sink::Trace;
     use proptest::prelude::*;
     use serde_json::Value;
-
-    /// Writes the events back as text, so that a test can compare them.
-    #[derive(Default)]
-    struct Trace(String);
-
-    impl Sink for Trace {
-        fn null(&mut self) {
-            self.0.push_str("null ");
-        }
-        fn boolean(&mut self, value: bool) {
-            self.0.push_str(&format!("{value} "));
-        }
-        fn integer(&mut self, value: i64) {
-            self.0.push_str(&format!("{value} "));
-        }
-        fn float(&mut self, value: f64) {
-            self.0.push_str(&format!("{value:e} "));
-        }
-        fn string(&mut self, value: &str) {
-            self.0.push_str(&format!("{value:?} "));
-        }
-        fn begin_array(&mut self) {
-            self.0.push_str("[ ");
-        }
-        fn end_array(&mut self) {
-            self.0.push_str("] ");
-        }
-        fn begin_object(&mut self) {
-            self.0.push_str("{ ");
-        }
-        fn key(&mut self, name: &str) {
-            self.0.push_str(&format!("{name}= "));
-        }
-        fn end_object(&mut self) {
-            self.0.push_str("} ");
-        }
-    }
 
     fn trace(text: &str) -> Result<String, JsonError> {
         let mut sink = Trace::default();

@@ -1,0 +1,247 @@
+//! Lines, headers, keys, arrays and inline tables.
+
+use super::tree::{Made, Node, Table, Text};
+use super::{Failure, MAX_DEPTH, Step, fail, number, string, time};
+
+/// A place in the text. The parsers of scalars move it.
+pub(super) struct Reader<'t> {
+    pub(super) text: &'t str,
+    pub(super) at: usize,
+    timestamps: bool,
+}
+
+pub(super) fn read(text: &str, timestamps: bool) -> Step<Table<'_>> {
+    let mut reader = Reader { text, at: 0, timestamps };
+    if text.starts_with('\u{feff}') {
+        reader.at = '\u{feff}'.len_utf8();
+    }
+    let mut root = Table::new(Made::ByHeader);
+    let mut table = &mut root;
+    // how deep the current table lies
+    let mut depth = 0;
+    loop {
+        reader.blank();
+        let start = reader.at;
+        match reader.peek() {
+            None => return Ok(root),
+            Some(b'\n' | b'\r' | b'#') => {}
+            Some(b'[') => {
+                reader.at += 1;
+                let many = reader.take(b'[');
+                let path = reader.key(0)?;
+                let close = if many { "]]" } else { "]" };
+                if !reader.text[reader.at..].starts_with(close) {
+                    return Err(reader.unexpected(&format!("'{close}' at the header's end")));
+                }
+                reader.at += close.len();
+                depth = path.len();
+                table = root.open(&path, many).map_err(|message| Failure(start, message))?;
+            }
+            Some(_) => {
+                let (path, node) = reader.assignment(depth)?;
+                table.set(path, node).map_err(|message| Failure(start, message))?;
+            }
+        }
+        reader.line_end()?;
+    }
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    pub(super) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The text from here on.
+    pub(super) fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    pub(super) fn unexpected(&self, expected: &str) -> Failure {
+        let found = match self.rest().chars().next() {
+            None => "the text ends here".to_owned(),
+            Some(c) => format!("unexpected {c:?}"),
+        };
+        Failure(self.at, format!("{found}, expected {expected}"))
+    }
+
+    fn blank(&mut self) {
+        while let Some(b' ' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn newline(&mut self) -> bool {
+        if self.rest().starts_with("\r\n") {
+            self.at += 2;
+            return true;
+        }
+        self.take(b'\n')
+    }
+
+    /// Blanks, a comment, and the end of the line or text.
+    fn line_end(&mut self) -> Step<()> {
+        self.blank();
+        self.comment()?;
+        if self.newline() || self.at == self.text.len() {
+            return Ok(());
+        }
+        Err(self.unexpected("the end of the line"))
+    }
+
+    fn comment(&mut self) -> Step<()> {
+        if !self.take(b'#') {
+            return Ok(());
+        }
+        let text = self.rest().as_bytes();
+        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
+        let end = if end > 0 && text[end - 1] == b'\r' && end < text.len() { end - 1 } else { end };
+        if let Some(bad) = text[..end].iter().position(|b| is_control(*b)) {
+            return fail(self.at + bad, "a control character in a comment");
+        }
+        self.at += end;
+        Ok(())
+    }
+
+    /// Blanks, newlines and comments, as they may stand inside an array.
+    fn filler(&mut self) -> Step<()> {
+        loop {
+            self.blank();
+            self.comment()?;
+            if !self.newline() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `key = value`; `depth` is that of the table that it stands in.
+    fn assignment(&mut self, depth: usize) -> Step<(Vec<Text<'t>>, Node<'t>)> {
+        let path = self.key(depth)?;
+        if !self.take(b'=') {
+            return Err(self.unexpected("'=' after the key"));
+        }
+        self.blank();
+        let value = self.value(depth + path.len())?;
+        Ok((path, value))
+    }
+
+    /// A key with the blanks around it, split at its dots.
+    fn key(&mut self, depth: usize) -> Step<Vec<Text<'t>>> {
+        let mut path = Vec::new();
+        loop {
+            self.blank();
+            path.push(match self.peek() {
+                Some(b'"') if !self.rest().starts_with("\"\"\"") => string::basic(self)?,
+                Some(b'\'') if !self.rest().starts_with("'''") => string::literal(self)?,
+                _ => {
+                    let bytes = self.rest().bytes();
+                    let end = bytes
+                        .take_while(|b| b.is_ascii_alphanumeric() || b"-_".contains(b))
+                        .count();
+                    if end == 0 {
+                        return Err(self.unexpected("a key: letters, digits, '-', '_' or quoted"));
+                    }
+                    let name = &self.rest()[..end];
+                    self.at += end;
+                    Text::Borrowed(name)
+                }
+            });
+            self.blank();
+            if depth + path.len() > MAX_DEPTH {
+                return fail(self.at, too_deep());
+            }
+            if !self.take(b'.') {
+                return Ok(path);
+            }
+        }
+    }
+
+    fn value(&mut self, depth: usize) -> Step<Node<'t>> {
+        if depth > MAX_DEPTH {
+            return fail(self.at, too_deep());
+        }
+        match self.peek() {
+            Some(b'"') if self.rest().starts_with("\"\"\"") => {
+                string::multi_line_basic(self).map(Node::String)
+            }
+            Some(b'"') => string::basic(self).map(Node::String),
+            Some(b'\'') if self.rest().starts_with("'''") => {
+                string::multi_line_literal(self).map(Node::String)
+            }
+            Some(b'\'') => string::literal(self).map(Node::String),
+            Some(b'[') => self.array(depth),
+            Some(b'{') => self.inline_table(depth),
+            Some(b't') if self.word("true") => Ok(Node::Boolean(true)),
+            Some(b'f') if self.word("false") => Ok(Node::Boolean(false)),
+            Some(b'0'..=b'9') if time::is_next(self.rest()) => {
+                let at = self.at;
+                let text = time::read(self)?;
+                if !self.timestamps {
+                    return fail(at, "dates and times are not supported");
+                }
+                Ok(Node::Timestamp(text))
+            }
+            Some(b'0'..=b'9' | b'+' | b'-' | b'i' | b'n') => number::read(self),
+            _ => Err(self.unexpected("a value")),
+        }
+    }
+
+    pub(super) fn word(&mut self, word: &str) -> bool {
+        let found = self.rest().starts_with(word);
+        self.at += if found { word.len() } else { 0 };
+        found
+    }
+
+    fn array(&mut self, depth: usize) -> Step<Node<'t>> {
+        self.at += 1;
+        let mut items = Vec::new();
+        loop {
+            self.filler()?;
+            if self.take(b']') {
+                return Ok(Node::Array(items));
+            }
+            items.push(self.value(depth + 1)?);
+            self.filler()?;
+            if !self.take(b',') && self.peek() != Some(b']') {
+                return Err(self.unexpected("',' or ']' in the array"));
+            }
+        }
+    }
+
+    fn inline_table(&mut self, depth: usize) -> Step<Node<'t>> {
+        self.at += 1;
+        let mut table = Table::new(Made::Inline);
+        self.blank();
+        if self.take(b'}') {
+            return Ok(Node::Table(table));
+        }
+        loop {
+            self.blank();
+            let start = self.at;
+            let (path, node) = self.assignment(depth)?;
+            table.set(path, node).map_err(|message| Failure(start, message))?;
+            self.blank();
+            if self.take(b'}') {
+                table.complete();
+                return Ok(Node::Table(table));
+            }
+            if !self.take(b',') {
+                return Err(self.unexpected("',' or '}' in the inline table"));
+            }
+        }
+    }
+}
+
+/// Control characters, which may not stand in the text; a tab may.
+pub(super) fn is_control(byte: u8) -> bool {
+    byte.is_ascii_control() && byte != b'\t'
+}
+
+fn too_deep() -> String {
+    format!("tables and arrays are nested deeper than {MAX_DEPTH}")
+}
