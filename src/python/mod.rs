@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod bytecode;
+pub mod environment;
 pub mod target;
 pub mod wheel;
 
@@ -16,6 +17,7 @@ pub struct Builders;
 impl Builtins for Builders {
     fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
         match name {
+            "environment" => environment::build(task),
             "wheel" => wheel::build(task),
             other => Err(TaskError::Unknown(other.to_owned())),
         }

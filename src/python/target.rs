@@ -4,7 +4,11 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::build::task::{Task, TaskError};
+use crate::{
+    build::task::{Task, TaskError},
+    builders::elf::Image,
+    store_path::STORE_DIR,
+};
 
 /// A CPython prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,5 +66,18 @@ impl Interpreter {
     #[must_use]
     pub fn program(&self) -> String {
         format!("{}/bin/{}", self.logical, self.name())
+    }
+
+    /// The dynamic linker that the executable asks for, where it is one of the store's: programs in
+    /// machine code need the same. An interpreter that uses the host's has none to offer.
+    ///
+    /// # Errors
+    /// Where the executable cannot be read.
+    pub fn loader(&self) -> Result<Option<String>, TaskError> {
+        let bytes = fs::read(self.real.join("bin").join(self.name()))?;
+        let Ok(image) = Image::parse(bytes) else { return Ok(None) };
+        let Ok(Some(path)) = image.interpreter() else { return Ok(None) };
+        let path = String::from_utf8_lossy(path).into_owned();
+        Ok(path.starts_with(STORE_DIR).then_some(path))
     }
 }

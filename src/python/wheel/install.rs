@@ -21,7 +21,10 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
-    builders::zip_file::{Entry, Kind, Zip},
+    builders::{
+        elf,
+        zip_file::{Entry, Kind, Zip},
+    },
     python::{bytecode, target::Interpreter},
 };
 
@@ -93,6 +96,7 @@ impl Wheel {
             fs::create_dir_all(out.join(folder))?;
         }
 
+        let loader = interpreter.loader()?;
         let total = plan.iter().map(|p| p.entry.size).sum();
         let done = AtomicU64::new(0);
         let written: Vec<(Row, Option<String>)> = plan
@@ -102,7 +106,7 @@ impl Wheel {
                 if (task.cancelled)() {
                     return Err(TaskError::Cancelled.into());
                 }
-                let result = self.write(planned, &out.join(&planned.path))?;
+                let result = self.write(planned, &out.join(&planned.path), loader.as_deref())?;
                 let size = planned.entry.size;
                 (task.progress)(done.fetch_add(size, Ordering::Relaxed) + size, Some(total));
                 Ok(result)
@@ -172,7 +176,12 @@ impl Wheel {
     }
 
     /// Writes one file; with its row comes what is wrong with the row of the wheel.
-    fn write(&self, planned: &Planned<'_>, to: &Path) -> Result<(Row, Option<String>), WheelError> {
+    fn write(
+        &self,
+        planned: &Planned<'_>,
+        to: &Path,
+        loader: Option<&str>,
+    ) -> Result<(Row, Option<String>), WheelError> {
         let entry = planned.entry;
         let listed = self.record.get(&entry.name);
         let check = listed.map(|row| Check::of(&row.hash));
@@ -201,7 +210,24 @@ impl Wheel {
             }
         }
         let problem = problem.map(|reason| format!("'{}': {reason}", entry.name));
+        if let Some(content) = loader.and_then(|loader| self.program(planned, loader)) {
+            drop(file);
+            fs::write(to, &content)?;
+            let (sha256, size) = (record::sha256(&content), content.len() as u64);
+            return Ok((Row::of(planned.path.clone(), &sha256, size), problem));
+        }
         Ok((Row::of(planned.path.clone(), &sha256, entry.size), problem))
+    }
+
+    /// A program in machine code that asks for the host's dynamic linker, asking for the
+    /// interpreter's: an environment has nothing of the host. Libraries stay as they are.
+    fn program(&self, planned: &Planned<'_>, loader: &str) -> Option<Vec<u8>> {
+        let name = planned.path.rsplit('/').next().unwrap_or_default();
+        if !planned.executable || name.ends_with(".so") || name.contains(".so.") {
+            return None;
+        }
+        let content = self.zip.read(planned.entry).ok()?;
+        elf::set_interpreter(&content, loader).ok()?
     }
 
     /// Decides about what is wrong with the RECORD.

@@ -1,0 +1,100 @@
+//! An installed distribution as an environment sees it: a store object with a site-packages folder,
+//! read from its own description.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::EnvironmentError;
+use crate::{
+    build::task::Task,
+    python::{
+        target::Interpreter,
+        wheel::{
+            entry_points::{self, Script},
+            headers::Headers,
+            identity::normalised,
+        },
+    },
+    store_path::StorePath,
+};
+
+/// A store object that an environment is composed from.
+#[derive(Clone, Debug)]
+pub struct Distribution {
+    /// The name as it is compared; of an object without a description, the store path's.
+    pub name: String,
+    /// The version; empty without a description.
+    pub version: String,
+    /// Its place in the store.
+    pub path: StorePath,
+    /// Where its files can be read now.
+    pub real: PathBuf,
+    /// The name of its `.dist-info` folder.
+    pub dist_info: Option<String>,
+    /// The programs that it asks for.
+    pub scripts: Vec<Script>,
+    /// What it needs, as PEP 508 writes it.
+    pub requires: Vec<String>,
+}
+
+impl Distribution {
+    /// Reads the distribution at a logical path.
+    ///
+    /// # Errors
+    /// Where it is no input, was made for another interpreter, or is described more than once.
+    pub fn read(
+        task: &Task<'_>,
+        logical: &str,
+        interpreter: &Interpreter,
+    ) -> Result<Self, EnvironmentError> {
+        let fail = |reason: String| EnvironmentError::Distribution { path: logical.into(), reason };
+        let path = StorePath::parse(logical).map_err(|e| fail(e.to_string()))?;
+        let real = task.input(logical)?;
+        let library = real.join(interpreter.site_packages());
+        if !library.is_dir() {
+            return Err(fail(format!(
+                "it has no folder '{}': it was made for another interpreter, or is no distribution",
+                interpreter.site_packages()
+            )));
+        }
+        let mut infos = Vec::new();
+        for entry in fs::read_dir(&library)? {
+            let name = entry?.file_name();
+            infos.extend(name.to_str().filter(|n| n.ends_with(".dist-info")).map(str::to_owned));
+        }
+        infos.sort();
+        let mut found = Self {
+            name: path.name().to_owned(),
+            version: String::new(),
+            path,
+            real,
+            dist_info: None,
+            scripts: Vec::new(),
+            requires: Vec::new(),
+        };
+        match infos.as_slice() {
+            [] => {}
+            [info] => {
+                found.describe(&library.join(info)).map_err(fail)?;
+                found.dist_info = Some(info.clone());
+            }
+            several => return Err(fail(format!("it has several: {}", several.join(", ")))),
+        }
+        Ok(found)
+    }
+
+    fn describe(&mut self, info: &Path) -> Result<(), String> {
+        let metadata = fs::read(info.join("METADATA")).map_err(|e| e.to_string())?;
+        let metadata = Headers::parse(&metadata).map_err(|e| format!("METADATA: {e}"))?;
+        self.name = normalised(metadata.one("name")?);
+        metadata.one("version")?.clone_into(&mut self.version);
+        self.requires = metadata.all("requires-dist").map(str::to_owned).collect();
+        let points = info.join("entry_points.txt");
+        if points.is_file() {
+            let content = fs::read(points).map_err(|e| e.to_string())?;
+            self.scripts = entry_points::scripts(&content)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,286 @@
+//! `builtin:environment`: a genuine virtual environment (PEP 405) composed by links out of an
+//! interpreter and installed distributions. Nothing is copied, no process is started.
+
+pub mod collision;
+pub mod compose;
+pub mod distribution;
+pub mod programs;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use fs_err::{self as fs, os::unix::fs::symlink};
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use self::{
+    collision::Collision,
+    compose::{Composition, Source},
+    distribution::Distribution,
+    programs::{Program, Programs},
+};
+use super::{
+    attributes,
+    target::Interpreter,
+    wheel::record::{self, Row},
+};
+use crate::{
+    build::task::{Task, TaskError},
+    store_path::StorePath,
+};
+
+/// Why an environment cannot be composed.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// Distributions want the same path for different things.
+    #[error(
+        "distributions collide: {}; leave one out, or say whose it is: collisions.\"{}\" = \"{}\"",
+        list(.0), .0[0].path, .0[0].owners[0]
+    )]
+    Collisions(Vec<Collision>),
+    /// One name, several versions.
+    #[error("two distributions are called '{name}': {first} and {second}")]
+    Twice {
+        /// The name as it is compared.
+        name: String,
+        /// The first store path.
+        first: StorePath,
+        /// The second store path.
+        second: StorePath,
+    },
+    /// A distribution that cannot be part of this environment.
+    #[error("distribution '{path}': {reason}")]
+    Distribution {
+        /// Its store path.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The collision policy cannot be followed.
+    #[error("collisions.\"{path}\" = \"{choice}\": no distribution of that name has this path")]
+    Policy {
+        /// The path from the environment.
+        path: String,
+        /// The distribution that it names.
+        choice: String,
+    },
+    /// The kernel would not start scripts.
+    #[error(
+        "the environment's path '{path}' is too long for the first line of scripts: it may have \
+         {most} characters; choose a shorter name"
+    )]
+    LongPath {
+        /// The path.
+        path: String,
+        /// How long it may be.
+        most: usize,
+    },
+    /// An input or attribute is missing.
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl From<EnvironmentError> for TaskError {
+    fn from(error: EnvironmentError) -> Self {
+        match error {
+            EnvironmentError::Task(error) => error,
+            EnvironmentError::Io(error) => Self::Io(error),
+            other => Self::Failed(other.to_string()),
+        }
+    }
+}
+
+fn list(collisions: &[Collision]) -> String {
+    const SHOWN: usize = 5;
+    let mut texts: Vec<_> = collisions.iter().take(SHOWN).map(ToString::to_string).collect();
+    if collisions.len() > SHOWN {
+        texts.push(format!("and {} more paths", collisions.len() - SHOWN));
+    }
+    texts.join("; ")
+}
+
+/// The attributes of `builtin:environment`.
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    /// The store path of the interpreter.
+    interpreter: String,
+    /// The interpreter's whole version, for `pyvenv.cfg`.
+    version: Option<String>,
+    /// The store paths of the installed distributions, in any order.
+    distributions: Vec<String>,
+    /// For a path that several distributions have, whose it is.
+    #[serde(default)]
+    collisions: BTreeMap<String, String>,
+}
+
+/// Runs `builtin:environment`.
+///
+/// # Errors
+/// Where distributions collide or do not fit; names them.
+pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    Ok(environment(task)?)
+}
+
+fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
+    let attributes: Attributes = attributes::read(task)?;
+    let interpreter = Interpreter::input(task, &attributes.interpreter)?;
+    let distributions = distributions(task, &attributes.distributions, &interpreter)?;
+    let out = task.output("out")?;
+    let path = &task.derivation.outputs["out"].path;
+    let logical = path.to_string();
+
+    let library = interpreter.site_packages();
+    let policy = policy(&attributes.collisions, &library, &distributions);
+    let (programs, mut collisions) = programs::find(&distributions, &logical, &policy)?;
+    let with_scripts = with_scripts(&distributions, &programs);
+    let mut composition = Composition {
+        sources: distributions.iter().map(source).collect(),
+        folders: above(&library),
+        without: BTreeSet::from(["bin".to_owned()]),
+        policy,
+    };
+    for distribution in &with_scripts {
+        let info = dist_info(distribution, &library);
+        composition.without.insert(format!("{info}/RECORD"));
+        composition.folders.insert(info);
+    }
+    fs::create_dir_all(out.join(&library))?;
+    collisions.extend(composition.write(out)?);
+    if !collisions.is_empty() {
+        return Err(EnvironmentError::Collisions(collisions));
+    }
+    if fs::symlink_metadata(out.join("lib64")).is_err() {
+        symlink("lib", out.join("lib64"))?;
+    }
+    programs::write(out, &programs, &interpreter, &logical, path.name())?;
+    for distribution in with_scripts {
+        rewrite_record(out, &library, distribution, &programs)?;
+    }
+    let version = attributes.version.unwrap_or_else(|| format!("3.{}", interpreter.minor));
+    let configuration = format!(
+        "home = {}/bin\ninclude-system-site-packages = false\nversion = {version}\n",
+        interpreter.logical
+    );
+    fs::write(out.join("pyvenv.cfg"), configuration)?;
+    Ok(())
+}
+
+/// Reads every distribution, sorted by name, each once.
+fn distributions(
+    task: &Task<'_>,
+    paths: &[String],
+    interpreter: &Interpreter,
+) -> Result<Vec<Distribution>, EnvironmentError> {
+    let paths: BTreeSet<_> = paths.iter().collect();
+    let paths: Vec<_> = paths.into_iter().collect();
+    let mut found: Vec<_> = paths
+        .par_iter()
+        .map(|path| Distribution::read(task, path, interpreter))
+        .collect::<Result<_, _>>()?;
+    found.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
+    for pair in found.windows(2) {
+        if pair[0].name == pair[1].name {
+            return Err(EnvironmentError::Twice {
+                name: pair[0].name.clone(),
+                first: pair[0].path.clone(),
+                second: pair[1].path.clone(),
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The policy by paths from the environment: those that a distribution has in site-packages may be
+/// given from there.
+fn policy(
+    given: &BTreeMap<String, String>,
+    library: &str,
+    distributions: &[Distribution],
+) -> BTreeMap<String, String> {
+    let place = |path: &String| {
+        let below = format!("{library}/{path}");
+        let there = distributions.iter().any(|d| d.real.join(&below).symlink_metadata().is_ok());
+        if there { below } else { path.clone() }
+    };
+    given
+        .iter()
+        .map(|(path, name)| (place(path), super::wheel::identity::normalised(name)))
+        .collect()
+}
+
+fn source(distribution: &Distribution) -> Source {
+    Source {
+        name: distribution.name.clone(),
+        base: distribution.path.base().to_owned(),
+        real: distribution.real.clone(),
+    }
+}
+
+/// A folder and those above it.
+fn above(folder: &str) -> BTreeSet<String> {
+    let ends = folder.match_indices('/').map(|(at, _)| at).chain([folder.len()]);
+    ends.map(|at| folder[..at].to_owned()).collect()
+}
+
+fn dist_info(distribution: &Distribution, library: &str) -> String {
+    format!("{library}/{}", distribution.dist_info.as_deref().unwrap_or_default())
+}
+
+/// The distributions whose RECORD has to name programs that are written for this environment.
+fn with_scripts<'a>(
+    distributions: &'a [Distribution],
+    programs: &Programs,
+) -> Vec<&'a Distribution> {
+    let written = |name: &str| matches!(programs.get(name), Some(Program::Text(_)));
+    let has = |d: &&Distribution| {
+        d.dist_info.is_some()
+            && (d.scripts.iter().any(|script| written(&script.name))
+                || programs
+                    .keys()
+                    .any(|name| written(name) && d.real.join("bin").join(name).exists()))
+    };
+    distributions.iter().filter(has).collect()
+}
+
+/// Writes a distribution's RECORD with the programs as they are in this environment.
+fn rewrite_record(
+    out: &Path,
+    library: &str,
+    distribution: &Distribution,
+    programs: &Programs,
+) -> Result<(), EnvironmentError> {
+    let place = format!("{}/RECORD", dist_info(distribution, library));
+    let fail = |reason: String| EnvironmentError::Distribution {
+        path: distribution.path.to_string(),
+        reason: format!("RECORD: {reason}"),
+    };
+    let mut rows = match fs::read(distribution.real.join(&place)) {
+        Ok(content) => record::parse(&content).map_err(fail)?,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e.into()),
+    };
+    let up = "../".repeat(library.split('/').count());
+    for (name, program) in programs {
+        let Program::Text(text) = program else { continue };
+        let path = format!("{up}bin/{name}");
+        let listed = rows.iter().position(|row| row.path == path);
+        let own = distribution.scripts.iter().any(|script| script.name == *name);
+        if listed.is_none() && !own {
+            continue;
+        }
+        let row = Row::of(path, &record::sha256(text), text.len() as u64);
+        match listed {
+            Some(at) => rows[at] = row,
+            None => rows.push(row),
+        }
+    }
+    fs::write(out.join(place), record::format(&mut rows))?;
+    Ok(())
+}
