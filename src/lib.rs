@@ -18,6 +18,9 @@ pub mod builders;
 pub mod closure;
 pub mod transfer;
 
+pub mod lock_file;
+
+pub mod debian;
 pub mod python;
 
 pub mod cli;

@@ -1,0 +1,276 @@
+//! The address of something to fetch: scheme, host, path, and credentials that are kept apart, so
+//! that no message can show them. Knows text only.
+
+use std::fmt;
+
+/// An absolute `http:`, `https:` or `file:` URL.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    scheme: &'static str,
+    /// Host and port as written; empty for `file`.
+    authority: String,
+    /// Starts with a slash; with the query where there is one, never with a fragment.
+    path: String,
+    user: Option<(String, String)>,
+}
+
+/// Why a text is no address.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{text}' is no address: {reason}")]
+pub struct AddressError {
+    text: String,
+    reason: &'static str,
+}
+
+impl Address {
+    /// Reads a URL. User name and password in it are taken off.
+    ///
+    /// # Errors
+    /// Where it is not absolute, or its scheme is none of http, https, file.
+    pub fn parse(text: &str) -> Result<Self, AddressError> {
+        let text = text.trim();
+        let fail = |reason| AddressError { text: redacted(text), reason };
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
+            fail("expected 'https://', 'http://' or 'file://' and the rest of an address")
+        })?;
+        let scheme = match scheme.to_ascii_lowercase().as_str() {
+            "http" => "http",
+            "https" => "https",
+            "file" => "file",
+            _ => return Err(fail("expected the scheme 'https', 'http' or 'file'")),
+        };
+        if text.bytes().any(|b| b <= b' ' || b == 0x7f) {
+            return Err(fail("it has a space or control character"));
+        }
+        let rest = rest.split('#').next().unwrap_or_default();
+        let at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(at);
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (Some(user), host),
+            None => (None, authority),
+        };
+        let user = user.map(|user| {
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            (decoded(name), decoded(password))
+        });
+        if scheme == "file" {
+            if !matches!(host, "" | "localhost") || !path.starts_with('/') {
+                return Err(fail("expected 'file:///' and an absolute path"));
+            }
+            return Ok(Self { scheme, authority: String::new(), path: path.into(), user: None });
+        }
+        if host.is_empty() || host.starts_with(':') {
+            return Err(fail("the host is missing"));
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Ok(Self { scheme, authority: host.to_ascii_lowercase(), path, user })
+    }
+
+    /// What a link `text`, found at this address, leads to (RFC 3986, section 5.2). Credentials go
+    /// along to the same host only.
+    ///
+    /// # Errors
+    /// Where the result is no address.
+    pub fn join(&self, text: &str) -> Result<Self, AddressError> {
+        let text = text.trim().split('#').next().unwrap_or_default();
+        let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
+            scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+                && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c))
+        });
+        let mut found = if has_scheme {
+            Self::parse(text)?
+        } else if let Some(rest) = text.strip_prefix("//") {
+            Self::parse(&format!("{}://{rest}", self.scheme))?
+        } else {
+            let own = self.path.split('?').next().unwrap_or_default();
+            let path = match text {
+                "" => own.to_owned(),
+                _ if text.starts_with('/') => text.to_owned(),
+                _ => format!("{}/{text}", own.rsplit_once('/').map_or("", |(folder, _)| folder)),
+            };
+            Self { path: without_dots(&path), user: None, ..self.clone() }
+        };
+        if found.user.is_none()
+            && (found.scheme, &found.authority) == (self.scheme, &self.authority)
+        {
+            found.user.clone_from(&self.user);
+        }
+        Ok(found)
+    }
+
+    /// The address of a relative path below this one, read as a folder. The path's parts are
+    /// percent-encoded where need be.
+    #[must_use]
+    pub fn below(&self, relative: &str) -> Self {
+        let folder = self.path.trim_end_matches('/');
+        Self { path: format!("{folder}/{}", encoded(relative)), ..self.clone() }
+    }
+
+    /// `http`, `https` or `file`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        self.scheme
+    }
+
+    /// The host without the port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.authority,
+        }
+    }
+
+    /// User name and password that stood in the text.
+    #[must_use]
+    pub fn user(&self) -> Option<(&str, &str)> {
+        self.user.as_ref().map(|(name, password)| (&**name, &**password))
+    }
+
+    /// The path with the query, percent-encoded as it was given.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path of a `file:` address on this machine.
+    #[must_use]
+    pub fn local_path(&self) -> Option<String> {
+        (self.scheme == "file").then(|| decoded(&self.path))
+    }
+}
+
+/// The URL without credentials.
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.authority, self.path)
+    }
+}
+
+impl fmt::Debug for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text with whatever stands before an `@` in its authority taken out.
+fn redacted(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
+    let end = rest.find('/').unwrap_or(rest.len());
+    match rest[..end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
+        None => text.to_owned(),
+    }
+}
+
+fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    let mut folder = false;
+    for part in path.trim_start_matches('/').split('/') {
+        folder = matches!(part, "" | "." | "..");
+        match part {
+            "." => {}
+            ".." => {
+                parts.pop();
+            }
+            _ => parts.push(part),
+        }
+    }
+    let slash = if folder && parts.last().is_some_and(|p| !p.is_empty()) { "/" } else { "" };
+    format!("/{}{slash}", parts.join("/"))
+}
+
+/// Percent-decoded; bytes that are not UTF-8 then are left encoded.
+fn decoded(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let pair = tail.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
+        match pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()) {
+            Some(byte) if first == b'%' => {
+                out.push(byte);
+                rest = &tail[2..];
+            }
+            _ => {
+                out.push(first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8(out).unwrap_or_else(|_| text.to_owned())
+}
+
+/// Percent-encoded but for slashes and what RFC 3986 calls `pchar`, less `:` and `%`.
+fn encoded(path: &str) -> String {
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=@/".contains(&byte) {
+            out.push(byte as char);
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Address {
+        Address::parse(text).unwrap()
+    }
+
+    #[test]
+    fn credentials_never_show() {
+        let address = at("https://me%40x:p%3As@Example.test:8443/simple/");
+        assert_eq!(address.user(), Some(("me@x", "p:s")));
+        assert_eq!(format!("{address} {address:?}").matches("p:s").count(), 0);
+        assert_eq!(address.to_string(), "https://example.test:8443/simple/");
+        assert_eq!(address.host(), "example.test");
+        let error = Address::parse("ftp://me:secret@host/").unwrap_err().to_string();
+        assert!(!error.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn links_are_followed_as_rfc_3986_says() {
+        let base = at("http://u:p@h/a/b/c?q");
+        for (link, result) in [
+            ("../../x", "http://h/x"),
+            ("../d/./e#sha256=0", "http://h/a/d/e"),
+            ("../../../../e", "http://h/e"),
+            ("/z/../y", "http://h/y"),
+            ("", "http://h/a/b/c"),
+            ("..", "http://h/a/"),
+            ("d/", "http://h/a/b/d/"),
+            ("//other/x", "http://other/x"),
+            ("https://h/x", "https://h/x"),
+            ("?v=1", "http://h/a/b/?v=1"),
+        ] {
+            assert_eq!(base.join(link).unwrap().to_string(), result, "{link}");
+        }
+        assert_eq!(base.join("x").unwrap().user(), Some(("u", "p")));
+        assert_eq!(base.join("http://other/x").unwrap().user(), None);
+        assert_eq!(base.join("https://h/x").unwrap().user(), None);
+        assert!(base.join("mailto:x").is_err());
+    }
+
+    #[test]
+    fn paths_below_are_encoded() {
+        let base = at("http://h/debian/");
+        assert_eq!(
+            base.below("pool/a_1%3a2+b.deb").to_string(),
+            "http://h/debian/pool/a_1%253a2+b.deb"
+        );
+        assert_eq!(at("file:///a%20b/").below("c d").local_path().unwrap(), "/a b/c d");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for text in
+            ["", "pool/x", "https://", "https:///x", "ftp://h/x", "http://a b/", "file://h/x"]
+        {
+            assert!(Address::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! One file from one address to the disk, hashed while it arrives. A broken transfer goes on where
+//! it stopped: the bytes so far stay in a partial file, also from one run to the next. What does not
+//! have the right hash is not kept.
+
+use std::{
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::Path,
+};
+
+use fs_err as fs;
+use ureq::{
+    Body,
+    http::{Response, header},
+};
+
+use super::{
+    address::Address,
+    http::{Http, HttpError, interrupted},
+};
+use crate::hash::{Algorithm, Hash, Hasher};
+
+/// What to fetch, and whom to tell.
+pub struct Download<'a> {
+    /// Where it is.
+    pub address: &'a Address,
+    /// What it must hash to.
+    pub hash: Hash,
+    /// How long it is, where that is known.
+    pub size: Option<u64>,
+    /// The partial file. Only this download uses it.
+    pub partial: &'a Path,
+    /// Takes how much is there, and how much there will be.
+    pub progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
+    /// Asks whether to stop.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// Takes a line for the log.
+    pub log: &'a (dyn Fn(&str) + Sync),
+}
+
+/// Why a download failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DownloadError {
+    /// Requests failed.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// It is another file.
+    #[error("{address}: hash mismatch: specified {expected}, got {actual}")]
+    Hash {
+        /// Where it was found.
+        address: Address,
+        /// What was asked for.
+        expected: Hash,
+        /// What it is.
+        actual: Hash,
+    },
+    /// It has another size than is known.
+    #[error("{address}: it has {actual} bytes, {expected} were expected")]
+    Size {
+        /// Where it was found.
+        address: Address,
+        /// What is known.
+        expected: u64,
+        /// What the server says or sends (at least).
+        actual: u64,
+    },
+    /// The disk.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The partial file with the hash of what it holds.
+struct Partial {
+    file: fs::File,
+    hasher: Hasher,
+    length: u64,
+}
+
+impl Download<'_> {
+    /// Fetches into the partial file; afterwards that is the whole file with the right hash.
+    ///
+    /// # Errors
+    /// Where it cannot be fetched, or is not what was asked for. Only after a broken transfer does
+    /// the partial file stay.
+    pub fn run(&self, http: &Http) -> Result<(), DownloadError> {
+        let mut partial = self.open()?;
+        let resumed = partial.length > 0;
+        match self.attempt(http, &mut partial) {
+            // what an earlier run left may have been damaged, or of another file
+            Err(DownloadError::Hash { .. } | DownloadError::Size { .. }) if resumed => {
+                (self.log)("what an earlier run had fetched does not fit, starting over");
+                partial.restart(self.hash.algorithm())?;
+                self.attempt(http, &mut partial)?;
+            }
+            result => result?,
+        }
+        Ok(())
+    }
+
+    fn attempt(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
+        let result = self.fetch(http, partial).and_then(|()| self.check(partial));
+        if let Err(DownloadError::Hash { .. } | DownloadError::Size { .. }) = &result {
+            partial.file.set_len(0)?;
+        }
+        result
+    }
+
+    fn open(&self) -> io::Result<Partial> {
+        let mut options = fs::OpenOptions::new();
+        let mut file =
+            options.read(true).write(true).create(true).truncate(false).open(self.partial)?;
+        let mut hasher = Hasher::new(self.hash.algorithm());
+        let length = io::copy(&mut file, &mut hasher)?;
+        Ok(Partial { file, hasher, length })
+    }
+
+    fn check(&self, partial: &mut Partial) -> Result<(), DownloadError> {
+        let hasher = std::mem::replace(&mut partial.hasher, Hasher::new(self.hash.algorithm()));
+        let actual = hasher.finish();
+        if self.size.is_some_and(|size| size != partial.length) {
+            return Err(self.wrong_size(partial.length));
+        }
+        if actual != self.hash {
+            let address = self.address.clone();
+            return Err(DownloadError::Hash { address, expected: self.hash, actual });
+        }
+        Ok(())
+    }
+
+    fn wrong_size(&self, actual: u64) -> DownloadError {
+        let expected = self.size.unwrap_or_default();
+        DownloadError::Size { address: self.address.clone(), expected, actual }
+    }
+
+    fn fetch(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
+        if let Some(path) = self.address.local_path() {
+            partial.restart(self.hash.algorithm())?;
+            let mut source = fs::File::open(path)?;
+            let size = source.metadata()?.len();
+            return self.copy(&mut source, partial, Some(size), &|e| DownloadError::Io(e));
+        }
+        let mut lasting = None;
+        let mut progressed_to = partial.length;
+        // as long as every try brings new bytes, there may be any number of them
+        loop {
+            let result = http.retrying(self.cancelled, &mut |attempt| {
+                if attempt > 0 {
+                    (self.log)(&format!("trying {} again", self.address));
+                }
+                match self.once(http, partial) {
+                    Ok(()) => Ok(true),
+                    Err(DownloadError::Http(error)) => {
+                        let more = error.is_passing() && partial.length > progressed_to;
+                        if more { Ok(false) } else { Err(error) }
+                    }
+                    Err(other) => {
+                        lasting = Some(other);
+                        Ok(true)
+                    }
+                }
+            });
+            match (result, lasting.take()) {
+                (_, Some(other)) => return Err(other),
+                (Ok(true), None) => return Ok(()),
+                (Ok(false), None) => {
+                    (self.log)(&format!(
+                        "the transfer broke off after {} bytes, going on",
+                        partial.length
+                    ));
+                    progressed_to = partial.length;
+                }
+                (Err(error), None) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// One request, for what is not there yet.
+    fn once(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
+        if self.size.is_some_and(|size| size == partial.length) {
+            return Ok(());
+        }
+        let range = format!("bytes={}-", partial.length);
+        // not compressed on the way: ranges and hashes are those of the file
+        let mut headers = vec![("accept-encoding", "identity")];
+        if partial.length > 0 {
+            headers.push(("range", &range));
+        }
+        let mut answer = http.request(self.address, &headers)?;
+        match (answer.status().as_u16(), content_range(&answer)) {
+            (206, Some((start, _))) if start == partial.length => {}
+            (416, _) | (206, _) => {
+                // the server's file is another one, or its ranges are no use
+                partial.restart(self.hash.algorithm())?;
+                answer = http.request(self.address, &headers[..1])?;
+            }
+            _ => partial.restart(self.hash.algorithm())?,
+        }
+        if answer.status() == 416 {
+            let address = self.address.clone();
+            return Err(HttpError::Status { address, code: 416, retry_after: None }.into());
+        }
+        let total = answer.body().content_length().map(|length| partial.length + length);
+        if let (Some(total), Some(size)) = (total, self.size)
+            && total != size
+        {
+            return Err(self.wrong_size(total));
+        }
+        let mut reader = answer.body_mut().with_config().limit(u64::MAX).reader();
+        self.copy(&mut reader, partial, total, &|e| interrupted(self.address, &e).into())?;
+        if total.is_some_and(|total| partial.length < total) {
+            let early = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Err(interrupted(self.address, &early).into());
+        }
+        Ok(())
+    }
+
+    fn copy(
+        &self,
+        source: &mut dyn Read,
+        partial: &mut Partial,
+        total: Option<u64>,
+        broken: &dyn Fn(io::Error) -> DownloadError,
+    ) -> Result<(), DownloadError> {
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            if (self.cancelled)() {
+                return Err(HttpError::Cancelled.into());
+            }
+            let count = match source.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(count) => count,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(broken(e)),
+            };
+            partial.file.write_all(&buffer[..count])?;
+            partial.hasher.update(&buffer[..count]);
+            partial.length += count as u64;
+            (self.progress)(partial.length, self.size.or(total));
+            if self.size.is_some_and(|size| partial.length > size) {
+                return Err(self.wrong_size(partial.length));
+            }
+        }
+    }
+}
+
+impl Partial {
+    fn restart(&mut self, algorithm: Algorithm) -> io::Result<()> {
+        if self.length > 0 {
+            self.file.set_len(0)?;
+        }
+        self.file.seek(SeekFrom::Start(0))?;
+        self.hasher = Hasher::new(algorithm);
+        self.length = 0;
+        Ok(())
+    }
+}
+
+/// First byte and total of `Content-Range: bytes 5-9/10` (RFC 9110, section 14.4).
+fn content_range(answer: &Response<Body>) -> Option<(u64, Option<u64>)> {
+    let text = answer.headers().get(header::CONTENT_RANGE)?.to_str().ok()?;
+    let (range, total) = text.strip_prefix("bytes ")?.split_once('/')?;
+    Some((range.split_once('-')?.0.trim().parse().ok()?, total.trim().parse().ok()))
+}

@@ -1,0 +1,358 @@
+//! Indexes: names such as `pypi` or `debian` whose addresses come from the user's settings, or from
+//! the settings of the machine's own clients. No address stands here. A pure function of the
+//! [`Environment`], but for the files it names and for asking an installed pip, which happens once
+//! and only when nothing else answers.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use fs_err as fs;
+
+use super::{
+    address::{Address, AddressError},
+    clients::{self, Client},
+};
+
+/// The index of Python packages.
+pub const PYPI: &str = "pypi";
+
+/// What indexes depend on: the process's variables and the root of the file system (another folder
+/// in tests).
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// The variables.
+    pub variables: BTreeMap<String, String>,
+    /// The folder in which `etc/...` is looked for.
+    pub root: PathBuf,
+}
+
+impl Environment {
+    /// A variable that is set and not empty.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The user's folder.
+    #[must_use]
+    pub fn home(&self) -> Option<PathBuf> {
+        self.variable("HOME").map(PathBuf::from)
+    }
+
+    /// The folder of the user's settings (XDG Base Directory Specification).
+    #[must_use]
+    pub fn config_home(&self) -> Option<PathBuf> {
+        match self.variable("XDG_CONFIG_HOME").map(PathBuf::from) {
+            Some(path) if path.is_absolute() => Some(path),
+            _ => Some(self.home()?.join(".config")),
+        }
+    }
+
+    /// The folders of the machine's settings, the most important first.
+    #[must_use]
+    pub fn config_dirs(&self) -> Vec<PathBuf> {
+        match self.variable("XDG_CONFIG_DIRS") {
+            Some(dirs) => {
+                dirs.split(':').filter(|d| d.starts_with('/')).map(PathBuf::from).collect()
+            }
+            None => vec![self.root.join("etc/xdg")],
+        }
+    }
+
+    /// clutch's own configuration file.
+    #[must_use]
+    pub fn clutch_config(&self) -> Option<PathBuf> {
+        Some(self.config_home()?.join("clutch/config.toml"))
+    }
+}
+
+/// Why an index has no usable address.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// Nothing says where it is.
+    #[error("no address is known for the index '{name}': {tried}; give one by --index {name}=URL or in the table [index] of {}", config.display())]
+    Unknown {
+        /// The index.
+        name: String,
+        /// Where an address was looked for.
+        tried: String,
+        /// clutch's configuration file.
+        config: PathBuf,
+    },
+    /// What a setting says is no address.
+    #[error("the index '{name}', set by {origin}: {error}")]
+    Address {
+        /// The index.
+        name: String,
+        /// The setting.
+        origin: String,
+        /// What is wrong with it.
+        error: AddressError,
+    },
+    /// A configuration file cannot be read.
+    #[error("{}: {reason}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// An address and the setting that it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where the index is.
+    pub address: Address,
+    /// The setting, for messages: `--index`, a file, a variable, or pip itself.
+    pub origin: String,
+}
+
+/// The indexes of this process. Each is looked up once.
+pub struct Indexes {
+    given: BTreeMap<String, String>,
+    environment: Environment,
+    found: Mutex<BTreeMap<String, Found>>,
+    /// What the installed pip says, asked at most once.
+    pip: OnceLock<Option<(String, String)>>,
+}
+
+impl Indexes {
+    /// Indexes with the addresses `given` by `--index NAME=URL`, and for all others what the
+    /// environment says.
+    #[must_use]
+    pub fn new(given: BTreeMap<String, String>, environment: Environment) -> Self {
+        Self { given, environment, found: Mutex::default(), pip: OnceLock::new() }
+    }
+
+    /// Where the index of that name is, and who says so. In order: `--index`, clutch's
+    /// configuration file, the variables and then the files of pip and uv (for `pypi`) or apt's
+    /// sources (for all others), and for `pypi` what the installed pip itself uses.
+    ///
+    /// # Errors
+    /// Where no setting has it (the text says which to give), or one has no valid address.
+    pub fn find(&self, name: &str) -> Result<Found, IndexError> {
+        let cache = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = cache().get(name) {
+            return Ok(found.clone());
+        }
+        let found = self.look_up(name)?;
+        cache().insert(name.to_owned(), found.clone());
+        Ok(found)
+    }
+
+    fn look_up(&self, name: &str) -> Result<Found, IndexError> {
+        let environment = &self.environment;
+        let (text, origin) = if let Some(url) = self.given.get(name) {
+            (url.clone(), format!("--index {name}"))
+        } else if let Some(found) = configured(environment, name)? {
+            found
+        } else if name == PYPI {
+            let asked = || self.pip.get_or_init(|| ask_pip(environment)).clone();
+            clients::pypi(environment)?.or_else(asked).ok_or_else(|| {
+                self.unknown(name, "neither pip nor uv is configured with one, and no installed pip could be asked")
+            })?
+        } else {
+            clients::apt(environment, name).ok_or_else(|| {
+                self.unknown(
+                    name,
+                    "none of apt's sources has an address with that name in its path",
+                )
+            })?
+        };
+        let address = Address::parse(&text).map_err(|error| IndexError::Address {
+            name: name.to_owned(),
+            origin: origin.clone(),
+            error,
+        })?;
+        Ok(Found { address, origin })
+    }
+
+    fn unknown(&self, name: &str, tried: &str) -> IndexError {
+        IndexError::Unknown {
+            name: name.to_owned(),
+            tried: tried.to_owned(),
+            config: self
+                .environment
+                .clutch_config()
+                .unwrap_or_else(|| PathBuf::from("~/.config/clutch/config.toml")),
+        }
+    }
+}
+
+/// The table `[index]` of clutch's configuration file: name to address.
+fn configured(environment: &Environment, name: &str) -> Result<Option<Client>, IndexError> {
+    let Some(path) = environment.clutch_config() else { return Ok(None) };
+    let Some(text) = read(&path)? else { return Ok(None) };
+    let bad = |reason: String| IndexError::Config { path: path.clone(), reason };
+    let config: toml::Table = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
+    match config.get("index").and_then(|table| table.get(name)) {
+        None => Ok(None),
+        Some(toml::Value::String(url)) => Ok(Some((url.clone(), path.display().to_string()))),
+        Some(_) => Err(bad(format!("expected a string for '{name}' in the table [index]"))),
+    }
+}
+
+/// The text of a configuration file; nothing where there is none.
+pub(super) fn read(path: &Path) -> Result<Option<String>, IndexError> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(IndexError::Config { path: path.to_owned(), reason: e.to_string() }),
+    }
+}
+
+/// Prints the default index of the pip that belongs to the interpreter: its own constant, or else
+/// what its help says.
+const ASK_PIP: &str = r#"
+try:
+    from pip._internal.models.index import PyPI
+    print(PyPI.simple_url)
+except Exception:
+    import re, subprocess, sys
+    text = subprocess.run([sys.executable, "-m", "pip", "install", "--help"],
+                          capture_output=True, text=True).stdout
+    print(re.search(r"Index \(default\s+(\S+)\)", text).group(1))
+"#;
+
+/// Asks the pip of each Python on the PATH until one answers.
+fn ask_pip(environment: &Environment) -> Option<Client> {
+    let path = environment.variable("PATH")?;
+    for folder in path.split(':').filter(|folder| folder.starts_with('/')) {
+        for name in ["python3", "python"] {
+            let program = Path::new(folder).join(name);
+            if !program.is_file() {
+                continue;
+            }
+            let mut command = Command::new(&program);
+            command.args(["-c", ASK_PIP]).env_clear().envs(&environment.variables);
+            // a module that lies in the current folder must not be taken for pip
+            command.current_dir("/").env("PYTHONSAFEPATH", "1").env("COLUMNS", "1000");
+            let Ok(output) = command.stdin(Stdio::null()).stderr(Stdio::null()).output() else {
+                continue;
+            };
+            let url = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            if output.status.success() && Address::parse(&url).is_ok() {
+                return Some((url, format!("the pip of {}", program.display())));
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Machine(tempfile::TempDir);
+
+    impl Machine {
+        fn new() -> Self {
+            Self(tempfile::tempdir().unwrap())
+        }
+
+        fn file(&self, name: &str, text: &str) -> &Self {
+            let path = self.0.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+            self
+        }
+
+        fn find(&self, name: &str, variables: &[(&str, &str)]) -> Result<String, String> {
+            let root = self.0.path();
+            let home = root.join("home").to_str().unwrap().to_owned();
+            let mut all = BTreeMap::from([("HOME".to_owned(), home)]);
+            all.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
+            let environment = Environment { variables: all, root: root.to_owned() };
+            Indexes::new(BTreeMap::new(), environment)
+                .find(name)
+                .map(|found| found.address.to_string())
+                .map_err(|e| e.to_string())
+        }
+    }
+
+    #[test]
+    fn the_users_word_comes_first() {
+        let machine = Machine::new();
+        machine.file("etc/pip.conf", "[global]\nindex-url = http://etc.test/\n");
+        assert_eq!(machine.find("pypi", &[]).unwrap(), "http://etc.test/");
+        machine.file("etc/xdg/pip/pip.conf", "[global]\nindex-url: http://xdg.test/\n");
+        machine.file("home/.config/pip/pip.conf", "# x\n[install]\nindex_url=http://user.test/\n");
+        assert_eq!(machine.find("pypi", &[]).unwrap(), "http://user.test/");
+        let variable = [("PIP_INDEX_URL", "http://var.test/")];
+        assert_eq!(machine.find("pypi", &variable).unwrap(), "http://var.test/");
+        machine.file("home/.config/clutch/config.toml", "[index]\npypi = \"http://own.test/s\"\n");
+        assert_eq!(machine.find("pypi", &variable).unwrap(), "http://own.test/s");
+        let given = BTreeMap::from([("pypi".to_owned(), "http://given.test".to_owned())]);
+        let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
+        let found = Indexes::new(given, environment).find("pypi").unwrap();
+        assert_eq!(
+            (&*found.address.to_string(), &*found.origin),
+            ("http://given.test/", "--index pypi")
+        );
+    }
+
+    #[test]
+    fn uv_is_asked_too() {
+        let machine = Machine::new();
+        machine.file("etc/uv/uv.toml", "index-url = \"http://uv-etc.test/\"\n");
+        assert_eq!(machine.find("pypi", &[]).unwrap(), "http://uv-etc.test/");
+        let text = "[[index]]\nurl = \"http://extra.test/\"\n[[index]]\nurl = \"http://uv.test/\"\ndefault = true\n";
+        machine.file("home/.config/uv/uv.toml", text);
+        assert_eq!(machine.find("pypi", &[]).unwrap(), "http://uv.test/");
+        let variable = [("UV_DEFAULT_INDEX", "mine=http://uv-var.test/")];
+        assert_eq!(machine.find("pypi", &variable).unwrap(), "http://uv-var.test/");
+    }
+
+    #[test]
+    fn apt_knows_debian() {
+        let machine = Machine::new();
+        machine.file(
+            "etc/apt/sources.list.d/debian.sources",
+            "Types: deb\nEnabled: no\nURIs: http://off.test/debian\nSuites: x\n\n\
+             # a comment\nTypes: deb deb-src\nURIs: http://main.test/debian/\n http://two.test/debian\n\
+             Suites: bookworm\nComponents: main\n\nTypes: deb\nURIs: http://main.test/debian-security\nSuites: bookworm-security\n",
+        );
+        assert_eq!(machine.find("debian", &[]).unwrap(), "http://main.test/debian/");
+        assert_eq!(
+            machine.find("debian-security", &[]).unwrap(),
+            "http://main.test/debian-security"
+        );
+        machine.file(
+            "etc/apt/sources.list",
+            "# x\ndeb-src http://src.test/debian x main\ndeb [arch=amd64 signed-by=/k] http://list.test/debian bookworm main # y\n",
+        );
+        assert_eq!(machine.find("debian", &[]).unwrap(), "http://list.test/debian");
+    }
+
+    #[test]
+    fn a_machine_without_settings_says_what_to_give() {
+        for name in ["pypi", "debian"] {
+            let error = Machine::new().find(name, &[]).unwrap_err();
+            assert!(error.contains(&format!("--index {name}=URL")), "{error}");
+            assert!(error.contains("clutch/config.toml"), "{error}");
+        }
+        let machine = Machine::new();
+        let variable = [("PIP_INDEX_URL", "nothing")];
+        let error = machine.find("pypi", &variable).unwrap_err();
+        assert!(error.contains("PIP_INDEX_URL") && error.contains("'nothing'"), "{error}");
+        machine.file("home/.config/clutch/config.toml", "index = 3 4");
+        assert!(machine.find("pypi", &[]).unwrap_err().contains("config.toml"));
+    }
+
+    #[test]
+    fn an_installed_pip_is_asked() {
+        let machine = Machine::new();
+        let script = "#!/bin/sh\nif [ \"$1\" = -c ]; then echo http://pip.test/simple; fi\n";
+        machine.file("bin/python3", script);
+        let program = machine.0.path().join("bin/python3");
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let path = format!("relative:{}", program.parent().unwrap().display());
+        assert_eq!(machine.find("pypi", &[("PATH", &path)]).unwrap(), "http://pip.test/simple");
+    }
+}
