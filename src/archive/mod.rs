@@ -1,1 +1,31 @@
-//! a directory tree as one byte stream, and its hash
+//! A directory tree as data: its entries in one order, its hash, and its form as one stream of
+//! bytes. Knows nothing of the store.
+
+mod copy;
+mod listing;
+mod tree;
+
+use std::{io, path::PathBuf};
+
+pub use copy::copy;
+pub use listing::{Kind, Listing, Node};
+pub use tree::{Digest, Leaf, Measure, fold, hash_file, measure, measure_listed};
+
+/// Why a tree cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// Reading failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// Something that is neither a file nor a folder nor a symlink.
+    #[error(
+        "'{}' is a {kind}, but only files, folders and symlinks are allowed in the store",
+        .path.display()
+    )]
+    Unsupported {
+        /// Where it is.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+}

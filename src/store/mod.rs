@@ -1,1 +1,262 @@
-//! the store: layout, index, insertion, references
+//! The store: a folder of finished trees that never change, each under a path that says what it is.
+//! It knows what is valid and what refers to what, and nothing of how a path is made.
+//!
+//! Several threads and processes use one store at once, without a daemon.
+
+mod add;
+mod index;
+mod insert;
+mod layout;
+mod lock;
+pub mod place;
+mod scan;
+mod scratch;
+mod seal;
+
+use std::{
+    collections::BTreeSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+pub use insert::{Insertion, References};
+pub use lock::PathLock;
+pub use scratch::Scratch;
+
+use crate::{
+    archive::ArchiveError,
+    derivation::IdentityError,
+    hash::TreeHash,
+    store_path::{StorePath, StorePathError},
+};
+
+/// An open store.
+#[derive(Debug)]
+pub struct Store {
+    layout: layout::Layout,
+    dir: PathBuf,
+    index: index::Index,
+}
+
+/// What is known of a valid path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathInfo {
+    /// The path.
+    pub path: StorePath,
+    /// The hash of its tree.
+    pub tree: TreeHash,
+    /// Bytes in its files and symlink targets.
+    pub size: u64,
+    /// The paths that it refers to, maybe itself.
+    pub references: BTreeSet<StorePath>,
+    /// The derivation that made it.
+    pub deriver: Option<StorePath>,
+    /// When it became valid here, in seconds since 1970.
+    pub registered: u64,
+}
+
+/// Why the store refuses something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// A tree cannot be read or is not allowed in the store.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A name is not valid.
+    #[error(transparent)]
+    Path(#[from] StorePathError),
+    /// A derivation breaks a rule.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// The index cannot be used.
+    #[error("index '{}': {source}", .path.display())]
+    Index {
+        /// Its file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The folder is something else.
+    #[error("'{}' is not a store: {problem}", .root.display())]
+    NotAStore {
+        /// The folder.
+        root: PathBuf,
+        /// Why it is none.
+        problem: String,
+    },
+    /// Made by a newer program.
+    #[error(
+        "'{}' has version {found}, but this program knows version {known}; use a newer clutch",
+        .root.display()
+    )]
+    Newer {
+        /// The folder or the index.
+        root: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version that is known.
+        known: u32,
+    },
+    /// The store may only be read.
+    #[error("store '{}' cannot be written; give another one with --store", .0.display())]
+    ReadOnly(PathBuf),
+    /// The path is not in the store.
+    #[error("'{0}' is not in the store")]
+    NotValid(StorePath),
+    /// A reference to nothing.
+    #[error("'{path}' refers to '{reference}', which is not in the store")]
+    Dangling {
+        /// The path.
+        path: StorePath,
+        /// What it refers to.
+        reference: StorePath,
+    },
+    /// References that lead back.
+    #[error("'{0}' refers to itself by way of other outputs; an output may only refer to itself")]
+    Cycle(StorePath),
+    /// One path, two trees.
+    #[error("'{0}' is to be inserted twice at once")]
+    Twice(StorePath),
+    /// A tree is another one than was announced.
+    #[error("the tree of '{path}' has hash {found}, expected {expected}")]
+    Tree {
+        /// The path.
+        path: StorePath,
+        /// The hash that was announced.
+        expected: TreeHash,
+        /// The hash that it has.
+        found: TreeHash,
+    },
+    /// A source was written while it was read.
+    #[error("'{}' changed while it was copied to the store; try again", .0.display())]
+    Changed(PathBuf),
+    /// A derivation's record is damaged.
+    #[error("'{path}': {problem}")]
+    Derivation {
+        /// The record's path.
+        path: StorePath,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl Store {
+    /// Opens the store in that folder, and makes it where there is none. A store that cannot be
+    /// written is opened for reading.
+    ///
+    /// # Errors
+    /// Where the folder is something else, made by a newer program, or cannot be read.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        let layout = layout::Layout::open(root)?;
+        let index = index::Index::open(layout.index(), layout.writable)?;
+        let store = Self { dir: layout.store(), layout, index };
+        if store.layout.writable {
+            store.remove_dead_scratch()?;
+        }
+        Ok(store)
+    }
+
+    /// The folder given when it was opened, absolute.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.layout.root
+    }
+
+    /// The folder that holds the store paths under their base names.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where a store path is on this machine.
+    #[must_use]
+    pub fn real(&self, path: &StorePath) -> PathBuf {
+        self.dir.join(path.base())
+    }
+
+    /// The folder of build logs.
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.layout.log()
+    }
+
+    /// Whether this process may add to the store.
+    #[must_use]
+    pub fn is_writable(&self) -> bool {
+        self.layout.writable
+    }
+
+    /// What is known of a path; nothing where it is not valid.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
+        self.index.read(|connection| index::info(connection, path))
+    }
+
+    /// Whether a path is valid: whole, in place and registered.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub fn is_valid(&self, path: &StorePath) -> Result<bool, StoreError> {
+        self.index.read(|connection| index::id(connection, path)).map(|id| id.is_some())
+    }
+
+    /// Those of the paths that are valid.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub fn valid<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<BTreeSet<StorePath>, StoreError> {
+        self.index.read(|connection| {
+            let mut valid = BTreeSet::new();
+            for path in paths {
+                if index::id(connection, path)?.is_some() {
+                    valid.insert(path.clone());
+                }
+            }
+            Ok(valid)
+        })
+    }
+
+    /// These paths and all that they refer to, however indirectly, in no certain order
+    /// (`closure` has the ordered view).
+    ///
+    /// # Errors
+    /// Where one of them is not valid, or the index cannot be read.
+    pub fn reachable(&self, roots: &[StorePath]) -> Result<Vec<PathInfo>, StoreError> {
+        self.index
+            .read(|connection| index::reachable(connection, roots))?
+            .map_err(StoreError::NotValid)
+    }
+
+    /// The valid paths that refer to this one (maybe itself among them), ordered by path.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub fn referrers(&self, path: &StorePath) -> Result<Vec<StorePath>, StoreError> {
+        self.index.read(|connection| index::referrers(connection, path))
+    }
+
+    /// Every valid path, ordered by path.
+    ///
+    /// # Errors
+    /// Where the index cannot be read.
+    pub fn all(&self) -> Result<Vec<PathInfo>, StoreError> {
+        self.index.read(index::all)
+    }
+
+    fn need_writable(&self) -> Result<(), StoreError> {
+        match self.layout.writable {
+            true => Ok(()),
+            false => Err(StoreError::ReadOnly(self.layout.root.clone())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! The entries of a tree in canonical order: a folder before what is in it, siblings sorted by the
+//! bytes of their names.
+
+use std::{
+    ffi::OsStr,
+    fs::FileType,
+    os::unix::{ffi::OsStrExt, fs::FileTypeExt},
+    path::{Path, PathBuf},
+};
+
+use super::ArchiveError;
+
+/// What an entry is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+}
+
+/// One entry.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// Where it is: the root's path, then names.
+    pub path: PathBuf,
+    /// What it is.
+    pub kind: Kind,
+    /// The index of the folder that it is in; the root is its own.
+    pub parent: usize,
+}
+
+/// All entries of a tree, the root first.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    nodes: Vec<Node>,
+}
+
+impl Node {
+    /// The last part of the path.
+    #[must_use]
+    pub fn name(&self) -> &[u8] {
+        self.path.file_name().map_or(b"", OsStr::as_bytes)
+    }
+}
+
+impl Listing {
+    /// Lists the tree at `root`, which may be a single file or a symlink.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read, or holds something that is not allowed in the store.
+    pub fn read(root: &Path) -> Result<Self, ArchiveError> {
+        Self::read_some(root, &mut |_, _| true)
+    }
+
+    /// Lists what `keep` accepts of the tree at `root`; it is asked with the path from the root on,
+    /// before a folder is read. The root itself is always kept.
+    ///
+    /// # Errors
+    /// As [`Listing::read`]; what is not kept is never an error.
+    pub fn read_some(
+        root: &Path,
+        keep: &mut dyn FnMut(&Path, Kind) -> bool,
+    ) -> Result<Self, ArchiveError> {
+        let kind = kind_of(fs_err::symlink_metadata(root)?.file_type(), root)?;
+        let mut nodes = Vec::new();
+        let mut todo = vec![Node { path: root.to_owned(), kind, parent: 0 }];
+        while let Some(node) = todo.pop() {
+            let at = nodes.len();
+            if node.kind == Kind::Directory {
+                let first = todo.len();
+                for entry in fs_err::read_dir(&node.path)? {
+                    let entry = entry?;
+                    let path = entry.path();
+                    let kind = match kind_of(entry.file_type()?, &path) {
+                        Ok(kind) => kind,
+                        // asked as a file, so that a filter can leave a socket out
+                        Err(_) if !keep(below(root, &path), Kind::File) => continue,
+                        Err(e) => return Err(e),
+                    };
+                    if keep(below(root, &path), kind) {
+                        todo.push(Node { path, kind, parent: at });
+                    }
+                }
+                // a stack: the first name has to be on top
+                todo[first..].sort_unstable_by(|a, b| b.name().cmp(a.name()));
+            }
+            nodes.push(node);
+        }
+        Ok(Self { nodes })
+    }
+
+    /// The entries, the root first.
+    #[must_use]
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The path of an entry from the root on; empty for the root.
+    #[must_use]
+    pub fn relative<'a>(&self, node: &'a Node) -> &'a Path {
+        below(&self.nodes[0].path, &node.path)
+    }
+}
+
+fn below<'a>(root: &Path, path: &'a Path) -> &'a Path {
+    path.strip_prefix(root).unwrap_or(path)
+}
+
+fn kind_of(found: FileType, path: &Path) -> Result<Kind, ArchiveError> {
+    let kind = match found {
+        t if t.is_file() => return Ok(Kind::File),
+        t if t.is_dir() => return Ok(Kind::Directory),
+        t if t.is_symlink() => return Ok(Kind::Symlink),
+        t if t.is_socket() => "socket",
+        t if t.is_fifo() => "named pipe",
+        _ => "device",
+    };
+    Err(ArchiveError::Unsupported { path: path.to_owned(), kind })
+}

@@ -1,0 +1,360 @@
+//! The index: which paths are valid, what they refer to and what made them, in SQLite
+//! (docs/formats.md, "Index"). A path is in the store exactly where its row is here.
+
+use std::{
+    collections::BTreeSet,
+    ops::Deref,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
+
+use rustc_hash::FxHashMap;
+
+use super::{PathInfo, StoreError};
+use crate::{hash::TreeHash, store_path::StorePath};
+
+/// The version of the tables, kept in SQLite's `user_version`.
+const VERSION: i32 = 1;
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const TABLES: &str = "
+    CREATE TABLE paths (
+        id         INTEGER PRIMARY KEY,
+        base       TEXT NOT NULL UNIQUE,
+        tree       BLOB NOT NULL CHECK (length(tree) = 32),
+        size       INTEGER NOT NULL,
+        deriver    TEXT,
+        registered INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE refs (
+        path      INTEGER NOT NULL REFERENCES paths (id) ON DELETE CASCADE,
+        reference INTEGER NOT NULL REFERENCES paths (id) ON DELETE RESTRICT,
+        PRIMARY KEY (path, reference)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX refs_reference ON refs (reference);
+";
+
+/// The index of one store. Any thread may use it; each use takes a connection of its own.
+pub(super) struct Index {
+    path: PathBuf,
+    writable: bool,
+    idle: Mutex<Vec<Connection>>,
+    /// Threads of one process wait here, where they are woken at once; processes wait in SQLite.
+    writing: Mutex<()>,
+}
+
+impl Index {
+    /// Opens the index, and makes it where it is missing and may be written.
+    pub(super) fn open(path: PathBuf, writable: bool) -> Result<Self, StoreError> {
+        let index = Self { path, writable, idle: Mutex::default(), writing: Mutex::default() };
+        let mut connection = index.connect()?;
+        let version = |c: &Connection| c.query_row("PRAGMA user_version", (), |row| row.get(0));
+        let mut found: i32 = index.explain(version(&connection))?;
+        if found == 0 && writable {
+            let transaction = index
+                .explain(connection.transaction_with_behavior(TransactionBehavior::Immediate))?;
+            found = index.explain(version(&transaction))?;
+            if found == 0 {
+                index.explain(transaction.execute_batch(TABLES))?;
+                index.explain(transaction.pragma_update(None, "user_version", VERSION))?;
+                index.explain(transaction.commit())?;
+                found = VERSION;
+            }
+        }
+        if found != VERSION {
+            let (root, known) = (index.path, VERSION.unsigned_abs());
+            return Err(StoreError::Newer { root, found: found.unsigned_abs(), known });
+        }
+        index.idle().push(connection);
+        Ok(index)
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        self.explain(if self.writable { self.connect_to_write() } else { self.connect_to_read() })
+    }
+
+    fn connect_to_write(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
+        // a commit that a power cut undoes leaves files without a row, never a row without files
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    /// Opens the index where nothing can be written: with its log where there is one, else as a file
+    /// that nobody changes.
+    fn connect_to_read(&self) -> rusqlite::Result<Connection> {
+        let open = |options: &str| {
+            let name: String = self
+                .path
+                .to_string_lossy()
+                .chars()
+                .map(|c| match c {
+                    '%' => "%25".to_owned(),
+                    '?' => "%3f".to_owned(),
+                    '#' => "%23".to_owned(),
+                    c => c.to_string(),
+                })
+                .collect();
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_URI
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(format!("file:{name}?{options}"), flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+            Ok(connection)
+        };
+        let log = self.path.with_extension("sqlite-wal");
+        match open("mode=ro") {
+            Err(_) if log.metadata().map_or(true, |m| m.len() == 0) => open("immutable=1"),
+            other => other,
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn explain<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|source| StoreError::Index { path: self.path.clone(), source })
+    }
+
+    /// Reads with a connection of its own; all that `work` reads is of one moment.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        let result = connection.unchecked_transaction().and_then(|moment| work(&moment));
+        self.idle().push(connection);
+        self.explain(result)
+    }
+
+    /// Does `work` in one transaction, alone among all threads and processes. An error undoes it.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = self.idle().pop();
+        let mut connection = match idle {
+            Some(connection) => connection,
+            None => self.connect()?,
+        };
+        let result = {
+            let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let writer = Writer { transaction: self.explain(begun)?, index: self };
+            let result = work(&writer)?;
+            self.explain(writer.transaction.commit())?;
+            result
+        };
+        self.idle().push(connection);
+        Ok(result)
+    }
+}
+
+/// A transaction that may change the index.
+pub(super) struct Writer<'a> {
+    transaction: Transaction<'a>,
+    index: &'a Index,
+}
+
+impl Writer<'_> {
+    /// What is known of a path.
+    pub(super) fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
+        self.index.explain(info(&self.transaction, path))
+    }
+
+    /// Adds paths; what they refer to is among them or valid.
+    pub(super) fn register(&self, infos: &[&PathInfo]) -> Result<(), StoreError> {
+        let add = |info: &PathInfo| {
+            self.transaction
+                .prepare_cached(
+                    "INSERT INTO paths (base, tree, size, deriver, registered)
+                     VALUES (?, ?, ?, ?, ?)",
+                )?
+                .insert((
+                    info.path.base(),
+                    info.tree.0,
+                    i64::try_from(info.size).unwrap_or(i64::MAX),
+                    info.deriver.as_ref().map(StorePath::base),
+                    i64::try_from(info.registered).unwrap_or(i64::MAX),
+                ))
+        };
+        let mut ids = Vec::with_capacity(infos.len());
+        for info in infos {
+            ids.push(self.index.explain(add(info))?);
+        }
+        for (info, own) in infos.iter().zip(ids) {
+            for reference in &info.references {
+                let Some(other) = self.index.explain(id(&self.transaction, reference))? else {
+                    return Err(StoreError::Dangling {
+                        path: info.path.clone(),
+                        reference: reference.clone(),
+                    });
+                };
+                let add = || {
+                    self.transaction
+                        .prepare_cached("INSERT INTO refs (path, reference) VALUES (?, ?)")?
+                        .execute((own, other))
+                };
+                self.index.explain(add())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Deref for Writer<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.transaction
+    }
+}
+
+/// The row of a path.
+pub(super) fn id(connection: &Connection, path: &StorePath) -> rusqlite::Result<Option<i64>> {
+    connection
+        .prepare_cached("SELECT id FROM paths WHERE base = ?")?
+        .query_row([path.base()], |row| row.get(0))
+        .optional()
+}
+
+/// What is known of a path.
+pub(super) fn info(
+    connection: &Connection,
+    path: &StorePath,
+) -> rusqlite::Result<Option<PathInfo>> {
+    let found = connection
+        .prepare_cached(
+            "SELECT id, base, tree, size, deriver, registered FROM paths WHERE base = ?",
+        )?
+        .query_row([path.base()], |row| Ok((row.get(0)?, row_info(row)?)))
+        .optional()?;
+    let Some((id, mut info)) = found else { return Ok(None) };
+    info.references = references(connection, id)?;
+    Ok(Some(info))
+}
+
+/// Some paths with all that they refer to, however indirectly; nothing for one that is not valid.
+/// The order is that in which they are met.
+pub(super) fn reachable(
+    connection: &Connection,
+    roots: &[StorePath],
+) -> rusqlite::Result<Result<Vec<PathInfo>, StorePath>> {
+    let mut row = connection.prepare_cached(
+        "SELECT id, base, tree, size, deriver, registered FROM paths WHERE id = ?",
+    )?;
+    let mut row_references =
+        connection.prepare_cached("SELECT reference FROM refs WHERE path = ?")?;
+    let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+    let mut ids = Vec::new();
+    for root in roots {
+        let Some(id) = id(connection, root)? else { return Ok(Err(root.clone())) };
+        if places.insert(id, ids.len()).is_none() {
+            ids.push(id);
+        }
+    }
+    let mut infos: Vec<PathInfo> = Vec::new();
+    let mut references: Vec<Vec<i64>> = Vec::new();
+    while let Some(id) = ids.get(infos.len()).copied() {
+        infos.push(row.query_row([id], row_info)?);
+        let found = row_references.query_map([id], |row| row.get(0))?;
+        references.push(found.collect::<rusqlite::Result<_>>()?);
+        for id in references.last().into_iter().flatten() {
+            places.entry(*id).or_insert_with(|| {
+                ids.push(*id);
+                ids.len() - 1
+            });
+        }
+    }
+    for (at, found) in references.iter().enumerate() {
+        infos[at].references = found.iter().map(|id| infos[places[id]].path.clone()).collect();
+    }
+    Ok(Ok(infos))
+}
+
+/// The valid paths that refer to a path, itself maybe among them.
+pub(super) fn referrers(
+    connection: &Connection,
+    path: &StorePath,
+) -> rusqlite::Result<Vec<StorePath>> {
+    connection
+        .prepare_cached(
+            "SELECT paths.base FROM paths AS wanted
+             JOIN refs ON refs.reference = wanted.id JOIN paths ON paths.id = refs.path
+             WHERE wanted.base = ? ORDER BY paths.base",
+        )?
+        .query_map([path.base()], |row| path_column(row, 0))?
+        .collect()
+}
+
+/// Every valid path with what is known of it, ordered by path.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
+    let rows = connection
+        .prepare_cached(
+            "SELECT id, base, tree, size, deriver, registered FROM paths ORDER BY base",
+        )?
+        .query_map((), |row| Ok((row.get(0)?, row_info(row)?)))?
+        .collect::<rusqlite::Result<Vec<(i64, PathInfo)>>>()?;
+    rows.into_iter()
+        .map(|(id, info)| Ok(PathInfo { references: references(connection, id)?, ..info }))
+        .collect()
+}
+
+fn references(connection: &Connection, id: i64) -> rusqlite::Result<BTreeSet<StorePath>> {
+    connection
+        .prepare_cached(
+            "SELECT base FROM refs JOIN paths ON paths.id = refs.reference WHERE refs.path = ?",
+        )?
+        .query_map([id], |row| path_column(row, 0))?
+        .collect()
+}
+
+/// A row of id, base, tree, size, deriver, registered, without the references.
+fn row_info(row: &Row<'_>) -> rusqlite::Result<PathInfo> {
+    let deriver: Option<String> = row.get(4)?;
+    Ok(PathInfo {
+        path: path_column(row, 1)?,
+        tree: TreeHash(row.get(2)?),
+        size: row.get::<_, i64>(3)?.unsigned_abs(),
+        references: BTreeSet::new(),
+        deriver: deriver.map(|base| to_path(&base, 4)).transpose()?,
+        registered: row.get::<_, i64>(5)?.unsigned_abs(),
+    })
+}
+
+/// A column that holds a base name.
+pub(super) fn path_column(row: &Row<'_>, column: usize) -> rusqlite::Result<StorePath> {
+    let base = row.get_ref(column)?.as_str()?;
+    to_path(base, column)
+}
+
+fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
+    StorePath::from_base(base).map_err(|e| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
+    })
+}
+
+/// The folder of an index, for messages.
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Index").field(&Path::new(&self.path)).finish()
+    }
+}

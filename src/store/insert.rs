@@ -1,0 +1,190 @@
+//! The one routine that adds to the store. The order is: data, sync, move into place, sync, row. So
+//! a crash at any point leaves either nothing or a whole valid path; what it may leave in the store's
+//! folder without a row is replaced when the path is inserted again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{PathInfo, Store, StoreError, index::Writer, seal};
+use crate::{archive::Kind, files, hash::TreeHash, store_path::StorePath};
+
+/// A tree that is to become a store path.
+#[derive(Clone, Debug)]
+pub struct Insertion {
+    /// The path that it will have.
+    pub path: StorePath,
+    /// Where it is now: in a [`super::Scratch`] of this store. It is moved away; its metadata are
+    /// made canonical.
+    pub source: PathBuf,
+    /// What it refers to.
+    pub references: References,
+    /// The derivation that made it.
+    pub deriver: Option<StorePath>,
+    /// What its tree must hash to, where that is known.
+    pub expected: Option<TreeHash>,
+}
+
+/// What a tree refers to.
+#[derive(Clone, Debug)]
+pub enum References {
+    /// Those of these paths that occur in it (a path may occur in itself).
+    Scan(Vec<StorePath>),
+    /// Exactly these.
+    Known(BTreeSet<StorePath>),
+}
+
+impl Store {
+    /// Makes trees into valid paths, all or none. A path that is valid already is left as it is, and
+    /// the tree that was to become it is left to its scratch folder.
+    ///
+    /// Gives what the index then knows of each, in the order in which they were given.
+    ///
+    /// # Errors
+    /// Where a tree holds something that is not allowed, refers to a path that is neither valid nor
+    /// inserted with it, or to one that refers back; where it has another hash than expected; and where the store cannot be written.
+    pub fn insert(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
+        self.need_writable()?;
+        let order: Vec<StorePath> = insertions.iter().map(|i| i.path.clone()).collect();
+        let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
+        let mut fresh: BTreeMap<StorePath, Insertion> = BTreeMap::new();
+        for insertion in insertions {
+            if let Some(info) = self.info(&insertion.path)? {
+                known.insert(insertion.path.clone(), info);
+            } else if let Some(twice) = fresh.insert(insertion.path.clone(), insertion) {
+                return Err(StoreError::Twice(twice.path));
+            }
+        }
+        let prepared = prepare(fresh.into_values().collect())?;
+        if !prepared.is_empty() {
+            check_cycles(&prepared)?;
+            if prepared.iter().any(|p| !p.synced) {
+                let folder = fs_err::File::open(self.layout.scratch())?;
+                rustix::fs::syncfs(folder.file()).map_err(std::io::Error::from)?;
+            }
+            let placed = self.index.write(|writer| self.place(writer, &prepared));
+            known.extend(placed?.into_iter().map(|info| (info.path.clone(), info)));
+            for prepared in prepared {
+                known.entry(prepared.info.path.clone()).or_insert(prepared.info);
+            }
+        }
+        Ok(order.iter().filter_map(|path| known.get(path).cloned()).collect())
+    }
+
+    /// Moves trees into place and registers them. While this runs no other process does the same:
+    /// what is in the store's folder without a row is left from a crash.
+    ///
+    /// Gives those that had become valid in the meantime.
+    fn place(
+        &self,
+        writer: &Writer<'_>,
+        prepared: &[Prepared],
+    ) -> Result<Vec<PathInfo>, StoreError> {
+        let mut before = Vec::new();
+        let mut placed: Vec<&PathInfo> = Vec::with_capacity(prepared.len());
+        let work = |placed: &mut Vec<_>, before: &mut Vec<_>| {
+            for tree in prepared {
+                if let Some(info) = writer.info(&tree.info.path)? {
+                    before.push(info);
+                    continue;
+                }
+                let target = self.real(&tree.info.path);
+                if target.symlink_metadata().is_ok() {
+                    files::remove_tree(&target)?;
+                }
+                placed.push(&tree.info);
+                fs_err::rename(&tree.source, &target)?;
+                if tree.kind == Kind::Directory {
+                    seal::seal_folder(&target, 0o555)?;
+                }
+            }
+            files::sync_folder(self.dir())?;
+            writer.register(placed)
+        };
+        let result = work(&mut placed, &mut before);
+        if result.is_err() {
+            for info in placed {
+                files::remove_tree(&self.real(&info.path))?;
+            }
+        }
+        result.map(|()| before)
+    }
+}
+
+/// A tree that is ready to be moved into place.
+struct Prepared {
+    source: PathBuf,
+    kind: Kind,
+    synced: bool,
+    info: PathInfo,
+}
+
+fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
+    let registered = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let one = |insertion: Insertion| {
+        let Insertion { path, source, references, deriver, expected } = insertion;
+        let candidates: &[StorePath] = match &references {
+            References::Scan(candidates) => candidates,
+            References::Known(_) => &[],
+        };
+        let kind = kind(&source)?;
+        let sealed = seal::seal(&source, candidates)?;
+        let found = sealed.measure.hash;
+        if let Some(expected) = expected.filter(|expected| *expected != found) {
+            return Err(StoreError::Tree { path, expected, found });
+        }
+        let references = match references {
+            References::Scan(_) => sealed.references,
+            References::Known(known) => known,
+        };
+        let size = sealed.measure.size;
+        let info = PathInfo { path, tree: found, size, references, deriver, registered };
+        Ok(Prepared { source, kind, synced: sealed.synced, info })
+    };
+    insertions.into_par_iter().map(one).collect()
+}
+
+fn kind(source: &Path) -> Result<Kind, StoreError> {
+    let found = fs_err::symlink_metadata(source)?.file_type();
+    // anything else is refused when it is sealed
+    Ok(if found.is_dir() { Kind::Directory } else { Kind::File })
+}
+
+/// Refuses trees that refer to each other in a circle: nothing could then be copied or removed
+/// without the other.
+fn check_cycles(prepared: &[Prepared]) -> Result<(), StoreError> {
+    let fresh: FxHashMap<&StorePath, &PathInfo> =
+        prepared.iter().map(|p| (&p.info.path, &p.info)).collect();
+    let mut done: FxHashMap<&StorePath, bool> = FxHashMap::default();
+    for start in prepared {
+        // (path, whether what it refers to has been visited)
+        let mut todo = vec![(&start.info.path, false)];
+        while let Some((path, after)) = todo.pop() {
+            if after {
+                done.insert(path, true);
+                continue;
+            }
+            match done.get(path) {
+                Some(true) => continue,
+                Some(false) => return Err(StoreError::Cycle(path.clone())),
+                None => {}
+            }
+            done.insert(path, false);
+            todo.push((path, true));
+            for reference in fresh[path].references.iter().filter(|r| *r != path) {
+                match done.get(reference) {
+                    Some(true) => {}
+                    Some(false) => return Err(StoreError::Cycle(reference.clone())),
+                    None if fresh.contains_key(reference) => todo.push((reference, false)),
+                    None => {}
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! Where the store is kept: a pure function of what the caller was given and found in its
+//! environment.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
+
+use rustix::fs::{Access, access};
+
+/// The place that needs no mount to show store paths as they are written.
+const SYSTEM: &str = "/clutch";
+
+/// What decides where the store is kept. Empty texts count as not set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wishes<'a> {
+    /// What the user asks for (`--store`).
+    pub explicit: Option<&'a Path>,
+    /// The variable `CLUTCH_STORE`.
+    pub clutch_store: Option<&'a OsStr>,
+    /// The variable `XDG_DATA_HOME`; a relative one is ignored, as its specification says.
+    pub xdg_data_home: Option<&'a OsStr>,
+    /// The variable `HOME`.
+    pub home: Option<&'a OsStr>,
+}
+
+/// The root folder of the store: what is explicit, else `CLUTCH_STORE`, else `/clutch` where
+/// `usable` says that it can be written, else `clutch` in the user's data folder. Nothing where no
+/// rule gives a place.
+#[must_use]
+pub fn place(wishes: Wishes<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+    let set = |text: Option<&OsStr>| text.filter(|t| !t.is_empty()).map(PathBuf::from);
+    let absolute = |path: &PathBuf| path.is_absolute();
+    if let Some(path) = wishes.explicit {
+        return Some(path.to_owned());
+    }
+    if let Some(path) = set(wishes.clutch_store) {
+        return Some(path);
+    }
+    if usable(Path::new(SYSTEM)) {
+        return Some(SYSTEM.into());
+    }
+    let data = set(wishes.xdg_data_home)
+        .filter(absolute)
+        .or_else(|| Some(set(wishes.home).filter(absolute)?.join(".local/share")));
+    Some(data?.join("clutch"))
+}
+
+/// Whether this process can write that folder or, as root, make it.
+#[must_use]
+pub fn usable(path: &Path) -> bool {
+    let writable = |path: &Path| access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    match path.exists() {
+        true => writable(path),
+        false => rustix::process::geteuid().is_root() && path.parent().is_some_and(writable),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_rule_that_applies_decides() {
+        let text = |t: &'static str| Some(OsStr::new(t));
+        let all = Wishes {
+            explicit: Some(Path::new("here")),
+            clutch_store: text("/env"),
+            xdg_data_home: text("/data"),
+            home: text("/home/me"),
+        };
+        let at = |wishes, usable: bool| place(wishes, |_| usable).map(PathBuf::into_os_string);
+        let is = |t: &str| Some(t.into());
+        assert_eq!(at(all, true), is("here"));
+        let all = Wishes { explicit: None, ..all };
+        assert_eq!(at(all, true), is("/env"));
+        let all = Wishes { clutch_store: text(""), ..all };
+        assert_eq!(at(all, true), is("/clutch"));
+        assert_eq!(at(all, false), is("/data/clutch"));
+        let all = Wishes { xdg_data_home: text("relative"), ..all };
+        assert_eq!(at(all, false), is("/home/me/.local/share/clutch"));
+        assert_eq!(at(Wishes { home: None, ..all }, false), None);
+    }
+}

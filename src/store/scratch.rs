@@ -1,0 +1,80 @@
+//! Folders for what is not in the store yet, on the store's file system. Each is locked by its
+//! process, so that those of dead processes are recognised and removed.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use super::{
+    Store, StoreError,
+    lock::{hold, is_at},
+};
+use crate::files;
+
+/// A folder that disappears with this.
+#[derive(Debug)]
+pub struct Scratch {
+    path: PathBuf,
+    /// Holds the lock.
+    _folder: fs_err::File,
+}
+
+impl Scratch {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // what cannot be removed now is removed as a dead process's later
+        let _ = files::remove_tree(&self.path);
+    }
+}
+
+impl Store {
+    /// Makes an empty scratch folder.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn scratch(&self) -> Result<Scratch, StoreError> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        self.need_writable()?;
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let name = format!("{}-{number}", std::process::id());
+            let path = self.layout.scratch().join(name);
+            match fs_err::create_dir(&path) {
+                // left by a dead process that had our number
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
+                other => other?,
+            }
+            // a collector may see it before it is locked, and then removes it
+            let folder = match fs_err::File::open(&path) {
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            if hold(folder.file(), true)? && is_at(folder.file(), &path)? {
+                return Ok(Scratch { path, _folder: folder });
+            }
+        }
+    }
+
+    /// Removes the scratch folders of dead processes.
+    ///
+    /// # Errors
+    /// Where the folder of scratch folders cannot be read. What cannot be removed is left.
+    pub fn remove_dead_scratch(&self) -> Result<(), StoreError> {
+        for entry in fs_err::read_dir(self.layout.scratch())? {
+            let path = entry?.path();
+            let Ok(folder) = fs_err::File::open(&path) else { continue };
+            if hold(folder.file(), false)? {
+                let _ = files::remove_tree(&path);
+            }
+        }
+        Ok(())
+    }
+}

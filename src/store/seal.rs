@@ -1,0 +1,205 @@
+//! Canonical metadata, hash and references of a tree that is to be inserted, in one pass over its
+//! files: mode 0444 or 0555, modification time 1, owner the store's, no extended attributes.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    os::{
+        fd::AsFd,
+        unix::{ffi::OsStrExt, fs::MetadataExt},
+    },
+    path::Path,
+};
+
+use rayon::prelude::*;
+use rustix::{
+    fs::{AtFlags, CWD, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT},
+    io::Errno,
+};
+
+use super::scan::{Scan, Tail};
+use crate::{
+    archive::{self, ArchiveError, Kind, Leaf, Listing, Measure, Node},
+    files,
+    store_path::StorePath,
+};
+
+/// Up to this many entries, each is synced by itself; more are synced with their file system.
+const FEW: usize = 24;
+
+/// A tree that is ready to be moved into the store.
+pub(super) struct Sealed {
+    /// Its hash and size.
+    pub(super) measure: Measure,
+    /// Which of the paths that were looked for occur in it.
+    pub(super) references: BTreeSet<StorePath>,
+    /// Whether its data are on disk already.
+    pub(super) synced: bool,
+}
+
+/// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
+///
+/// # Errors
+/// Where something cannot be read or changed, or is not allowed in the store.
+pub(super) fn seal(root: &Path, candidates: &[StorePath]) -> Result<Sealed, ArchiveError> {
+    let listing = Listing::read(root)?;
+    let scan = Scan::new(candidates);
+    let synced = listing.nodes().len() <= FEW;
+    let leaves = listing
+        .nodes()
+        .par_iter()
+        .map_init(Vec::new, |buffer, node| {
+            scan.whole(listing.relative(node).as_os_str().as_bytes());
+            match node.kind {
+                Kind::File => seal_file(node, &scan, synced, buffer).map(Some),
+                Kind::Symlink => seal_symlink(node, &scan).map(Some),
+                Kind::Directory => Ok(None),
+            }
+        })
+        .collect::<Result<Vec<_>, _>>()?;
+    // from behind, so that a folder is changed when nothing in it changes any more
+    for node in listing.nodes().iter().rev().filter(|n| n.kind == Kind::Directory) {
+        let is_root = node.path == root;
+        // a folder can only be moved while it is writable
+        seal_folder(&node.path, if is_root { 0o755 } else { 0o555 })?;
+        if synced {
+            files::sync_folder(&node.path)?;
+        }
+    }
+    let measure = archive::fold(&listing, &leaves);
+    Ok(Sealed { measure, references: scan.found(), synced })
+}
+
+/// Makes the metadata of a folder canonical, with that mode.
+pub(super) fn seal_folder(path: &Path, mode: u32) -> io::Result<()> {
+    let metadata = fs_err::symlink_metadata(path)?;
+    let work = || {
+        own(path, &metadata)?;
+        if metadata.mode() & 0o7777 != mode {
+            rustix::fs::chmodat(CWD, path, Mode::from_raw_mode(mode), AtFlags::empty())?;
+        }
+        if !is_old(&metadata) {
+            rustix::fs::utimensat(CWD, path, &old(), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        strip(
+            |names| rustix::fs::llistxattr(path, names),
+            |name| rustix::fs::lremovexattr(path, name),
+        )
+    };
+    work().map_err(|e| named(e, path))
+}
+
+fn seal_symlink(node: &Node, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
+    let path = &node.path;
+    let target = fs_err::read_link(path)?;
+    let target = target.as_os_str().as_bytes();
+    scan.whole(target);
+    let metadata = fs_err::symlink_metadata(path)?;
+    let work = || {
+        own(path, &metadata)?;
+        if !is_old(&metadata) {
+            rustix::fs::utimensat(CWD, path, &old(), AtFlags::SYMLINK_NOFOLLOW)?;
+        }
+        strip(
+            |names| rustix::fs::llistxattr(path, names),
+            |name| rustix::fs::lremovexattr(path, name),
+        )
+    };
+    work().map_err(|e| named(e, path))?;
+    let digest = *blake3::hash(target).as_bytes();
+    Ok(Leaf { executable: false, digest, size: target.len() as u64 })
+}
+
+fn seal_file(
+    node: &Node,
+    scan: &Scan<'_>,
+    sync: bool,
+    buffer: &mut Vec<u8>,
+) -> Result<Leaf, ArchiveError> {
+    let path = &node.path;
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME;
+    let open = |flags| rustix::fs::open(path, flags, Mode::empty());
+    let open = || match open(flags) {
+        // only the owner may leave the time of access alone
+        Err(Errno::PERM) => open(flags.difference(OFlags::NOATIME)),
+        other => other,
+    };
+    let file = match open() {
+        Err(Errno::ACCESS) => rustix::fs::chmodat(CWD, path, Mode::RUSR, AtFlags::empty())
+            .and_then(|()| open())
+            .map_err(|e| named(e, path))?,
+        other => other.map_err(|e| named(e, path))?,
+    };
+    let mut file = fs_err::File::from_parts(std::fs::File::from(file), path);
+    let metadata = file.metadata()?;
+    let executable = metadata.mode() & 0o100 != 0;
+    let mut tail = Tail::default();
+    let (digest, size) = archive::hash_file(&mut file, metadata.len(), buffer, |piece| {
+        scan.piece(&mut tail, piece);
+    })?;
+    let work = || {
+        let file = file.file();
+        own(path, &metadata)?;
+        let mode = if executable { 0o555 } else { 0o444 };
+        if metadata.mode() & 0o7777 != mode {
+            rustix::fs::fchmod(file, Mode::from_raw_mode(mode))?;
+        }
+        if !is_old(&metadata) {
+            rustix::fs::futimens(file, &old())?;
+        }
+        strip(
+            |names| rustix::fs::flistxattr(file.as_fd(), names),
+            |name| rustix::fs::fremovexattr(file.as_fd(), name),
+        )
+    };
+    work().map_err(|e| named(e, path))?;
+    if sync {
+        file.sync_all()?;
+    }
+    Ok(Leaf { executable, digest, size })
+}
+
+/// The time that everything in the store was changed at; access is left alone.
+fn old() -> Timestamps {
+    Timestamps {
+        last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+        last_modification: Timespec { tv_sec: 1, tv_nsec: 0 },
+    }
+}
+
+fn is_old(metadata: &std::fs::Metadata) -> bool {
+    metadata.mtime() == 1 && metadata.mtime_nsec() == 0
+}
+
+/// Makes this process's user the owner: what a build's user left belongs to the store.
+fn own(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Errno> {
+    let user = rustix::process::geteuid();
+    if metadata.uid() == user.as_raw() {
+        return Ok(());
+    }
+    let group = rustix::process::getegid();
+    rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Removes extended attributes, where the file system has them.
+fn strip(
+    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    remove: impl Fn(&[u8]) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    let length = match list(&mut []) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(()),
+        other => other?,
+    };
+    let mut names = vec![0; length];
+    let length = list(&mut names)?;
+    // the kernel's labels are its own business
+    names[..length]
+        .split(|b| *b == 0)
+        .filter(|name| !name.is_empty() && *name != b"security.selinux")
+        .try_for_each(remove)
+}
+
+fn named(e: Errno, path: &Path) -> io::Error {
+    let e = io::Error::from(e);
+    io::Error::new(e.kind(), format!("failed to make '{}' canonical: {e}", path.display()))
+}
