@@ -3,17 +3,42 @@
 
 pub mod address;
 pub mod archive_error;
+pub mod attributes;
 pub mod clients;
 pub mod compression;
 pub mod deb;
 pub mod download;
 pub mod elf;
 pub mod entry_name;
+pub mod fetch;
 pub mod http;
 pub mod index;
 pub mod loader_cache;
 pub mod netrc;
 pub mod simple;
 pub mod tarball;
+pub mod text;
 pub mod tree;
+pub mod unpack;
 pub mod zip_file;
+
+use std::sync::Arc;
+
+use crate::build::task::{Builtins, Task, TaskError};
+
+/// The builders of this module, by the name behind `builtin:`.
+pub struct Builders {
+    /// What fetches; shared with those who only want to look something up.
+    pub fetcher: Arc<fetch::Fetcher>,
+}
+
+impl Builtins for Builders {
+    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
+        match name {
+            "fetch" => self.fetcher.build(task),
+            "text" => text::build(task),
+            "unpack" => unpack::build(task),
+            other => Err(TaskError::Unknown(other.to_owned())),
+        }
+    }
+}

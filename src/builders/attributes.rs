@@ -1,0 +1,70 @@
+//! The attributes of a derivation as the builders here read them: from `__structuredAttrs`, or from
+//! the environment's texts.
+
+use serde_json::Value;
+
+use crate::build::task::{Task, TaskError};
+
+/// A text; nothing where the attribute is not set, or null.
+///
+/// # Errors
+/// Where it is no text.
+pub fn text(task: &Task<'_>, name: &str) -> Result<Option<String>, TaskError> {
+    let Some(json) = &task.derivation.structured else {
+        return Ok(task.attribute(name)?.map(str::to_owned));
+    };
+    let all: Value =
+        serde_json::from_str(json).map_err(|e| TaskError::Failed(format!("attributes: {e}")))?;
+    match all.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        // what the language makes of these where it turns them into text
+        Some(Value::Bool(flag)) => Ok(Some(if *flag { "1" } else { "" }.to_owned())),
+        Some(Value::Number(number)) => Ok(Some(number.to_string())),
+        Some(Value::Array(items)) if items.iter().all(Value::is_string) => {
+            let items: Vec<_> = items.iter().filter_map(Value::as_str).collect();
+            Ok(Some(items.join(" ")))
+        }
+        Some(_) => Err(bad(name, "expected a text")),
+    }
+}
+
+/// A text that must be set and not empty.
+///
+/// # Errors
+/// Where it is not.
+pub fn required(task: &Task<'_>, name: &str) -> Result<String, TaskError> {
+    text(task, name)?.filter(|text| !text.is_empty()).ok_or_else(|| bad(name, "it is missing"))
+}
+
+/// A truth value: `true` becomes `1` and `false` the empty text, as in the language.
+///
+/// # Errors
+/// Where it is another text.
+pub fn flag(task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
+    match text(task, name)?.as_deref() {
+        None | Some("") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(bad(name, &format!("it is '{other}', expected true or false"))),
+    }
+}
+
+/// A whole number; nothing where it is not set.
+///
+/// # Errors
+/// Where it is no number, or negative.
+pub fn number(task: &Task<'_>, name: &str) -> Result<Option<u64>, TaskError> {
+    match text(task, name)?.filter(|text| !text.is_empty()) {
+        None => Ok(None),
+        Some(text) => match text.parse() {
+            Ok(number) => Ok(Some(number)),
+            Err(_) => Err(bad(name, &format!("it is '{text}', expected a whole number"))),
+        },
+    }
+}
+
+/// An error about an attribute.
+#[must_use]
+pub fn bad(name: &str, problem: &str) -> TaskError {
+    TaskError::Attribute { name: name.to_owned(), problem: problem.to_owned() }
+}

@@ -1,0 +1,295 @@
+//! `builtin:fetch`: one file, known by its hash. Attributes say where it may be found: `index` with
+//! `project` and `file` (a package index), or with `file` alone (a path below the index's base
+//! address); `url` or `urls`. They are tried in that order. `size`, where given, is checked too.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use fs_err as fs;
+
+use super::{
+    address::Address,
+    attributes,
+    download::{Download, DownloadError},
+    http::{Http, HttpError, HttpSettings},
+    index::{Environment, Indexes},
+    simple,
+};
+use crate::{
+    build::task::{Task, TaskError},
+    derivation::HashMode,
+    hash::{Algorithm, Format, Hash},
+};
+
+/// What fetching depends on.
+pub struct FetchSettings {
+    /// Addresses by `--index NAME=URL`.
+    pub indexes: BTreeMap<String, String>,
+    /// The process's variables and the root of the file system.
+    pub environment: Environment,
+    /// Timeouts, tries, credentials, `--offline`.
+    pub http: HttpSettings,
+    /// A folder for partial files, on the store's file system; they outlive the run. Without one
+    /// they are in the task's scratch.
+    pub partial: Option<PathBuf>,
+}
+
+/// Fetches files: one pool of connections, one memory of indexes and of projects' pages.
+pub struct Fetcher {
+    indexes: Indexes,
+    environment: Environment,
+    settings: HttpSettings,
+    partial: Option<PathBuf>,
+    /// Made when the first request is, since certificates have to be read for it.
+    http: OnceLock<Http>,
+    projects: Mutex<BTreeMap<(Address, String), Arc<Vec<simple::File>>>>,
+}
+
+impl Fetcher {
+    /// Nothing is read or asked before it is needed.
+    #[must_use]
+    pub fn new(settings: FetchSettings) -> Self {
+        Self {
+            indexes: Indexes::new(settings.indexes, settings.environment.clone()),
+            environment: settings.environment,
+            settings: settings.http,
+            partial: settings.partial,
+            http: OnceLock::new(),
+            projects: Mutex::default(),
+        }
+    }
+
+    /// The indexes.
+    #[must_use]
+    pub fn indexes(&self) -> &Indexes {
+        &self.indexes
+    }
+
+    /// The connections.
+    ///
+    /// # Errors
+    /// Where certificates, proxies or the netrc file of the settings are not usable.
+    pub fn http(&self) -> Result<&Http, HttpError> {
+        if self.http.get().is_none() {
+            let http = Http::new(self.settings.clone(), &self.environment)?;
+            // another thread may have been quicker; its client is as good
+            let _ = self.http.set(http);
+        }
+        self.http.get().ok_or(HttpError::Cancelled)
+    }
+
+    /// The files that an index lists for a project (normalised name). Asked once a process.
+    ///
+    /// # Errors
+    /// Where the page cannot be had.
+    pub fn project(
+        &self,
+        index: &Address,
+        project: &str,
+    ) -> Result<Arc<Vec<simple::File>>, simple::SimpleError> {
+        let key = (index.clone(), project.to_owned());
+        let known = || self.projects.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(files) = known().get(&key) {
+            return Ok(files.clone());
+        }
+        let files = Arc::new(simple::project(self.http()?, index, project)?);
+        known().insert(key, files.clone());
+        Ok(files)
+    }
+
+    /// Runs `builtin:fetch`.
+    ///
+    /// # Errors
+    /// Where no location has the file: what happened at each. Where a location has another file
+    /// under that name and no other location is left: both hashes.
+    pub fn build(&self, task: &Task<'_>) -> Result<(), TaskError> {
+        let hash = fixed_hash(task)?;
+        let size = attributes::number(task, "size")?;
+        let mut tried = Vec::new();
+        for place in places(task)? {
+            if (task.cancelled)() {
+                return Err(TaskError::Cancelled);
+            }
+            let result = self
+                .locate(&place, &hash, task.log)
+                .and_then(|address| self.download(task, &address, hash, size));
+            match result {
+                Ok(()) => return Ok(()),
+                Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
+                Err(error) => {
+                    (task.log)(&error.to_string());
+                    tried.push(error);
+                }
+            }
+        }
+        let mismatch = |e: &TaskError| matches!(e, TaskError::HashMismatch { .. });
+        if tried.len() == 1 || tried.iter().any(mismatch) {
+            let at = tried.iter().position(mismatch).unwrap_or(0);
+            return Err(tried.swap_remove(at));
+        }
+        let all: Vec<_> = tried.iter().map(ToString::to_string).collect();
+        Err(TaskError::Failed(format!("no location has the file: {}", all.join("; "))))
+    }
+
+    /// The address of a place.
+    fn locate(&self, place: &Place, hash: &Hash, log: &dyn Fn(&str)) -> Result<Address, TaskError> {
+        match place {
+            Place::Url(url) => Address::parse(url).map_err(failed),
+            Place::Below { index, file } => {
+                Ok(self.indexes.find(index).map_err(failed)?.address.below(file))
+            }
+            Place::Project { index, project, file } => {
+                if self.settings.offline {
+                    return Err(TaskError::Failed(format!(
+                        "{file} of the project '{project}' would have to be fetched from the index \
+                         '{index}', but --offline was given"
+                    )));
+                }
+                let base = self.indexes.find(index).map_err(failed)?.address;
+                let files = self.project(&base, project).map_err(failed)?;
+                let found = files.iter().find(|f| f.name == *file).ok_or_else(|| {
+                    TaskError::Failed(format!(
+                        "the index '{index}' at {base} lists no file '{file}' for the project \
+                         '{project}'"
+                    ))
+                })?;
+                if let Some(listed) = &found.sha256
+                    && hash.algorithm() == Algorithm::Sha256
+                    && *listed != hash.format(Format::Base16)
+                {
+                    let actual = Hash::parse(listed, Some(Algorithm::Sha256)).map_err(failed)?;
+                    log(&format!("the index '{index}' lists '{file}' with another hash"));
+                    return Err(TaskError::HashMismatch { expected: *hash, actual });
+                }
+                if let Some(reason) = &found.yanked {
+                    let why = if reason.is_empty() { "no reason given" } else { reason };
+                    log(&format!("warning: {file} was yanked from the index '{index}': {why}"));
+                }
+                Ok(found.address.clone())
+            }
+        }
+    }
+
+    fn download(
+        &self,
+        task: &Task<'_>,
+        address: &Address,
+        hash: Hash,
+        size: Option<u64>,
+    ) -> Result<(), TaskError> {
+        let (partial, _guard) = self.partial_file(task.scratch, &hash)?;
+        (task.log)(&format!("fetching {address}"));
+        let download = Download {
+            address,
+            hash,
+            size,
+            partial: &partial,
+            progress: task.progress,
+            cancelled: task.cancelled,
+            log: task.log,
+        };
+        let result = self.http().map_err(DownloadError::from).and_then(|http| download.run(http));
+        match result {
+            Ok(()) => Ok(place_file(&partial, task.output("out")?)?),
+            Err(error) => {
+                // an empty partial file is of no use to anybody
+                if fs::metadata(&partial).is_ok_and(|meta| meta.len() == 0) {
+                    fs::remove_file(&partial)?;
+                }
+                Err(match error {
+                    DownloadError::Hash { expected, actual, .. } => {
+                        TaskError::HashMismatch { expected, actual }
+                    }
+                    DownloadError::Http(HttpError::Cancelled) => TaskError::Cancelled,
+                    DownloadError::Io(error) => TaskError::Io(error),
+                    other => failed(other),
+                })
+            }
+        }
+    }
+
+    /// The partial file for a hash, held by a lock; one in scratch where another process holds it.
+    fn partial_file(
+        &self,
+        scratch: &Path,
+        hash: &Hash,
+    ) -> Result<(PathBuf, Option<fs::File>), TaskError> {
+        let name = format!("{}-{}", hash.algorithm(), hash.format(Format::Nix32));
+        if let Some(folder) = &self.partial {
+            fs::create_dir_all(folder)?;
+            let path = folder.join(format!("{name}.part"));
+            let mut options = fs::OpenOptions::new();
+            let file = options.write(true).create(true).truncate(false).open(&path)?;
+            if file.file().try_lock().is_ok() {
+                return Ok((path, Some(file)));
+            }
+        }
+        Ok((scratch.join(name), None))
+    }
+}
+
+/// Where a file may be found.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    Url(String),
+    Below { index: String, file: String },
+    Project { index: String, project: String, file: String },
+}
+
+fn places(task: &Task<'_>) -> Result<Vec<Place>, TaskError> {
+    let text = |name| Ok::<_, TaskError>(attributes::text(task, name)?.filter(|t| !t.is_empty()));
+    let mut places = Vec::new();
+    if let Some(index) = text("index")? {
+        let file = attributes::required(task, "file")?;
+        if file.starts_with('/') || file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return Err(attributes::bad("file", "expected a relative path without '.' and '..'"));
+        }
+        places.push(match text("project")? {
+            Some(project) => Place::Project { index, project: normalised(&project), file },
+            None => Place::Below { index, file },
+        });
+    }
+    for name in ["url", "urls"] {
+        let urls = text(name)?.unwrap_or_default();
+        places.extend(urls.split_whitespace().map(|url| Place::Url(url.to_owned())));
+    }
+    if places.is_empty() {
+        return Err(attributes::bad("url", "it is missing, and so are 'urls' and 'index'"));
+    }
+    Ok(places)
+}
+
+/// A project's name as indexes write it (PEP 503).
+fn normalised(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
+fn fixed_hash(task: &Task<'_>) -> Result<Hash, TaskError> {
+    let output = task.derivation.outputs.get("out").and_then(|output| output.fixed);
+    let fixed = output.ok_or_else(|| {
+        attributes::bad("outputHash", "it is missing: what is fetched must be known by its hash")
+    })?;
+    match fixed.mode {
+        HashMode::Flat => Ok(fixed.hash),
+        HashMode::Recursive => Err(attributes::bad("outputHashMode", "expected 'flat'")),
+    }
+}
+
+/// Moves a whole file to its place, with the mode of an ordinary file.
+fn place_file(from: &Path, to: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if fs::rename(from, to).is_err() {
+        // another file system
+        fs::copy(from, to)?;
+        fs::remove_file(from)?;
+    }
+    fs::set_permissions(to, PermissionsExt::from_mode(0o644))
+}
+
+fn failed(error: impl std::fmt::Display) -> TaskError {
+    TaskError::Failed(error.to_string())
+}

@@ -1,0 +1,207 @@
+//! `builtin:unpack`: an archive as a folder. Attributes: `src`, the archive's path in the store;
+//! `format` (`zip`, `tar` or `deb`; by the first bytes where it is not given); `strip`, how many
+//! parts every name loses in front, or `auto`: the one folder that holds everything.
+
+use std::{
+    io::{BufReader, Read},
+    path::Path,
+};
+
+use fs_err as fs;
+
+use super::{
+    archive_error::ArchiveError,
+    attributes, compression,
+    deb::Deb,
+    entry_name, tarball,
+    tree::{Limits, Links, Tree},
+    zip_file::Zip,
+};
+use crate::build::task::{Task, TaskError};
+
+/// The kinds of archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Zip, wheels included.
+    Zip,
+    /// Tar, compressed in any way of [`compression`].
+    Tar,
+    /// A Debian package's data.
+    Deb,
+}
+
+/// What is dropped in front of every name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strip {
+    /// So many parts. What has no more is left out.
+    Parts(usize),
+    /// The one folder that holds everything, where there is such.
+    Auto,
+}
+
+/// Runs `builtin:unpack`.
+///
+/// # Errors
+/// Names the archive, the entry and what is wrong with it; or the attribute.
+pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    let source = attributes::required(task, "src")?;
+    let archive = task.input(&source)?;
+    let format = match attributes::text(task, "format")?.as_deref() {
+        None | Some("") => None,
+        Some("zip" | "wheel") => Some(Format::Zip),
+        Some("tar") => Some(Format::Tar),
+        Some("deb") => Some(Format::Deb),
+        Some(other) => {
+            let problem = format!("it is '{other}', expected 'zip', 'tar' or 'deb'");
+            return Err(attributes::bad("format", &problem));
+        }
+    };
+    let strip = match attributes::text(task, "strip")?.as_deref() {
+        None | Some("") => Strip::Parts(0),
+        Some("auto") => Strip::Auto,
+        Some(count) => Strip::Parts(count.parse().map_err(|_| {
+            attributes::bad("strip", &format!("it is '{count}', expected a number or 'auto'"))
+        })?),
+    };
+    unpack(&archive, format, strip, task.output("out")?)?;
+    Ok(())
+}
+
+/// Unpacks an archive into the new folder `destination`.
+///
+/// # Errors
+/// Names the archive, the entry and what is wrong with it.
+pub fn unpack(
+    archive: &Path,
+    format: Option<Format>,
+    strip: Strip,
+    destination: &Path,
+) -> Result<(), ArchiveError> {
+    let format = match format {
+        Some(format) => format,
+        None => recognise(archive)?,
+    };
+    let limits = Limits::for_archive(fs::metadata(archive)?.len());
+    let links = if format == Format::Deb { Links::Absolute } else { Links::Inside };
+    let count = if let Strip::Parts(count) = strip { count } else { 0 };
+    let tree = Tree::create(destination, links, limits)?;
+    let select = |name: &str| entry_name::strip(name, count).map(str::to_owned);
+    match format {
+        Format::Zip => Zip::open(archive)?.unpack_into(&tree, &select)?,
+        Format::Deb => Deb::open(archive)?.unpack_into(&tree, &select)?,
+        Format::Tar => {
+            let file = BufReader::with_capacity(1 << 16, fs::File::open(archive)?);
+            tarball::unpack(archive, compression::reader(file)?, &tree, &select)?;
+        }
+    }
+    if strip == Strip::Auto {
+        lift_single_folder(destination)?;
+    }
+    Ok(())
+}
+
+/// Where a folder holds exactly one thing, a folder, that takes its place.
+fn lift_single_folder(folder: &Path) -> std::io::Result<()> {
+    let mut entries = fs::read_dir(folder)?;
+    let (Some(first), None) = (entries.next(), entries.next()) else { return Ok(()) };
+    let first = first?;
+    if !first.file_type()?.is_dir() {
+        return Ok(());
+    }
+    // beside the folder, in which its own name may stand again
+    let mut name = folder.file_name().unwrap_or_default().to_owned();
+    name.push(".lifted");
+    let aside = folder.with_file_name(name);
+    fs::rename(first.path(), &aside)?;
+    fs::remove_dir(folder)?;
+    fs::rename(aside, folder)
+}
+
+/// What the first bytes say. A tar has no mark in front: it is what is neither zip nor deb, and its
+/// reader says where it is no tar.
+fn recognise(archive: &Path) -> Result<Format, ArchiveError> {
+    let mut start = Vec::new();
+    fs::File::open(archive)?.take(8).read_to_end(&mut start)?;
+    Ok(match &start[..] {
+        [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Format::Zip,
+        b"!<arch>\n" => Format::Deb,
+        _ => Format::Tar,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::deb::tests::{header, tar_of},
+        *,
+    };
+
+    fn unpacked(bytes: &[u8], strip: Strip) -> Result<Vec<String>, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let archive = dir.path().join("a");
+        fs::write(&archive, bytes).unwrap();
+        let out = dir.path().join("out");
+        unpack(&archive, None, strip, &out).map_err(|e| e.to_string())?;
+        let mut names = Vec::new();
+        let mut folders = vec![out.clone()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                names.push(path.strip_prefix(&out).unwrap().to_str().unwrap().to_owned());
+                if path.symlink_metadata().unwrap().is_dir() {
+                    folders.push(path);
+                }
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    #[test]
+    fn names_are_stripped() {
+        let tar = tar_of(&[("p-1/a", b"1"), ("p-1/p-1/b", b"2")]);
+        assert_eq!(unpacked(&tar, Strip::Auto).unwrap(), ["a", "p-1", "p-1/b"]);
+        assert_eq!(unpacked(&tar, Strip::Parts(1)).unwrap(), ["a", "p-1", "p-1/b"]);
+        assert_eq!(unpacked(&tar, Strip::Parts(2)).unwrap(), ["b"]);
+        let two = tar_of(&[("p/a", b"1"), ("b", b"2")]);
+        assert_eq!(unpacked(&two, Strip::Auto).unwrap(), ["b", "p", "p/a"]);
+    }
+
+    #[test]
+    fn hard_links_and_links_are_kept() {
+        let mut tar = tar::Builder::new(Vec::new());
+        tar.append(&header("d/a", tar::EntryType::Regular, 1), &b"1"[..]).unwrap();
+        let mut hard = header("d/b", tar::EntryType::Link, 0);
+        hard.set_link_name("d/a").unwrap();
+        hard.set_cksum();
+        tar.append(&hard, &b""[..]).unwrap();
+        let mut soft = header("d/c", tar::EntryType::Symlink, 0);
+        soft.set_link_name("../d/a").unwrap();
+        soft.set_cksum();
+        tar.append(&soft, &b""[..]).unwrap();
+        let tar = tar.into_inner().unwrap();
+        assert_eq!(unpacked(&tar, Strip::Parts(0)).unwrap(), ["d", "d/a", "d/b", "d/c"]);
+        // the target's own folder is gone then, and with it what `..` meant
+        assert!(unpacked(&tar, Strip::Parts(1)).unwrap_err().contains("leaves"));
+    }
+
+    #[test]
+    fn what_is_no_archive_is_refused() {
+        for bytes in [&b"some text"[..], &[7; 2000], b"PK\x03\x04", b"!<arch>\n"] {
+            let error = unpacked(bytes, Strip::Auto).unwrap_err();
+            assert!(error.contains("not a"), "{error}");
+        }
+        let tar = tar_of(&[("a", &[b'x'; 2000])]);
+        let cut = unpacked(&tar[..1500], Strip::Auto).unwrap_err();
+        assert!(cut.contains("ends after") || cut.contains("not a whole tar"), "{cut}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_never_panics(at in 0usize..1100, value: u8) {
+            let mut bytes = tar_of(&[("a/b", b"text"), ("c", b"")]);
+            bytes[at] = value;
+            let _ = unpacked(&bytes, Strip::Auto);
+        }
+    }
+}
