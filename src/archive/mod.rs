@@ -3,12 +3,14 @@
 
 mod copy;
 mod listing;
+mod nar;
 mod tree;
 
 use std::{io, path::PathBuf};
 
 pub use copy::copy;
 pub use listing::{Kind, Listing, Node};
+pub use nar::{nar_hash, write_nar};
 pub use tree::{Digest, Leaf, Measure, fold, hash_file, measure, measure_listed};
 
 /// Why a tree cannot be read.
