@@ -9,6 +9,7 @@ mod insert;
 mod layout;
 mod lock;
 pub mod place;
+mod roots;
 mod scan;
 mod scratch;
 mod seal;
@@ -21,6 +22,7 @@ use std::{
 
 pub use insert::{Insertion, References};
 pub use lock::PathLock;
+pub use roots::Root;
 pub use scratch::Scratch;
 
 use crate::{
@@ -132,6 +134,9 @@ pub enum StoreError {
     /// A source was written while it was read.
     #[error("'{}' changed while it was copied to the store; try again", .0.display())]
     Changed(PathBuf),
+    /// A result link would replace something else.
+    #[error("'{}' is there already and is no result link; remove it or give another name", .0.display())]
+    Occupied(PathBuf),
     /// A derivation's record is damaged.
     #[error("'{path}': {problem}")]
     Derivation {

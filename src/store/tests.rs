@@ -231,3 +231,64 @@ fn other_folders_and_newer_stores_are_refused() {
     let text = Store::open(space.store.root()).unwrap_err().to_string();
     assert!(text.contains("has version 9"), "{text}");
 }
+
+#[test]
+fn a_result_link_is_a_root_until_it_goes() {
+    let space = space();
+    let (first, second) = (path(1, "first"), path(2, "second"));
+    space.file(&first, "first", &[]);
+    space.file(&second, "second", &[]);
+    let link = space.store.root().join("result");
+    space.store.link_root(&link, &first).unwrap();
+    space.store.link_root(&link, &second).unwrap();
+    assert_eq!(fs_err::read_to_string(&link).unwrap(), "second");
+    let root = Root { holder: link.clone(), path: second.clone() };
+    assert_eq!(space.store.roots().unwrap(), [root]);
+    fs_err::remove_file(&link).unwrap();
+    assert_eq!(space.store.roots().unwrap(), []);
+    fs_err::write(&link, "precious").unwrap();
+    let text = space.store.link_root(&link, &second).unwrap_err().to_string();
+    assert!(text.contains("is no result link"), "{text}");
+    assert_eq!(fs_err::read_to_string(&link).unwrap(), "precious");
+}
+
+#[test]
+fn derivations_are_added_in_one_batch() {
+    let space = space();
+    let mut ids = crate::derivation::Identities::new();
+    let mut all = Vec::new();
+    let mut last: Option<StorePath> = None;
+    for n in 0..200 {
+        let draft = crate::derivation::Draft {
+            name: format!("d{n}"),
+            system: "builtin".to_owned(),
+            builder: b"builtin:text".to_vec(),
+            args: vec![],
+            env: [("n".to_owned(), n.to_string().into_bytes())].into(),
+            structured: None,
+            outputs: crate::derivation::DraftOutputs::Named(["out".to_owned()].into()),
+            input_derivations: last
+                .iter()
+                .map(|p| (p.clone(), ["out".to_owned()].into()))
+                .collect(),
+            input_sources: BTreeSet::new(),
+        };
+        let (path, derivation) = ids.resolve(draft).unwrap();
+        last = Some(path);
+        all.push(derivation);
+    }
+    let missing = space.store.add_derivations(&all[1..]).unwrap_err().to_string();
+    assert!(missing.contains("which is not in the store"), "{missing}");
+    assert_eq!(space.store.all().unwrap(), []);
+    let paths = space.store.add_derivations(&all).unwrap();
+    assert_eq!(space.store.add_derivations(&all).unwrap(), paths);
+    for (path, derivation) in paths.iter().zip(&all) {
+        assert_eq!(space.store.read_derivation(path).unwrap(), *derivation);
+        assert_eq!(space.store.info(path).unwrap().unwrap().references, derivation.references());
+    }
+    let record = space.store.real(&paths[7]);
+    fs_err::set_permissions(&record, PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::write(&record, all[8].to_bytes().unwrap()).unwrap();
+    let text = space.store.read_derivation(&paths[7]).unwrap_err().to_string();
+    assert!(text.contains("does not belong to its path"), "{text}");
+}
