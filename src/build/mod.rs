@@ -1,4 +1,53 @@
-//! From a derivation to valid output paths.
+//! From a derivation to valid output paths: what is missing (`plan`), in which order and how many
+//! at a time (`queue`), and one build (`run`): its inputs, environment, sandbox or builder inside
+//! the binary, log, and what becomes of its outputs.
 
+mod attributes;
+mod environment;
+mod error;
+mod inputs;
+mod log;
+mod observe;
+mod outputs;
+pub mod plan;
+pub mod queue;
+mod run;
 pub mod sandbox;
 pub mod task;
+
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
+
+pub use attributes::AttributeError;
+pub use error::{BuildError, BuildFailure};
+pub use log::log_path;
+pub use observe::{Event, Observer};
+pub use run::{Builder, Options};
+
+use crate::{
+    derivation::Derivation,
+    store::{Store, StoreError},
+    store_path::StorePath,
+};
+
+/// The derivations of a store, and some that have just been evaluated and need not be read again.
+pub struct Derivations<'a> {
+    /// The store.
+    pub store: &'a Store,
+    /// Derivations in memory, by path.
+    pub fresh: &'a FxHashMap<StorePath, Derivation>,
+}
+
+impl plan::Lookup for Derivations<'_> {
+    fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
+        match self.fresh.get(path) {
+            Some(derivation) => Ok(derivation.clone()),
+            None => self.store.read_derivation(path),
+        }
+    }
+
+    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
+        self.store.valid(paths)
+    }
+}

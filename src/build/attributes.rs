@@ -1,0 +1,114 @@
+//! The attributes of a derivation that the build itself heeds, whichever form they have: variables
+//! of the environment, or with `__structuredAttrs` members of a JSON object.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use crate::derivation::Derivation;
+
+/// The attributes of one derivation.
+pub(super) enum Attributes<'a> {
+    Flat(&'a BTreeMap<String, Vec<u8>>),
+    Structured(Map<String, Value>),
+}
+
+/// An attribute that is not what it should be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("attribute '{name}': expected {expected}")]
+pub struct AttributeError {
+    name: String,
+    expected: &'static str,
+}
+
+fn wrong(name: &str, expected: &'static str) -> AttributeError {
+    AttributeError { name: name.to_owned(), expected }
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) fn of(derivation: &'a Derivation) -> Result<Self, AttributeError> {
+        match &derivation.structured {
+            None => Ok(Self::Flat(&derivation.env)),
+            Some(text) => serde_json::from_str(text)
+                .map(Self::Structured)
+                .map_err(|_| wrong("__json", "a JSON object")),
+        }
+    }
+
+    /// A text; empty counts as not set.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, AttributeError> {
+        let text = match self {
+            Self::Flat(env) => match env.get(name) {
+                None => None,
+                Some(bytes) => Some(
+                    String::from_utf8(bytes.clone()).map_err(|_| wrong(name, "UTF-8 text"))?,
+                ),
+            },
+            Self::Structured(map) => match map.get(name) {
+                None | Some(Value::Null) => None,
+                Some(Value::String(text)) => Some(text.clone()),
+                Some(_) => return Err(wrong(name, "a string")),
+            },
+        };
+        Ok(text.filter(|text| !text.is_empty()))
+    }
+
+    /// A list of texts; flat, these are the words of a text.
+    pub(super) fn list(&self, name: &str) -> Result<Option<Vec<String>>, AttributeError> {
+        match self {
+            Self::Flat(env) => {
+                let Some(bytes) = env.get(name) else { return Ok(None) };
+                let text = std::str::from_utf8(bytes).map_err(|_| wrong(name, "UTF-8 text"))?;
+                Ok(Some(text.split_ascii_whitespace().map(str::to_owned).collect()))
+            }
+            Self::Structured(map) => strings(name, map.get(name)),
+        }
+    }
+
+    /// What `outputChecks` says about an output, or the same attributes given for all outputs.
+    pub(super) fn checks(&self, output: &str) -> Result<Checks, AttributeError> {
+        let list = |name: &str| match self {
+            Self::Flat(_) => self.list(name),
+            Self::Structured(map) => {
+                let all = match map.get("outputChecks") {
+                    None | Some(Value::Null) => return Ok(None),
+                    Some(Value::Object(all)) => all,
+                    Some(_) => return Err(wrong("outputChecks", "a set")),
+                };
+                match all.get(output) {
+                    None | Some(Value::Null) => Ok(None),
+                    Some(Value::Object(checks)) => strings(name, checks.get(name)),
+                    Some(_) => Err(wrong("outputChecks", "a set of sets")),
+                }
+            }
+        };
+        Ok(Checks {
+            allowed_references: list("allowedReferences")?,
+            allowed_requisites: list("allowedRequisites")?,
+            disallowed_references: list("disallowedReferences")?.unwrap_or_default(),
+            disallowed_requisites: list("disallowedRequisites")?.unwrap_or_default(),
+        })
+    }
+}
+
+fn strings(name: &str, value: Option<&Value>) -> Result<Option<Vec<String>>, AttributeError> {
+    let expected = "a list of strings";
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(items)) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned).ok_or_else(|| wrong(name, expected)))
+            .collect::<Result<_, _>>()
+            .map(Some),
+        Some(_) => Err(wrong(name, expected)),
+    }
+}
+
+/// What an output may refer to: store paths, or names of outputs.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Checks {
+    pub(super) allowed_references: Option<Vec<String>>,
+    pub(super) allowed_requisites: Option<Vec<String>>,
+    pub(super) disallowed_references: Vec<String>,
+    pub(super) disallowed_requisites: Vec<String>,
+}

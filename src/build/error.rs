@@ -1,0 +1,182 @@
+//! Why a build fails, and what is told about it.
+
+use std::{fmt, io, path::PathBuf};
+
+use super::{
+    AttributeError,
+    sandbox::{Exit, SandboxError},
+    task::TaskError,
+};
+use crate::{archive::ArchiveError, hash::Hash, store::StoreError, store_path::StorePath};
+
+/// Why one build failed.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The builder said so.
+    #[error("the builder {}", ended(.0))]
+    Exit(Exit),
+    /// The sandbox could not be made, or ended the builder.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A builder inside the binary failed.
+    #[error("builtin:{name}: {error}")]
+    Builtin {
+        /// What follows `builtin:`.
+        name: String,
+        /// Its error.
+        error: TaskError,
+    },
+    /// A builder inside the binary has a bug.
+    #[error("builtin:{name} panicked: {message}; this is a bug in clutch")]
+    Panic {
+        /// What follows `builtin:`.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// Built elsewhere only.
+    #[error("it is for '{needed}', but this machine builds '{here}'")]
+    System {
+        /// The derivation's system.
+        needed: String,
+        /// This machine's.
+        here: String,
+    },
+    /// A builder that cannot be run.
+    #[error("builder '{0}' is not an absolute path; give a program of an input, such as '${{shell}}/bin/sh'")]
+    Relative(String),
+    /// The root directory is no input.
+    #[error("sandboxRoot '{0}' is not an input of this derivation")]
+    Root(String),
+    /// An attribute that the build heeds is wrong.
+    #[error(transparent)]
+    Attribute(#[from] AttributeError),
+    /// An output is missing.
+    #[error("the builder succeeded but made no output '{name}' at '{path}'")]
+    NoOutput {
+        /// The output's name.
+        name: String,
+        /// Where it should be.
+        path: StorePath,
+    },
+    /// Something else was written.
+    #[error("the builder wrote outside its outputs: {}", .0.join(", "))]
+    Strays(Vec<String>),
+    /// A fixed output has another content.
+    #[error("hash mismatch in '{path}': specified {expected}, got {actual}")]
+    HashMismatch {
+        /// The output.
+        path: StorePath,
+        /// What the derivation says.
+        expected: Hash,
+        /// What was made.
+        actual: Hash,
+    },
+    /// A flat output is no plain file.
+    #[error(
+        "'{0}' must be a file that is not executable, since outputHashMode is \"flat\"; \
+         use \"recursive\" for anything else"
+    )]
+    NotFlat(StorePath),
+    /// A reference that is not allowed.
+    #[error("'{path}' refers to '{reference}', which its {attribute} does not allow")]
+    Reference {
+        /// The output.
+        path: StorePath,
+        /// What it refers to.
+        reference: StorePath,
+        /// The attribute that forbids it.
+        attribute: &'static str,
+    },
+    /// A rule about references names nothing.
+    #[error("attribute '{attribute}': '{name}' is neither a store path nor the name of an output")]
+    NotAReference {
+        /// The attribute.
+        attribute: &'static str,
+        /// What it holds.
+        name: String,
+    },
+    /// The store refused or could not be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An output cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The caller asked to stop.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl BuildError {
+    /// Whether this is no failure of the build: the user stopped it.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        matches!(
+            self,
+            Self::Cancelled
+                | Self::Sandbox(SandboxError::Cancelled)
+                | Self::Builtin { error: TaskError::Cancelled, .. }
+        )
+    }
+
+    /// The hash that was specified and the one that the content has, where they differ.
+    #[must_use]
+    pub fn hash_mismatch(&self) -> Option<(Hash, Hash)> {
+        match self {
+            Self::HashMismatch { expected, actual, .. }
+            | Self::Builtin { error: TaskError::HashMismatch { expected, actual }, .. } => {
+                Some((*expected, *actual))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn ended(exit: &Exit) -> String {
+    match exit {
+        Exit::Code(code) => format!("failed with exit code {code}"),
+        Exit::Signal(signal) => format!("was ended by signal {signal}"),
+    }
+}
+
+/// A failed build, with what helps to find out why.
+#[derive(Debug)]
+pub struct BuildFailure {
+    /// The derivation.
+    pub derivation: StorePath,
+    /// Why.
+    pub error: BuildError,
+    /// The last lines of its log.
+    pub tail: Vec<String>,
+    /// Where the whole log is.
+    pub log: Option<PathBuf>,
+    /// Where its working directory is kept.
+    pub kept: Option<PathBuf>,
+}
+
+impl std::error::Error for BuildFailure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// Several lines: the error, the end of the log, where the rest is.
+impl fmt::Display for BuildFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot build '{}': {}", self.derivation, self.error)?;
+        if !self.tail.is_empty() {
+            write!(f, "\nthe log ends with:")?;
+            for line in &self.tail {
+                write!(f, "\n  > {line}")?;
+            }
+            write!(f, "\nall of it: clutch log {}", self.derivation)?;
+        }
+        if let Some(kept) = &self.kept {
+            write!(f, "\nits working directory is kept: {}", kept.display())?;
+        }
+        Ok(())
+    }
+}

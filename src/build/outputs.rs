@@ -1,0 +1,234 @@
+//! What a builder left behind: whether all outputs are there and nothing else, whether fixed ones
+//! have their hash, whether they refer only to what they may.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    BuildError,
+    attributes::{Attributes, Checks},
+    inputs::Closures,
+};
+use crate::{
+    archive,
+    derivation::{Derivation, Fixed, HashMode},
+    hash::{Algorithm, Hash, Hasher},
+    store::{Insertion, References},
+    store_path::{STORE_DIR, StorePath},
+};
+
+/// Checks that `dir`, which was the store dir inside, holds the outputs and nothing else but the
+/// places of inputs, where `inputs` are all that was visible.
+///
+/// # Errors
+/// Names what is missing or was left.
+pub(super) fn check_present(
+    derivation: &Derivation,
+    inputs: &[StorePath],
+    dir: &Path,
+) -> Result<(), BuildError> {
+    let outputs: BTreeSet<&str> = derivation.outputs.values().map(|o| o.path.base()).collect();
+    let mut strays = Vec::new();
+    for entry in fs_err::read_dir(dir)? {
+        let name = entry?.file_name();
+        let known = name.to_str().is_some_and(|name| {
+            outputs.contains(name) || inputs.binary_search_by(|p| p.base().cmp(name)).is_ok()
+        });
+        if !known {
+            strays.push(format!("{STORE_DIR}/{}", name.display()));
+        }
+    }
+    if !strays.is_empty() {
+        strays.sort_unstable();
+        return Err(BuildError::Strays(strays));
+    }
+    for (name, output) in &derivation.outputs {
+        if dir.join(output.path.base()).symlink_metadata().is_err() {
+            let (name, path) = (name.clone(), output.path.clone());
+            return Err(BuildError::NoOutput { name, path });
+        }
+    }
+    Ok(())
+}
+
+/// The outputs in `dir` as trees to be inserted, made by the derivation at `deriver`.
+pub(super) fn insertions(
+    derivation: &Derivation,
+    deriver: &StorePath,
+    inputs: &[StorePath],
+    dir: &Path,
+) -> Vec<Insertion> {
+    let own = derivation.outputs.values().map(|output| output.path.clone());
+    let candidates: Vec<StorePath> = inputs.iter().cloned().chain(own).collect();
+    derivation
+        .outputs
+        .values()
+        .map(|output| Insertion {
+            path: output.path.clone(),
+            source: dir.join(output.path.base()),
+            references: References::Scan(candidates.clone()),
+            deriver: Some(deriver.clone()),
+            expected: None,
+        })
+        .collect()
+}
+
+/// Checks the hash of every fixed output in `dir`.
+///
+/// # Errors
+/// Names both hashes.
+pub(super) fn check_fixed(derivation: &Derivation, dir: &Path) -> Result<(), BuildError> {
+    for output in derivation.outputs.values() {
+        let Some(Fixed { mode, hash }) = output.fixed else { continue };
+        let place = dir.join(output.path.base());
+        let actual = match mode {
+            HashMode::Flat => flat_hash(&place, &output.path, hash.algorithm())?,
+            HashMode::Recursive => archive::nar_hash(&place, hash.algorithm())?,
+        };
+        if actual != hash {
+            let path = output.path.clone();
+            return Err(BuildError::HashMismatch { path, expected: hash, actual });
+        }
+    }
+    Ok(())
+}
+
+fn flat_hash(place: &Path, path: &StorePath, algorithm: Algorithm) -> Result<Hash, BuildError> {
+    let metadata = fs_err::symlink_metadata(place)?;
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 != 0 {
+        return Err(BuildError::NotFlat(path.clone()));
+    }
+    let mut file = fs_err::File::open(place)?;
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hasher.finish()),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}
+
+/// Which references outputs may have, by output; nothing where the derivation does not say.
+///
+/// # Errors
+/// Where the attributes are not what they should be.
+pub(super) fn rules(derivation: &Derivation) -> Result<Option<Rules>, BuildError> {
+    let attributes = Attributes::of(derivation)?;
+    let mut rules = BTreeMap::new();
+    for name in derivation.outputs.keys() {
+        let checks = attributes.checks(name)?;
+        if checks != Checks::default() {
+            rules.insert(name.clone(), checks);
+        }
+    }
+    // The identity of what depends on a fixed output does not know its inputs.
+    let fixed = derivation.is_fixed();
+    Ok((fixed || !rules.is_empty()).then_some(Rules { rules, fixed }))
+}
+
+/// What [`rules`] found.
+pub(super) struct Rules {
+    rules: BTreeMap<String, Checks>,
+    fixed: bool,
+}
+
+impl Rules {
+    /// Checks references that were found in the outputs, by path.
+    ///
+    /// # Errors
+    /// Names the first reference that is not allowed and the attribute that forbids it.
+    pub(super) fn check(
+        &self,
+        derivation: &Derivation,
+        found: &BTreeMap<StorePath, BTreeSet<StorePath>>,
+        closures: &Closures<'_>,
+    ) -> Result<(), BuildError> {
+        for (name, output) in &derivation.outputs {
+            let references = &found[&output.path];
+            let refuse = |reference: &StorePath, attribute: &'static str| {
+                let (path, reference) = (output.path.clone(), reference.clone());
+                Err(BuildError::Reference { path, reference, attribute })
+            };
+            if self.fixed
+                && let Some(reference) = references.first()
+            {
+                return refuse(reference, "outputHash");
+            }
+            let Some(checks) = self.rules.get(name) else { continue };
+            let requisites = requisites(&output.path, found, closures)?;
+            for (attribute, allowed, present) in [
+                ("allowedReferences", &checks.allowed_references, references),
+                ("allowedRequisites", &checks.allowed_requisites, &requisites),
+            ] {
+                let Some(allowed) = allowed else { continue };
+                let allowed = paths(derivation, attribute, allowed)?;
+                if let Some(reference) = present.difference(&allowed).next() {
+                    return refuse(reference, attribute);
+                }
+            }
+            for (attribute, forbidden, present) in [
+                ("disallowedReferences", &checks.disallowed_references, references),
+                ("disallowedRequisites", &checks.disallowed_requisites, &requisites),
+            ] {
+                let forbidden = paths(derivation, attribute, forbidden)?;
+                if let Some(reference) = present.intersection(&forbidden).next() {
+                    return refuse(reference, attribute);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The closure of an output's references; of the output itself only where it refers to itself.
+fn requisites(
+    path: &StorePath,
+    found: &BTreeMap<StorePath, BTreeSet<StorePath>>,
+    closures: &Closures<'_>,
+) -> Result<BTreeSet<StorePath>, BuildError> {
+    let mut own = vec![path];
+    let mut all = BTreeSet::new();
+    let mut others = BTreeSet::new();
+    while let Some(path) = own.pop() {
+        for reference in &found[path] {
+            if !all.insert(reference.clone()) {
+                continue;
+            }
+            match found.get_key_value(reference) {
+                Some((output, _)) => own.push(output),
+                None => drop(others.insert(reference)),
+            }
+        }
+    }
+    let below = closures.of(others)?;
+    all.extend(below);
+    Ok(all)
+}
+
+/// The paths that a list of store paths and names of outputs stands for.
+fn paths(
+    derivation: &Derivation,
+    attribute: &'static str,
+    names: &[String],
+) -> Result<BTreeSet<StorePath>, BuildError> {
+    names
+        .iter()
+        .map(|name| match derivation.outputs.get(name) {
+            Some(output) => Ok(output.path.clone()),
+            None => StorePath::split(name).map(|(path, _)| path).map_err(|_| {
+                BuildError::NotAReference { attribute, name: name.clone() }
+            }),
+        })
+        .collect()
+}
+
+/// Where each output is in `dir`.
+pub(super) fn places(derivation: &Derivation, dir: &Path) -> BTreeMap<String, PathBuf> {
+    let place = |path: &StorePath| dir.join(path.base());
+    derivation.outputs.iter().map(|(name, o)| (name.clone(), place(&o.path))).collect()
+}

@@ -1,0 +1,322 @@
+//! Runs the steps of a plan in parallel, each when what it needs is done, the longest chain first.
+//! Knows nothing of how a step is done.
+
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+};
+
+use super::plan::{Plan, Step, StepId};
+
+/// How many steps at a time, and when to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Jobs {
+    /// Builds at a time.
+    pub builds: usize,
+    /// Fetches at a time, beside the builds: they wait for the network.
+    pub fetches: usize,
+    /// Whether a failure stops only what depends on it; else nothing new is started after one.
+    pub keep_going: bool,
+}
+
+/// How a plan went.
+#[derive(Debug)]
+pub struct Outcome<E> {
+    /// The steps that were done.
+    pub done: Vec<StepId>,
+    /// The steps that failed, in the order in which they did.
+    pub failed: Vec<(StepId, E)>,
+    /// The steps that could not be started, and the failed one that each depends on.
+    pub skipped: Vec<(StepId, StepId)>,
+    /// How many were not started since the work was stopped.
+    pub not_started: usize,
+}
+
+impl<E> Outcome<E> {
+    /// Whether every step was done.
+    #[must_use]
+    pub fn is_success(&self) -> bool {
+        self.failed.is_empty() && self.skipped.is_empty() && self.not_started == 0
+    }
+}
+
+/// Where a step stands. It goes down this list, and skips or ends at one of the last three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// So many of the steps that it needs are not done.
+    Waits(usize),
+    /// In the heap.
+    Ready,
+    /// A worker has it.
+    Runs,
+    Done,
+    Failed,
+    /// A step that it needs, directly or not, has failed.
+    Skipped,
+}
+
+/// The two kinds of workers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Build,
+    Fetch,
+}
+
+impl Kind {
+    fn of(step: &Step) -> Self {
+        if step.is_fetch() { Self::Fetch } else { Self::Build }
+    }
+}
+
+/// Longest chain first, then in the plan's order.
+type Heap = BinaryHeap<(u32, Reverse<StepId>)>;
+
+struct Queue<'a, E> {
+    plan: &'a Plan,
+    keep_going: bool,
+    progress: Mutex<Progress<E>>,
+    changed: Condvar,
+}
+
+struct Progress<E> {
+    states: Vec<State>,
+    builds: Heap,
+    fetches: Heap,
+    /// Steps that may still be started or are running.
+    open: usize,
+    /// Nothing new is started.
+    stopped: bool,
+    outcome: Outcome<E>,
+}
+
+/// Runs `work` for every step; `skip` is told of steps that cannot be started and why. Stops
+/// starting new ones when `cancelled` says so; running ones are expected to ask it themselves.
+pub fn run<E: Send>(
+    plan: &Plan,
+    jobs: Jobs,
+    work: &(impl Fn(StepId, &Step) -> Result<(), E> + Sync),
+    skip: &(impl Fn(&Step, &Step) + Sync),
+    cancelled: &(impl Fn() -> bool + Sync + ?Sized),
+) -> Outcome<E> {
+    let queue = Queue::new(plan, jobs.keep_going);
+    let fetches = plan.steps.iter().filter(|step| step.is_fetch()).count();
+    let workers = [
+        (Kind::Build, jobs.builds.max(1).min(plan.steps.len() - fetches)),
+        (Kind::Fetch, jobs.fetches.max(1).min(fetches)),
+    ];
+    std::thread::scope(|scope| {
+        for (kind, number) in workers {
+            for _ in 0..number {
+                scope.spawn(|| queue.work(kind, work, skip, cancelled));
+            }
+        }
+    });
+    let progress = queue.progress.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Outcome { not_started: progress.open, ..progress.outcome }
+}
+
+impl<'a, E: Send> Queue<'a, E> {
+    fn new(plan: &'a Plan, keep_going: bool) -> Self {
+        let mut progress = Progress {
+            states: plan.steps.iter().map(|step| State::Waits(step.needs.len())).collect(),
+            builds: Heap::new(),
+            fetches: Heap::new(),
+            open: plan.steps.len(),
+            stopped: false,
+            outcome: Outcome {
+                done: Vec::with_capacity(plan.steps.len()),
+                failed: Vec::new(),
+                skipped: Vec::new(),
+                not_started: 0,
+            },
+        };
+        for id in plan.ids().filter(|&id| plan.step(id).needs.is_empty()) {
+            progress.set(plan, id, State::Ready);
+        }
+        Self { plan, keep_going, progress: Mutex::new(progress), changed: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress<E>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(
+        &self,
+        kind: Kind,
+        work: &(impl Fn(StepId, &Step) -> Result<(), E> + Sync),
+        skip: &(impl Fn(&Step, &Step) + Sync),
+        cancelled: &(impl Fn() -> bool + Sync + ?Sized),
+    ) {
+        let mut progress = self.lock();
+        loop {
+            if progress.stopped || progress.open == 0 {
+                return;
+            }
+            let Some((_, Reverse(id))) = progress.heap(kind).pop() else {
+                progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            progress.set(self.plan, id, State::Runs);
+            drop(progress);
+            let result = work(id, self.plan.step(id));
+            progress = self.lock();
+            match result {
+                Ok(()) => self.done(&mut progress, id),
+                Err(error) => {
+                    progress.set(self.plan, id, State::Failed);
+                    progress.outcome.failed.push((id, error));
+                    self.skip_dependents(&mut progress, id, skip);
+                    progress.stopped |= !self.keep_going;
+                }
+            }
+            progress.stopped |= cancelled();
+            self.changed.notify_all();
+        }
+    }
+
+    fn done(&self, progress: &mut Progress<E>, id: StepId) {
+        progress.set(self.plan, id, State::Done);
+        progress.outcome.done.push(id);
+        for &next in &self.plan.step(id).needed_by {
+            if let State::Waits(left) = progress.states[next.index()] {
+                let state = if left == 1 { State::Ready } else { State::Waits(left - 1) };
+                progress.set(self.plan, next, state);
+            }
+        }
+    }
+
+    fn skip_dependents(
+        &self,
+        progress: &mut Progress<E>,
+        failed: StepId,
+        skip: &(impl Fn(&Step, &Step) + Sync),
+    ) {
+        let mut next = vec![failed];
+        while let Some(id) = next.pop() {
+            for &dependent in &self.plan.step(id).needed_by {
+                if matches!(progress.states[dependent.index()], State::Waits(_)) {
+                    progress.set(self.plan, dependent, State::Skipped);
+                    progress.outcome.skipped.push((dependent, failed));
+                    skip(self.plan.step(dependent), self.plan.step(failed));
+                    next.push(dependent);
+                }
+            }
+        }
+    }
+}
+
+impl<E> Progress<E> {
+    fn heap(&mut self, kind: Kind) -> &mut Heap {
+        match kind {
+            Kind::Build => &mut self.builds,
+            Kind::Fetch => &mut self.fetches,
+        }
+    }
+
+    /// Every change of a step's state goes through here.
+    fn set(&mut self, plan: &Plan, id: StepId, state: State) {
+        match state {
+            State::Ready => {
+                let step = plan.step(id);
+                self.heap(Kind::of(step)).push((step.chain, Reverse(id)));
+            }
+            State::Done | State::Failed | State::Skipped => self.open -= 1,
+            State::Waits(_) | State::Runs => {}
+        }
+        self.states[id.index()] = state;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::build::plan::tests::plan_of;
+
+    const JOBS: Jobs = Jobs { builds: 3, fetches: 2, keep_going: true };
+
+    fn never() -> bool {
+        false
+    }
+
+    fn names(plan: &Plan, ids: impl IntoIterator<Item = StepId>) -> Vec<String> {
+        let mut names: Vec<_> =
+            ids.into_iter().map(|id| plan.step(id).derivation.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    #[test]
+    fn a_step_starts_when_all_that_it_needs_is_done() {
+        let plan = plan_of(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
+        let log = Mutex::new(Vec::new());
+        let work = |_: StepId, step: &Step| -> Result<(), ()> {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            log.lock().unwrap().push(step.derivation.name.clone());
+            Ok(())
+        };
+        let outcome = run(&plan, JOBS, &work, &|_, _| (), &never);
+        assert!(outcome.is_success());
+        let log = log.into_inner().unwrap();
+        assert_eq!((log[0].as_str(), log[3].as_str(), log.len()), ("a", "d", 4));
+    }
+
+    #[test]
+    fn the_longest_chain_goes_first() {
+        let plan = plan_of(&[("x", &[]), ("y", &[]), ("a", &[]), ("b", &["a"]), ("c", &["b"])]);
+        let log = Mutex::new(Vec::new());
+        let work = |_: StepId, step: &Step| -> Result<(), ()> {
+            log.lock().unwrap().push(step.derivation.name.clone());
+            Ok(())
+        };
+        run(&plan, Jobs { builds: 1, ..JOBS }, &work, &|_, _| (), &never);
+        assert_eq!(*log.lock().unwrap(), ["a", "b", "x", "y", "c"]);
+    }
+
+    #[test]
+    fn a_failure_stops_only_what_depends_on_it() {
+        let steps: &[(&str, &[&str])] =
+            &[("bad", &[]), ("b", &["bad"]), ("c", &["b", "ok"]), ("ok", &[]), ("d", &["ok"])];
+        let plan = plan_of(steps);
+        let fail = |_: StepId, step: &Step| match step.derivation.name.as_str() {
+            "bad" => Err("it failed"),
+            _ => Ok(()),
+        };
+        let skipped = AtomicUsize::new(0);
+        let skip = |_: &Step, because: &Step| {
+            assert_eq!(because.derivation.name, "bad");
+            skipped.fetch_add(1, Ordering::Relaxed);
+        };
+        let outcome = run(&plan, JOBS, &fail, &skip, &never);
+        assert_eq!(names(&plan, outcome.done), ["d", "ok"]);
+        assert_eq!(names(&plan, outcome.failed.iter().map(|f| f.0)), ["bad"]);
+        assert_eq!(names(&plan, outcome.skipped.iter().map(|s| s.0)), ["b", "c"]);
+        assert_eq!((outcome.not_started, skipped.into_inner()), (0, 2));
+    }
+
+    #[test]
+    fn without_keep_going_nothing_starts_after_a_failure() {
+        let plan = plan_of(&[("a", &[]), ("b", &[]), ("c", &[])]);
+        let jobs = Jobs { builds: 1, fetches: 1, keep_going: false };
+        let outcome = run(&plan, jobs, &|_, _| Err("it failed"), &|_, _| (), &never);
+        assert_eq!((outcome.failed.len(), outcome.not_started), (1, 2));
+        let outcome = run(&plan, jobs, &|_, _| Ok::<(), ()>(()), &|_, _| (), &|| true);
+        assert_eq!((outcome.done.len(), outcome.not_started), (1, 2));
+        assert!(!outcome.is_success());
+    }
+
+    #[test]
+    fn thousands_of_steps_are_no_work_for_the_queue() {
+        let names: Vec<String> = (0..5000).map(|n| format!("s{n}")).collect();
+        let before: Vec<Vec<&str>> = (0..5000usize)
+            .map(|n| [n / 2, n / 3].iter().filter(|&&i| i < n).map(|&i| &*names[i]).collect())
+            .collect();
+        let steps: Vec<(&str, &[&str])> =
+            names.iter().zip(&before).map(|(name, needs)| (name.as_str(), &needs[..])).collect();
+        let plan = plan_of(&steps);
+        let outcome = run(&plan, JOBS, &|_, _| Ok::<(), ()>(()), &|_, _| (), &never);
+        assert_eq!(outcome.done.len(), 5000);
+    }
+}

@@ -1,0 +1,361 @@
+//! One build from a derivation to registered outputs.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    BuildError, BuildFailure, Event, Observer,
+    attributes::Attributes,
+    environment::{BUILD_DIR, environment, fill_placeholders},
+    inputs::Closures,
+    log::{Log, log_path},
+    outputs,
+    plan::{Plan, Step},
+    queue::{self, Jobs, Outcome},
+    sandbox::{Exit, Limits, Request, Sandbox, Watch},
+    task::{Builtins, Task, TaskError},
+};
+use crate::{
+    derivation::Derivation,
+    store::{PathLock, Scratch, Store},
+    store_path::{STORE_DIR, StorePath},
+};
+
+/// How often a build that waits for another process looks again.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How builds are done.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How many at a time, and when to stop.
+    pub jobs: Jobs,
+    /// How many processors one build may use: what `NIX_BUILD_CORES` says.
+    pub cores: usize,
+    /// What one build may use.
+    pub limits: Limits,
+    /// Whether the working directory of a failed build is kept.
+    pub keep_failed: bool,
+    /// The system of this machine, such as `x86_64-linux`.
+    pub system: String,
+}
+
+/// What builds are done with. One serves any number of plans; it may be shared between threads.
+pub struct Builder<'a> {
+    store: &'a Store,
+    builtins: &'a dyn Builtins,
+    options: Options,
+    observer: &'a dyn Observer,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+    sandbox: Sandbox,
+    closures: Closures<'a>,
+}
+
+impl<'a> Builder<'a> {
+    /// Builds into `store`. `cancelled` is asked often, and ends everything when it says so.
+    #[must_use]
+    pub fn new(
+        store: &'a Store,
+        builtins: &'a dyn Builtins,
+        options: Options,
+        observer: &'a dyn Observer,
+        cancelled: &'a (dyn Fn() -> bool + Sync),
+    ) -> Self {
+        let (sandbox, closures) = (Sandbox::new(), Closures::new(store));
+        Self { store, builtins, options, observer, cancelled, sandbox, closures }
+    }
+
+    /// Runs a plan. All failures are in the outcome, and were told to the observer.
+    pub fn run(&self, plan: &Plan) -> Outcome<BuildFailure> {
+        self.observer.event(Event::Planned(plan));
+        let work = |_, step: &Step| self.build(step);
+        let skip = |step: &Step, failed: &Step| self.observer.event(Event::Skipped(step, failed));
+        queue::run(plan, self.options.jobs, &work, &skip, self.cancelled)
+    }
+
+    /// Makes the outputs of a step valid, unless another process does it first.
+    fn build(&self, step: &Step) -> Result<(), BuildFailure> {
+        let result = self.locked(step);
+        if let Err(failure) = &result {
+            self.observer.event(Event::Failed(step, failure));
+        }
+        result
+    }
+
+    fn locked(&self, step: &Step) -> Result<(), BuildFailure> {
+        let fail = |error: BuildError| BuildFailure {
+            derivation: step.path.clone(),
+            error,
+            tail: Vec::new(),
+            log: None,
+            kept: None,
+        };
+        let _lock = self.lock(step).map_err(fail)?;
+        let valid = self.store.valid(step.outputs()).map_err(|e| fail(e.into()))?;
+        if valid.len() == step.derivation.outputs.len() {
+            self.observer.event(Event::Finished(step, None));
+            return Ok(());
+        }
+        let start = Instant::now();
+        self.observer.event(Event::Started(step));
+        self.attempt(step)?;
+        self.observer.event(Event::Finished(step, Some(start.elapsed())));
+        Ok(())
+    }
+
+    /// Keeps other processes from the same build. Derivations with a common output (by two addresses
+    /// of one file) share the lock.
+    fn lock(&self, step: &Step) -> Result<PathLock, BuildError> {
+        let path = step.outputs().next().unwrap_or(&step.path);
+        if let Some(lock) = self.store.try_lock(path)? {
+            return Ok(lock);
+        }
+        self.observer.event(Event::Waiting(step));
+        loop {
+            if (self.cancelled)() {
+                return Err(BuildError::Cancelled);
+            }
+            std::thread::sleep(LOOK_AGAIN);
+            if let Some(lock) = self.store.try_lock(path)? {
+                return Ok(lock);
+            }
+        }
+    }
+
+    /// Builds, with a log; what is needed of a failure is gathered before its scratch folder goes.
+    fn attempt(&self, step: &Step) -> Result<(), BuildFailure> {
+        let path = log_path(&self.store.logs(), &step.path);
+        let observe = |line: &str| self.observer.event(Event::Line(step, line));
+        let fail = |error, tail, log, kept| {
+            let derivation = step.path.clone();
+            BuildFailure { derivation, error, tail, log, kept }
+        };
+        let log = Log::create(&path, &observe)
+            .map_err(|error| fail(error.into(), Vec::new(), None, None))?;
+        let log = Mutex::new(log);
+        let mut kept = None;
+        let result = self.prepared(step, &log, &mut kept);
+        let (tail, incomplete) =
+            log.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+        match (result, incomplete) {
+            (Err(error), _) => Err(fail(error, tail, Some(path), kept)),
+            (Ok(()), Some(error)) => Err(fail(error.into(), tail, Some(path), kept)),
+            (Ok(()), None) => Ok(()),
+        }
+    }
+
+    fn prepared(
+        &self,
+        step: &Step,
+        log: &Mutex<Log<'_>>,
+        kept: &mut Option<PathBuf>,
+    ) -> Result<(), BuildError> {
+        let inputs = self.closures.of(&step.inputs)?;
+        let scratch = self.store.scratch()?;
+        let filled = fill_placeholders(&step.derivation);
+        let derivation = filled.as_ref().unwrap_or(&step.derivation);
+        let place = Place::make(&scratch)?;
+        let build = Build { builder: self, step, derivation, inputs: &inputs, log, place: &place };
+        let result = match step.builtin() {
+            Some(name) => build.run_builtin(name),
+            None => build.run_program(),
+        };
+        let result = result.and_then(|()| build.register());
+        if result.as_ref().is_err_and(|error| !error.is_cancelled()) && self.options.keep_failed {
+            *kept = Some(self.keep(step, &place)?);
+        }
+        result
+    }
+
+    /// Moves the working directory of a failed build to where it stays.
+    fn keep(&self, step: &Step, place: &Place) -> Result<PathBuf, BuildError> {
+        let folder = self.store.root().join("var/failed");
+        fs_err::create_dir_all(&folder)?;
+        let name = &step.derivation.name;
+        for number in 0.. {
+            let kept = folder.join(format!("{name}-{number}"));
+            match fs_err::create_dir(&kept) {
+                Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
+                Err(e) => return Err(e.into()),
+                Ok(()) => {
+                    fs_err::rename(&place.build, &kept)?;
+                    return Ok(kept);
+                }
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+}
+
+/// The folders of one build, in its scratch folder.
+struct Place {
+    /// The working directory.
+    build: PathBuf,
+    /// What the builder sees as the store dir; outputs appear in it.
+    store: PathBuf,
+}
+
+impl Place {
+    fn make(scratch: &Scratch) -> Result<Self, BuildError> {
+        let folder = |name: &str| -> Result<PathBuf, BuildError> {
+            let path = scratch.path().join(name);
+            fs_err::create_dir(&path)?;
+            Ok(path)
+        };
+        Ok(Self { build: folder("build")?, store: folder("store")? })
+    }
+}
+
+/// One build while it runs.
+struct Build<'a> {
+    builder: &'a Builder<'a>,
+    step: &'a Step,
+    /// The step's derivation without placeholders.
+    derivation: &'a Derivation,
+    /// The closure of its inputs, ordered.
+    inputs: &'a [StorePath],
+    log: &'a Mutex<Log<'a>>,
+    place: &'a Place,
+}
+
+impl Build<'_> {
+    /// Runs the derivation's program in the sandbox.
+    fn run_program(&self) -> Result<(), BuildError> {
+        let options = &self.builder.options;
+        let derivation = self.derivation;
+        if derivation.system != options.system {
+            let (needed, here) = (derivation.system.clone(), options.system.clone());
+            return Err(BuildError::System { needed, here });
+        }
+        if !derivation.builder.starts_with(b"/") {
+            let builder = String::from_utf8_lossy(&derivation.builder).into_owned();
+            return Err(BuildError::Relative(builder));
+        }
+        let environment = environment(derivation, options.cores)?;
+        for (name, content) in &environment.files {
+            fs_err::write(self.place.build.join(name), content)?;
+        }
+        let mut request = Request::new(derivation.builder.clone())
+            .args(derivation.args.iter().cloned())
+            .writable(&self.place.build, BUILD_DIR)
+            .writable(&self.place.store, STORE_DIR);
+        request.env = environment.variables.into_iter().collect();
+        request.root = self.root()?;
+        request.network = derivation.is_fixed();
+        request.limits = options.limits;
+        match self.sandboxed(self.with_inputs(request))? {
+            Exit::Code(0) => {}
+            exit => return Err(BuildError::Exit(exit)),
+        }
+        outputs::check_present(derivation, self.inputs, &self.place.store)
+    }
+
+    /// The folder that shows as the root directory, where the derivation names one.
+    fn root(&self) -> Result<Option<PathBuf>, BuildError> {
+        let Some(text) = Attributes::of(self.derivation)?.text("sandboxRoot")? else {
+            return Ok(None);
+        };
+        match StorePath::parse(&text) {
+            Ok(path) if self.inputs.binary_search(&path).is_ok() => {
+                Ok(Some(self.builder.store.real(&path)))
+            }
+            _ => Err(BuildError::Root(text)),
+        }
+    }
+
+    /// Shows the closure of the inputs at its own paths.
+    fn with_inputs(&self, request: Request) -> Request {
+        self.inputs.iter().fold(request, |request, path| {
+            request.read_only(self.builder.store.real(path), path.to_string())
+        })
+    }
+
+    fn sandboxed(&self, request: Request) -> Result<Exit, BuildError> {
+        let mut output = |bytes: &[u8]| lock(self.log).bytes(bytes);
+        let watch = Watch { output: &mut output, cancelled: self.builder.cancelled };
+        Ok(self.builder.sandbox.run(&request, watch)?)
+    }
+
+    /// Runs a builder inside the binary.
+    fn run_builtin(&self, name: &str) -> Result<(), BuildError> {
+        let places = outputs::places(self.derivation, &self.place.store);
+        let sandbox = |request: &Request| self.run_for_task(request);
+        let log = |line: &str| lock(self.log).line(line);
+        let progress = |done, of| {
+            self.builder.observer.event(Event::Progress(self.step, done, of));
+        };
+        let task = Task {
+            derivation: self.derivation,
+            outputs: &places,
+            scratch: &self.place.build,
+            store: self.builder.store.dir(),
+            inputs: self.inputs,
+            sandbox: &sandbox,
+            log: &log,
+            progress: &progress,
+            cancelled: self.builder.cancelled,
+        };
+        let run = || self.builder.builtins.run(name, &task);
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => outputs::check_present(self.derivation, &[], &self.place.store),
+            Ok(Err(error)) => Err(BuildError::Builtin { name: name.to_owned(), error }),
+            Err(panic) => {
+                Err(BuildError::Panic { name: name.to_owned(), message: message(&*panic) })
+            }
+        }
+    }
+
+    /// Runs a program of an input for a builder inside the binary. The inputs come before its own
+    /// binds, which may lie beside them.
+    fn run_for_task(&self, request: &Request) -> Result<(), TaskError> {
+        let own = request.binds.clone();
+        let mut all = self.with_inputs(Request { binds: Vec::new(), ..request.clone() });
+        all.binds.extend(own);
+        match self.sandboxed(all) {
+            Ok(Exit::Code(0)) => Ok(()),
+            Ok(exit) => Err(TaskError::Failed(format!(
+                "'{}' {}",
+                String::from_utf8_lossy(&request.program),
+                BuildError::Exit(exit)
+            ))),
+            Err(error) if error.is_cancelled() => Err(TaskError::Cancelled),
+            Err(error) => Err(TaskError::Failed(error.to_string())),
+        }
+    }
+
+    /// Checks the outputs and hands them to the store.
+    fn register(&self) -> Result<(), BuildError> {
+        if (self.builder.cancelled)() {
+            return Err(BuildError::Cancelled);
+        }
+        let store = self.builder.store;
+        let dir = &self.place.store;
+        outputs::check_fixed(self.derivation, dir)?;
+        let insertions = outputs::insertions(self.derivation, &self.step.path, self.inputs, dir);
+        if let Some(rules) = outputs::rules(self.derivation)? {
+            let found: BTreeMap<_, _> = insertions
+                .iter()
+                .map(|insertion| Ok((insertion.path.clone(), store.scan(insertion)?)))
+                .collect::<Result<_, BuildError>>()?;
+            rules.check(self.derivation, &found, &self.builder.closures)?;
+        }
+        let infos = store.insert(insertions)?;
+        self.builder.closures.learn(&infos);
+        Ok(())
+    }
+}
+
+fn lock<'a, 'b>(log: &'a Mutex<Log<'b>>) -> std::sync::MutexGuard<'a, Log<'b>> {
+    log.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a panic said.
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()
+}
