@@ -40,9 +40,9 @@ impl<'a> Attributes<'a> {
         let text = match self {
             Self::Flat(env) => match env.get(name) {
                 None => None,
-                Some(bytes) => Some(
-                    String::from_utf8(bytes.clone()).map_err(|_| wrong(name, "UTF-8 text"))?,
-                ),
+                Some(bytes) => {
+                    Some(String::from_utf8(bytes.clone()).map_err(|_| wrong(name, "UTF-8 text"))?)
+                }
             },
             Self::Structured(map) => match map.get(name) {
                 None | Some(Value::Null) => None,

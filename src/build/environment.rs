@@ -184,9 +184,7 @@ fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(quoted(text)),
         Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => {
-                (float.fract() == 0.0).then(|| format!("{float:.0}"))
-            }
+            Some(float) if number.is_f64() => (float.fract() == 0.0).then(|| format!("{float:.0}")),
             _ => Some(number.to_string()),
         },
         Value::Null => Some("''".to_owned()),
@@ -273,15 +271,18 @@ mod tests {
         let (outputs, rest): (Vec<_>, Vec<_>) =
             shell.into_iter().partition(|line| line.contains("outputs="));
         assert!(outputs[0].starts_with("declare -A outputs=(['dev']='/clutch/store/"));
-        assert_eq!(rest, [
-            r"declare -a list=('x' 'it'\''s' )",
-            "declare no=",
-            "declare none=''",
-            "declare number=3",
-            "declare -A set=(['key']='value' )",
-            "declare whole=2",
-            "declare yes=1",
-        ]);
+        assert_eq!(
+            rest,
+            [
+                r"declare -a list=('x' 'it'\''s' )",
+                "declare no=",
+                "declare none=''",
+                "declare number=3",
+                "declare -A set=(['key']='value' )",
+                "declare whole=2",
+                "declare yes=1",
+            ]
+        );
     }
 
     #[test]

@@ -43,7 +43,9 @@ pub enum BuildError {
         here: String,
     },
     /// A builder that cannot be run.
-    #[error("builder '{0}' is not an absolute path; give a program of an input, such as '${{shell}}/bin/sh'")]
+    #[error(
+        "builder '{0}' is not an absolute path; give a program of an input, such as '${{shell}}/bin/sh'"
+    )]
     Relative(String),
     /// The root directory is no input.
     #[error("sandboxRoot '{0}' is not an input of this derivation")]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{BuildFailure, plan::{Plan, Step}};
+use super::{
+    BuildFailure,
+    plan::{Plan, Step},
+};
 
 /// Something that happened.
 #[derive(Clone, Copy, Debug)]

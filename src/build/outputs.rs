@@ -220,9 +220,9 @@ fn paths(
         .iter()
         .map(|name| match derivation.outputs.get(name) {
             Some(output) => Ok(output.path.clone()),
-            None => StorePath::split(name).map(|(path, _)| path).map_err(|_| {
-                BuildError::NotAReference { attribute, name: name.clone() }
-            }),
+            None => StorePath::split(name)
+                .map(|(path, _)| path)
+                .map_err(|_| BuildError::NotAReference { attribute, name: name.clone() }),
         })
         .collect()
 }

@@ -5,11 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::{
-    derivation::Derivation,
-    store::StoreError,
-    store_path::StorePath,
-};
+use crate::{derivation::Derivation, store::StoreError, store_path::StorePath};
 
 /// Outputs that are wanted: those of one derivation, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,9 +80,7 @@ pub enum PlanError {
         has: Vec<String>,
     },
     /// A source is gone.
-    #[error(
-        "'{path}', which '{derivation}' reads, is not in the store; evaluate again to add it"
-    )]
+    #[error("'{path}', which '{derivation}' reads, is not in the store; evaluate again to add it")]
     NoSource {
         /// The source.
         path: StorePath,

@@ -108,7 +108,8 @@ pub fn run<E: Send>(
     std::thread::scope(|scope| {
         for (kind, number) in workers {
             for _ in 0..number {
-                scope.spawn(|| queue.work(kind, work, skip, cancelled));
+                let queue = &queue;
+                scope.spawn(move || queue.work(kind, work, skip, cancelled));
             }
         }
     });

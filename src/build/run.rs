@@ -18,7 +18,7 @@ use super::{
     outputs,
     plan::{Plan, Step},
     queue::{self, Jobs, Outcome},
-    sandbox::{Exit, Limits, Request, Sandbox, Watch},
+    sandbox::{Exit, Limits, Request, Sandbox, SandboxError, Watch},
     task::{Builtins, Task, TaskError},
 };
 use crate::{
@@ -140,8 +140,7 @@ impl<'a> Builder<'a> {
         let log = Mutex::new(log);
         let mut kept = None;
         let result = self.prepared(step, &log, &mut kept);
-        let (tail, incomplete) =
-            log.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
+        let (tail, incomplete) = log.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
         match (result, incomplete) {
             (Err(error), _) => Err(fail(error, tail, Some(path), kept)),
             (Ok(()), Some(error)) => Err(fail(error.into(), tail, Some(path), kept)),
@@ -212,18 +211,18 @@ impl Place {
 }
 
 /// One build while it runs.
-struct Build<'a> {
+struct Build<'a, 'l> {
     builder: &'a Builder<'a>,
     step: &'a Step,
     /// The step's derivation without placeholders.
     derivation: &'a Derivation,
     /// The closure of its inputs, ordered.
     inputs: &'a [StorePath],
-    log: &'a Mutex<Log<'a>>,
+    log: &'a Mutex<Log<'l>>,
     place: &'a Place,
 }
 
-impl Build<'_> {
+impl Build<'_, '_> {
     /// Runs the derivation's program in the sandbox.
     fn run_program(&self) -> Result<(), BuildError> {
         let options = &self.builder.options;
@@ -323,7 +322,7 @@ impl Build<'_> {
                 String::from_utf8_lossy(&request.program),
                 BuildError::Exit(exit)
             ))),
-            Err(error) if error.is_cancelled() => Err(TaskError::Cancelled),
+            Err(BuildError::Sandbox(SandboxError::Cancelled)) => Err(TaskError::Cancelled),
             Err(error) => Err(TaskError::Failed(error.to_string())),
         }
     }
@@ -340,7 +339,7 @@ impl Build<'_> {
         if let Some(rules) = outputs::rules(self.derivation)? {
             let found: BTreeMap<_, _> = insertions
                 .iter()
-                .map(|insertion| Ok((insertion.path.clone(), store.scan(insertion)?)))
+                .map(|insertion| Ok((insertion.path.clone(), Store::scan(insertion)?)))
                 .collect::<Result<_, BuildError>>()?;
             rules.check(self.derivation, &found, &self.builder.closures)?;
         }

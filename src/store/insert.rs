@@ -76,6 +76,17 @@ impl Store {
         Ok(order.iter().filter_map(|path| known.get(path).cloned()).collect())
     }
 
+    /// Which references an insertion would be given, so that they can be judged before it is made.
+    ///
+    /// # Errors
+    /// Where the tree cannot be read or holds something that is not allowed.
+    pub fn scan(insertion: &Insertion) -> Result<BTreeSet<StorePath>, StoreError> {
+        match &insertion.references {
+            References::Scan(paths) => Ok(seal::seal(&insertion.source, paths)?.references),
+            References::Known(known) => Ok(known.clone()),
+        }
+    }
+
     /// Moves trees into place and registers them. While this runs no other process does the same:
     /// what is in the store's folder without a row is left from a crash.
     ///
