@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
 };
@@ -223,7 +224,9 @@ impl Fetcher {
             let path = folder.join(format!("{name}.part"));
             let mut options = fs::OpenOptions::new();
             let file = options.write(true).create(true).truncate(false).open(&path)?;
-            if file.file().try_lock().is_ok() {
+            // the lock only counts where nobody has moved the file away in the meantime
+            let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());
+            if file.file().try_lock().is_ok() && fs::metadata(&path).and_then(same)? {
                 return Ok((path, Some(file)));
             }
         }
@@ -293,3 +296,6 @@ fn place_file(from: &Path, to: &Path) -> std::io::Result<()> {
 fn failed(error: impl std::fmt::Display) -> TaskError {
     TaskError::Failed(error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
