@@ -51,3 +51,6 @@ impl plan::Lookup for Derivations<'_> {
         self.store.valid(paths)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,4 +120,4 @@ static HELPER: extern "C" fn() = {
 };
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -62,6 +62,14 @@ static void put(const char *path, int flags, int mode) {
     if (fd >= 0) close(fd);
 }
 
+static void text(const char *argument) {
+    char *path = strdup(argument), *content = strchr(path, ':');
+    *content++ = 0;
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    said(fd < 0 ? -1 : write(fd, content, strlen(content)), "");
+    if (fd >= 0) close(fd);
+}
+
 static void dial(int family, const char *address) {
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(53)};
     inet_pton(AF_INET, address, &to.sin_addr);
@@ -152,6 +160,8 @@ int main(int argc, char **argv) {
         else if (IS("write")) put(arg, 0, 0);
         else if (IS("create")) put(arg, O_CREAT, 0644);
         else if (IS("create-setuid")) put(arg, O_CREAT, 04755);
+        else if (IS("text")) text(arg);
+        else if (IS("variable")) said(getenv(arg) ? 0 : -1, getenv(arg) ? getenv(arg) : "");
         else if (IS("mkdir")) said(mkdir(arg, 0755), "");
         else if (IS("remove")) said(remove(arg), "");
         else if (IS("read-link")) { long n = readlink(arg, path, 511); path[n < 0 ? 0 : n] = 0; said(n, path); }

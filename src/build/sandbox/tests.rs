@@ -12,7 +12,7 @@ use super::*;
 /// A shell of a few words, linked statically: the sandbox has no library.
 const PROBE: &str = include_str!("probe.c");
 
-fn probe() -> PathBuf {
+pub(in crate::build) fn probe() -> PathBuf {
     static DIR: OnceLock<tempfile::TempDir> = OnceLock::new();
     let dir = DIR.get_or_init(|| {
         let dir = tempfile::tempdir().unwrap();

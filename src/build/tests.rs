@@ -1,0 +1,481 @@
+//! Whole builds in real sandboxes, with the sandbox tests' probe as the only program.
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Mutex, atomic::AtomicBool},
+};
+
+use super::{
+    plan::Goal,
+    queue::{Jobs, Outcome},
+    sandbox::{Limits, tests::probe},
+    task::{Builtins, Task, TaskError},
+    *,
+};
+use crate::{
+    derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities, placeholder},
+    hash::Algorithm,
+    store::PathInfo,
+};
+
+const SYSTEM: &str = "x86_64-linux";
+
+/// A store with the probe in it, and the derivations made so far.
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    probe: StorePath,
+    identities: Mutex<Identities>,
+    events: Events,
+    keep_failed: bool,
+    cancelled: AtomicBool,
+}
+
+/// Words for what happened, in order.
+#[derive(Default)]
+struct Events(Mutex<Vec<String>>);
+
+impl Observer for Events {
+    fn event(&self, event: Event<'_>) {
+        let text = match event {
+            Event::Started(step) => format!("started {}", step.derivation.name),
+            Event::Line(_, line) => format!("line {line}"),
+            Event::Finished(step, Some(_)) => format!("built {}", step.derivation.name),
+            Event::Finished(step, None) => format!("found {}", step.derivation.name),
+            Event::Failed(step, _) => format!("failed {}", step.derivation.name),
+            Event::Skipped(step, _) => format!("skipped {}", step.derivation.name),
+            Event::Progress(_, done, of) => format!("progress {done} of {of:?}"),
+            Event::Planned(_) | Event::Waiting(_) => return,
+        };
+        self.0.lock().unwrap().push(text);
+    }
+}
+
+/// Builders that show what a task can do.
+struct Builders;
+
+impl Builtins for Builders {
+    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
+        match name {
+            "copy" => {
+                (task.progress)(1, Some(2));
+                let text = fs_err::read(task.input(task.required("from")?)?)?;
+                Ok(fs_err::write(task.output("out")?, text)?)
+            }
+            "probe" => {
+                let probe = task.required("probe")?;
+                let out = task.output("out")?;
+                fs_err::create_dir(out)?;
+                let attempts =
+                    ["list=/clutch/store", "list=/build", "create=/out/made", "create=/build/x"];
+                let request = sandbox::Request::new(probe).args(attempts).writable(out, "/out");
+                (task.sandbox)(&request)?;
+                (task.sandbox)(&sandbox::Request::new(probe).args(["exit=4"]))
+            }
+            "nothing" => Ok(()),
+            "panic" => panic!("of the test"),
+            _ => Err(TaskError::Unknown(name.to_owned())),
+        }
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store")).unwrap();
+        let probe = store.add_source("probe", &probe(), &mut |_, _| true).unwrap();
+        Self {
+            _dir: dir,
+            store,
+            probe,
+            identities: Mutex::default(),
+            events: Events::default(),
+            keep_failed: false,
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// A derivation that runs the probe with these attempts.
+    fn draft(&self, name: &str, attempts: &[&str]) -> Draft {
+        Draft {
+            name: name.to_owned(),
+            system: SYSTEM.to_owned(),
+            builder: self.probe.to_string().into(),
+            args: attempts.iter().map(|&a| a.into()).collect(),
+            env: BTreeMap::new(),
+            structured: None,
+            outputs: DraftOutputs::Named(["out".to_owned()].into()),
+            input_derivations: BTreeMap::new(),
+            input_sources: [self.probe.clone()].into(),
+        }
+    }
+
+    fn builtin(&self, name: &str, env: &[(&str, String)]) -> Draft {
+        let env = env.iter().map(|(k, v)| ((*k).to_owned(), v.clone().into())).collect();
+        let (builder, system) = (format!("builtin:{name}").into(), "builtin".to_owned());
+        Draft { builder, env, system, args: Vec::new(), ..self.draft(name, &[]) }
+    }
+
+    fn add(&self, draft: Draft) -> (StorePath, Derivation) {
+        let (path, derivation) = self.identities.lock().unwrap().resolve(draft).unwrap();
+        self.store.add_derivations(std::slice::from_ref(&derivation)).unwrap();
+        (path, derivation)
+    }
+
+    fn run(&self, goals: &[&StorePath]) -> Outcome<BuildFailure> {
+        let fresh = FxHashMap::default();
+        let lookup = Derivations { store: &self.store, fresh: &fresh };
+        let goal =
+            |path: &&StorePath| Goal { derivation: (*path).clone(), outputs: BTreeSet::new() };
+        let plan = plan::plan(&lookup, &goals.iter().map(goal).collect::<Vec<_>>()).unwrap();
+        let options = Options {
+            jobs: Jobs { builds: 2, fetches: 2, keep_going: true },
+            cores: 2,
+            limits: Limits::default(),
+            keep_failed: self.keep_failed,
+            system: SYSTEM.to_owned(),
+        };
+        let cancelled = || self.cancelled.load(std::sync::atomic::Ordering::Relaxed);
+        Builder::new(&self.store, &Builders, options, &self.events, &cancelled).run(&plan)
+    }
+
+    /// Builds a draft that must succeed; what is known of its output `out`, and where that is.
+    fn build(&self, draft: Draft) -> (PathInfo, PathBuf) {
+        let (path, derivation) = self.add(draft);
+        let outcome = self.run(&[&path]);
+        assert!(outcome.is_success(), "{outcome:?}");
+        let out = &derivation.outputs["out"].path;
+        (self.store.info(out).unwrap().unwrap(), self.store.real(out))
+    }
+
+    /// Builds a draft that must fail, and checks that the store is as before.
+    fn fail(&self, draft: Draft) -> BuildFailure {
+        let (path, derivation) = self.add(draft);
+        let before = self.store.all().unwrap();
+        let mut outcome = self.run(&[&path]);
+        assert_eq!(outcome.failed.len(), 1, "it should fail: {path}");
+        assert_eq!(self.store.all().unwrap(), before);
+        for output in derivation.outputs.values() {
+            assert!(!self.store.real(&output.path).exists());
+        }
+        assert_eq!(fs_err::read_dir(self.store.root().join("var/tmp")).unwrap().count(), 0);
+        outcome.failed.remove(0).1
+    }
+
+    fn events(&self) -> Vec<String> {
+        std::mem::take(&mut self.events.0.lock().unwrap())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let line = |event: String| event.strip_prefix("line ").map(str::to_owned);
+        self.events().into_iter().filter_map(line).collect()
+    }
+}
+
+fn out() -> String {
+    placeholder("out")
+}
+
+#[test]
+fn an_output_becomes_a_valid_path() {
+    let world = World::new();
+    let create = format!("create={}", out());
+    let text = format!("text={}:{}", out(), world.probe);
+    let (info, place) = world.build(world.draft("x", &[&create, &text]));
+    assert_eq!(info.references, [world.probe.clone()].into());
+    assert_eq!(fs_err::read_to_string(&place).unwrap(), world.probe.to_string());
+    assert!(info.deriver.as_ref().unwrap().is_derivation());
+    let events = world.events();
+    assert_eq!((events[0].as_str(), events[3].as_str(), events.len()), ("started x", "built x", 4));
+    let log = log_path(&world.store.logs(), &info.deriver.unwrap());
+    assert_eq!(fs_err::read_to_string(log).unwrap().lines().count(), 2);
+
+    let (again, _) = world.add(world.draft("x", &[&create, &text]));
+    assert!(world.run(&[&again]).done.is_empty(), "it is there already");
+}
+
+#[test]
+fn a_builder_sees_its_inputs_and_no_other_path() {
+    let world = World::new();
+    world.build(world.draft("other", &[&format!("create={}", out())]));
+    let (dependency, made) = world.add(world.draft("dep", &[&format!("create={}", out())]));
+    let dep = made.outputs["out"].path.to_string();
+    world.events();
+    let attempts = [
+        "list=/clutch/store".to_owned(),
+        format!("show={dep}"),
+        format!("write={dep}"),
+        format!("remove={dep}"),
+        format!("write={}", world.probe),
+        format!("chmod={}", world.probe),
+        format!("rename={}", world.probe),
+        "list=/clutch".to_owned(),
+        "create=/clutch/x".to_owned(),
+        format!("create={}", out()),
+    ];
+    let attempts: Vec<_> = attempts.iter().map(String::as_str).collect();
+    let mut draft = world.draft("x", &attempts);
+    draft.input_derivations.insert(dependency, ["out".to_owned()].into());
+    world.build(draft);
+    let mut visible = [world.probe.base(), made.outputs["out"].path.base()];
+    visible.sort_unstable();
+    let lines: Vec<_> = world.lines();
+    let answers: Vec<_> = lines.iter().map(|l| l.split_once(": ").unwrap().1).collect();
+    assert_eq!(
+        answers,
+        [
+            "ok",
+            &format!("ok {} {}", visible[0], visible[1]),
+            "ok x",
+            "EROFS",
+            "EBUSY",
+            "ETXTBSY",
+            "EROFS",
+            "EBUSY",
+            "ok store",
+            "EROFS",
+            "ok",
+        ]
+    );
+}
+
+#[test]
+fn what_is_left_beside_the_outputs_is_an_error() {
+    let world = World::new();
+    let create = format!("create={}", out());
+    let failure = world.fail(world.draft("x", &[&create, "create=/clutch/store/stray"]));
+    assert!(
+        matches!(&failure.error, BuildError::Strays(strays) if strays == &["/clutch/store/stray"]),
+        "{failure}"
+    );
+    let failure = world.fail(world.draft("x", &["create=/build/x"]));
+    assert!(matches!(failure.error, BuildError::NoOutput { .. }), "{failure}");
+}
+
+#[test]
+fn what_the_store_does_not_take_is_an_error() {
+    let world = World::new();
+    let failure = world.fail(world.draft("x", &[&format!("fifo={}", out())]));
+    assert!(failure.to_string().contains("only files, folders and symlinks"), "{failure}");
+    let inside = [format!("mkdir={}", out()), format!("fifo={}/fifo", out())];
+    let failure = world.fail(world.draft("x", &[&inside[0], &inside[1]]));
+    assert!(failure.to_string().contains("/fifo' is a "), "{failure}");
+}
+
+#[test]
+fn a_failure_shows_the_end_of_the_log_and_keeps_what_is_asked_for() {
+    let mut world = World::new();
+    let failure = world.fail(world.draft("x", &["create=/build/x", "say=the reason", "exit=3"]));
+    assert!(matches!(failure.error, BuildError::Exit(sandbox::Exit::Code(3))), "{failure}");
+    assert_eq!(failure.tail.last().unwrap(), "the reason");
+    assert!(failure.to_string().contains("failed with exit code 3"), "{failure}");
+    assert!(fs_err::read_to_string(failure.log.unwrap()).unwrap().ends_with("the reason\n"));
+    assert_eq!(failure.kept, None);
+
+    world.keep_failed = true;
+    let failure = world.fail(world.draft("x", &["create=/build/x", "exit=3"]));
+    assert_eq!(fs_err::read(failure.kept.unwrap().join("x")).unwrap(), b"x");
+}
+
+#[test]
+fn a_failure_stops_only_what_depends_on_it() {
+    let world = World::new();
+    let create = format!("create={}", out());
+    let (bad, _) = world.add(world.draft("bad", &["exit=1"]));
+    let (good, _) = world.add(world.draft("good", &[&create]));
+    let mut draft = world.draft("above", &[&create]);
+    draft.input_derivations.insert(bad, ["out".to_owned()].into());
+    draft.input_derivations.insert(good, ["out".to_owned()].into());
+    let (above, _) = world.add(draft);
+    let outcome = world.run(&[&above]);
+    assert_eq!((outcome.done.len(), outcome.failed.len(), outcome.skipped.len()), (1, 1, 1));
+    let events = world.events();
+    for event in ["built good", "failed bad", "skipped above"] {
+        assert!(events.iter().any(|e| e == event), "{event}: {events:?}");
+    }
+}
+
+#[test]
+fn a_fixed_output_has_its_hash_or_is_no_output() {
+    let world = World::new();
+    let fixed = |mode, text: &str| {
+        let hash = Algorithm::Sha256.digest(text.as_bytes());
+        let outputs = DraftOutputs::Fixed(Fixed { mode, hash });
+        Draft { outputs, ..world.draft("x", &[&format!("text={}:content", out())]) }
+    };
+    world.build(fixed(HashMode::Flat, "content"));
+    let failure = world.fail(fixed(HashMode::Flat, "another"));
+    let (specified, got) = failure.error.hash_mismatch().unwrap();
+    assert_eq!(specified, Algorithm::Sha256.digest(b"another"));
+    assert_eq!(got, Algorithm::Sha256.digest(b"content"));
+
+    let nar = b"\x0d\0\0\0\0\0\0\0nix-archive-1\0\0\0\x01\0\0\0\0\0\0\0(\0\0\0\0\0\0\0\
+        \x04\0\0\0\0\0\0\0type\0\0\0\0\x07\0\0\0\0\0\0\0regular\0\
+        \x08\0\0\0\0\0\0\0contents\x07\0\0\0\0\0\0\0content\0\x01\0\0\0\0\0\0\0)\0\0\0\0\0\0\0";
+    world.build(fixed(HashMode::Recursive, std::str::from_utf8(nar).unwrap()));
+
+    let folder = Draft {
+        outputs: fixed(HashMode::Flat, "folder").outputs,
+        ..world.draft("x", &[&format!("mkdir={}", out())])
+    };
+    let failure = world.fail(folder);
+    assert!(matches!(failure.error, BuildError::NotFlat(_)), "{failure}");
+
+    let content = world.probe.to_string();
+    let refers = Draft {
+        outputs: fixed(HashMode::Flat, &content).outputs,
+        ..world.draft("x", &[&format!("text={}:{content}", out())])
+    };
+    let failure = world.fail(refers);
+    assert!(
+        matches!(failure.error, BuildError::Reference { attribute: "outputHash", .. }),
+        "{failure}"
+    );
+}
+
+#[test]
+fn references_are_held_to_what_is_allowed() {
+    let world = World::new();
+    let (inner, made) =
+        world.add(world.draft("inner", &[&format!("text={}:{}", out(), world.probe)]));
+    let inner_out = made.outputs["out"].path.to_string();
+    let refers = |attribute: &str, value: &str| {
+        let mut draft = world.draft("x", &[&format!("text={}:{inner_out}", out())]);
+        draft.input_derivations.insert(inner.clone(), ["out".to_owned()].into());
+        draft.env.insert(attribute.to_owned(), value.into());
+        draft
+    };
+    let probe = world.probe.to_string();
+    world.build(refers("allowedReferences", &inner_out));
+    world.build(refers("disallowedReferences", &format!("{probe} out")));
+    world.build(refers("allowedRequisites", &format!("{probe} {inner_out}")));
+    for (attribute, value) in [
+        ("allowedReferences", ""),
+        ("allowedReferences", &*format!("out {probe}")),
+        ("allowedRequisites", &inner_out),
+        ("disallowedReferences", &inner_out),
+        ("disallowedRequisites", &probe),
+    ] {
+        let failure = world.fail(refers(attribute, value));
+        assert!(failure.to_string().contains(attribute), "{failure}");
+    }
+    let failure = world.fail(refers("allowedReferences", "lib"));
+    assert!(failure.to_string().contains("'lib' is neither"), "{failure}");
+}
+
+#[test]
+fn structured_attributes_and_files_are_in_the_working_directory() {
+    let world = World::new();
+    let create = format!("create={}", out());
+    let mut draft = world.draft("x", &[&create, "show=/build/.attr-0", "variable=scriptPath"]);
+    draft.env.insert("passAsFile".to_owned(), "script".into());
+    draft.env.insert("script".to_owned(), "echo".into());
+    world.build(draft);
+    assert_eq!(
+        world.lines()[1..],
+        ["show=/build/.attr-0: ok echo", "variable=scriptPath: ok /build/.attr-0"]
+    );
+
+    let mut draft =
+        world.draft("y", &[&create, "show=/build/.attrs.sh", "variable=NIX_ATTRS_JSON_FILE"]);
+    draft.structured = Some(r#"{"number":1}"#.to_owned());
+    let (info, _) = world.build(draft);
+    assert_eq!(
+        world.lines()[1..],
+        [
+            "show=/build/.attrs.sh: ok declare number=1".to_owned(),
+            format!("declare -A outputs=(['out']='{}' )", info.path),
+            "variable=NIX_ATTRS_JSON_FILE: ok /build/.attrs.json".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_root_tree_is_an_input() {
+    let world = World::new();
+    let tree = tempfile::tempdir().unwrap();
+    fs_err::create_dir(tree.path().join("usr")).unwrap();
+    let root = world.store.add_source("root", tree.path(), &mut |_, _| true).unwrap();
+    let create = format!("create={}", out());
+    let draft = |inputs: bool| {
+        let mut draft = world.draft("x", &[&create, "list=/", "create=/usr/x"]);
+        draft.env.insert("sandboxRoot".to_owned(), root.to_string().into());
+        draft.input_sources.extend(inputs.then(|| root.clone()));
+        draft
+    };
+    let failure = world.fail(draft(false));
+    assert!(matches!(failure.error, BuildError::Root(_)), "{failure}");
+    world.build(draft(true));
+    let lines = world.lines();
+    assert_eq!(lines[1..], ["list=/: ok build clutch dev proc tmp usr", "create=/usr/x: EROFS"]);
+}
+
+#[test]
+fn what_cannot_run_here_says_why() {
+    let world = World::new();
+    let draft = Draft { system: "riscv64-linux".to_owned(), ..world.draft("x", &[]) };
+    assert!(world.fail(draft).to_string().contains("for 'riscv64-linux'"));
+    let draft = Draft { builder: b"sh".to_vec(), ..world.draft("x", &[]) };
+    assert!(world.fail(draft).to_string().contains("'sh' is not an absolute path"));
+    let draft = Draft { builder: b"/bin/sh".to_vec(), ..world.draft("x", &[]) };
+    assert!(world.fail(draft).to_string().contains("cannot execute '/bin/sh'"));
+}
+
+#[test]
+fn a_builder_inside_the_binary_reads_inputs_and_may_run_them() {
+    let world = World::new();
+    let probe = world.probe.to_string();
+    let (info, place) = world.build(world.builtin("copy", &[("from", probe.clone())]));
+    assert_eq!(info.size, fs_err::metadata(place).unwrap().len());
+    assert_eq!(world.events()[1], "progress 1 of Some(2)");
+
+    let failure = world.fail(world.builtin("probe", &[("probe", probe.clone())]));
+    assert!(failure.to_string().contains("failed with exit code 4"), "{failure}");
+    assert_eq!(
+        failure.tail,
+        [
+            format!("list=/clutch/store: ok {}", world.probe.base()),
+            "list=/build: ok".to_owned(),
+            "create=/out/made: ok".to_owned(),
+            "create=/build/x: ok".to_owned(),
+        ]
+    );
+    let failure = world.fail(world.builtin("panic", &[]));
+    assert!(failure.to_string().contains("panicked: of the test"), "{failure}");
+    let failure = world.fail(world.builtin("nothing", &[]));
+    assert!(matches!(failure.error, BuildError::NoOutput { .. }), "{failure}");
+    let failure = world.fail(world.builtin("unheard-of", &[]));
+    assert!(failure.to_string().contains("no builder 'builtin:unheard-of'"), "{failure}");
+    let failure = world.fail(world.builtin("copy", &[("from", info.path.to_string())]));
+    assert!(failure.to_string().contains("is not an input"), "{failure}");
+}
+
+#[test]
+fn the_same_build_is_done_once() {
+    let world = World::new();
+    let (path, _) = world.add(world.draft("x", &["sleep=1", &format!("create={}", out())]));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| assert!(world.run(&[&path]).is_success()));
+        }
+    });
+    let events = world.events();
+    let count = |event: &str| events.iter().filter(|e| *e == event).count();
+    assert_eq!((count("built x"), count("found x")), (1, 2));
+}
+
+#[test]
+fn cancelled_builds_end_at_once() {
+    let world = World::new();
+    let (path, _) = world.add(world.draft("x", &["sleep=1000"]));
+    let start = std::time::Instant::now();
+    let outcome = std::thread::scope(|scope| {
+        let run = scope.spawn(|| world.run(&[&path]));
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        world.cancelled.store(true, std::sync::atomic::Ordering::Relaxed);
+        run.join().unwrap()
+    });
+    assert!(start.elapsed().as_secs() < 100);
+    assert!(outcome.failed[0].1.error.is_cancelled());
+}
