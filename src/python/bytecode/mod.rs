@@ -354,6 +354,6 @@ assert same(fresh, load(sys.argv[2])), sys.argv
         assert!(matches!(records[0], Some(Record::Pyc(b"xy"))));
         assert!(split(&whole[..10], &mut records).is_none());
         whole[0] = 1;
-        assert!(split(&whole, &mut vec![None; 1]).is_none());
+        assert!(split(&whole, &mut [None; 1]).is_none());
     }
 }

@@ -152,7 +152,7 @@ pub fn write(
         match program {
             Program::Text(text) => executable(&bin.join(name), text)?,
             Program::Link(base) => {
-                symlink(link_target(&format!("bin/{name}"), base), bin.join(name))?
+                symlink(link_target(&format!("bin/{name}"), base), bin.join(name))?;
             }
         }
     }

@@ -18,12 +18,12 @@ impl Headers {
             if line.is_empty() {
                 break;
             }
-            if line.starts_with([' ', '\t']) {
-                if let Some((_, value)) = headers.last_mut() {
-                    value.push('\n');
-                    value.push_str(line.trim());
-                    continue;
-                }
+            if line.starts_with([' ', '\t'])
+                && let Some((_, value)) = headers.last_mut()
+            {
+                value.push('\n');
+                value.push_str(line.trim());
+                continue;
             }
             let (name, value) = line
                 .split_once(':')
