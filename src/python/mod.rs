@@ -2,6 +2,7 @@
 
 pub mod attributes;
 pub mod bytecode;
+pub mod distribution;
 pub mod environment;
 pub mod target;
 pub mod wheel;
@@ -17,6 +18,7 @@ pub struct Builders;
 impl Builtins for Builders {
     fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
         match name {
+            "distribution" => distribution::build(task),
             "environment" => environment::build(task),
             "wheel" => wheel::build(task),
             other => Err(TaskError::Unknown(other.to_owned())),

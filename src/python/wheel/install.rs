@@ -118,16 +118,7 @@ impl Wheel {
         for row in &mut rows {
             row.path = from_library(&library, &row.path);
         }
-        for pyc in bytecode::compile(task, interpreter, &out.join(&library))? {
-            rows.push(Row::of(pyc.path, &pyc.sha256, pyc.size));
-        }
-        let own = |leaf: &str| format!("{}/{leaf}", self.identity.dist_info());
-        fs::write(out.join(&library).join(own("INSTALLER")), INSTALLER)?;
-        let installer = record::sha256(INSTALLER.as_bytes());
-        rows.push(Row::of(own("INSTALLER"), &installer, INSTALLER.len() as u64));
-        rows.push(Row::own(own("RECORD")));
-        fs::write(out.join(&library).join(own("RECORD")), record::format(&mut rows))?;
-        Ok(())
+        seal(task, interpreter, &out.join(&library), &self.identity.dist_info(), rows)
     }
 
     /// Gives every file its place, the largest first, so that all cores end together.
@@ -262,6 +253,31 @@ impl Wheel {
     fn entry_error(&self, entry: &str, reason: String) -> WheelError {
         WheelError::Entry { file: self.file.clone(), entry: entry.to_owned(), reason }
     }
+}
+
+/// Ends an installation: compiles what is in `library`, says who installed it, and writes a RECORD
+/// of `rows` (the files so far, by their paths from `library`) and of what is added here.
+///
+/// # Errors
+/// Where compiling or writing fails.
+pub fn seal(
+    task: &Task<'_>,
+    interpreter: &Interpreter,
+    library: &Path,
+    dist_info: &str,
+    mut rows: Vec<Row>,
+) -> Result<(), WheelError> {
+    for pyc in bytecode::compile(task, interpreter, library)? {
+        rows.push(Row::of(pyc.path, &pyc.sha256, pyc.size));
+    }
+    let installer = format!("{dist_info}/INSTALLER");
+    fs::write(library.join(&installer), INSTALLER)?;
+    let sha256 = record::sha256(INSTALLER.as_bytes());
+    rows.push(Row::of(installer, &sha256, INSTALLER.len() as u64));
+    let own = format!("{dist_info}/RECORD");
+    rows.push(Row::own(own.clone()));
+    fs::write(library.join(own), record::format(&mut rows))?;
+    Ok(())
 }
 
 /// The content of the file that names the installing tool.

@@ -1,0 +1,196 @@
+//! `builtin:distribution`: pure Python sources as an installed distribution, without a build
+//! backend: a folder's content comes to site-packages, with a description, programs and byte code.
+
+use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+
+use fs_err as fs;
+use serde::Deserialize;
+
+use super::{
+    attributes,
+    target::Interpreter,
+    wheel::{
+        entry_points,
+        install::seal,
+        record::{self, Row},
+    },
+};
+use crate::build::task::{Task, TaskError};
+
+/// The attributes of `builtin:distribution`.
+#[derive(Debug, Deserialize)]
+struct Attributes {
+    /// The distribution's name.
+    distribution: String,
+    /// Its version.
+    version: String,
+    /// The store path of the folder.
+    source: String,
+    /// The store path of the interpreter.
+    interpreter: String,
+    /// Programs, as `module:function`.
+    #[serde(default)]
+    scripts: BTreeMap<String, String>,
+    /// What it needs, as PEP 508 writes it.
+    #[serde(default)]
+    requires: Vec<String>,
+}
+
+/// Runs `builtin:distribution`.
+///
+/// # Errors
+/// Where an attribute is not what the specifications ask for, or the folder has what cannot be
+/// installed.
+pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    let attributes: Attributes = attributes::read(task)?;
+    let interpreter = Interpreter::input(task, &attributes.interpreter)?;
+    let description = describe(&attributes)?;
+    let source = task.input(&attributes.source)?;
+    let library = task.output("out")?.join(interpreter.site_packages());
+    fs::create_dir_all(&library)?;
+    let mut rows = Vec::new();
+    copy(&source, &library, "", &mut rows)?;
+
+    let escaped = attributes.distribution.replace(['-', '.'], "_");
+    let info = format!("{escaped}-{}.dist-info", attributes.version);
+    if fs::symlink_metadata(library.join(&info)).is_ok() {
+        return Err(TaskError::Failed(format!("the sources have a '{info}' of their own")));
+    }
+    fs::create_dir(library.join(&info))?;
+    for (leaf, text) in description {
+        let path = format!("{info}/{leaf}");
+        fs::write(library.join(&path), &text)?;
+        rows.push(Row::of(path, &record::sha256(text.as_bytes()), text.len() as u64));
+    }
+    Ok(seal(task, &interpreter, &library, &info, rows)?)
+}
+
+/// The files of the description, with their texts.
+fn describe(attributes: &Attributes) -> Result<Vec<(&'static str, String)>, TaskError> {
+    let Attributes { distribution: name, version, .. } = attributes;
+    let wrong = |name: &str, problem: String| TaskError::Attribute { name: name.into(), problem };
+    let plain = |c: char| c.is_ascii_alphanumeric();
+    let inner = |c: char| plain(c) || "-_.".contains(c);
+    if !(name.starts_with(plain) && name.ends_with(plain) && name.chars().all(inner)) {
+        return Err(wrong("distribution", format!("'{name}' is not a distribution's name")));
+    }
+    if version.is_empty() || !version.chars().all(|c| plain(c) || ".+!_".contains(c)) {
+        return Err(wrong("version", format!("'{version}' is not a version")));
+    }
+    let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    for requirement in &attributes.requires {
+        if requirement.contains(['\n', '\r']) {
+            return Err(wrong("requires", "a requirement has more than one line".into()));
+        }
+        let _ = writeln!(metadata, "Requires-Dist: {requirement}");
+    }
+    let mut description = vec![("METADATA", metadata)];
+    if !attributes.scripts.is_empty() {
+        let mut text = String::from("[console_scripts]\n");
+        for (name, function) in &attributes.scripts {
+            let _ = writeln!(text, "{name} = {function}");
+        }
+        let read = entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e))?;
+        if read.len() != attributes.scripts.len() {
+            return Err(wrong("scripts", "a name has a line break or an equals sign".into()));
+        }
+        description.push(("entry_points.txt", text));
+    }
+    Ok(description)
+}
+
+/// Copies folders and files, byte code left out; links have no place in a distribution.
+fn copy(from: &Path, to: &Path, prefix: &str, rows: &mut Vec<Row>) -> Result<(), TaskError> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let refuse = |why: &str| {
+            TaskError::Failed(format!(
+                "the sources have '{prefix}{}', {why}",
+                entry.file_name().display()
+            ))
+        };
+        let name = entry.file_name().into_string().map_err(|_| refuse("which is not UTF-8"))?;
+        let path = format!("{prefix}{name}");
+        if kind.is_dir() {
+            if name != "__pycache__" {
+                fs::create_dir(to.join(&name))?;
+                copy(&entry.path(), &to.join(&name), &format!("{path}/"), rows)?;
+            }
+        } else if kind.is_file() {
+            let content = fs::read(entry.path())?;
+            fs::write(to.join(&name), &content)?;
+            rows.push(Row::of(path, &record::sha256(&content), content.len() as u64));
+        } else {
+            return Err(refuse("which is not a file or folder"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::python::testing::{Bench, interpreters, path};
+
+    fn make(more: &[(&str, Value)], prepare: impl FnOnce(&Path)) -> Option<Result<Bench, String>> {
+        let interpreter = interpreters().into_iter().next()?;
+        let source = path(1, "source");
+        let mut attributes = json!({
+            "distribution": "my.app", "version": "1.0", "source": source.to_string(),
+            "interpreter": interpreter.logical,
+        });
+        for (name, value) in more {
+            attributes[name] = value.clone();
+        }
+        let mut bench = Bench::new(&attributes);
+        let place = bench.input(&source);
+        fs::create_dir_all(place.join("app/__pycache__")).unwrap();
+        fs::write(place.join("app/__init__.py"), "def main(): pass\n").unwrap();
+        fs::write(place.join("app/__pycache__/stale.pyc"), "").unwrap();
+        prepare(&place);
+        bench.interpreter(&interpreter);
+        Some(bench.run(build).map(|()| bench).map_err(|e| e.to_string()))
+    }
+
+    #[test]
+    fn sources_become_a_distribution() {
+        let scripts = ("scripts", json!({ "app": "app:main" }));
+        let requires = ("requires", json!(["flask >= 3"]));
+        let Some(bench) = make(&[scripts, requires], |_| {}) else { return };
+        let (bench, interpreter) = (bench.unwrap(), &interpreters()[0]);
+        let library = bench.out().join(interpreter.site_packages());
+        let record = fs::read_to_string(library.join("my_app-1.0.dist-info/RECORD")).unwrap();
+        let paths: Vec<_> =
+            record::parse(record.as_bytes()).unwrap().into_iter().map(|row| row.path).collect();
+        let pyc = format!("app/__pycache__/__init__.cpython-3{}.pyc", interpreter.minor);
+        let info = ["INSTALLER", "METADATA", "RECORD", "entry_points.txt"];
+        let info = info.map(|leaf| format!("my_app-1.0.dist-info/{leaf}"));
+        let mut expected = vec!["app/__init__.py".to_owned(), pyc];
+        expected.extend(info);
+        assert_eq!(paths, expected);
+    }
+
+    #[test]
+    fn what_is_no_distribution_is_refused() {
+        for (name, value) in [
+            ("distribution", json!("../x")),
+            ("version", json!("1\nRequires-Dist: x")),
+            ("requires", json!(["a\nb"])),
+            ("scripts", json!({ "python": "a:b" })),
+            ("scripts", json!({ "x": "a" })),
+            ("scripts", json!({ "x = a:b\ny": "a:b" })),
+        ] {
+            let Some(result) = make(&[(name, value)], |_| {}) else { return };
+            assert!(result.is_err(), "{name}");
+        }
+        let link = |source: &Path| {
+            fs::os::unix::fs::symlink("/etc/passwd", source.join("app/link")).unwrap();
+        };
+        assert!(make(&[], link).unwrap().map(|_| ()).unwrap_err().contains("not a file or folder"));
+        let own = |source: &Path| fs::create_dir(source.join("my_app-1.0.dist-info")).unwrap();
+        assert!(make(&[], own).unwrap().map(|_| ()).unwrap_err().contains("of their own"));
+    }
+}
