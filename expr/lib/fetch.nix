@@ -1,0 +1,50 @@
+# A file from outside, known by its hash.
+#
+#   url, urls      where it may be found, tried in order
+#   index          or the name of an index, whose address is the machine's business; with
+#   file           the file's name there (for Debian: its path), and
+#   project        for a Python index, the project
+#   hash           as `sha256-...`, or
+#   sha256         in any of the usual forms
+#   name           of the store path; default: the file's own
+{ name ? null
+, url ? null
+, urls ? [ ]
+, index ? null
+, project ? null
+, file ? null
+, hash ? null
+, sha256 ? null
+}:
+let
+  inherit (builtins) concatStringsSep elemAt filter isString length replaceStrings split;
+
+  base = path:
+    let parts = filter isString (split "/" path);
+    in elemAt parts (length parts - 1);
+  places = urls ++ (if url == null then [ ] else [ url ]);
+  own =
+    if name != null then name
+    else if file != null then base file
+    else if places != [ ] then base (builtins.head places)
+    else throw "fetch: expected url, urls, or index and file";
+  given =
+    {
+      ${if index == null then null else "index"} = index;
+      ${if project == null then null else "project"} = project;
+      ${if file == null then null else "file"} = file;
+      ${if places == [ ] then null else "urls"} = concatStringsSep " " places;
+    };
+in
+derivation (given // {
+  # not every character of a file name may stand in the store
+  name = replaceStrings [ "!" "~" "@" " " "%" ":" ] [ "_" "_" "_" "_" "_" "_" ] own;
+  system = "builtin";
+  builder = "builtin:fetch";
+  outputHashMode = "flat";
+  ${if hash == null then "outputHashAlgo" else null} = "sha256";
+  outputHash =
+    if hash != null then hash
+    else if sha256 != null then sha256
+    else throw "fetch: '${own}': expected hash or sha256";
+})
