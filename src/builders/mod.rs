@@ -15,6 +15,7 @@ pub mod http;
 pub mod index;
 pub mod loader_cache;
 pub mod netrc;
+pub mod prefix;
 pub mod simple;
 pub mod tarball;
 pub mod text;
@@ -36,6 +37,7 @@ impl Builtins for Builders {
     fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
         match name {
             "fetch" => self.fetcher.build(task),
+            "prefix" => prefix::build(task),
             "text" => text::build(task),
             "unpack" => unpack::build(task),
             other => Err(TaskError::Unknown(other.to_owned())),

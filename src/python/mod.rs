@@ -4,6 +4,7 @@ pub mod attributes;
 pub mod bytecode;
 pub mod distribution;
 pub mod environment;
+pub mod interpreter;
 pub mod target;
 pub mod wheel;
 
@@ -20,6 +21,7 @@ impl Builtins for Builders {
         match name {
             "distribution" => distribution::build(task),
             "environment" => environment::build(task),
+            "python" => interpreter::build(task),
             "wheel" => wheel::build(task),
             other => Err(TaskError::Unknown(other.to_owned())),
         }

@@ -1,0 +1,28 @@
+//! The certificate authorities of `ca-certificates`, as the one file that OpenSSL reads by default.
+
+use std::path::Path;
+
+use fs_err::{self as fs, os::unix::fs::symlink};
+
+/// Where the package has them, from the prefix.
+const AUTHORITIES: &str = "share/ca-certificates";
+
+/// Makes `etc/ssl/cert.pem`, and the name by which most other programs know it, where the packages
+/// have certificates. They are sorted by name, so that the file depends on nothing else.
+pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
+    let folder = prefix.join(AUTHORITIES);
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let mut bundle = Vec::new();
+    for (path, _) in super::walk(&folder)? {
+        bundle.extend(fs::read(&path)?);
+        if bundle.last() != Some(&b'\n') {
+            bundle.push(b'\n');
+        }
+    }
+    fs::create_dir_all(prefix.join("etc/ssl/certs"))?;
+    fs::write(prefix.join("etc/ssl/cert.pem"), bundle)?;
+    symlink("../cert.pem", prefix.join("etc/ssl/certs/ca-certificates.crt"))?;
+    fs::remove_dir_all(folder)
+}

@@ -1,0 +1,118 @@
+//! The paths of the host that libraries were compiled with, and what they become: places in the
+//! prefix. So nothing is read from a host that happens to be a Debian, and all is found where there
+//! is none. What belongs to the running system (`/etc/resolv.conf`, `/etc/passwd`, `/etc/localtime`,
+//! `/etc/krb5.conf`) stays.
+
+use crate::builders::elf::{ElfError, Image};
+
+/// A library, and the texts in it to be changed.
+struct Library {
+    /// By which other files ask for it.
+    soname: &'static str,
+    /// Texts that become a path in the prefix.
+    moved: &'static [(&'static str, &'static str)],
+    /// Texts whose length is part of the code: they become a path of that length that leads nowhere.
+    blanked: &'static [&'static str],
+}
+
+const LIBRARIES: &[Library] = &[
+    Library {
+        soname: "ld-linux-x86-64.so.2",
+        moved: &[
+            ("/etc/ld.so.cache", "etc/ld.so.cache"),
+            ("/etc/ld.so.preload", "etc/ld.so.preload"),
+        ],
+        // the default folders, which are searched when the cache has no answer
+        blanked: &["/lib/x86_64-linux-gnu/\0/usr/lib/x86_64-linux-gnu/\0/lib/\0/usr/lib/\0"],
+    },
+    Library {
+        soname: "libc.so.6",
+        moved: &[("/usr/share/zoneinfo", "share/zoneinfo")],
+        // C.UTF-8 is built in; conversions that are not built in are not there
+        blanked: &[
+            "/usr/lib/locale\0",
+            "/usr/lib/locale/locale-archive\0",
+            "/usr/share/locale\0",
+            "/usr/lib/x86_64-linux-gnu/gconv\0",
+            "/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache\0",
+        ],
+    },
+    Library {
+        soname: "libcrypto.so.3",
+        moved: &[
+            ("/usr/lib/ssl", "etc/ssl"),
+            ("/usr/lib/ssl/private", "etc/ssl/private"),
+            ("/usr/lib/ssl/certs", "etc/ssl/certs"),
+            ("/usr/lib/ssl/cert.pem", "etc/ssl/cert.pem"),
+            ("/usr/lib/ssl/ct_log_list.cnf", "etc/ssl/ct_log_list.cnf"),
+            ("/usr/lib/x86_64-linux-gnu/engines-3", "lib/engines-3"),
+            ("/usr/lib/x86_64-linux-gnu/ossl-modules", "lib/ossl-modules"),
+        ],
+        blanked: &[],
+    },
+    Library {
+        soname: "libtinfo.so.6",
+        moved: &[
+            ("/etc/terminfo", "share/terminfo"),
+            ("/etc/terminfo:/lib/terminfo:/usr/share/terminfo", "share/terminfo"),
+        ],
+        blanked: &[],
+    },
+    Library {
+        soname: "libkrb5.so.3",
+        moved: &[
+            ("/usr/lib/x86_64-linux-gnu", "lib"),
+            ("/usr/lib/x86_64-linux-gnu/krb5/plugins", "lib/krb5/plugins"),
+            ("/usr/lib/x86_64-linux-gnu/krb5/plugins/authdata", "lib/krb5/plugins/authdata"),
+            ("/usr/lib/x86_64-linux-gnu/krb5/plugins/libkrb5", "lib/krb5/plugins/libkrb5"),
+        ],
+        blanked: &[],
+    },
+    Library {
+        soname: "libgssapi_krb5.so.2",
+        moved: &[("/usr/lib/x86_64-linux-gnu/gss/", "lib/gss/")],
+        blanked: &[],
+    },
+];
+
+/// Changes the host's paths in a library that has some; false where it has none.
+///
+/// # Errors
+/// Where a text that this version of the library should have is not there.
+pub(super) fn replace(image: &mut Image, prefix: &str) -> Result<bool, ElfError> {
+    let soname = image.soname()?;
+    let Some(library) = LIBRARIES.iter().find(|l| Some(l.soname) == soname) else {
+        return Ok(false);
+    };
+    let moved: Vec<_> =
+        library.moved.iter().map(|(old, new)| (*old, format!("{prefix}/{new}"))).collect();
+    let moved: Vec<_> = moved.iter().map(|(old, new)| (*old, new.as_str())).collect();
+    image.repoint(&moved)?;
+    for text in library.blanked {
+        image.overwrite(text.as_bytes(), blank(text).as_bytes())?;
+    }
+    Ok(true)
+}
+
+/// As long a path, or as many, with `-` for every letter.
+fn blank(paths: &str) -> String {
+    paths.chars().map(|c| if matches!(c, '/' | '\0') { c } else { '-' }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_blank_is_as_long_and_nobody_s() {
+        assert_eq!(blank("/lib/x-y/\0/usr/\0"), "/---/---/\0/---/\0");
+        for library in LIBRARIES {
+            assert!(
+                library
+                    .moved
+                    .iter()
+                    .all(|(old, new)| old.starts_with('/') && !new.starts_with('/'))
+            );
+        }
+    }
+}

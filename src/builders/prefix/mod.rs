@@ -1,0 +1,224 @@
+//! `builtin:prefix`: Debian packages as one relocated prefix (`bin`, `lib`, `share`, ...) that runs
+//! anywhere with nothing of the host: its programs start its own dynamic linker, which finds its own
+//! libraries through its own cache. Maintainer scripts are never run.
+//!
+//! Attributes (structured): `debs`, the packages; `links`, further links from a place in the prefix
+//! to a text (`"bin/awk" = "mawk"`), such as a maintainer script would have made.
+
+mod certificates;
+mod host_paths;
+mod place;
+mod programs;
+
+use std::{
+    collections::BTreeMap,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
+
+use fs_err::{self as fs, os::unix::fs::symlink};
+use rayon::prelude::*;
+use serde::Deserialize;
+
+use super::{
+    archive_error::ArchiveError,
+    attributes,
+    deb::Deb,
+    tree::{Limits, Links, Tree},
+};
+use crate::build::task::{Task, TaskError};
+
+/// What the builder is told.
+#[derive(Deserialize)]
+struct Attributes {
+    debs: Vec<String>,
+    #[serde(default)]
+    links: BTreeMap<String, String>,
+}
+
+/// The builder.
+///
+/// # Errors
+/// Names the attribute, package or file that is at fault.
+pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    let attributes: Attributes = attributes::read(task)?;
+    let out = task.output("out")?;
+    let debs = packages(task, &attributes.debs)?;
+    lay_out(task, &debs, out, &|_| true)?;
+    for (name, target) in &attributes.links {
+        link(out, name, target)?;
+    }
+    Ok(())
+}
+
+/// Where the packages of the attribute `debs` can be read.
+///
+/// # Errors
+/// Where there are none, or one is no input.
+pub fn packages(task: &Task<'_>, debs: &[String]) -> Result<Vec<PathBuf>, TaskError> {
+    if debs.is_empty() {
+        return Err(attributes::bad("debs", "expected at least one .deb"));
+    }
+    debs.iter().map(|logical| task.input(logical)).collect()
+}
+
+/// Unpacks the packages into the prefix `out` and makes it run at the logical path of that output.
+/// `keep` is asked for each place in the prefix whether it is wanted.
+///
+/// # Errors
+/// Where a package is damaged, two packages disagree about a file, or a program or library is not
+/// as it is expected to be.
+pub fn lay_out(
+    task: &Task<'_>,
+    debs: &[PathBuf],
+    out: &Path,
+    keep: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), TaskError> {
+    let prefix = logical(task)?;
+    let packages = tempfile::Builder::new().prefix("debs-").tempdir_in(task.scratch)?;
+    unpack(task, debs, packages.path(), keep)?;
+    gather(task, packages.path(), out)?;
+    certificates::bundle(out)?;
+    programs::relocate(task, out, &prefix)
+}
+
+/// The logical path of the output `out`.
+///
+/// # Errors
+/// Where the derivation has no such output.
+pub fn logical(task: &Task<'_>) -> Result<String, TaskError> {
+    task.output("out")?;
+    Ok(task.derivation.outputs["out"].path.to_string())
+}
+
+/// Makes a link in the prefix, at a place where nothing is.
+fn link(out: &Path, name: &str, target: &str) -> Result<(), TaskError> {
+    let inside = super::entry_name::link_stays_inside(name, target)
+        && super::entry_name::clean(name.as_bytes()).as_deref() == Ok(name);
+    if !inside {
+        let problem = format!("'{name}' -> '{target}' leaves the prefix");
+        return Err(attributes::bad("links", &problem));
+    }
+    let path = out.join(name);
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(symlink(target, path)?)
+}
+
+/// All packages into one tree, under the names that they give. Two that disagree are refused there.
+fn unpack(
+    task: &Task<'_>,
+    debs: &[PathBuf],
+    root: &Path,
+    keep: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<(), TaskError> {
+    let sizes = debs.iter().map(|path| Ok(fs::metadata(path)?.len()));
+    let total = sizes.sum::<std::io::Result<u64>>()?;
+    let tree = Tree::create(root, Links::Absolute, Limits::for_archive(total))?;
+    let select = |name: &str| {
+        place::place(name).filter(|place| keep(place))?;
+        Some(name.to_owned())
+    };
+    debs.par_iter().try_for_each(|path| -> Result<(), TaskError> {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled);
+        }
+        let deb = Deb::open(path)?;
+        let architecture = deb.control.get("architecture").map(String::as_str);
+        if !matches!(architecture, Some("amd64" | "all")) {
+            let reason = format!("a package for {architecture:?}, expected 'amd64' or 'all'");
+            return Err(ArchiveError::archive(path, reason).into());
+        }
+        Ok(deb.unpack_into(&tree, &select)?)
+    })
+}
+
+/// Moves the files to their places in the prefix, then makes the links that lead to one of them.
+fn gather(task: &Task<'_>, root: &Path, out: &Path) -> Result<(), TaskError> {
+    fs::create_dir_all(out)?;
+    let mut links = Vec::new();
+    for (path, kind) in walk(root)? {
+        let name = relative_name(root, &path)?;
+        let Some(place) = place::place(&name) else { continue };
+        if kind.is_symlink() {
+            let target = fs::read_link(&path)?;
+            let target = target.to_str().and_then(|target| place::link_target(&name, target));
+            links.push((place, target.and_then(|target| place::place(&target))));
+            continue;
+        }
+        let new = out.join(&place);
+        if fs::symlink_metadata(&new).is_ok() {
+            if fs::read(&new)? != fs::read(&path)? {
+                return Err(TaskError::Failed(format!(
+                    "two packages have different files at '{place}' (one of them as '/{name}')"
+                )));
+            }
+            continue;
+        }
+        if let Some(folder) = new.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::rename(path, new)?;
+    }
+    // A link may lead to another one: as long as one can be made there may be more.
+    loop {
+        let before = links.len();
+        let mut left = Vec::new();
+        for (place, target) in links {
+            let found = target.as_ref().is_some_and(|t| fs::symlink_metadata(out.join(t)).is_ok());
+            match &target {
+                Some(target) if *target == place => {}
+                Some(target) if found => make_link(out, &place, target)?,
+                _ => left.push((place, target)),
+            }
+        }
+        links = left;
+        if links.len() == before {
+            break;
+        }
+    }
+    for (place, _) in links {
+        (task.log)(&format!("left out: the link '{place}' leads to nothing in these packages"));
+    }
+    Ok(())
+}
+
+fn make_link(out: &Path, place: &str, target: &str) -> Result<(), TaskError> {
+    let (new, text) = (out.join(place), place::relative(place, target));
+    if let Ok(old) = fs::symlink_metadata(&new) {
+        // the same library under the names '/lib' and '/usr/lib'
+        if old.is_symlink() && fs::read_link(&new)? == Path::new(&text) {
+            return Ok(());
+        }
+        return Err(TaskError::Failed(format!("two packages have different files at '{place}'")));
+    }
+    if let Some(folder) = new.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    Ok(symlink(text, new)?)
+}
+
+/// Every file and link below a folder, sorted.
+pub(crate) fn walk(root: &Path) -> std::io::Result<Vec<(PathBuf, std::fs::FileType)>> {
+    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            let kind = entry.file_type()?;
+            if kind.is_dir() {
+                folders.push(entry.path());
+            } else {
+                found.push((entry.path(), kind));
+            }
+        }
+    }
+    found.sort_by(|a, b| a.0.as_os_str().as_bytes().cmp(b.0.as_os_str().as_bytes()));
+    Ok(found)
+}
+
+fn relative_name(root: &Path, path: &Path) -> Result<String, TaskError> {
+    let name = path.strip_prefix(root).ok().and_then(Path::to_str);
+    let problem = || TaskError::Failed(format!("'{}' is not UTF-8", path.display()));
+    Ok(name.ok_or_else(problem)?.to_owned())
+}

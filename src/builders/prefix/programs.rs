@@ -1,0 +1,122 @@
+//! Programs, libraries and scripts of a prefix, made to run at its logical path.
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+};
+
+use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
+use rayon::prelude::*;
+
+use super::host_paths;
+use crate::{
+    build::task::{Task, TaskError},
+    builders::{
+        elf::{self, ElfError, Image},
+        loader_cache,
+    },
+};
+
+/// The dynamic linker, from the prefix.
+const LINKER: &str = "lib/ld-linux-x86-64.so.2";
+
+/// Programs start the prefix's dynamic linker, which reads the prefix's cache of libraries; scripts
+/// start the prefix's programs.
+pub(super) fn relocate(task: &Task<'_>, out: &Path, prefix: &str) -> Result<(), TaskError> {
+    let files = super::walk(out)?;
+    let has_linker = out.join(LINKER).is_file();
+    files.par_iter().filter(|(_, kind)| kind.is_file()).try_for_each(|(path, _)| {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled);
+        }
+        let new = match head(path)? {
+            bytes if elf::is_elf(&bytes) => {
+                let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", path.display()));
+                edit(fs::read(path)?, prefix, has_linker).map_err(failed)?
+            }
+            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, out, prefix),
+            _ => None,
+        };
+        match new {
+            Some(bytes) => Ok(replace(path, &bytes)?),
+            None => Ok(()),
+        }
+    })?;
+    let libraries = libraries(out, prefix)?;
+    if has_linker {
+        fs::create_dir_all(out.join("etc"))?;
+        fs::write(out.join("etc/ld.so.cache"), loader_cache::write(&libraries))?;
+    }
+    Ok(())
+}
+
+fn head(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(4).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A program or library that needs a change.
+fn edit(bytes: Vec<u8>, prefix: &str, has_linker: bool) -> Result<Option<Vec<u8>>, ElfError> {
+    // 32-bit code and the like is data here
+    let Ok(mut image) = Image::parse(bytes) else { return Ok(None) };
+    let mut changed = host_paths::replace(&mut image, prefix)?;
+    if image.interpreter()?.is_some() {
+        if !has_linker {
+            return Err(ElfError::Malformed(
+                "a program needs a dynamic linker: add libc6 to the packages",
+            ));
+        }
+        image.set_interpreter(&format!("{prefix}/{LINKER}"))?;
+        changed = true;
+    }
+    Ok(changed.then(|| image.into_bytes()))
+}
+
+/// A script whose first line names a program that the prefix has, with that one in its place.
+fn script(bytes: &[u8], out: &Path, prefix: &str) -> Option<Vec<u8>> {
+    let end = bytes.iter().position(|b| *b == b'\n')?;
+    let line = std::str::from_utf8(&bytes[2..end]).ok()?.trim_start();
+    let (program, arguments) = line.split_once(' ').unwrap_or((line, ""));
+    let name = program.strip_prefix("/usr").unwrap_or(program).strip_prefix("/bin/")?;
+    fs::metadata(out.join("bin").join(name)).ok()?;
+    let first = format!("#!{prefix}/bin/{name} {arguments}");
+    Some([first.trim_end().as_bytes(), &bytes[end..]].concat())
+}
+
+/// Writes a file anew, so that another name of the old one keeps its content.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mode = fs::metadata(path)?.permissions().mode();
+    fs::remove_file(path)?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    io::Write::write_all(&mut file, bytes)
+}
+
+/// The libraries in `lib`: every name that a program may ask for.
+fn libraries(out: &Path, prefix: &str) -> Result<BTreeMap<String, String>, TaskError> {
+    let mut found = BTreeMap::new();
+    let folder = out.join("lib");
+    if !folder.is_dir() {
+        return Ok(found);
+    }
+    let names = fs::read_dir(&folder)?.map(|entry| Ok(entry?.file_name()));
+    let mut names = names.collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    for name in &names {
+        let path = folder.join(name);
+        let Some(name) = name.to_str().filter(|n| n.contains(".so")) else { continue };
+        if !path.is_file() || !elf::is_elf(&head(&path)?) {
+            continue;
+        }
+        let place = format!("{prefix}/lib/{name}");
+        let Ok(image) = Image::parse(fs::read(&path)?) else { continue };
+        // a library whose link is missing is found by its own name
+        if let Ok(Some(soname)) = image.soname() {
+            found.entry(soname.to_owned()).or_insert_with(|| place.clone());
+        }
+        found.insert(name.to_owned(), place);
+    }
+    Ok(found)
+}

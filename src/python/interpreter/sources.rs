@@ -1,0 +1,267 @@
+//! What Debian changed in CPython's own files, changed back: where modules are installed and looked
+//! for (`dist-packages`, `/usr/local`), and paths of the host. Everything that is replaced must be
+//! there exactly once, so that a new version of the packages which differs is noticed.
+
+use std::path::Path;
+
+use fs_err as fs;
+
+use crate::{
+    build::task::TaskError,
+    builders::elf::{ElfError, Image},
+};
+
+/// The releases (3.x) whose files are known.
+pub(super) const KNOWN: [u32; 2] = [11, 13];
+
+/// One change of a text file, in its folder of the standard library.
+struct Edit {
+    /// The file; for these releases.
+    file: &'static str,
+    releases: &'static [u32],
+    change: Change,
+}
+
+enum Change {
+    /// A text becomes another.
+    Replace(&'static str, &'static str),
+    /// All from the first text up to the second, which stays, becomes the third.
+    Cut(&'static str, &'static str, &'static str),
+}
+use Change::{Cut, Replace};
+
+const BOTH: &[u32] = &[11, 13];
+
+/// Instead of asking `ldconfig`: the shortest name of a library is that of its ABI.
+const PREFIX_LIBRARY: &str = r"        def _findSoname_ldconfig(name):
+            import sys
+            files = os.listdir(os.path.join(sys.base_prefix, 'lib'))
+            found = sorted(file for file in files if file.startswith(f'lib{name}.so.'))
+            return min(found, key=len, default=None)
+
+";
+
+const EDITS: &[Edit] = &[
+    // site: the folders that Debian's packages and administrators use
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Replace(
+            "lib/python3/dist-packages.\nOn other",
+            "lib/python<version>/site-packages.\nOn other",
+        ),
+    },
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Cut("For Debian and derivatives", "If a file named \"pyvenv.cfg\"", ""),
+    },
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Cut("    is_virtual_environment = ", "    for prefix in prefixes:", ""),
+    },
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Cut(
+            "            if is_virtual_environment:",
+            "            for libdir in libdirs:\n                path = os.path.join(",
+            "",
+        ),
+    },
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Replace("\"dist-packages\"", "\"site-packages\""),
+    },
+    // sysconfig: one installation scheme
+    Edit {
+        file: "sysconfig.py",
+        releases: &[11],
+        change: Cut("    'deb_system': {", "    'posix_home': {", ""),
+    },
+    Edit {
+        file: "sysconfig.py",
+        releases: &[11],
+        change: Cut(
+            "    if sys.base_prefix != sys.prefix or hasattr(sys, \"real_prefix\"):\n        # virtual",
+            "    return {\n        'prefix': prefix_scheme",
+            "",
+        ),
+    },
+    Edit {
+        file: "sysconfig.py",
+        releases: &[11],
+        change: Replace("'prefix': prefix_scheme,", "'prefix': 'posix_prefix',"),
+    },
+    Edit {
+        file: "sysconfig.py",
+        releases: &[11],
+        change: Replace(", 'posix_local', 'deb_system'):", "):"),
+    },
+    Edit {
+        file: "sysconfig/__init__.py",
+        releases: &[13],
+        change: Cut("    'deb_system': {", "    'posix_home': {", ""),
+    },
+    Edit {
+        file: "sysconfig/__init__.py",
+        releases: &[13],
+        change: Cut(
+            "    if sys.base_prefix != sys.prefix or hasattr(sys, \"real_prefix\"):\n        # virtual",
+            "    return {\n        'prefix': prefix_scheme",
+            "",
+        ),
+    },
+    Edit {
+        file: "sysconfig/__init__.py",
+        releases: &[13],
+        change: Replace("'prefix': prefix_scheme,", "'prefix': 'posix_prefix',"),
+    },
+    Edit {
+        file: "sysconfig/__init__.py",
+        releases: &[13],
+        change: Replace(", 'posix_local', 'deb_system'):", "):"),
+    },
+    // distutils, which 3.12 removed
+    Edit {
+        file: "distutils/sysconfig.py",
+        releases: &[11],
+        change: Replace(
+            "is_default_prefix = not prefix or os.path.normpath(prefix) in ('/usr', '/usr/local')",
+            "is_default_prefix = False",
+        ),
+    },
+    Edit {
+        file: "distutils/command/install.py",
+        releases: &[11],
+        change: Replace("or is_virtual_environment()):", "or True):"),
+    },
+    // pip comes with the standard library, as it does from python.org
+    Edit {
+        file: "ensurepip/__init__.py",
+        releases: BOTH,
+        change: Cut("def _ensurepip_is_disabled_in_debian_for_system", "__all__ = [", ""),
+    },
+    Edit {
+        file: "ensurepip/__init__.py",
+        releases: BOTH,
+        change: Cut(
+            "    # Ensure that we are only running this inside of a virtual environment",
+            "    if altinstall and default_pip:",
+            "",
+        ),
+    },
+    // the prefix's own libraries and translations, not the host's
+    Edit {
+        file: "ctypes/util.py",
+        releases: BOTH,
+        change: Cut(
+            "        def _findSoname_ldconfig(name):",
+            "        def _findLib_ld(name):",
+            PREFIX_LIBRARY,
+        ),
+    },
+    Edit {
+        file: "gettext.py",
+        releases: BOTH,
+        change: Replace(
+            "os.path.join(\"/usr/share/locale-langpack\", lang,",
+            "os.path.join(sys.base_prefix, 'share/locale-langpack', lang,",
+        ),
+    },
+];
+
+/// The module `site` is also frozen into the executable. There, texts can only be replaced by as
+/// long ones: the extra folder for local additions becomes another name of the usual one.
+const FROZEN: &[(&[u8], &[u8])] = &[(b"dist-packages", b"site-packages")];
+
+/// How each release keeps the text `local/lib` in the frozen module: as a string in memory, or
+/// with its length in front, as `marshal` writes it.
+const FROZEN_LOCAL: &[(u32, &[u8], &[u8])] =
+    &[(11, b"\0local/lib\0", b"\0./././lib\0"), (13, b"z\tlocal/lib", b"z\t./././lib")];
+
+/// Changes the standard library in `prefix` and the module frozen into the executable.
+pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskError> {
+    let library = prefix.join(format!("lib/python3.{minor}"));
+    for edit in EDITS.iter().filter(|edit| edit.releases.contains(&minor)) {
+        let path = library.join(edit.file);
+        let text = fs::read_to_string(&path)?;
+        let text = apply(&edit.change, &text).map_err(|problem| {
+            TaskError::Failed(format!(
+                "{}: {problem}; these packages differ from those that are known",
+                path.display()
+            ))
+        })?;
+        fs::write(path, text)?;
+    }
+    let program = prefix.join(format!("bin/python3.{minor}"));
+    let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", program.display()));
+    let mut image = Image::parse(fs::read(&program)?).map_err(failed)?;
+    for (old, new) in FROZEN {
+        image.overwrite(old, new).map_err(failed)?;
+    }
+    for (_, old, new) in FROZEN_LOCAL.iter().filter(|(release, ..)| *release == minor) {
+        image.overwrite(old, new).map_err(failed)?;
+    }
+    Ok(fs::write(&program, image.into_bytes())?)
+}
+
+fn apply(change: &Change, text: &str) -> Result<String, String> {
+    match change {
+        Replace(old, new) => {
+            once(text, old)?;
+            Ok(text.replace(old, new))
+        }
+        Cut(from, until, new) => {
+            let start = once(text, from)?;
+            let length = text[start..]
+                .find(until)
+                .ok_or_else(|| format!("{} is not there", quote(until)))?;
+            Ok([&text[..start], new, &text[start + length..]].concat())
+        }
+    }
+}
+
+/// Where the only occurrence is.
+fn once(text: &str, part: &str) -> Result<usize, String> {
+    let mut found = text.match_indices(part);
+    match (found.next(), found.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (None, _) => Err(format!("{} is not there", quote(part))),
+        (Some(_), Some(_)) => Err(format!("{} is there more than once", quote(part))),
+    }
+}
+
+fn quote(text: &str) -> String {
+    format!("the text {text:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_fits_exactly_or_not_at_all() {
+        let apply = |change: Change, text| apply(&change, text);
+        assert_eq!(apply(Replace("b", "c"), "abd").unwrap(), "acd");
+        assert_eq!(apply(Cut("b", "d", "-"), "abcd").unwrap(), "a-d");
+        assert_eq!(apply(Replace("x", "c"), "abd").unwrap_err(), "the text \"x\" is not there");
+        assert_eq!(
+            apply(Replace("b", "c"), "bb").unwrap_err(),
+            "the text \"b\" is there more than once"
+        );
+        assert!(apply(Cut("b", "x", ""), "abcd").is_err());
+        assert!(apply(Cut("d", "b", ""), "abcd").is_err(), "the end must follow the start");
+    }
+
+    #[test]
+    fn a_file_that_differs_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("lib/python3.11")).unwrap();
+        fs::write(dir.path().join("lib/python3.11/site.py"), "import sys\n").unwrap();
+        let error = undo_distribution(dir.path(), 11).unwrap_err().to_string();
+        assert!(error.contains("lib/python3.11/site.py: the text"), "{error}");
+    }
+}
