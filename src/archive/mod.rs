@@ -4,14 +4,18 @@
 mod copy;
 mod listing;
 mod nar;
+mod pack;
 mod tree;
+mod unpack;
 
 use std::{io, path::PathBuf};
 
 pub use copy::copy;
 pub use listing::{Kind, Listing, Node};
 pub use nar::{nar_hash, write_nar};
+pub use pack::{pack, pack_bytes, pack_end};
 pub use tree::{Digest, Leaf, Measure, fold, hash_file, measure, measure_listed};
+pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
 /// Why a tree cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,1 +1,49 @@
-//! closures between machines
+//! Closures between machines.
+//!
+//! An export is one file: a header that says what follows, then each store path of a closure as a
+//! gzip member of its own (docs/formats.md, "Export").
+
+mod export;
+mod gzip;
+mod header;
+mod import;
+
+use std::io;
+
+pub use export::export;
+pub use import::{Imported, import};
+
+use crate::{archive::ArchiveError, codec::CodecError, store::StoreError};
+
+/// The name of the header's entry in an export.
+const HEADER: &str = "export";
+
+/// Why an export cannot be written or is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum TransferError {
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The store refuses something.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A store path cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The header cannot be written.
+    #[error(transparent)]
+    Codec(#[from] CodecError),
+    /// The file is not an export, or is damaged. Nothing of it was taken.
+    #[error("'{file}' is refused: {place}: {problem}")]
+    Refused {
+        /// The file.
+        file: String,
+        /// Where in it.
+        place: String,
+        /// What is wrong.
+        problem: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,123 @@
+//! A tree as tar entries with canonical metadata: the same tree is the same bytes. What is written
+//! here is GNU tar, so that ordinary tools read it (docs/formats.md, "Export").
+
+use std::{
+    io::{self, Read, Write},
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+};
+
+use tar::{EntryType, Header};
+
+use super::{ArchiveError, Kind, Listing};
+
+/// Writes the tree at `root` as entries whose names start with `name`; no end of archive follows.
+///
+/// # Errors
+/// Where something cannot be read, changes meanwhile, or `out` fails.
+pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), ArchiveError> {
+    for node in listing.nodes() {
+        let mut full = name.as_bytes().to_vec();
+        let below = listing.relative(node).as_os_str().as_bytes();
+        if !below.is_empty() {
+            full.push(b'/');
+            full.extend_from_slice(below);
+        }
+        match node.kind {
+            Kind::Directory => entry(out, EntryType::Directory, &full, b"", 0o555, 0)?,
+            Kind::Symlink => {
+                let target = fs_err::read_link(&node.path)?;
+                let target = target.as_os_str().as_bytes();
+                entry(out, EntryType::Symlink, &full, target, 0o777, 0)?;
+            }
+            Kind::File => {
+                let mut file = fs_err::File::open(&node.path)?;
+                let metadata = file.metadata()?;
+                let executable = metadata.permissions().mode() & 0o100 != 0;
+                let mode = if executable { 0o555 } else { 0o444 };
+                entry(out, EntryType::Regular, &full, b"", mode, metadata.len())?;
+                content(&mut file, metadata.len(), &node.path, out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Writes one file of those bytes as an entry.
+///
+/// # Errors
+/// Where `out` fails.
+pub fn pack_bytes(name: &str, bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
+    entry(out, EntryType::Regular, name.as_bytes(), b"", 0o444, bytes.len() as u64)?;
+    out.write_all(bytes)?;
+    pad(bytes.len() as u64, out)
+}
+
+/// Writes what ends a tar file.
+///
+/// # Errors
+/// Where `out` fails.
+pub fn pack_end(out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0; 1024])
+}
+
+fn entry(
+    out: &mut impl Write,
+    kind: EntryType,
+    name: &[u8],
+    target: &[u8],
+    mode: u32,
+    size: u64,
+) -> io::Result<()> {
+    // texts that do not fit into the header stand in an entry of their own before it
+    for (text, kind) in [(target, EntryType::GNULongLink), (name, EntryType::GNULongName)] {
+        if text.len() > 100 {
+            let size = text.len() as u64 + 1;
+            out.write_all(header(kind, b"././@LongLink", b"", 0, size).as_bytes())?;
+            out.write_all(text)?;
+            out.write_all(&[0])?;
+            pad(size, out)?;
+        }
+    }
+    out.write_all(header(kind, name, target, mode, size).as_bytes())
+}
+
+fn header(kind: EntryType, name: &[u8], target: &[u8], mode: u32, size: u64) -> Header {
+    fn fill(field: &mut [u8], text: &[u8]) {
+        let length = text.len().min(field.len());
+        field[..length].copy_from_slice(&text[..length]);
+    }
+    let mut header = Header::new_gnu();
+    // written as they are: the setters of the crate would tidy a path up
+    if let Some(gnu) = header.as_gnu_mut() {
+        fill(&mut gnu.name, name);
+        fill(&mut gnu.linkname, target);
+    }
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header.set_mtime(1);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_cksum();
+    header
+}
+
+fn content(
+    file: &mut impl Read,
+    size: u64,
+    path: &Path,
+    out: &mut impl Write,
+) -> Result<(), ArchiveError> {
+    let copied = io::copy(&mut file.take(size), out)?;
+    if copied < size {
+        let text = format!("'{}' became shorter while it was read", path.display());
+        return Err(io::Error::new(io::ErrorKind::UnexpectedEof, text).into());
+    }
+    pad(size, out)?;
+    Ok(())
+}
+
+fn pad(size: u64, out: &mut impl Write) -> io::Result<()> {
+    out.write_all(&[0; 512][..(size.wrapping_neg() % 512) as usize])
+}

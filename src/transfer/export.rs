@@ -1,0 +1,65 @@
+//! Writes a closure as one file. The same closure is the same bytes.
+
+use std::io::{BufWriter, Seek, Write};
+
+use super::{
+    HEADER, TransferError,
+    gzip::Members,
+    header::{Exported, Header},
+};
+use crate::{
+    archive::{self, Announced, Listing},
+    closure,
+    store::Store,
+    store_path::StorePath,
+};
+
+/// Writes these paths and all that they need to `out`, which is empty. `progress` is told how many
+/// bytes of all are done.
+///
+/// # Errors
+/// Where a path is not valid or cannot be read, or `out` fails.
+pub fn export(
+    store: &Store,
+    paths: &[StorePath],
+    out: impl Write + Seek,
+    progress: &dyn Fn(u64, u64),
+) -> Result<(), TransferError> {
+    let infos = closure::requisites(store, paths)?;
+    let mut exported = Vec::with_capacity(infos.len());
+    let mut listings = Vec::with_capacity(infos.len());
+    for info in infos {
+        let listing = Listing::read(&store.real(&info.path))?;
+        let entries = listing.nodes().len() as u64;
+        exported.push(Exported {
+            path: info.path,
+            tree: info.tree,
+            announced: Announced { entries, size: info.size },
+            references: info.references,
+            deriver: info.deriver,
+        });
+        listings.push(listing);
+    }
+    let header = Header { roots: paths.iter().cloned().collect(), paths: exported };
+    let all: u64 = header.paths.iter().map(|exported| exported.announced.size).sum();
+
+    let mut members = Members::new(BufWriter::with_capacity(1 << 20, out));
+    archive::pack_bytes(HEADER, &header.to_bytes()?, &mut members)?;
+    members.end()?;
+    let mut done = 0;
+    for (exported, listing) in header.paths.iter().zip(&listings) {
+        archive::pack(listing, &entry_name(&exported.path), &mut members)?;
+        members.end()?;
+        done += exported.announced.size;
+        progress(done, all);
+    }
+    archive::pack_end(&mut members)?;
+    members.end()?;
+    members.finish()?;
+    Ok(())
+}
+
+/// What the names of a path's entries start with.
+pub(super) fn entry_name(path: &StorePath) -> String {
+    format!("store/{}", path.base())
+}
