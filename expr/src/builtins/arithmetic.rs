@@ -1,0 +1,77 @@
+//! Numbers.
+
+use super::Builtin;
+use crate::{
+    error::{Error, Kind, Result},
+    eval::Interpreter,
+    source::Span,
+    value::Value,
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("__add", 2, add),
+    Builtin::new("__sub", 2, subtract),
+    Builtin::new("__mul", 2, multiply),
+    Builtin::new("__div", 2, divide),
+    Builtin::new("__lessThan", 2, less_than),
+    Builtin::new("__ceil", 1, |it, args| round(it, args[0], f64::ceil)),
+    Builtin::new("__floor", 1, |it, args| round(it, args[0], f64::floor)),
+];
+
+/// Both operands, computed in order; they must be numbers.
+fn operands<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<(Value<'a>, Value<'a>)> {
+    let (left, right) = (it.value(args[0])?, it.value(args[1])?);
+    let float = [left, right].iter().any(|value| matches!(value, Value::Float(_)));
+    for value in [left, right] {
+        if !matches!(value, Value::Int(_) | Value::Float(_)) {
+            return Err(it.expected(if float { "a float" } else { "an integer" }, value));
+        }
+    }
+    Ok((left, right))
+}
+
+fn add<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (left, right) = operands(it, args)?;
+    it.add(left, right)
+}
+
+fn subtract<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (left, right) = operands(it, args)?;
+    it.subtract(left, right)
+}
+
+fn multiply<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (left, right) = operands(it, args)?;
+    it.multiply(left, right)
+}
+
+fn divide<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (left, right) = (it.value(args[0])?, it.value(args[1])?);
+    it.divide(left, right)
+}
+
+fn less_than<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (left, right) = (it.value(args[0])?, it.value(args[1])?);
+    it.less(left, right).map(Value::Bool)
+}
+
+/// A float rounded to an integer; it must fit.
+fn round<'a>(
+    it: &mut Interpreter<'a>,
+    value: Value<'a>,
+    round: fn(f64) -> f64,
+) -> Result<Value<'a>> {
+    let value = it.value(value)?;
+    if matches!(value, Value::Int(_)) {
+        return Ok(value);
+    }
+    let number = it.float(value)?;
+    let rounded = round(number);
+    #[allow(clippy::cast_possible_truncation)]
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
+        return Ok(Value::Int(rounded as i64));
+    }
+    let shown = crate::text::float::general(number);
+    let message = format!("the float {shown} has no place among the 64-bit integers");
+    Err(Error::new(Kind::Eval, Span::NONE, message))
+}

@@ -1,0 +1,183 @@
+//! Attribute sets.
+
+use std::cell::Cell;
+
+use super::Builtin;
+use crate::{
+    error::Result,
+    eval::Interpreter,
+    source::Span,
+    symbol::{Symbol, known},
+    value::{Attrs, AttrsBuilder, Items, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("__attrNames", 1, attr_names),
+    Builtin::new("__attrValues", 1, attr_values),
+    Builtin::new("__getAttr", 2, get_attr),
+    Builtin::new("__hasAttr", 2, has_attr),
+    Builtin::new("__unsafeGetAttrPos", 2, attr_pos),
+    Builtin::new("removeAttrs", 2, remove_attrs),
+    Builtin::new("__intersectAttrs", 2, intersect_attrs),
+    Builtin::new("__listToAttrs", 1, list_to_attrs),
+    Builtin::new("__mapAttrs", 2, map_attrs),
+    Builtin::new("__zipAttrsWith", 2, zip_attrs_with),
+    Builtin::new("__catAttrs", 2, cat_attrs),
+];
+
+fn attr_names<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let attrs = it.attrs(args[0])?;
+    let sorted = it.sorted_attrs(attrs);
+    let names: Vec<Value<'a>> =
+        sorted.iter().map(|(key, _)| Value::String(it.symbols.string(key.symbol))).collect();
+    Ok(it.new_list(&names))
+}
+
+fn attr_values<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let attrs = it.attrs(args[0])?;
+    let values: Vec<Value<'a>> =
+        it.sorted_attrs(attrs).into_iter().map(|(_, slot)| share(slot)).collect();
+    Ok(it.new_list(&values))
+}
+
+fn get_attr<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let attrs = it.attrs(args[1])?;
+    let name = it.symbols.intern(name.bytes());
+    let value = it.attr(attrs, name)?;
+    it.value(value)
+}
+
+fn has_attr<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let attrs = it.attrs(args[1])?;
+    let found = it.symbols.find(name.bytes()).and_then(|name| attrs.get(name));
+    Ok(Value::Bool(found.is_some()))
+}
+
+impl<'a> Interpreter<'a> {
+    /// A place as the language shows it, `null` for nowhere.
+    pub(crate) fn position(&mut self, at: u32) -> Value<'a> {
+        use crate::source::Origin;
+        let Some(place) = self.sources.place(Span::new(at, at)) else { return Value::Null };
+        let file = match &place.origin {
+            Origin::File(path) => self.text(path),
+            Origin::Text | Origin::Stdin => return Value::Null,
+        };
+        let mut result = AttrsBuilder::with_capacity(3);
+        result.push(known::file, file);
+        result.push(known::line, Value::Int(i64::from(place.line)));
+        result.push(known::column, Value::Int(i64::from(place.column)));
+        Value::Attrs(result.build(self.arena))
+    }
+}
+
+fn attr_pos<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let attrs = it.attrs(args[1])?;
+    let entry = it.symbols.find(name.bytes()).and_then(|name| attrs.entry(name));
+    Ok(entry.map_or(Value::Null, |(key, _)| it.position(key.at)))
+}
+
+fn remove_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let attrs = it.attrs(args[0])?;
+    let list = it.list(args[1])?;
+    let mut names: Vec<Symbol> = Vec::with_capacity(list.len());
+    for slot in list.items {
+        let name = it.plain_string(share(slot))?;
+        names.extend(it.symbols.find(name.bytes()));
+    }
+    names.sort_unstable();
+    if names.iter().all(|name| attrs.get(*name).is_none()) {
+        return Ok(Value::Attrs(attrs));
+    }
+    let mut kept = AttrsBuilder::with_capacity(attrs.len());
+    for (key, slot) in attrs.iter(it.arena) {
+        if names.binary_search(&key.symbol).is_err() {
+            kept.push_at(key.symbol, key.at, share(slot));
+        }
+    }
+    Ok(Value::Attrs(kept.build(it.arena)))
+}
+
+fn intersect_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let left = it.attrs(args[0])?;
+    let right = it.attrs(args[1])?;
+    let mut both = AttrsBuilder::with_capacity(left.len().min(right.len()));
+    if left.len() < right.len() {
+        for (key, _) in left.iter(it.arena) {
+            if let Some((key, slot)) = right.entry(key.symbol) {
+                both.push_at(key.symbol, key.at, share(slot));
+            }
+        }
+    } else {
+        for (key, slot) in right.iter(it.arena) {
+            if left.get(key.symbol).is_some() {
+                both.push_at(key.symbol, key.at, share(slot));
+            }
+        }
+    }
+    Ok(Value::Attrs(both.build(it.arena)))
+}
+
+fn list_to_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let list = it.list(args[0])?;
+    let mut all = AttrsBuilder::with_capacity(list.len());
+    let mut seen = rustc_hash::FxHashSet::default();
+    for slot in list.items {
+        let pair = it.attrs(share(slot))?;
+        let name = it.attr(pair, known::name)?;
+        let name = it.plain_string(name)?;
+        let name = it.symbols.intern(name.bytes());
+        if seen.insert(name) {
+            let Some((key, slot)) = pair.entry(known::value) else {
+                return Err(it.missing(pair, known::value));
+            };
+            all.push_at(name, key.at, share(slot));
+        }
+    }
+    Ok(Value::Attrs(all.build(it.arena)))
+}
+
+fn map_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let attrs = it.attrs(args[1])?;
+    let (keys, slots) = attrs.flat(it.arena);
+    let items = it.arena.alloc(Items::MapAttrs(args[0], keys, slots));
+    #[allow(clippy::cast_possible_truncation)]
+    let slots =
+        it.arena.alloc_slice_fill_with(slots.len(), |at| Cell::new(Value::Item(at as u32, items)));
+    Ok(Value::Attrs(Attrs::new(it.arena, keys, slots)))
+}
+
+fn zip_attrs_with<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let function = it.function(args[0])?;
+    let list = it.list(args[1])?;
+    let mut groups: rustc_hash::FxHashMap<Symbol, Vec<Value<'a>>> =
+        rustc_hash::FxHashMap::default();
+    for slot in list.items {
+        let attrs = it.attrs(share(slot))?;
+        for (key, slot) in attrs.iter(it.arena) {
+            groups.entry(key.symbol).or_default().push(share(slot));
+        }
+    }
+    let mut all = AttrsBuilder::with_capacity(groups.len());
+    for (name, values) in groups {
+        let values = it.new_list(&values);
+        let text = Value::String(it.symbols.string(name));
+        let value = it.shared_apply(function, &[text, values]);
+        all.push(name, value);
+    }
+    Ok(Value::Attrs(all.build(it.arena)))
+}
+
+fn cat_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let name = it.symbols.intern(name.bytes());
+    let list = it.list(args[1])?;
+    let mut values = Vec::with_capacity(list.len());
+    for slot in list.items {
+        let attrs = it.attrs(share(slot))?;
+        values.extend(attrs.get(name).map(|slot| share(slot)));
+    }
+    Ok(it.new_list(&values))
+}

@@ -1,0 +1,50 @@
+//! The set `builtins` and the global names.
+
+use super::{Builtin, all};
+use crate::{
+    eval::Interpreter,
+    symbol::known,
+    value::{AttrsBuilder, Value},
+};
+
+/// Fills the global names of a new interpreter.
+pub(crate) fn install(it: &mut Interpreter<'_>) {
+    let mut set = AttrsBuilder::default();
+    for builtin in all() {
+        let global = it.symbols.intern(builtin.global().as_bytes());
+        let slot = it.slot(Value::Builtin(builtin));
+        it.globals.define(global, slot);
+        let name = it.symbols.intern(builtin.name().as_bytes());
+        set.push(name, Value::Builtin(builtin));
+    }
+    let constants = [
+        ("true", true, Some(Value::Bool(true))),
+        ("false", true, Some(Value::Bool(false))),
+        ("null", true, Some(Value::Null)),
+        ("langVersion", false, Some(Value::Int(6))),
+        ("nixVersion", false, Some(it.text(b"2.34.8"))),
+        ("storeDir", false, Some(it.text(it.host.store_dir().as_bytes()))),
+        ("currentSystem", false, it.host.current_system().map(|text| it.text(text.as_bytes()))),
+        ("currentTime", false, it.host.current_time().map(Value::Int)),
+    ];
+    for (name, plain, value) in constants {
+        let Some(value) = value else { continue };
+        let symbol = it.symbols.intern(name.as_bytes());
+        set.push(symbol, value);
+        let global = if plain { symbol } else { it.symbols.intern(format!("__{name}").as_bytes()) };
+        let slot = it.slot(value);
+        it.globals.define(global, slot);
+    }
+    // the set contains itself
+    let own = it.slot(Value::Null);
+    set.push(known::builtins, Value::Ref(own));
+    own.set(Value::Attrs(set.build(it.arena)));
+    it.globals.define(known::builtins, own);
+}
+
+impl Builtin {
+    /// The global name.
+    fn global(&self) -> &'static str {
+        self.name
+    }
+}

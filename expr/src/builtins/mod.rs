@@ -1,0 +1,107 @@
+//! The builtins: a table of names, numbers of arguments and functions.
+//!
+//! # How to add a builtin
+//!
+//! Write a function in the file of its theme and put it into that file's table:
+//!
+//! ```ignore
+//! pub(super) const TABLE: &[Builtin] = &[Builtin::new("__stringLength", 1, string_length)];
+//!
+//! fn string_length<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+//!     let text = it.coerce(args[0], Coercion::PLAIN)?;
+//!     Ok(Value::Int(text.len() as i64))
+//! }
+//! ```
+//!
+//! - A new file's table goes into `TABLES` below; nothing else is to be registered. A name that
+//!   starts with two underscores is `builtins.name` and the global `__name`; a name without is
+//!   both `builtins.name` and the global `name`, as in Nix.
+//! - `args` has exactly as many values as the table says. Each is computed or a [`Value::Ref`]:
+//!   it can be copied anywhere, and is computed by [`Interpreter::value`] or one of the methods
+//!   that also check the type: `it.int(v)`, `float`, `bool`, `string` (with context),
+//!   `plain_string` (refuses a context), `list`, `attrs`, `function`, `path`. Those with `as_`
+//!   before take a value that is computed already. Compute nothing that Nix would not.
+//! - Slots of lists and sets are computed by `it.force(slot)`; to put the value of a slot
+//!   somewhere else without computing it, use [`share`](crate::value::share).
+//! - `it.coerce(v, Coercion::...)` makes strings of values as interpolation, `toString` or a
+//!   derivation does. `it.call(function, &[args], Span::NONE)` calls; arguments must be computed
+//!   or shared. A call to be made later is `Value::Apply` in a slot of its own
+//!   (`it.shared_apply`), or an [`Items`](crate::value::Items) for a whole list.
+//! - Results: `it.text(bytes)`, `it.text_with(bytes, contexts)`, `it.new_list(values)`,
+//!   `it.new_path(bytes)`, [`AttrsBuilder`](crate::value::AttrsBuilder), whose `build` sorts.
+//!   Names are symbols: `it.symbols.intern(bytes)`, or a constant of
+//!   [`known`](crate::symbol::known) (add to its list). A set is walked in the alphabet's order
+//!   by `it.sorted_attrs(attrs)`, in no particular but a stable order by `attrs.iter(it.arena)`.
+//! - Errors: `Error::new(Kind::Eval, Span::NONE, "text")`; where the builtin was called is added
+//!   by the caller. `it.expected("a list", value)` says what was found. Errors of the host:
+//!   `it.from_host(result)`.
+//! - Whoever recurses asks `it.deeper()?` first.
+
+mod arithmetic;
+mod attributes;
+mod constants;
+mod control;
+mod lists;
+mod strings;
+mod types;
+
+use crate::{error::Result, eval::Interpreter, value::Value};
+
+pub(crate) use constants::install;
+
+/// The tables of all files here.
+const TABLES: &[&[Builtin]] = &[
+    arithmetic::TABLE,
+    attributes::TABLE,
+    control::TABLE,
+    lists::TABLE,
+    strings::TABLE,
+    types::TABLE,
+];
+
+/// What a builtin runs: all its arguments, computed or shared.
+pub type Run = for<'a, 'v> fn(&mut Interpreter<'a>, &'v [Value<'a>]) -> Result<Value<'a>>;
+
+/// A function that is built in.
+pub struct Builtin {
+    name: &'static str,
+    arity: u8,
+    silent: bool,
+    pub(crate) run: Run,
+}
+
+impl Builtin {
+    /// An entry of a table. The name is as Nix registers it: with `__` in front unless it is
+    /// a global of its plain name.
+    #[must_use]
+    pub const fn new(name: &'static str, arity: u8, run: Run) -> Self {
+        Self { name, arity, silent: false, run }
+    }
+
+    /// The same, without "while calling the builtin" in traces.
+    #[must_use]
+    pub const fn silent(name: &'static str, arity: u8, run: Run) -> Self {
+        Self { name, arity, silent: true, run }
+    }
+
+    /// The name within `builtins`.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name.strip_prefix("__").unwrap_or(self.name)
+    }
+
+    /// How many arguments it takes.
+    #[must_use]
+    pub fn arity(&self) -> usize {
+        usize::from(self.arity)
+    }
+
+    pub(crate) fn is_silent(&self) -> bool {
+        self.silent
+    }
+}
+
+/// Every builtin.
+pub(crate) fn all() -> impl Iterator<Item = &'static Builtin> {
+    TABLES.iter().flat_map(|table| table.iter())
+}

@@ -1,0 +1,74 @@
+//! Strings, as far as they need no table or parser of their own.
+
+use super::Builtin;
+use crate::{
+    error::{Error, Kind, Result},
+    eval::{Coercion, Interpreter},
+    source::Span,
+    value::{Context, Str, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("toString", 1, to_string),
+    Builtin::new("__stringLength", 1, string_length),
+    Builtin::new("__substring", 3, substring),
+    Builtin::new("__concatStringsSep", 2, concat_strings_sep),
+    Builtin::new("placeholder", 1, placeholder),
+];
+
+fn to_string<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.coerce(args[0], Coercion::TO_STRING)?;
+    Ok(Value::String(text))
+}
+
+fn string_length<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
+    Ok(Value::Int(text.len() as i64))
+}
+
+fn substring<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let start = it.int(args[0])?;
+    let Ok(start) = usize::try_from(start) else {
+        let message = "negative start position in 'substring'";
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    };
+    let len = it.int(args[1])?;
+    // an empty piece of a string computes the string for its context alone
+    let text = it.coerce(args[2], Coercion::INTERPOLATION)?;
+    let bytes = text.bytes();
+    let start = start.min(bytes.len());
+    let end =
+        usize::try_from(len).map_or(bytes.len(), |len| start.saturating_add(len).min(bytes.len()));
+    Ok(Value::String(Str::with_context(it.arena, &bytes[start..end], text.context())))
+}
+
+fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let separator = it.string(args[0])?;
+    let list = it.list(args[1])?;
+    let mut context: Vec<Context> = separator.context().to_vec();
+    let mut parts = Vec::with_capacity(list.len());
+    for slot in list.items {
+        let part = it.coerce(share(slot), Coercion::INTERPOLATION)?;
+        context.extend_from_slice(part.context());
+        parts.push(part.bytes());
+    }
+    context.sort_unstable();
+    context.dedup();
+    let separators = separator.len() * parts.len().saturating_sub(1);
+    let len = parts.iter().map(|part| part.len()).sum::<usize>() + separators;
+    let mut text = bumpalo::collections::Vec::with_capacity_in(len, it.arena);
+    for (at, part) in parts.iter().enumerate() {
+        if at > 0 {
+            text.extend_from_slice_copy(separator.bytes());
+        }
+        text.extend_from_slice_copy(part);
+    }
+    let context = it.arena.alloc_slice_copy(&context);
+    Ok(Value::String(Str::with_context(it.arena, text.into_bump_slice(), context)))
+}
+
+fn placeholder<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let output = it.plain_string(args[0])?;
+    let text = it.host.placeholder(&output.lossy());
+    Ok(it.text(text.as_bytes()))
+}

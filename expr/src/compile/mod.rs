@@ -1,0 +1,10 @@
+//! From the syntax tree to code: variables become (depth, slot), what needs no thunk is known,
+//! functions of several arguments are one function, and literals are values.
+
+mod globals;
+mod ir;
+
+mod scope;
+
+pub(crate) use globals::Globals;
+pub use ir::*;

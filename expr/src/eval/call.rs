@@ -1,0 +1,251 @@
+//! Calls: of functions of the program, of builtins, of partial applications and of sets with
+//! `__functor`.
+
+use std::cell::Cell;
+
+use smallvec::SmallVec;
+
+use super::{Interpreter, run::delay};
+use crate::{
+    builtins::Builtin,
+    compile::{Formal, Formals, Function, FunctionId},
+    error::{Error, Kind, Result},
+    source::Span,
+    symbol::{Symbol, known},
+    value::{Env, Partial, Value, share},
+};
+
+type Args<'a> = SmallVec<[Value<'a>; 4]>;
+
+impl<'a> Interpreter<'a> {
+    /// Calls a function with arguments, which must be computed or shared
+    /// ([`crate::value::share`]). The result is computed.
+    ///
+    /// # Errors
+    /// What the call fails with; what is called is no function.
+    pub fn call(
+        &mut self,
+        function: Value<'a>,
+        args: &[Value<'a>],
+        span: Span,
+    ) -> Result<Value<'a>> {
+        let function = self.value(function)?;
+        self.call_forced(function, args, span)
+    }
+
+    pub(super) fn call_forced(
+        &mut self,
+        function: Value<'a>,
+        args: &[Value<'a>],
+        span: Span,
+    ) -> Result<Value<'a>> {
+        self.deeper()?;
+        let calls = self.calls;
+        let result = self.call_loop(function, args, span);
+        self.calls = calls;
+        result
+    }
+
+    fn call_loop(
+        &mut self,
+        mut function: Value<'a>,
+        args: &[Value<'a>],
+        span: Span,
+    ) -> Result<Value<'a>> {
+        let joined: Args<'a>;
+        let mut args = args;
+        while !args.is_empty() {
+            let arity = match function {
+                Value::Lambda(id, _) => self.functions[id.0 as usize].arity as usize,
+                Value::Builtin(builtin) => builtin.arity(),
+                Value::Partial(partial) => {
+                    joined = partial.args.iter().chain(args).copied().collect();
+                    return self.call_loop(partial.function, &joined, span);
+                }
+                Value::Attrs(attrs) if let Some(functor) = attrs.get(known::functor) => {
+                    function =
+                        self.call(share(functor), &[function, args[0]], span).map_err(|error| {
+                            let text = "while calling a functor (an attribute set with a \
+                                        '__functor' attribute)";
+                            error.within(span, text)
+                        })?;
+                    args = &args[1..];
+                    continue;
+                }
+                other => return Err(self.not_a_function(other, span)),
+            };
+            if args.len() < arity {
+                let args = self.arena.alloc_slice_copy(args);
+                return Ok(Value::Partial(self.arena.alloc(Partial { function, args })));
+            }
+            let (now, later) = args.split_at(arity);
+            function = match function {
+                Value::Builtin(builtin) => self.run_builtin(builtin, now, span)?,
+                Value::Lambda(id, up) => self.apply(id, up, now, span)?,
+                _ => unreachable!("only functions have an arity"),
+            };
+            args = later;
+        }
+        Ok(function)
+    }
+
+    fn apply(
+        &mut self,
+        id: FunctionId,
+        up: &'a Env<'a>,
+        args: &[Value<'a>],
+        span: Span,
+    ) -> Result<Value<'a>> {
+        let code = self.functions[id.0 as usize];
+        let slots = self.arena.alloc_slice_fill_with(code.frame as usize, |at| {
+            Cell::new(args.get(at).copied().unwrap_or(Value::Null))
+        });
+        let env = self.arena.alloc(Env { up: Some(up), slots });
+        self.enter(span)?;
+        if let Some(formals) = code.formals {
+            self.bind_formals(code, formals, env, span)?;
+        }
+        match self.eval(&code.body, env) {
+            Err(error) => {
+                let text = match code.name {
+                    Some(name) => format!("while calling '{}'", self.symbols.show(name)),
+                    None => "while calling an anonymous function".to_owned(),
+                };
+                Err(error.within(if span.is_none() { code.span } else { span }, text))
+            }
+            done => done,
+        }
+    }
+
+    #[inline]
+    pub(super) fn run_builtin(
+        &mut self,
+        builtin: &'static Builtin,
+        args: &[Value<'a>],
+        span: Span,
+    ) -> Result<Value<'a>> {
+        self.stats.builtin_calls += 1;
+        self.calls += 1;
+        if self.calls > self.options.max_call_depth {
+            return Err(self.too_many_calls(span));
+        }
+        self.site = span;
+        let result = (builtin.run)(self, args);
+        self.calls -= 1;
+        match result {
+            Err(error) => {
+                let error = error.at(span);
+                if builtin.is_silent() {
+                    return Err(error);
+                }
+                let text = format!("while calling the '{}' builtin", builtin.name());
+                Err(error.within(span, text))
+            }
+            done => done,
+        }
+    }
+
+    #[cold]
+    fn not_a_function(&mut self, value: Value<'a>, span: Span) -> Box<Error> {
+        let message = format!(
+            "attempt to call something which is not a function but {}: {}",
+            value.describe(),
+            self.show_short(value)
+        );
+        Error::new(Kind::Type, span, message)
+    }
+
+    /// Takes the argument of a set pattern apart.
+    pub(super) fn bind_formals(
+        &mut self,
+        code: &'a Function<'a>,
+        formals: &'a Formals<'a>,
+        env: &'a Env<'a>,
+        span: Span,
+    ) -> Result<()> {
+        let base = code.arity as usize;
+        let argument = self.force(&env.slots[base - 1])?;
+        let Value::Attrs(attrs) = argument else {
+            let error = self.expected("a set", argument).at(code.span);
+            let text = "while evaluating the value passed for the lambda argument";
+            return Err(error.within(code.span, text).within(span, "from call site"));
+        };
+        let mut used = 0;
+        for (formal, slot) in formals.list.iter().zip(&env.slots[base..]) {
+            match (attrs.get(formal.name), formal.default) {
+                (Some(given), _) => {
+                    slot.set(share(given));
+                    used += 1;
+                }
+                (None, Some(default)) => slot.set(delay(default, env)),
+                (None, None) => {
+                    let message = format!(
+                        "function '{}' called without required argument '{}'",
+                        self.function_name(code),
+                        self.symbols.show(formal.name)
+                    );
+                    return Err(
+                        Error::new(Kind::Type, code.span, message).within(span, "from call site")
+                    );
+                }
+            }
+        }
+        if !formals.ellipsis && used != attrs.len() {
+            let extra = attrs.iter(self.arena).find(|(key, _)| formals.find(key.symbol).is_none());
+            if let Some((key, _)) = extra {
+                return Err(self.unexpected_argument(code, formals, key.symbol, span));
+            }
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn unexpected_argument(
+        &self,
+        code: &Function<'a>,
+        formals: &Formals<'a>,
+        name: Symbol,
+        span: Span,
+    ) -> Box<Error> {
+        let name = self.symbols.show(name);
+        let message = format!(
+            "function '{}' called with unexpected argument '{name}'",
+            self.function_name(code)
+        );
+        let error = Error::new(Kind::Type, code.span, message);
+        let names = formals.list.iter().map(|formal| self.symbols.show(formal.name));
+        let error = match super::select::did_you_mean(&name, names) {
+            Some(help) => error.with_help(help),
+            None => error,
+        };
+        error.within(span, "from call site")
+    }
+
+    fn function_name(&self, code: &Function<'a>) -> String {
+        code.name.map_or_else(|| "anonymous lambda".to_owned(), |name| self.symbols.show(name))
+    }
+
+    /// The set pattern of a function's next parameter, if it has one.
+    #[must_use]
+    pub fn formals(&self, function: Value<'a>) -> Option<&'a Formals<'a>> {
+        match function {
+            Value::Lambda(id, _) => {
+                let code = self.functions[id.0 as usize];
+                code.formals.filter(|_| code.arity == 1)
+            }
+            Value::Partial(Partial { function: Value::Lambda(id, _), args }) => {
+                let code = self.functions[id.0 as usize];
+                code.formals.filter(|_| code.arity as usize == args.len() + 1)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Formals<'a> {
+    /// The parameter of that name.
+    #[must_use]
+    pub fn find(&self, name: Symbol) -> Option<&'a Formal<'a>> {
+        self.list.binary_search_by_key(&name, |formal| formal.name).ok().map(|at| &self.list[at])
+    }
+}

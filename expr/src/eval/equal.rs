@@ -1,0 +1,213 @@
+//! Equality and order.
+
+use super::Interpreter;
+use crate::{
+    error::{Error, Kind, Result},
+    source::Span,
+    symbol::known,
+    value::{Attrs, Slot, Value},
+};
+
+impl<'a> Interpreter<'a> {
+    /// `==` on computed values.
+    ///
+    /// # Errors
+    /// What computing the parts fails with.
+    pub fn equal(&mut self, left: Value<'a>, right: Value<'a>) -> Result<bool> {
+        self.deeper()?;
+        #[allow(clippy::cast_precision_loss, clippy::float_cmp)]
+        Ok(match (left, right) {
+            (Value::Int(a), Value::Int(b)) => a == b,
+            (Value::Int(a), Value::Float(b)) => a as f64 == b,
+            (Value::Float(a), Value::Int(b)) => a == b as f64,
+            (Value::Float(a), Value::Float(b)) => a == b,
+            (Value::Null, Value::Null) => true,
+            (Value::Bool(a), Value::Bool(b)) => a == b,
+            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => {
+                std::ptr::eq(a, b) || (a.len() == b.len() && a.bytes() == b.bytes())
+            }
+            (Value::List(a), Value::List(b)) => {
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                for (a, b) in a.items.iter().zip(b.items) {
+                    if !self.equal_slots(a, b)? {
+                        return Ok(false);
+                    }
+                }
+                true
+            }
+            (Value::Attrs(a), Value::Attrs(b)) => return self.equal_attrs(a, b),
+            _ => false,
+        })
+    }
+
+    /// Equality of elements: a value equals itself, whatever it is.
+    pub(crate) fn equal_slots(&mut self, left: &'a Slot<'a>, right: &'a Slot<'a>) -> Result<bool> {
+        let same = Self::is_same(left, right);
+        let (a, b) = (self.force(left)?, self.force(right)?);
+        if same {
+            return Ok(true);
+        }
+        match (a, b) {
+            (Value::Lambda(a, x), Value::Lambda(b, y)) => Ok(a == b && std::ptr::eq(x, y)),
+            (Value::Partial(a), Value::Partial(b)) => Ok(std::ptr::eq(a, b)),
+            (Value::Builtin(a), Value::Builtin(b)) => Ok(std::ptr::eq(a, b)),
+            (Value::Attrs(a), Value::Attrs(b)) if std::ptr::eq(a, b) => Ok(true),
+            (Value::List(a), Value::List(b)) if std::ptr::eq(a, b) => Ok(true),
+            (a, b) => self.equal(a, b),
+        }
+    }
+
+    fn equal_attrs(&mut self, left: &'a Attrs<'a>, right: &'a Attrs<'a>) -> Result<bool> {
+        if self.is_derivation(left)?
+            && self.is_derivation(right)?
+            && let (Some(a), Some(b)) = (left.get(known::out_path), right.get(known::out_path))
+        {
+            return self.equal_slots(a, b);
+        }
+        if left.len() != right.len() {
+            return Ok(false);
+        }
+        let (left_keys, left) = left.flat(self.arena);
+        let (right_keys, right) = right.flat(self.arena);
+        for at in 0..left.len() {
+            if left_keys[at].symbol != right_keys[at].symbol
+                || !self.equal_slots(&left[at], &right[at])?
+            {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Whether a set is a derivation: `type = "derivation"`.
+    ///
+    /// # Errors
+    /// What computing `type` fails with.
+    pub fn is_derivation(&mut self, attrs: &'a Attrs<'a>) -> Result<bool> {
+        let Some(slot) = attrs.get(known::type_) else { return Ok(false) };
+        let value = self.force(slot)?;
+        Ok(matches!(value, Value::String(text) if text.bytes() == b"derivation"))
+    }
+
+    /// `<` on computed values.
+    ///
+    /// # Errors
+    /// The values have no order.
+    pub fn less(&mut self, left: Value<'a>, right: Value<'a>) -> Result<bool> {
+        self.deeper()?;
+        #[allow(clippy::cast_precision_loss)]
+        Ok(match (left, right) {
+            (Value::Int(a), Value::Int(b)) => a < b,
+            (Value::Int(a), Value::Float(b)) => (a as f64) < b,
+            (Value::Float(a), Value::Int(b)) => a < b as f64,
+            (Value::Float(a), Value::Float(b)) => a < b,
+            (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => {
+                a.bytes() < b.bytes()
+            }
+            (Value::List(a), Value::List(b)) => {
+                for (a, b) in a.items.iter().zip(b.items) {
+                    if !self.equal_slots(a, b)? {
+                        let (a, b) = (self.force(a)?, self.force(b)?);
+                        return self.less(a, b);
+                    }
+                }
+                a.len() < b.len()
+            }
+            (a, b) => return Err(self.not_comparable(a, b)),
+        })
+    }
+
+    #[cold]
+    fn not_comparable(&mut self, left: Value<'a>, right: Value<'a>) -> Box<Error> {
+        let (a, b) = (left.describe(), right.describe());
+        let message = if a == b {
+            format!(
+                "cannot compare {a} with {b}; values of that type are incomparable (values are {} and {})",
+                self.show_short(left),
+                self.show_short(right)
+            )
+        } else {
+            format!(
+                "cannot compare {a} with {b}; values are {} and {}",
+                self.show_short(left),
+                self.show_short(right)
+            )
+        };
+        Error::new(Kind::Eval, Span::NONE, message)
+    }
+
+    /// How two values differ, for the message of a failed `assert a == b`.
+    pub(super) fn difference(
+        &mut self,
+        left: Value<'a>,
+        right: Value<'a>,
+    ) -> Result<Option<String>> {
+        self.deeper()?;
+        if self.equal(left, right)? {
+            return Ok(None);
+        }
+        if let (Value::List(a), Value::List(b)) = (left, right)
+            && a.len() == b.len()
+        {
+            for (a, b) in a.items.iter().zip(b.items) {
+                if !self.equal_slots(a, b)? {
+                    let (a, b) = (self.force(a)?, self.force(b)?);
+                    return self.difference(a, b);
+                }
+            }
+        }
+        if let (Value::Attrs(a), Value::Attrs(b)) = (left, right) {
+            return self.difference_of_attrs(a, b).map(Some);
+        }
+        let (a, b) = (self.show_short(left), self.show_short(right));
+        let (x, y) = (plain_type(left), plain_type(right));
+        Ok(Some(match (left, right) {
+            (Value::Lambda(..) | Value::Builtin(_) | Value::Partial(_), _) if x == y => {
+                "distinct functions and immediate comparisons of identical functions compare as \
+                 unequal"
+                    .to_owned()
+            }
+            (Value::List(l), Value::List(r)) => format!(
+                "list of size '{}' is not equal to list of size '{}', left hand side is '{a}', \
+                 right hand side is '{b}'",
+                l.len(),
+                r.len()
+            ),
+            _ if x == y => format!("{x} '{a}' is not equal to {y} '{b}'"),
+            _ => format!(
+                "{} of value '{a}' is not equal to {} of value '{b}'",
+                left.describe(),
+                right.describe()
+            ),
+        }))
+    }
+
+    fn difference_of_attrs(&mut self, left: &'a Attrs<'a>, right: &'a Attrs<'a>) -> Result<String> {
+        let shown = [left, right].map(|attrs| self.show_short(Value::Attrs(attrs)));
+        let [a, b] = shown;
+        for (key, slot) in left.iter(self.arena) {
+            let name = self.symbols.show(key.symbol);
+            let Some(other) = right.get(key.symbol) else {
+                return Ok(format!(
+                    "attribute name '{name}' is contained in '{a}', but not in '{b}'"
+                ));
+            };
+            if left.len() == right.len() && !self.equal_slots(slot, other)? {
+                let (x, y) = (self.force(slot)?, self.force(other)?);
+                let inner = self.difference(x, y)?.unwrap_or_default();
+                return Ok(format!("attribute '{name}' differs: {inner}"));
+            }
+        }
+        Ok(format!("attribute names of attribute set '{a}' differs from attribute set '{b}'"))
+    }
+}
+
+fn plain_type(value: Value<'_>) -> &'static str {
+    match value {
+        Value::Int(_) => "integer",
+        Value::Bool(_) => "boolean",
+        other => other.type_name(),
+    }
+}

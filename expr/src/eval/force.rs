@@ -1,0 +1,174 @@
+//! Forcing: a suspended value becomes what it computes to.
+
+use super::Interpreter;
+use crate::{
+    compile::{CodeId, Expr},
+    error::{Error, Kind, Result},
+    source::Span,
+    value::{Apply, Items, List, Slot, Value, home, share},
+};
+
+impl<'a> Interpreter<'a> {
+    /// The value of a slot, computed now if it was not yet.
+    ///
+    /// # Errors
+    /// What the computation fails with; failures that `tryEval` catches are kept in the slot.
+    #[inline(always)]
+    pub fn force(&mut self, slot: &'a Slot<'a>) -> Result<Value<'a>> {
+        let value = slot.get();
+        if value.is_forced() { Ok(value) } else { self.force_suspended(slot, value) }
+    }
+
+    /// The same for a value as builtins get it: computed already or a reference.
+    ///
+    /// # Errors
+    /// As [`Self::force`].
+    #[inline(always)]
+    pub fn value(&mut self, value: Value<'a>) -> Result<Value<'a>> {
+        match value {
+            Value::Ref(slot) => self.force(slot),
+            _ if value.is_forced() => Ok(value),
+            _ => self.force(self.slot(value)),
+        }
+    }
+
+    #[inline(never)]
+    fn force_suspended(&mut self, slot: &'a Slot<'a>, value: Value<'a>) -> Result<Value<'a>> {
+        let result = match value {
+            Value::Thunk(code, env) => {
+                self.stats.thunks += 1;
+                slot.set(Value::Running(code));
+                let expr = self.code[code.0 as usize];
+                match self.eval(expr, env) {
+                    // a list that a variable or a call gave is another object from here on
+                    Ok(Value::List(list))
+                        if !matches!(expr, Expr::List(_) | Expr::ConstList(_)) =>
+                    {
+                        Ok(Value::List(self.arena.alloc(List { items: list.items })))
+                    }
+                    other => other,
+                }
+            }
+            Value::Ref(other) => {
+                let value = self.force(other)?;
+                slot.set(value);
+                return Ok(value);
+            }
+            Value::Apply(Apply { function, args }) => {
+                self.stats.thunks += 1;
+                slot.set(Value::Running(CodeId::NONE));
+                self.call(*function, args, Span::NONE)
+            }
+            Value::Item(at, items) => {
+                self.stats.thunks += 1;
+                slot.set(Value::Running(CodeId::NONE));
+                self.item(at, items)
+            }
+            Value::Running(code) => return Err(self.infinite_recursion(code)),
+            Value::Failed(at) => return Err(self.failures[at as usize].clone()),
+            forced => return Ok(forced),
+        };
+        match result {
+            Ok(done) => {
+                slot.set(done);
+                Ok(done)
+            }
+            Err(error) => Err(self.failed(slot, value, error)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn failed(&mut self, slot: &'a Slot<'a>, value: Value<'a>, error: Box<Error>) -> Box<Error> {
+        if error.is_caught() {
+            slot.set(Value::Failed(self.failures.len() as u32));
+            self.failures.push(error.clone());
+        } else {
+            slot.set(value);
+        }
+        error
+    }
+
+    /// An element that a builtin suspended.
+    fn item(&mut self, at: u32, items: &'a Items<'a>) -> Result<Value<'a>> {
+        match items {
+            Items::Map(function, list) => {
+                self.call(*function, &[share(&list[at as usize])], Span::NONE)
+            }
+            Items::Generate(function) => {
+                self.call(*function, &[Value::Int(i64::from(at))], Span::NONE)
+            }
+            Items::MapAttrs(function, keys, slots) => {
+                let name = self.symbols.string(keys[at as usize].symbol);
+                let value = share(&slots[at as usize]);
+                self.call(*function, &[Value::String(name), value], Span::NONE)
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn infinite_recursion(&self, code: CodeId) -> Box<Error> {
+        let error =
+            Error::new(Kind::InfiniteRecursion, Span::NONE, "infinite recursion encountered");
+        match self.code.get(code.0 as usize).map(|expr| expr.span()) {
+            Some(span) if !span.is_none() => {
+                error.with_label(span, "the value of this expression depends on itself")
+            }
+            _ => error,
+        }
+    }
+
+    /// Forces a value and all that is in it, as `deepSeq` does.
+    ///
+    /// # Errors
+    /// As [`Self::force`].
+    pub fn force_deep(&mut self, value: Value<'a>) -> Result<()> {
+        let value = self.value(value)?;
+        self.force_inside(value, &mut rustc_hash::FxHashSet::default())
+    }
+
+    fn force_inside(
+        &mut self,
+        value: Value<'a>,
+        seen: &mut rustc_hash::FxHashSet<usize>,
+    ) -> Result<()> {
+        self.deeper()?;
+        match value {
+            Value::List(list) => {
+                if !seen.insert(std::ptr::from_ref(list).addr()) {
+                    return Ok(());
+                }
+                for (at, slot) in list.items.iter().enumerate() {
+                    self.force(slot).and_then(|value| self.force_inside(value, seen)).map_err(
+                        |error| {
+                            let text = format!("while evaluating list element at index {at}");
+                            error.within(Span::NONE, text)
+                        },
+                    )?;
+                }
+            }
+            Value::Attrs(attrs) => {
+                if !seen.insert(std::ptr::from_ref(attrs).addr()) {
+                    return Ok(());
+                }
+                for (key, slot) in attrs.iter(self.arena) {
+                    self.force(slot).and_then(|value| self.force_inside(value, seen)).map_err(
+                        |error| {
+                            let name = self.symbols.show(key.symbol);
+                            let text = format!("while evaluating the attribute '{name}'");
+                            error.within(Span::new(key.at, key.at), text)
+                        },
+                    )?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether two slots have one value, so that comparing them is not needed.
+    pub(crate) fn is_same(left: &'a Slot<'a>, right: &'a Slot<'a>) -> bool {
+        std::ptr::eq(home(left), home(right))
+    }
+}

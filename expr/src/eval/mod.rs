@@ -1,0 +1,210 @@
+//! The evaluator: a tree walk over the code in [`crate::compile`]. It recurses on the thread's
+//! stack, which is large and committed lazily; every recursive walk asks [`Interpreter::deeper`]
+//! first, so that nesting too deep is an ordinary error.
+
+mod call;
+mod coerce;
+mod equal;
+mod files;
+mod force;
+mod form;
+pub mod path;
+mod print;
+mod run;
+mod select;
+
+pub use coerce::Coercion;
+pub(crate) use files::as_path;
+pub use print::PrintOptions;
+
+use std::{cell::Cell, path::PathBuf};
+
+use bumpalo::Bump;
+use rustc_hash::FxHashMap;
+
+use crate::{
+    compile::{Expr, Function, Globals},
+    error::{Error, Kind, Result},
+    host::Host,
+    source::{Sources, Span},
+    symbol::Symbols,
+    value::{Env, Slot, Value},
+};
+
+/// What an evaluation may and may not do.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How deep calls may nest; Nix's default is 10,000.
+    pub max_call_depth: u32,
+    /// Whether `|>` and `<|` are part of the language.
+    pub pipe_operators: bool,
+    /// Whether `builtins.traceVerbose` traces.
+    pub trace_verbose: bool,
+    /// The size of the evaluator's stack in bytes; the memory is used only when it is needed.
+    pub stack_size: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_call_depth: 10_000,
+            pipe_operators: false,
+            trace_verbose: false,
+            stack_size: 1 << 30,
+        }
+    }
+}
+
+/// What was done, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Suspended values that were computed.
+    pub thunks: u64,
+    /// Calls of functions of the program.
+    pub calls: u64,
+    /// Calls of builtins.
+    pub builtin_calls: u64,
+    /// Uses of `//`.
+    pub updates: u64,
+    /// Files that were parsed.
+    pub files: u64,
+    /// Bytes of source that were parsed.
+    pub source_bytes: u64,
+    /// Bytes that the arena took.
+    pub arena_bytes: u64,
+    /// Names.
+    pub symbols: u64,
+    /// Nanoseconds spent in lexer and parser.
+    pub parse_nanos: u64,
+    /// Nanoseconds spent in turning syntax trees into code.
+    pub compile_nanos: u64,
+}
+
+/// One evaluation.
+pub struct Interpreter<'a> {
+    /// Where all values are.
+    pub arena: &'a Bump,
+    /// The world.
+    pub host: &'a dyn Host,
+    /// The names.
+    pub symbols: Symbols<'a>,
+    /// The source texts.
+    pub sources: Sources,
+    /// What may be done.
+    pub options: Options,
+    /// What was done.
+    pub stats: Stats,
+    /// Where the builtin that runs was called; it is to be read before anything is evaluated.
+    pub site: Span,
+    pub(crate) code: Vec<&'a Expr<'a>>,
+    pub(crate) functions: Vec<&'a Function<'a>>,
+    pub(crate) globals: Globals<'a>,
+    pub(crate) root: &'a Env<'a>,
+    /// Imported files by their resolved path.
+    pub(crate) files: FxHashMap<PathBuf, &'a Slot<'a>>,
+    /// What paths of `import` resolve to.
+    pub(crate) resolved: FxHashMap<PathBuf, PathBuf>,
+    /// Paths that were copied to the store already.
+    pub(crate) copied: FxHashMap<PathBuf, &'a crate::value::Str<'a>>,
+    failures: Vec<Box<Error>>,
+    calls: u32,
+    stack_end: usize,
+}
+
+/// Runs something with a new interpreter, on a thread of its own with a large stack. What `run`
+/// returns must be owned: the values end with the evaluation.
+///
+/// # Errors
+/// The thread cannot be started, because the machine refuses the memory.
+///
+/// # Panics
+/// With what `run` panics with.
+pub fn with_interpreter<R: Send>(
+    host: &dyn Host,
+    options: Options,
+    run: impl FnOnce(&mut Interpreter<'_>) -> R + Send,
+) -> std::io::Result<R> {
+    let size = options.stack_size;
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("evaluator".to_owned()).stack_size(size);
+        let handle = thread.spawn_scoped(scope, move || {
+            let arena = Bump::new();
+            let mut interpreter = Interpreter::new(&arena, host, options);
+            run(&mut interpreter)
+        })?;
+        Ok(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+impl<'a> Interpreter<'a> {
+    fn new(arena: &'a Bump, host: &'a dyn Host, options: Options) -> Self {
+        let symbols = Symbols::new(arena);
+        let mark = 0u8;
+        // a part stays free for what recurses without asking, such as the host
+        let usable = options.stack_size - options.stack_size / 16 - (64 << 10);
+        let mut interpreter = Self {
+            arena,
+            host,
+            symbols,
+            sources: Sources::default(),
+            options,
+            stats: Stats::default(),
+            site: Span::NONE,
+            code: Vec::new(),
+            functions: Vec::new(),
+            globals: Globals::default(),
+            root: arena.alloc(Env { up: None, slots: &[] }),
+            files: FxHashMap::default(),
+            resolved: FxHashMap::default(),
+            copied: FxHashMap::default(),
+            failures: Vec::new(),
+            calls: 0,
+            stack_end: (&raw const mark).addr().saturating_sub(usable),
+        };
+        crate::builtins::install(&mut interpreter);
+        interpreter
+    }
+
+    /// What every recursive walk asks before it goes deeper.
+    ///
+    /// # Errors
+    /// The stack is nearly used up.
+    #[inline(always)]
+    pub fn deeper(&self) -> Result<()> {
+        let mark = 0u8;
+        if (&raw const mark).addr() < self.stack_end { Err(too_deep()) } else { Ok(()) }
+    }
+
+    /// Undoes one [`Self::enter`].
+    #[inline]
+    pub(crate) fn leave(&mut self) {
+        self.calls = self.calls.saturating_sub(1);
+    }
+
+    /// The address below which the stack must not grow, for walks without an interpreter.
+    #[must_use]
+    pub(crate) fn stack_end(&self) -> usize {
+        self.stack_end
+    }
+
+    /// The numbers so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        Stats {
+            arena_bytes: self.arena.allocated_bytes() as u64,
+            symbols: self.symbols.len() as u64,
+            ..self.stats
+        }
+    }
+
+    /// A new slot that holds a value.
+    pub fn slot(&self, value: Value<'a>) -> &'a Slot<'a> {
+        self.arena.alloc(Cell::new(value))
+    }
+}
+
+#[cold]
+#[inline(never)]
+pub(crate) fn too_deep() -> Box<Error> {
+    Error::new(Kind::StackOverflow, Span::NONE, "stack overflow; the nesting is too deep")
+}

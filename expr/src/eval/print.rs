@@ -1,0 +1,216 @@
+//! Values as text: as `nix-instantiate --eval` prints them, and shortened for messages.
+
+use rustc_hash::FxHashSet;
+
+use super::Interpreter;
+use crate::{
+    error::Result,
+    text::{float, quote},
+    value::{Attrs, Key, Slot, Value},
+};
+
+/// How much is printed, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub struct PrintOptions {
+    /// Whether suspended values are computed; else they print as `<CODE>`.
+    pub force: bool,
+    /// Whether it is for a message: `«thunk»` and `«lambda f»` instead of `<CODE>` and `<LAMBDA>`.
+    pub message: bool,
+    /// Sets and lists deeper than this print as `{ ... }`.
+    pub max_depth: usize,
+    /// No more elements and attributes than this, of all lists and sets together.
+    pub max_items: usize,
+    /// No more bytes of a string than this.
+    pub max_string: usize,
+}
+
+impl PrintOptions {
+    /// As `nix-instantiate --eval` does.
+    pub const PLAIN: Self = Self {
+        force: false,
+        message: false,
+        max_depth: usize::MAX,
+        max_items: usize::MAX,
+        max_string: usize::MAX,
+    };
+    /// For messages.
+    pub const MESSAGE: Self =
+        Self { force: false, message: true, max_depth: 10, max_items: 10, max_string: 1024 };
+}
+
+struct Printer<'p> {
+    out: &'p mut Vec<u8>,
+    options: PrintOptions,
+    seen: FxHashSet<usize>,
+    items: usize,
+}
+
+impl<'a> Interpreter<'a> {
+    /// A value as text.
+    ///
+    /// # Errors
+    /// Nesting too deep; with `force`, what computing the parts fails with.
+    pub fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<Vec<u8>> {
+        let mut out = Vec::new();
+        let seen = FxHashSet::default();
+        self.print_value(&mut Printer { out: &mut out, options, seen, items: 0 }, value, 0)?;
+        Ok(out)
+    }
+
+    /// A value for a message: not computed further, and shortened.
+    #[must_use]
+    pub fn show_short(&mut self, value: Value<'a>) -> String {
+        let text = self.print(value, PrintOptions::MESSAGE).unwrap_or_else(|_| b"...".to_vec());
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn print_value(&mut self, to: &mut Printer<'_>, value: Value<'a>, depth: usize) -> Result<()> {
+        self.deeper()?;
+        let message = to.options.message;
+        match value {
+            Value::Null => to.out.extend_from_slice(b"null"),
+            Value::Bool(true) => to.out.extend_from_slice(b"true"),
+            Value::Bool(false) => to.out.extend_from_slice(b"false"),
+            Value::Int(number) => to.out.extend_from_slice(number.to_string().as_bytes()),
+            Value::Float(number) => to.out.extend_from_slice(float::general(number).as_bytes()),
+            Value::String(text) => {
+                let bytes = text.bytes();
+                if bytes.len() > to.options.max_string {
+                    quote::string(to.out, &bytes[..to.options.max_string]);
+                    let left = bytes.len() - to.options.max_string;
+                    to.out.extend_from_slice(format!(" «{left} bytes elided»").as_bytes());
+                } else {
+                    quote::string(to.out, bytes);
+                }
+            }
+            Value::Path(path) => to.out.extend_from_slice(path.bytes()),
+            Value::Lambda(id, _) if message => {
+                let code = self.functions[id.0 as usize];
+                let mut text = "«lambda".to_owned();
+                if let Some(name) = code.name {
+                    text.push(' ');
+                    text.push_str(&self.symbols.show(name));
+                }
+                if let Some(place) = self.sources.place(code.span) {
+                    text.push_str(&format!(" @ {place}"));
+                }
+                text.push('»');
+                to.out.extend_from_slice(text.as_bytes());
+            }
+            Value::Lambda(..) => to.out.extend_from_slice(b"<LAMBDA>"),
+            Value::Builtin(builtin) if message => {
+                to.out.extend_from_slice(format!("«primop {}»", builtin.name()).as_bytes());
+            }
+            Value::Builtin(_) => to.out.extend_from_slice(b"<PRIMOP>"),
+            Value::Partial(partial) => match (partial.function, message) {
+                (Value::Builtin(builtin), true) => {
+                    let text = format!("«partially applied primop {}»", builtin.name());
+                    to.out.extend_from_slice(text.as_bytes());
+                }
+                (Value::Builtin(_), false) => to.out.extend_from_slice(b"<PRIMOP-APP>"),
+                (function, _) => self.print_value(to, function, depth)?,
+            },
+            Value::List(list) => {
+                if !list.is_empty() && !to.seen.insert(std::ptr::from_ref(list).addr()) {
+                    to.out.extend_from_slice("«repeated»".as_bytes());
+                } else if depth >= to.options.max_depth {
+                    to.out.extend_from_slice(b"[ ... ]");
+                } else {
+                    self.print_list(to, list.items, depth)?;
+                }
+            }
+            Value::Attrs(attrs) => {
+                if !attrs.is_empty() && !to.seen.insert(std::ptr::from_ref(attrs).addr()) {
+                    to.out.extend_from_slice("«repeated»".as_bytes());
+                } else if depth >= to.options.max_depth {
+                    to.out.extend_from_slice(b"{ ... }");
+                } else {
+                    self.print_attrs(to, attrs, depth)?;
+                }
+            }
+            Value::Ref(slot) => return self.print_slot(to, slot, depth),
+            Value::Running(_) => {
+                to.out.extend_from_slice("«potential infinite recursion»".as_bytes());
+            }
+            Value::Thunk(..) | Value::Apply(_) | Value::Item(..) | Value::Failed(_) if message => {
+                to.out.extend_from_slice("«thunk»".as_bytes());
+            }
+            Value::Thunk(..) | Value::Apply(_) | Value::Item(..) | Value::Failed(_) => {
+                to.out.extend_from_slice(b"<CODE>");
+            }
+        }
+        Ok(())
+    }
+
+    fn print_slot(&mut self, to: &mut Printer<'_>, slot: &'a Slot<'a>, depth: usize) -> Result<()> {
+        let value = if to.options.force { self.force(slot)? } else { slot.get() };
+        self.print_value(to, value, depth)
+    }
+
+    fn print_list(
+        &mut self,
+        to: &mut Printer<'_>,
+        items: &'a [Slot<'a>],
+        depth: usize,
+    ) -> Result<()> {
+        to.out.extend_from_slice(b"[ ");
+        for (at, item) in items.iter().enumerate() {
+            if to.items >= to.options.max_items {
+                let left = items.len() - at;
+                let noun = if left == 1 { "item" } else { "items" };
+                to.out.extend_from_slice(format!("«{left} {noun} elided» ").as_bytes());
+                break;
+            }
+            to.items += 1;
+            self.print_slot(to, item, depth + 1)?;
+            to.out.push(b' ');
+        }
+        to.out.push(b']');
+        Ok(())
+    }
+
+    fn print_attrs(
+        &mut self,
+        to: &mut Printer<'_>,
+        attrs: &'a Attrs<'a>,
+        depth: usize,
+    ) -> Result<()> {
+        to.out.extend_from_slice(b"{ ");
+        let sorted = self.sorted_attrs(attrs);
+        for (at, (key, slot)) in sorted.iter().enumerate() {
+            if to.items >= to.options.max_items {
+                let left = sorted.len() - at;
+                let noun = if left == 1 { "attribute" } else { "attributes" };
+                to.out.extend_from_slice(format!("«{left} {noun} elided» ").as_bytes());
+                break;
+            }
+            to.items += 1;
+            let name = self.symbols.bytes(key.symbol);
+            if to.options.message {
+                quote::attribute_name(to.out, name);
+            } else {
+                identifier(to.out, name);
+            }
+            to.out.extend_from_slice(b" = ");
+            self.print_slot(to, slot, depth + 1)?;
+            to.out.extend_from_slice(b"; ");
+        }
+        to.out.push(b'}');
+        Ok(())
+    }
+
+    /// The attributes in the alphabet's order.
+    #[must_use]
+    pub fn sorted_attrs(&self, attrs: &'a Attrs<'a>) -> Vec<(Key, &'a Slot<'a>)> {
+        let mut all: Vec<_> = attrs.iter(self.arena).collect();
+        all.sort_unstable_by(|(a, _), (b, _)| {
+            self.symbols.bytes(a.symbol).cmp(self.symbols.bytes(b.symbol))
+        });
+        all
+    }
+}
+
+/// A name as Nix's plain printer and its parse printer write it.
+pub(crate) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
+    quote::attribute_name(out, name);
+}

@@ -1,0 +1,241 @@
+//! What the evaluator asks of the world. It reads no file, no clock and no variable by itself:
+//! everything goes through [`Host`], whose methods say which feature of the language needs them.
+//! What is allowed (pure evaluation, paths outside the project) is the host's to decide: it
+//! refuses with an error.
+
+use std::path::{Path, PathBuf};
+
+/// Why the host refuses. The text says what was asked, what happened, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct HostError(pub String);
+
+/// Results of the host.
+pub type HostResult<T> = Result<T, HostError>;
+
+/// What a directory entry is; links are not followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileType {
+    /// A file with content.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Symlink,
+    /// Anything else: devices, sockets, pipes.
+    Unknown,
+}
+
+impl FileType {
+    /// As `builtins.readDir` names it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Directory => "directory",
+            Self::Symlink => "symlink",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What a string refers to, owned: paths are whole (`/clutch/store/...`).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reference {
+    /// A store path that no derivation has to make.
+    Opaque(String),
+    /// A derivation with everything that it needs.
+    DrvDeep(String),
+    /// An output of a derivation.
+    Built {
+        /// The derivation's path.
+        drv: String,
+        /// The output's name.
+        output: String,
+    },
+}
+
+/// A tree to be copied to the store: `builtins.path`, `filterSource`, a path in a string.
+#[derive(Clone, Debug)]
+pub struct AddPath {
+    /// What to copy.
+    pub path: PathBuf,
+    /// The store path's name.
+    pub name: String,
+    /// Whether the tree is hashed as a tree (the default), or the one file's bytes alone.
+    pub recursive: bool,
+    /// The hash that it must have, in any of Nix's forms (SRI, base 16, base 32).
+    pub sha256: Option<String>,
+}
+
+/// Whether an entry of a tree is copied. An error of the filter's evaluation comes as
+/// [`HostError`]: the host stops and passes it on.
+pub type Filter<'f> = dyn FnMut(&Path, FileType) -> HostResult<bool> + 'f;
+
+/// A derivation as `derivationStrict` computes it. Its paths are for the host to compute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivationRequest {
+    /// Its name.
+    pub name: String,
+    /// The platform that builds it.
+    pub system: String,
+    /// The program.
+    pub builder: Vec<u8>,
+    /// Its arguments.
+    pub args: Vec<Vec<u8>>,
+    /// The environment, sorted by name, without the outputs' own variables.
+    pub env: Vec<(String, Vec<u8>)>,
+    /// With `__structuredAttrs`: the attributes as JSON.
+    pub structured: Option<String>,
+    /// The outputs' names, in the order in which they were given.
+    pub outputs: Vec<String>,
+    /// With `outputHash`.
+    pub fixed: Option<FixedOutput>,
+    /// The derivations that it needs, with the outputs of each; sorted.
+    pub input_derivations: Vec<(String, Vec<String>)>,
+    /// The store paths that it needs and no derivation makes; sorted.
+    pub input_sources: Vec<String>,
+    /// Where it was defined, for messages.
+    pub position: Option<crate::source::Place>,
+}
+
+/// What a fixed output must hash to, as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FixedOutput {
+    /// The hash: SRI, or base 16, 32 or 64 when the algorithm is given.
+    pub hash: String,
+    /// The algorithm; none when the hash is SRI.
+    pub algorithm: Option<String>,
+    /// Whether the tree is hashed (`outputHashMode = "recursive"` or `"nar"`), else the file's bytes.
+    pub recursive: bool,
+}
+
+/// Where a derivation and its outputs are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DerivationPaths {
+    /// The derivation's path.
+    pub drv_path: String,
+    /// The outputs' paths, as `(name, path)`.
+    pub outputs: Vec<(String, String)>,
+}
+
+/// `fetchurl`, `fetchTarball`, `fetchGit`, `fetchTree`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchRequest {
+    /// The builtin's name.
+    pub builtin: String,
+    /// Its arguments; `fetchurl "x"` is `url = "x"`.
+    pub args: Vec<(String, FetchValue)>,
+}
+
+/// An argument or result of a fetch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FetchValue {
+    /// Text.
+    String(String),
+    /// A number.
+    Int(i64),
+    /// A truth value.
+    Bool(bool),
+}
+
+/// What was fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fetched {
+    /// The store path.
+    pub path: String,
+    /// The attributes of the result besides `outPath` (`rev`, `lastModified`, ...).
+    pub attrs: Vec<(String, FetchValue)>,
+}
+
+/// The world, as the language sees it. All paths are absolute and have no `.` or `..` in them;
+/// those below [`Host::store_dir`] are of the logical store.
+pub trait Host: Sync {
+    /// The bytes of a file, links followed: `import`, `readFile`, `hashFile`.
+    ///
+    /// # Errors
+    /// Missing, not a file, not allowed.
+    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>>;
+
+    /// The entries of a directory, in any order: `readDir`.
+    ///
+    /// # Errors
+    /// Missing, no directory, not allowed.
+    fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>>;
+
+    /// What is at a path, `None` when there is nothing; links are not followed: `pathExists`,
+    /// `readFileType`, `import` of a directory.
+    ///
+    /// # Errors
+    /// Not allowed, or it cannot be known.
+    fn file_type(&self, path: &Path) -> HostResult<Option<FileType>>;
+
+    /// The path with all links on the way and at its end followed: `import`, `readDir` of a link.
+    ///
+    /// # Errors
+    /// Missing, a cycle of links, not allowed.
+    fn resolve(&self, path: &Path) -> HostResult<PathBuf>;
+
+    /// The search path as `(prefix, path)`: `<nixpkgs>`, `builtins.nixPath`.
+    fn search_path(&self) -> Vec<(String, String)>;
+
+    /// A variable of the process environment: `getEnv`. Pure evaluation gives `None`.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// The home directory, for `~/` paths; `None` in pure evaluation.
+    fn home(&self) -> Option<PathBuf>;
+
+    /// `builtins.currentSystem`; `None` in pure evaluation, where the attribute is absent.
+    fn current_system(&self) -> Option<String>;
+
+    /// `builtins.currentTime` in seconds since 1970; `None` in pure evaluation.
+    fn current_time(&self) -> Option<i64>;
+
+    /// The logical store, such as `/clutch/store`: `builtins.storeDir`, and what a store path is.
+    fn store_dir(&self) -> &str;
+
+    /// `builtins.placeholder`: the text that stands for an output's path inside its own build.
+    fn placeholder(&self, output: &str) -> String;
+
+    /// `builtins.toFile`: a text as a store path, which is returned.
+    ///
+    /// # Errors
+    /// An invalid name, or the store refuses.
+    fn add_text(&self, name: &str, text: &[u8], references: &[String]) -> HostResult<String>;
+
+    /// Copies a tree to the store and returns the store path.
+    ///
+    /// # Errors
+    /// Unreadable, an invalid name, a wrong hash, or what the filter returned.
+    fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String>;
+
+    /// Computes the paths of a derivation and remembers it.
+    ///
+    /// # Errors
+    /// An invalid name, output name or hash.
+    fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths>;
+
+    /// Builds what a string refers to, so that its path can be read: import from derivation.
+    ///
+    /// # Errors
+    /// A failed build, or import from derivation is not allowed.
+    fn realise(&self, references: &[Reference]) -> HostResult<()>;
+
+    /// `builtins.storePath`: the store path that a path is in.
+    ///
+    /// # Errors
+    /// Not in the store, not valid, not allowed.
+    fn store_path(&self, path: &Path) -> HostResult<String>;
+
+    /// Fetches by hash, or without one where the evaluation is impure.
+    ///
+    /// # Errors
+    /// No hash in pure evaluation, a wrong hash, no network, a fetch that is not supported.
+    fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched>;
+
+    /// `builtins.trace`: a line for the person who watches.
+    fn trace(&self, text: &str);
+
+    /// `builtins.warn` and the evaluator's own warnings.
+    fn warn(&self, text: &str);
+}
