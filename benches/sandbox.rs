@@ -71,6 +71,6 @@ fn process_without_sandbox(bencher: Bencher<'_, '_>) {
 }
 
 fn main() {
-    init_if_helper();
+    init_if_helper().expect("the benchmark runs no view");
     divan::main();
 }

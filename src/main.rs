@@ -1,5 +1,11 @@
-//! Starts the command line, unless this process is the sandbox's helper.
+//! Starts the command line, unless this process was started for the sandbox.
 
-fn main() {
-    clutch::build::sandbox::init_if_helper();
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    if let Err(error) = clutch::build::sandbox::init_if_helper() {
+        anstream::eprintln!("error: {error}");
+        return ExitCode::from(4);
+    }
+    ExitCode::SUCCESS
 }

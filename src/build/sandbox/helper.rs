@@ -102,7 +102,7 @@ fn first(
 ) -> ! {
     let run = || -> Result<Reply, Failure> {
         confine::die_with_parent();
-        let order =
+        let order: Order =
             wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
         mounts::enter(&order, owner)?;
         confine::hide_first_process()?;

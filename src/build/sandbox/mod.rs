@@ -14,6 +14,7 @@ mod mounts;
 mod refusal;
 mod request;
 mod supervise;
+mod view;
 mod wire;
 
 use std::{
@@ -27,15 +28,23 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request};
 pub use supervise::{Exit, SandboxError, Watch};
+pub use view::View;
 
 /// The user and group that a program in the sandbox has.
 pub const USER: (u32, u32) = (mounts::UID, mounts::GID);
 
-/// Becomes the helper if this process was started as one, and then never returns. Every program
-/// that uses [`Sandbox`] calls this first of all.
-pub fn init_if_helper() {
-    if std::env::args_os().next().is_some_and(|name| name == helper::NAME) {
-        helper::serve();
+/// Takes up what this process was started for, where that is not the program itself: the helper
+/// never returns, and a process that was to become a [`View`]'s program gives back why it could not.
+/// Every program that uses [`Sandbox`] or [`View`] calls this first of all.
+///
+/// # Errors
+/// See above.
+pub fn init_if_helper() -> Result<(), SandboxError> {
+    let mut args = std::env::args_os();
+    match args.next().as_deref().and_then(std::ffi::OsStr::to_str) {
+        Some(helper::NAME) => helper::serve(),
+        Some(view::NAME) => Err(view::become_program(args)),
+        _ => Ok(()),
     }
 }
 
@@ -114,7 +123,10 @@ impl Drop for Helper {
 #[unsafe(link_section = ".init_array")]
 static HELPER: extern "C" fn() = {
     extern "C" fn before_main() {
-        init_if_helper();
+        if let Err(error) = init_if_helper() {
+            anstream::eprintln!("{error}");
+            std::process::exit(126);
+        }
     }
     before_main
 };

@@ -68,7 +68,7 @@ impl<T> Fail<T> for rustix::io::Result<T> {
 }
 
 /// Something of the host, opened, and where it will show.
-struct Source {
+pub(super) struct Source {
     inside: PathBuf,
     what: What,
 }
@@ -85,7 +85,7 @@ enum What {
 /// Moves this process, process 1 of a new process namespace, into a sandbox. `owner` is who clutch
 /// is on the host: files that are made inside belong to them.
 pub(super) fn enter(order: &Order, owner: (Uid, Gid)) -> Result<(), Failure> {
-    map_user(owner)?;
+    map_user((UID, GID), owner)?;
     let mut flags =
         UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     if !order.network {
@@ -105,15 +105,16 @@ pub(super) fn enter(order: &Order, owner: (Uid, Gid)) -> Result<(), Failure> {
     new_root(order)
 }
 
-fn map_user((uid, gid): (Uid, Gid)) -> Result<(), Failure> {
+/// Gives this process's user and group these numbers in its new user namespace.
+pub(super) fn map_user(inside: (u32, u32), (uid, gid): (Uid, Gid)) -> Result<(), Failure> {
     let put = |file: &str, text: String| {
         let fd = open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
             .fail(Step::UserMap, file)?;
         rustix::io::write(fd, text.as_bytes()).fail(Step::UserMap, file).map(drop)
     };
     put("/proc/self/setgroups", "deny".into())?;
-    put("/proc/self/uid_map", format!("{UID} {} 1", uid.as_raw()))?;
-    put("/proc/self/gid_map", format!("{GID} {} 1", gid.as_raw()))
+    put("/proc/self/uid_map", format!("{} {} 1", inside.0, uid.as_raw()))?;
+    put("/proc/self/gid_map", format!("{} {} 1", inside.1, gid.as_raw()))
 }
 
 fn new_root(order: &Order) -> Result<(), Failure> {
@@ -122,7 +123,7 @@ fn new_root(order: &Order) -> Result<(), Failure> {
     let sources = sources(order)?;
     let devices = devices()?;
 
-    let root = tmpfs("mode=0755", MountAttrFlags::MOUNT_ATTR_NOSUID)?;
+    let root = tmpfs("mode=0755")?;
     move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .fail(Step::RootFs, "/")?;
     fchdir(&root).fail(Step::RootFs, "/")?;
@@ -217,17 +218,21 @@ fn sources(order: &Order) -> Result<Vec<Source>, Failure> {
                 continue;
             }
             let name = OsStr::from_bytes(name);
-            sources.push(source(&root.join(name), Path::new("/").join(name), false)?);
+            sources.push(source(&root.join(name), Path::new("/").join(name), Some(false))?);
         }
     }
     for bind in &order.binds {
         let inside = PathBuf::from(OsStr::from_bytes(&bind.inside));
-        sources.push(source(Path::new(OsStr::from_bytes(&bind.host)), inside, bind.writable)?);
+        sources.push(source(
+            Path::new(OsStr::from_bytes(&bind.host)),
+            inside,
+            Some(bind.writable),
+        )?);
     }
     Ok(sources)
 }
 
-fn devices() -> Result<Vec<Source>, Failure> {
+pub(super) fn devices() -> Result<Vec<Source>, Failure> {
     DEVICES
         .iter()
         .map(|name| {
@@ -241,7 +246,12 @@ fn devices() -> Result<Vec<Source>, Failure> {
         .collect()
 }
 
-fn source(host: &Path, inside: PathBuf, writable: bool) -> Result<Source, Failure> {
+/// Opens a path of the host. It keeps its mounts' attributes where `writable` does not say.
+pub(super) fn source(
+    host: &Path,
+    inside: PathBuf,
+    writable: Option<bool>,
+) -> Result<Source, Failure> {
     let mount = tree(host)?;
     let kind = FileType::from_raw_mode(fstat(&mount).fail(Step::OpenSource, host)?.st_mode);
     if kind == FileType::Symlink {
@@ -249,11 +259,11 @@ fn source(host: &Path, inside: PathBuf, writable: bool) -> Result<Source, Failur
         let target = PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes()));
         return Ok(Source { inside, what: What::Link(target) });
     }
-    let mut set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
-    if !writable {
-        set |= libc::MOUNT_ATTR_RDONLY;
+    if let Some(writable) = writable {
+        let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
+        let set = if writable { set } else { set | libc::MOUNT_ATTR_RDONLY };
+        set_attributes(&mount, c"", set, host)?;
     }
-    set_attributes(&mount, c"", set, host)?;
     Ok(Source { inside, what: What::Tree { mount, directory: kind == FileType::Directory } })
 }
 
@@ -293,22 +303,23 @@ fn set_attributes(
 }
 
 /// Makes the one mount at `path` read-only, not those below it.
-fn set_read_only(path: &str) -> Result<(), Failure> {
+pub(super) fn set_read_only(path: &str) -> Result<(), Failure> {
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID;
     rustix::mount::mount_remount(path, flags, c"").fail(Step::RootFs, path)
 }
 
-fn tmpfs(mode: &str, attributes: MountAttrFlags) -> Result<OwnedFd, Failure> {
+pub(super) fn tmpfs(mode: &str) -> Result<OwnedFd, Failure> {
     let step = |r| Fail::fail(r, Step::RootFs, "tmpfs");
     let fs = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC).fail(Step::RootFs, "tmpfs")?;
     let (key, value) = mode.split_once('=').unwrap_or((mode, ""));
     step(fsconfig_set_string(&fs, key, value))?;
     step(fsconfig_create(&fs))?;
-    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, attributes).fail(Step::RootFs, "tmpfs")
+    fsmount(&fs, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NOSUID)
+        .fail(Step::RootFs, "tmpfs")
 }
 
 /// Attaches a source at its place, which is made first.
-fn show(source: Source) -> Result<(), Failure> {
+pub(super) fn show(source: Source) -> Result<(), Failure> {
     let inside = source.inside;
     match source.what {
         What::Link(target) => match symlink(&target, &inside) {
@@ -346,7 +357,7 @@ fn place(inside: &Path, directory: bool) -> rustix::io::Result<()> {
     }
 }
 
-fn directory(path: impl AsRef<Path>, mode: u32) -> Result<(), Failure> {
+pub(super) fn directory(path: impl AsRef<Path>, mode: u32) -> Result<(), Failure> {
     let path = path.as_ref();
     match mkdir(path, Mode::from_raw_mode(mode)) {
         Err(Errno::EXIST) => Ok(()),

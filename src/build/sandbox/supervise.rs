@@ -241,7 +241,7 @@ fn poll(fds: [(&impl AsFd, bool); 2], timeout: Duration) -> io::Result<[bool; 2]
     Ok(list.map(|entry| entry.revents != 0))
 }
 
-fn explain(failure: Failure) -> SandboxError {
+pub(super) fn explain(failure: Failure) -> SandboxError {
     let source = io::Error::from_raw_os_error(failure.errno);
     let Failure { step, on, .. } = failure;
     match step {

@@ -339,3 +339,71 @@ fn runs_do_not_see_each_other() {
         }
     });
 }
+
+mod view {
+    use super::*;
+
+    /// Runs the probe in a view that binds it and a folder with `inside` at `/clutch/store`.
+    fn look(isolated: bool, attempts: &[&str], cwd: &str) -> (i32, String) {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::create_dir(dir.path().join("inside")).unwrap();
+        fs_err::copy(probe(), dir.path().join("probe")).unwrap();
+        let view = View {
+            program: b"probe".to_vec(),
+            args: attempts.iter().map(|&a| a.into()).collect(),
+            env: vec![(b"PATH".to_vec(), b"/nowhere:/clutch/store".to_vec())],
+            cwd: cwd.into(),
+            binds: vec![Bind {
+                host: dir.path().into(),
+                inside: "/clutch/store".into(),
+                writable: false,
+            }],
+            isolated,
+        };
+        let (mut command, order) = view.command().unwrap();
+        let output = command.output().unwrap();
+        drop(order);
+        let text =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code().unwrap(), text.into_owned())
+    }
+
+    #[test]
+    fn the_host_shows_with_the_store_at_its_place() {
+        let host = probe();
+        let (folder, show) =
+            (host.parent().unwrap(), format!("list={}", host.parent().unwrap().display()));
+        let attempts =
+            ["list=/clutch/store", "directory", &show, "create=/clutch/store/x", "exit=7"];
+        let (code, text) = look(false, &attempts, folder.to_str().unwrap());
+        assert_eq!(code, 7, "{text}");
+        let answers: Vec<_> = text.lines().map(|l| l.split_once(": ").unwrap().1).collect();
+        let here = format!("ok {}", folder.display());
+        assert_eq!(answers, ["ok inside probe", &here, "ok probe probe.c", "EROFS"]);
+    }
+
+    #[test]
+    fn an_isolated_view_is_empty_but_for_the_binds() {
+        let attempts = ["list=/", "list=/clutch", "show=/etc/passwd", "create=/tmp/x", "directory"];
+        let (code, text) = look(true, &attempts, "/no/such/place");
+        assert_eq!(code, 0, "{text}");
+        let answers: Vec<_> = text.lines().map(|l| l.split_once(": ").unwrap().1).collect();
+        assert_eq!(answers, ["ok clutch dev proc tmp", "ok store", "ENOENT", "ok", "ok /"]);
+    }
+
+    #[test]
+    fn a_missing_program_is_named() {
+        let view = View {
+            program: b"no-such-program".to_vec(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: "/".into(),
+            binds: Vec::new(),
+            isolated: true,
+        };
+        let output = view.command().map(|(mut command, _order)| command.output().unwrap()).unwrap();
+        assert_eq!(output.status.code(), Some(126));
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("cannot execute 'no-such-program'"), "{text}");
+    }
+}

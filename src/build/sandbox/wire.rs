@@ -11,6 +11,8 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
+use crate::codec::{self, Kind};
+
 /// A request in the helper's terms: bytes only, everything decided.
 #[derive(Debug, bincode::Encode, bincode::Decode)]
 pub(super) struct Order {
@@ -23,6 +25,17 @@ pub(super) struct Order {
     pub(super) root: Option<Vec<u8>>,
     pub(super) binds: Vec<WireBind>,
     pub(super) network: bool,
+}
+
+/// A [`super::View`] in the same terms.
+#[derive(Debug, bincode::Encode, bincode::Decode)]
+pub(super) struct ViewOrder {
+    pub(super) program: Vec<u8>,
+    pub(super) args: Vec<Vec<u8>>,
+    pub(super) env: Vec<Vec<u8>>,
+    pub(super) cwd: Vec<u8>,
+    pub(super) binds: Vec<WireBind>,
+    pub(super) isolated: bool,
 }
 
 #[derive(Debug, bincode::Encode, bincode::Decode)]
@@ -105,31 +118,22 @@ impl Step {
     }
 }
 
-/// Bounded, so that a broken peer cannot ask for all memory.
-const CONFIG: bincode::config::Configuration<
-    bincode::config::LittleEndian,
-    bincode::config::Varint,
-    bincode::config::Limit<{ 1 << 30 }>,
-> = bincode::config::standard().with_limit::<{ 1 << 30 }>();
-
-fn invalid<E: std::error::Error + Send + Sync + 'static>(error: E) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
+const KIND: Kind = Kind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
 
 /// Writes an order into memory that a descriptor stands for.
-pub(super) fn write_order(order: &Order) -> io::Result<OwnedFd> {
+pub(super) fn write_order(order: &impl bincode::Encode) -> io::Result<OwnedFd> {
     let memory = rustix::fs::memfd_create("order", rustix::fs::MemfdFlags::CLOEXEC)?;
     let mut file = std::fs::File::from(memory);
-    file.write_all(&bincode::encode_to_vec(order, CONFIG).map_err(invalid)?)?;
+    file.write_all(&codec::encode(KIND, order).map_err(io::Error::other)?)?;
     Ok(file.into())
 }
 
-pub(super) fn read_order(memory: OwnedFd) -> io::Result<Order> {
+pub(super) fn read_order<T: bincode::Decode<()>>(memory: OwnedFd) -> io::Result<T> {
     let mut file = std::fs::File::from(memory);
     let mut bytes = Vec::new();
     file.rewind()?;
     file.read_to_end(&mut bytes)?;
-    Ok(bincode::decode_from_slice(&bytes, CONFIG).map_err(invalid)?.0)
+    codec::decode(KIND, &bytes).map_err(io::Error::other)
 }
 
 /// Sends one packet with descriptors.
@@ -170,10 +174,10 @@ pub(super) fn send_reply(
     reply: &Reply,
     fds: &[BorrowedFd<'_>],
 ) -> io::Result<()> {
-    send(socket, &bincode::encode_to_vec(reply, CONFIG).map_err(invalid)?, fds)
+    send(socket, &codec::encode(KIND, reply).map_err(io::Error::other)?, fds)
 }
 
 pub(super) fn receive_reply(socket: impl AsFd) -> io::Result<Option<(Reply, Vec<OwnedFd>)>> {
     let Some((bytes, fds)) = receive(socket)? else { return Ok(None) };
-    Ok(Some((bincode::decode_from_slice(&bytes, CONFIG).map_err(invalid)?.0, fds)))
+    Ok(Some((codec::decode(KIND, &bytes).map_err(io::Error::other)?, fds)))
 }
