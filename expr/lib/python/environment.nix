@@ -141,6 +141,7 @@ in
   #   record         for a package whose RECORD is known to be wrong: "lenient"
   #   check          whether every requirement of every package must be met
   #   index          the name of another index than the lock's
+  #   mainProgram    what `clutch run` starts, default the interpreter
   environment =
     { name
     , interpreter ? default
@@ -151,6 +152,7 @@ in
     , record ? { }
     , check ? true
     , index ? null
+    , mainProgram ? "python"
     }:
     let
       installed =
@@ -167,7 +169,7 @@ in
     } // {
       inherit interpreter;
       packages = installed;
-      meta.mainProgram = "python";
+      meta = { inherit mainProgram; };
     };
 
   # A distribution out of pure Python sources that stand beside the expression: no build backend.
