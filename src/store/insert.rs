@@ -105,9 +105,7 @@ impl Store {
                     continue;
                 }
                 let target = self.real(&tree.info.path);
-                if target.symlink_metadata().is_ok() {
-                    files::remove_tree(&target)?;
-                }
+                self.discard(&target)?;
                 placed.push(&tree.info);
                 fs_err::rename(&tree.source, &target)?;
                 if tree.kind == Kind::Directory {
@@ -120,10 +118,22 @@ impl Store {
         let result = work(&mut placed, &mut before);
         if result.is_err() {
             for info in placed {
-                files::remove_tree(&self.real(&info.path))?;
+                self.discard(&self.real(&info.path))?;
             }
         }
         result.map(|()| before)
+    }
+
+    /// Removes what lies in the store's folder. It loses its final name in one step, so that a crash
+    /// never leaves part of a tree there.
+    fn discard(&self, target: &Path) -> Result<(), StoreError> {
+        let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
+        if metadata.is_dir() {
+            seal::seal_folder(target, 0o755)?;
+        }
+        let trash = self.scratch()?;
+        fs_err::rename(target, trash.path().join("discarded"))?;
+        Ok(())
     }
 }
 
@@ -136,7 +146,7 @@ struct Prepared {
 }
 
 fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
-    let registered = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs());
+    let registered = now();
     let one = |insertion: Insertion| {
         let Insertion { path, source, references, deriver, expected } = insertion;
         let candidates: &[StorePath] = match &references {
@@ -158,6 +168,11 @@ fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
         Ok(Prepared { source, kind, synced: sealed.synced, info })
     };
     insertions.into_par_iter().map(one).collect()
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
 fn kind(source: &Path) -> Result<Kind, StoreError> {

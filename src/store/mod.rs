@@ -13,6 +13,7 @@ mod roots;
 mod scan;
 mod scratch;
 mod seal;
+mod verify;
 
 use std::{
     collections::BTreeSet,
@@ -24,6 +25,7 @@ pub use insert::{Insertion, References};
 pub use lock::PathLock;
 pub use roots::Root;
 pub use scratch::Scratch;
+pub use verify::{Damage, Fault, Rebuilt};
 
 use crate::{
     archive::ArchiveError,

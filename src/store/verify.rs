@@ -1,0 +1,201 @@
+//! Looking whether what is in the store is what the index says, and making the index anew out of
+//! what is in the store.
+
+use std::{collections::BTreeSet, io, path::Path};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{PathInfo, Store, StoreError, insert::now, seal};
+use crate::{
+    archive::{self, ArchiveError},
+    derivation::Derivation,
+    hash::TreeHash,
+    store_path::StorePath,
+};
+
+/// A valid path that is not what the index says.
+#[derive(Debug)]
+pub struct Damage {
+    /// The path.
+    pub path: StorePath,
+    /// What is wrong with it.
+    pub fault: Fault,
+}
+
+/// What is wrong with a path.
+#[derive(Debug)]
+pub enum Fault {
+    /// It is not there.
+    Missing,
+    /// Its tree has another hash.
+    Changed {
+        /// The hash in the index.
+        expected: TreeHash,
+        /// The hash that it has.
+        found: TreeHash,
+    },
+    /// It cannot be read.
+    Unreadable(ArchiveError),
+}
+
+/// What [`Store::rebuild`] did.
+#[derive(Debug)]
+pub struct Rebuilt {
+    /// How many paths are valid that were not before.
+    pub registered: usize,
+    /// What lies in the store's folder and was not registered, and why.
+    pub refused: Vec<(String, String)>,
+}
+
+impl Store {
+    /// Hashes the trees of these paths again. `progress` is told the size of each that is done; any
+    /// thread may call it. Gives those that are damaged, in the order in which they were given.
+    ///
+    /// # Errors
+    /// Where one is not valid, or the index cannot be read.
+    pub fn verify(
+        &self,
+        paths: &[StorePath],
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Result<Vec<Damage>, StoreError> {
+        let infos = paths
+            .iter()
+            .map(|path| self.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone())))
+            .collect::<Result<Vec<_>, _>>()?;
+        let look = |info: PathInfo| {
+            let fault = match archive::measure(&self.real(&info.path)) {
+                Ok(measure) if measure.hash == info.tree => None,
+                Ok(measure) => Some(Fault::Changed { expected: info.tree, found: measure.hash }),
+                Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {
+                    Some(Fault::Missing)
+                }
+                Err(e) => Some(Fault::Unreadable(e)),
+            };
+            progress(info.size);
+            fault.map(|fault| Damage { path: info.path, fault })
+        };
+        Ok(infos.into_par_iter().filter_map(look).collect())
+    }
+
+    /// Opens the store in that folder and registers what lies in it without a row: all of it, where
+    /// the index was lost. An index that cannot be read is put aside. Since nothing gets its final
+    /// name before it is whole on disk, what is there is whole; references are found by scanning,
+    /// derivers by reading the derivations.
+    ///
+    /// # Errors
+    /// Where the folder is no store, or cannot be read or written.
+    pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), StoreError> {
+        let store = match Self::open(root) {
+            Err(StoreError::Index { path, source }) if is_damaged(&source) => {
+                for end in ["", "-wal", "-shm"] {
+                    let mut file = path.clone().into_os_string();
+                    file.push(end);
+                    let mut aside = file.clone();
+                    aside.push(".damaged");
+                    match fs_err::rename(&file, &aside) {
+                        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
+                        _ => {}
+                    }
+                }
+                Self::open(root)?
+            }
+            other => other?,
+        };
+        store.need_writable()?;
+        let rebuilt = store.register_found()?;
+        Ok((store, rebuilt))
+    }
+
+    fn register_found(&self) -> Result<Rebuilt, StoreError> {
+        let mut refused = Vec::new();
+        let mut all = BTreeSet::new();
+        for entry in fs_err::read_dir(self.dir())? {
+            let name = entry?.file_name();
+            match name.to_str().map(StorePath::from_base) {
+                Some(Ok(path)) => drop(all.insert(path)),
+                Some(Err(e)) => refused.push((name.display().to_string(), e.to_string())),
+                None => refused.push((name.display().to_string(), "it is not text".to_owned())),
+            }
+        }
+        let valid = self.valid(&all)?;
+        let candidates: Vec<StorePath> = all.iter().cloned().collect();
+        let fresh: Vec<&StorePath> = all.difference(&valid).collect();
+        let found: Vec<Result<Found, (String, String)>> = fresh
+            .par_iter()
+            .map(|path| {
+                self.look(path, &candidates).map_err(|e| (path.base().to_owned(), e.to_string()))
+            })
+            .collect();
+        let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
+        let mut derivers: FxHashMap<StorePath, StorePath> = FxHashMap::default();
+        for result in found {
+            match result {
+                Ok(Found { info, outputs }) => {
+                    for output in outputs {
+                        derivers.entry(output).or_insert_with(|| info.path.clone());
+                    }
+                    known.insert(info.path.clone(), info);
+                }
+                Err(reason) => refused.push(reason),
+            }
+        }
+        // what refers to something that is not there is not whole, nor is what refers to that
+        loop {
+            let missing = |r: &&StorePath| !known.contains_key(*r) && !valid.contains(*r);
+            let dangling = known.values().find_map(|info| {
+                Some((info.path.clone(), info.references.iter().find(missing)?.clone()))
+            });
+            let Some((path, reference)) = dangling else { break };
+            let reason = format!("it refers to '{reference}', which is not there");
+            refused.push((path.base().to_owned(), reason));
+            known.remove(&path);
+        }
+        for info in known.values_mut() {
+            info.deriver = derivers.get(&info.path).cloned();
+        }
+        let mut infos: Vec<&PathInfo> = known.values().collect();
+        infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        self.index.write(|writer| writer.register(&infos))?;
+        refused.sort_unstable();
+        Ok(Rebuilt { registered: infos.len(), refused })
+    }
+
+    /// What a tree in the store's folder is.
+    fn look(&self, path: &StorePath, candidates: &[StorePath]) -> Result<Found, StoreError> {
+        let derivation: Option<Derivation> =
+            if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
+        let sealed = seal::seal(&self.real(path), candidates)?;
+        let (references, outputs) = match derivation {
+            Some(derivation) => (
+                derivation.references(),
+                derivation.outputs.values().map(|o| o.path.clone()).collect(),
+            ),
+            None => (sealed.references, Vec::new()),
+        };
+        if self.real(path).symlink_metadata()?.is_dir() {
+            seal::seal_folder(&self.real(path), 0o555)?;
+        }
+        let info = PathInfo {
+            path: path.clone(),
+            tree: sealed.measure.hash,
+            size: sealed.measure.size,
+            references,
+            deriver: None,
+            registered: now(),
+        };
+        Ok(Found { info, outputs })
+    }
+}
+
+struct Found {
+    info: PathInfo,
+    /// The outputs, where it is a derivation.
+    outputs: Vec<StorePath>,
+}
+
+/// Whether SQLite cannot make sense of the file.
+fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
