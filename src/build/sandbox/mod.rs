@@ -8,6 +8,7 @@
 //! the program. `supervise` is clutch's side of one run.
 
 mod confine;
+mod doctor;
 mod filter;
 mod helper;
 mod mounts;
@@ -25,6 +26,7 @@ use std::{
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
+pub use doctor::{Finding, Health, examine};
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request};
 pub use supervise::{Exit, SandboxError, Watch};

@@ -2,11 +2,15 @@
 
 use std::{fmt, io, path::Path};
 
+use super::wire::Step;
+
 /// A refusal, with what was found to be its reason and the remedy.
 #[derive(Debug)]
 pub struct Refusal {
-    /// What was tried.
-    step: String,
+    /// The step that was refused.
+    step: Step,
+    /// What it was about, where that says more.
+    on: String,
     /// The system's answer.
     source: io::Error,
     /// The settings that explain it, with the remedy of each.
@@ -30,7 +34,11 @@ impl std::error::Error for Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot make a sandbox: {}: {}", self.step, self.source)?;
+        write!(f, "cannot make a sandbox: cannot {}", self.step.text())?;
+        if !self.on.is_empty() {
+            write!(f, " ({})", self.on)?;
+        }
+        write!(f, ": {}", self.source)?;
         for cause in &self.causes {
             write!(f, "; {} ({})", cause.reason, cause.remedy)?;
         }
@@ -41,9 +49,14 @@ impl fmt::Display for Refusal {
     }
 }
 
-pub(super) fn explain(step: &str, on: &str, source: io::Error) -> Refusal {
-    let step = if on.is_empty() { step.to_owned() } else { format!("{step} ({on})") };
-    Refusal { step, source, causes: causes() }
+impl Refusal {
+    pub(super) fn new(step: Step, on: String, source: io::Error) -> Self {
+        Self { step, on, source, causes: causes() }
+    }
+
+    pub(super) fn step(&self) -> Step {
+        self.step
+    }
 }
 
 /// Looks for the settings that are known to refuse namespaces.

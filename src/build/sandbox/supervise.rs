@@ -17,7 +17,7 @@ use rustix::{
 };
 
 use super::{
-    Limits, Refusal, Request, Sandbox, refusal,
+    Limits, Refusal, Request, Sandbox,
     wire::{self, Failure, Order, Reply, Step, WireBind},
 };
 
@@ -249,6 +249,6 @@ pub(super) fn explain(failure: Failure) -> SandboxError {
         Step::OpenSource | Step::Bind | Step::File | Step::Directory | Step::ReadOrder => {
             SandboxError::Setup { step: step.text(), on, source }
         }
-        _ => SandboxError::Refused(Box::new(refusal::explain(step.text(), &on, source))),
+        _ => SandboxError::Refused(Box::new(Refusal::new(step, on, source))),
     }
 }

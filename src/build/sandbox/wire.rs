@@ -67,7 +67,7 @@ pub(super) struct Failure {
 }
 
 /// The steps of setting up a sandbox, in order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, bincode::Encode, bincode::Decode)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, bincode::Encode, bincode::Decode)]
 pub(super) enum Step {
     ReadOrder,
     UserNamespace,

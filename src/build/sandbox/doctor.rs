@@ -1,0 +1,251 @@
+//! What this machine allows, found out by trying.
+
+use std::{
+    io,
+    os::fd::AsRawFd,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Request, Sandbox, SandboxError, Watch,
+    refusal::{Cause, causes},
+    wire::Step,
+};
+
+/// What was found about one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: &'static str,
+    /// Whether clutch works with it.
+    pub state: Health,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    pub remedies: Vec<String>,
+}
+
+/// Whether clutch works with what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// Something is slower or less strict than it could be.
+    Limited,
+    /// Something does not work.
+    Bad,
+}
+
+fn finding(subject: &'static str, state: Health, found: impl Into<String>) -> Finding {
+    Finding { subject, state, found: found.into(), remedies: Vec::new() }
+}
+
+impl Finding {
+    fn remedy(mut self, text: impl Into<String>) -> Self {
+        self.remedies.push(text.into());
+        self
+    }
+}
+
+/// The first Linux that has all the mount calls that are used (mount_setattr).
+const LINUX: (u32, u32) = (5, 12);
+
+/// Tries everything; `place` is the folder for the store, which exists and may be written.
+#[must_use]
+pub fn examine(place: &Path) -> Vec<Finding> {
+    let mut findings = vec![kernel()];
+    findings.extend(sandbox());
+    findings.extend([landlock(), control_groups(), overlay()]);
+    findings.extend(store(place));
+    findings
+}
+
+fn kernel() -> Finding {
+    let name = rustix::system::uname();
+    let release = name.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().ok());
+    let version = (numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0));
+    if version >= LINUX {
+        return finding("kernel", Health::Good, format!("Linux {release}"));
+    }
+    finding("kernel", Health::Bad, format!("Linux {release} is too old for the sandbox"))
+        .remedy(format!("use Linux {}.{} or newer", LINUX.0, LINUX.1))
+}
+
+/// The parts of a sandbox, each with the last step that belongs to it.
+const PARTS: &[(&str, Step)] = &[
+    ("user namespaces", Step::UserMap),
+    ("network and other namespaces", Step::Loopback),
+    ("mounts in a namespace", Step::Devices),
+    ("change of the root", Step::File),
+    ("limits and privileges", Step::Privileges),
+    ("system call filter", Step::Filter),
+];
+
+/// Makes a sandbox around a program that does not exist: where only that is wrong, all the rest
+/// works.
+fn sandbox() -> Vec<Finding> {
+    let watch = Watch { output: &mut |_| {}, cancelled: &|| false };
+    let sandbox = Sandbox::new();
+    let nothing = Request::new("/nothing");
+    let start = Instant::now();
+    let first = sandbox.run(&nothing, watch);
+    match first {
+        Err(SandboxError::Execute { .. }) => {
+            let time = warm(&sandbox, &nothing).unwrap_or_else(|| start.elapsed());
+            let mut good: Vec<_> =
+                PARTS.iter().map(|(part, _)| finding(part, Health::Good, "allowed")).collect();
+            let time = format!("one is made in {:.1} ms", time.as_secs_f64() * 1e3);
+            good.push(finding("sandbox", Health::Good, time));
+            good
+        }
+        Err(SandboxError::Refused(refusal)) => {
+            let failed = PARTS.iter().position(|(_, last)| refusal.step() <= *last).unwrap_or(0);
+            let mut findings: Vec<_> = PARTS[..failed]
+                .iter()
+                .map(|(part, _)| finding(part, Health::Good, "allowed"))
+                .collect();
+            let mut bad = finding(PARTS[failed].0, Health::Bad, refusal.to_string());
+            bad.remedies = causes().into_iter().map(|Cause { remedy, .. }| remedy).collect();
+            findings.push(bad);
+            findings
+        }
+        Err(error) => vec![finding("sandbox", Health::Bad, error.to_string())],
+        Ok(_) => Vec::new(),
+    }
+}
+
+/// How long it takes when the helper runs already.
+fn warm(sandbox: &Sandbox, nothing: &Request) -> Option<Duration> {
+    let one = || {
+        let start = Instant::now();
+        let watch = Watch { output: &mut |_| {}, cancelled: &|| false };
+        sandbox.run(nothing, watch).is_err().then(|| start.elapsed())
+    };
+    (0..5).filter_map(|_| one()).min()
+}
+
+fn landlock() -> Finding {
+    // SAFETY: without attributes and with this flag, the call only gives its version.
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32)
+    };
+    if version > 0 {
+        finding("landlock", Health::Good, format!("version {version}"))
+    } else {
+        let why = io::Error::last_os_error();
+        finding(
+            "landlock",
+            Health::Limited,
+            format!("not available: {why}; the sandbox has one wall less"),
+        )
+        .remedy("boot with landlock in the 'lsm=' list of the kernel's command line")
+    }
+}
+
+fn control_groups() -> Finding {
+    let subject = "control groups";
+    let own = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let own = own.lines().find_map(|line| line.strip_prefix("0::"));
+    let mounts = fs_err::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let top = mounts.lines().find_map(|line| {
+        let mut words = line.split(' ');
+        let (_, place, kind) = (words.next()?, words.next()?, words.next()?);
+        (kind == "cgroup2").then(|| place.to_owned())
+    });
+    let (Some(own), Some(top)) = (own, top) else {
+        return finding(
+            subject,
+            Health::Limited,
+            "version 2 is not mounted; a build's memory is not limited",
+        );
+    };
+    let place = Path::new(&top).join(own.trim_start_matches('/'));
+    let writable = rustix::fs::access(&place, rustix::fs::Access::WRITE_OK).is_ok();
+    let controllers = fs_err::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
+    let has = |name| controllers.split_ascii_whitespace().any(|c| c == name);
+    if writable && has("memory") && has("pids") {
+        return finding(subject, Health::Good, format!("delegated: {}", controllers.trim()));
+    }
+    finding(
+        subject,
+        Health::Limited,
+        "memory and pids are not delegated; a build's memory is not limited",
+    )
+    .remedy("run clutch as 'systemd-run --user --scope -p Delegate=yes clutch ...'")
+}
+
+fn overlay() -> Finding {
+    let known = fs_err::read_to_string("/proc/filesystems").unwrap_or_default();
+    match known.lines().any(|line| line.ends_with("\toverlay")) {
+        true => finding("overlay", Health::Good, "available (not needed)"),
+        false => finding("overlay", Health::Good, "not available (not needed)"),
+    }
+}
+
+/// What the file system of the store can do.
+fn store(place: &Path) -> Vec<Finding> {
+    match try_store(place) {
+        Ok(findings) => findings,
+        Err(error) => vec![
+            finding("store", Health::Bad, error.to_string())
+                .remedy("give a folder that you may write with --store"),
+        ],
+    }
+}
+
+fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
+    let mut findings = Vec::new();
+    let folder = tempfile::Builder::new().prefix("doctor-").tempdir_in(place)?;
+    let (one, two) = (folder.path().join("one"), folder.path().join("two"));
+    fs_err::write(&one, vec![b'x'; 64 << 10])?;
+    findings.push(match fs_err::hard_link(&one, &two) {
+        Ok(()) => finding("hard links", Health::Good, "equal files of the store can share space"),
+        Err(error) => finding("hard links", Health::Limited, format!("not possible: {error}")),
+    });
+    let copy = fs_err::File::create(folder.path().join("three"))?;
+    let source = fs_err::File::open(&one)?;
+    // SAFETY: FICLONE takes a descriptor of a file.
+    let cloned = unsafe { libc::ioctl(copy.as_raw_fd(), libc::FICLONE, source.as_raw_fd()) } == 0;
+    findings.push(match cloned {
+        true => finding("reflinks", Health::Good, "copies share space"),
+        false => finding("reflinks", Health::Good, "not possible here; copies take space"),
+    });
+    let status = rustix::fs::statvfs(place)?;
+    if status.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
+        findings.push(
+            finding("programs in the store", Health::Bad, "the file system is mounted 'noexec'")
+                .remedy("give another folder with --store, or mount it without noexec"),
+        );
+    }
+    let free = status.f_bavail.saturating_mul(status.f_frsize);
+    let found = format!("{:.1} GB free", free as f64 / 1e9);
+    findings.push(match free {
+        0..2_000_000_000 => finding("space", Health::Limited, found)
+            .remedy("free some, or give another folder with --store"),
+        _ => finding("space", Health::Good, found),
+    });
+    Ok(findings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_passes_the_tests_is_healthy() {
+        let dir = tempfile::tempdir().unwrap();
+        let findings = examine(dir.path());
+        assert!(findings.iter().all(|f| f.state != Health::Bad), "{findings:#?}");
+        assert!(findings.iter().any(|f| f.subject == "sandbox"), "{findings:#?}");
+        let bad = examine(Path::new("/no/such/place")).pop().unwrap();
+        assert_eq!((bad.subject, bad.state), ("store", Health::Bad));
+    }
+
+    #[test]
+    fn every_step_belongs_to_a_part() {
+        assert!(PARTS.is_sorted_by_key(|(_, last)| *last));
+        assert!(PARTS.iter().all(|(_, last)| *last < Step::Exec));
+    }
+}
