@@ -59,46 +59,53 @@ impl Refusal {
     }
 }
 
+fn cause(reason: impl Into<String>, remedy: impl Into<String>) -> Cause {
+    Cause { reason: reason.into(), remedy: remedy.into() }
+}
+
 /// Looks for the settings that are known to refuse namespaces.
 pub(super) fn causes() -> Vec<Cause> {
     let read = |path: &str| fs_err::read_to_string(path).ok().map(|text| text.trim().to_owned());
+    let is = |path: &str, value: &str| read(path).as_deref() == Some(value);
     let mut causes = Vec::new();
-    let mut add = |reason: &str, remedy: &str| {
-        causes.push(Cause { reason: reason.to_owned(), remedy: remedy.to_owned() });
-    };
     for limit in ["user", "mnt", "pid", "net", "ipc", "uts", "cgroup"] {
-        if read(&format!("/proc/sys/user/max_{limit}_namespaces")).as_deref() == Some("0") {
-            add(
-                &format!("the sysctl user.max_{limit}_namespaces is 0"),
-                &format!("as root: sysctl user.max_{limit}_namespaces=65536"),
-            );
+        let name = format!("user.max_{limit}_namespaces");
+        if is(&format!("/proc/sys/{}", name.replace('.', "/")), "0") {
+            let reason = format!("the sysctl {name} is 0");
+            causes.push(cause(reason, format!("as root: sysctl {name}=65536")));
         }
     }
-    let root = rustix::process::geteuid().is_root();
-    if !root && read("/proc/sys/kernel/unprivileged_userns_clone").as_deref() == Some("0") {
-        add(
-            "the sysctl kernel.unprivileged_userns_clone is 0",
-            "as root: sysctl kernel.unprivileged_userns_clone=1",
-        );
+    if !rustix::process::geteuid().is_root() {
+        if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+            causes.push(cause(
+                "the sysctl kernel.unprivileged_userns_clone is 0",
+                "as root: sysctl kernel.unprivileged_userns_clone=1",
+            ));
+        }
+        if is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") {
+            causes.push(cause(
+                "AppArmor restricts user namespaces",
+                "as root: add an AppArmor profile with 'userns,' for clutch, \
+                 or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
+            ));
+        }
     }
-    if !root
-        && read("/proc/sys/kernel/apparmor_restrict_unprivileged_userns").as_deref() == Some("1")
-    {
-        add(
-            "AppArmor restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns is 1)",
-            "as root: add an AppArmor profile with 'userns,' for clutch, \
-             or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
-        );
-    }
-    let filtered = read("/proc/self/status")
-        .is_some_and(|s| s.lines().any(|l| l.starts_with("Seccomp:") && !l.ends_with('0')));
-    let container = Path::new("/.dockerenv").exists() || Path::new("/run/.containerenv").exists();
-    if container || filtered {
-        add(
-            if container { "this is a container" } else { "a system call filter is in force" },
+    // The settings above are the better explanation.
+    if causes.is_empty() {
+        let container =
+            ["/.dockerenv", "/run/.containerenv"].iter().any(|file| Path::new(file).exists());
+        let filtered = read("/proc/self/status")
+            .is_some_and(|s| s.lines().any(|l| l.starts_with("Seccomp:") && !l.ends_with('0')));
+        let reason = match (container, filtered) {
+            (true, _) => "this is a container",
+            (false, true) => "a system call filter is in force",
+            (false, false) => return causes,
+        };
+        causes.push(cause(
+            reason,
             "allow namespaces in the container: docker run --security-opt seccomp=unconfined \
              --security-opt apparmor=unconfined --security-opt systempaths=unconfined",
-        );
+        ));
     }
     causes
 }

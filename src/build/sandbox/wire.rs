@@ -71,8 +71,8 @@ pub(super) struct Failure {
 pub(super) enum Step {
     ReadOrder,
     UserNamespace,
-    Namespaces,
     UserMap,
+    Namespaces,
     HostName,
     Loopback,
     Propagation,
