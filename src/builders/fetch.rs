@@ -17,7 +17,7 @@ use super::{
     download::{Download, DownloadError},
     http::{Http, HttpError, HttpSettings},
     index::{Environment, Indexes},
-    simple,
+    simple::{self, normalised},
 };
 use crate::{
     build::task::{Task, TaskError},
@@ -263,12 +263,6 @@ fn places(task: &Task<'_>) -> Result<Vec<Place>, TaskError> {
         return Err(attributes::bad("url", "it is missing, and so are 'urls' and 'index'"));
     }
     Ok(places)
-}
-
-/// A project's name as indexes write it (PEP 503).
-fn normalised(name: &str) -> String {
-    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
-    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
 }
 
 fn fixed_hash(task: &Task<'_>) -> Result<Hash, TaskError> {

@@ -60,6 +60,14 @@ pub enum SimpleError {
     },
 }
 
+/// A project's name as indexes write it (PEP 503): lower case, one dash for every run of `-`, `_`
+/// and `.`.
+#[must_use]
+pub fn normalised(name: &str) -> String {
+    let parts = name.split(['-', '_', '.']).filter(|part| !part.is_empty());
+    parts.map(str::to_ascii_lowercase).collect::<Vec<_>>().join("-")
+}
+
 /// The files of a project, whose name is normalised (PEP 503).
 ///
 /// # Errors

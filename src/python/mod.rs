@@ -5,8 +5,14 @@ pub mod bytecode;
 pub mod distribution;
 pub mod environment;
 pub mod interpreter;
+pub mod marker;
+pub mod requirement;
+pub mod requirements_file;
+pub mod tags;
 pub mod target;
+pub mod version;
 pub mod wheel;
+pub mod wheel_name;
 
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,300 @@
+//! requirements.txt as pip reads it ("Requirements File Format"), as far as a lock can follow: what
+//! is pinned, with or without hashes. What a lock cannot hold is an error with the reason.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+
+use super::requirement::Requirement;
+
+/// The deepest nesting of `-r`.
+const MAX_DEPTH: usize = 16;
+
+/// A requirement with its place.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// What is required.
+    pub requirement: Requirement,
+    /// The SHA-256 hashes of the files that are allowed; empty where the line has no `--hash`.
+    pub sha256: Vec<String>,
+    /// The file.
+    pub file: PathBuf,
+    /// The number of the line, from 1.
+    pub number: usize,
+}
+
+impl Line {
+    /// `FILE:LINE`
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.file.display(), self.number)
+    }
+}
+
+/// What a file and those that it includes hold.
+#[derive(Debug, Default)]
+pub struct Requirements {
+    /// Every requirement, in order.
+    pub lines: Vec<Line>,
+    /// What was passed over, for the user to know.
+    pub warnings: Vec<String>,
+}
+
+/// Why a requirements file cannot be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum RequirementsError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A line is wrong, or says what a lock cannot hold.
+    #[error("{}:{line}: {reason}", file.display())]
+    Line {
+        /// The file.
+        file: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+/// Options that say where an index is or how pip searches: a lock has neither.
+const WITHOUT_EFFECT: &[&str] = &[
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-f",
+    "--find-links",
+    "--trusted-host",
+    "--no-index",
+    "--require-hashes",
+    "--prefer-binary",
+    "--only-binary",
+    "--use-feature",
+    "--pre",
+];
+
+/// Options that a lock cannot follow, and why.
+const REFUSED: &[(&str, &str)] = &[
+    ("-e", "an editable project cannot be locked; make it a source of the environment instead"),
+    (
+        "--editable",
+        "an editable project cannot be locked; make it a source of the environment instead",
+    ),
+    ("-c", "constraints are not read; put the pins into the requirements"),
+    ("--constraint", "constraints are not read; put the pins into the requirements"),
+    ("--no-binary", "only wheels can be locked; leave the option out"),
+];
+
+/// Reads a file and those that it includes by `-r`.
+///
+/// # Errors
+/// Names file and line.
+pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
+    let mut all = Requirements::default();
+    read_into(file, &mut all, 0)?;
+    Ok(all)
+}
+
+fn read_into(file: &Path, all: &mut Requirements, depth: usize) -> Result<(), RequirementsError> {
+    let bytes = fs::read(file)?;
+    let text = String::from_utf8(bytes).map_err(|_| RequirementsError::Line {
+        file: file.to_owned(),
+        line: 1,
+        reason: "the file is not UTF-8".to_owned(),
+    })?;
+    for (number, text) in joined(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
+        let fail = |reason: String| {
+            Err(RequirementsError::Line { file: file.to_owned(), line: number, reason })
+        };
+        if let Some(name) = option(&text, &["-r", "--requirement"]) {
+            if depth >= MAX_DEPTH {
+                return fail(format!("more than {MAX_DEPTH} files include each other"));
+            }
+            let other = file.parent().unwrap_or(Path::new("")).join(name);
+            read_into(&other, all, depth + 1)?;
+            continue;
+        }
+        if text.starts_with('-') {
+            let word = text.split([' ', '\t', '=']).next().unwrap_or_default();
+            if let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == word) {
+                return fail(format!("option '{word}': {reason}"));
+            }
+            if !WITHOUT_EFFECT.contains(&word) {
+                return fail(format!("option '{word}' is unknown"));
+            }
+            all.warnings.push(format!(
+                "{}:{number}: option '{word}' has no effect on a lock{}",
+                file.display(),
+                if word.contains("index") || word == "-i" {
+                    "; an index is named by --index"
+                } else {
+                    ""
+                }
+            ));
+            continue;
+        }
+        all.lines.push(line(&text, file, number)?);
+    }
+    Ok(())
+}
+
+fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsError> {
+    let fail =
+        |reason: String| RequirementsError::Line { file: file.to_owned(), line: number, reason };
+    let (spec, options) = match text.find(" --") {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let spec = spec.trim();
+    if spec.contains("://") && !spec.contains('@') || spec.starts_with(['.', '/']) {
+        return Err(fail(format!(
+            "'{spec}' is an address or a path; a lock pins names and versions"
+        )));
+    }
+    let mut words = options.split_whitespace();
+    let (mut sha256, mut others) = (Vec::new(), 0);
+    while let Some(word) = words.next() {
+        let hash = match word.split_once('=') {
+            Some(("--hash", hash)) => hash,
+            None if word == "--hash" => words.next().unwrap_or_default(),
+            _ => return Err(fail(format!("option '{word}' of a requirement is unknown"))),
+        };
+        match hash.split_once(':') {
+            Some(("sha256", hex))
+                if hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()) =>
+            {
+                sha256.push(hex.to_ascii_lowercase());
+            }
+            Some(("sha384" | "sha512", _)) => others += 1,
+            _ => {
+                return Err(fail(format!("'{hash}' is no hash, expected 'sha256:' and 64 digits")));
+            }
+        }
+    }
+    if sha256.is_empty() && others > 0 {
+        return Err(fail("a lock holds SHA-256 hashes, and the line has none".to_owned()));
+    }
+    let requirement: Requirement = spec.parse().map_err(|e| fail(format!("{e}")))?;
+    if requirement.url.is_some() {
+        return Err(fail(format!(
+            "'{spec}' is found by an address; a lock pins names and versions"
+        )));
+    }
+    if requirement.pin().is_none() {
+        return Err(fail(format!(
+            "'{spec}' is not pinned; write '{}==VERSION', or let `uv pip compile` or `pip freeze` \
+             write all pins",
+            requirement.name
+        )));
+    }
+    Ok(Line { requirement, sha256, file: file.to_owned(), number })
+}
+
+/// The value of an option: `-r x`, `-rx`, `--requirement x`, `--requirement=x`.
+fn option<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| {
+        let rest = text.strip_prefix(name)?;
+        let glued = name.len() == 2 || rest.starts_with(['=', ' ', '\t']);
+        glued.then(|| rest.trim_start_matches(['=', ' ', '\t']).trim())
+    })
+}
+
+/// Lines with those joined that end in a backslash, without comments and without empty ones; each
+/// with the number of its first.
+fn joined(text: &str) -> Vec<(usize, String)> {
+    let mut out = Vec::new();
+    let mut open: Option<(usize, String)> = None;
+    for (n, line) in text.lines().enumerate() {
+        let is_comment = line.trim_start().starts_with('#');
+        let (number, mut whole) = open.take().unwrap_or((n + 1, String::new()));
+        match line.strip_suffix('\\').filter(|_| !is_comment) {
+            Some(part) => {
+                whole.push_str(part);
+                open = Some((number, whole));
+            }
+            None => {
+                // a comment ends a line that was to go on
+                whole.push_str(if is_comment { "" } else { line });
+                out.push((number, whole));
+            }
+        }
+    }
+    out.extend(open);
+    let bare = |(number, line): (usize, String)| {
+        let comment = line.match_indices('#').map(|(at, _)| at);
+        let mut comment =
+            comment.filter(|at| *at == 0 || line[..*at].ends_with(char::is_whitespace));
+        let line = line[..comment.next().unwrap_or(line.len())].trim().to_owned();
+        (!line.is_empty()).then_some((number, line))
+    };
+    out.into_iter().filter_map(bare).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(text: &str) -> Result<Requirements, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("requirements.txt");
+        fs::write(&file, text).unwrap();
+        fs::write(dir.path().join("more.txt"), "more==1\n-r requirements.txt\n").unwrap();
+        fs::write(dir.path().join("one.txt"), "one==1 # x\n").unwrap();
+        read(&file).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn lines_are_read_as_pip_does() {
+        let hash = "AB".repeat(32);
+        let text = format!(
+            "\u{feff}# head\n\nFoo.Bar[x]==1.0 ; python_version > '3' \\\n    --hash=sha256:{hash} \\\n    --hash sha256:{hash}\n\
+             # via nothing\nb == 2#1\nc==3 # why\n-r one.txt\n--index-url https://example.test/\n--pre\nd==4 \\\n# e==5\n"
+        );
+        let err = read_text(&text).unwrap_err();
+        assert!(err.contains("txt:7: 'b == 2#1'"), "{err}");
+        let all = read_text(&text.replace("b == 2#1", "b == 2")).unwrap();
+        let shown: Vec<_> = all
+            .lines
+            .iter()
+            .map(|l| (l.number, l.requirement.name.as_str(), l.sha256.len()))
+            .collect();
+        assert_eq!(
+            shown,
+            [(3, "foo-bar", 2), (7, "b", 0), (8, "c", 0), (1, "one", 0), (12, "d", 0)]
+        );
+        assert_eq!(all.lines[0].sha256[0], hash.to_ascii_lowercase());
+        assert_eq!(all.warnings.len(), 2);
+        assert!(all.warnings[0].contains("'--index-url' has no effect"), "{:?}", all.warnings);
+    }
+
+    #[test]
+    fn what_cannot_be_locked_says_why() {
+        for (text, reason) in [
+            (
+                "a==1\nnumpy>=1.2",
+                "requirements.txt:2: 'numpy>=1.2' is not pinned; write 'numpy==VERSION'",
+            ),
+            ("a==1.*", "is not pinned"),
+            ("a", "is not pinned"),
+            ("a==1,>2", "is not pinned"),
+            ("-e .", "editable"),
+            ("-c x.txt", "constraints are not read"),
+            ("--no-binary :all:", "only wheels"),
+            ("--frobnicate", "unknown"),
+            ("a==1 --frobnicate", "unknown"),
+            ("./dist/a.whl", "a path"),
+            ("https://example.test/a.whl", "an address"),
+            ("a @ https://example.test/a.whl", "an address"),
+            ("a==1 --hash=md5:00", "is no hash"),
+            ("a==1 --hash=sha256:00", "is no hash"),
+            ("a==1 --hash=sha512:00", "has none"),
+            ("a=1", "not a requirement"),
+            ("-r missing.txt", "missing.txt"),
+            ("-r more.txt", "include each other"),
+        ] {
+            let error = read_text(text).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
+}
