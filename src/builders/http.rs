@@ -95,6 +95,12 @@ impl HttpError {
     }
 }
 
+#[derive(Clone, Copy)]
+enum Method {
+    Get,
+    Head,
+}
+
 /// A whole answer in memory.
 pub struct Page {
     /// Where it was found in the end.
@@ -152,11 +158,23 @@ impl Http {
         address: &Address,
         headers: &[(&str, &str)],
     ) -> Result<Response<Body>, HttpError> {
+        self.send(address, Method::Get, headers)
+    }
+
+    fn send(
+        &self,
+        address: &Address,
+        method: Method,
+        headers: &[(&str, &str)],
+    ) -> Result<Response<Body>, HttpError> {
         if self.settings.offline {
             return Err(HttpError::Offline(address.clone()));
         }
         let agent = if address.scheme() == "https" { &self.secure } else { &self.plain };
-        let mut request = agent.get(address.to_string());
+        let mut request = match method {
+            Method::Get => agent.get(address.to_string()),
+            Method::Head => agent.head(address.to_string()),
+        };
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -205,6 +223,26 @@ impl Http {
                 page.address = same;
             }
             Ok(page)
+        })
+    }
+
+    /// How many bytes are at an address, by asking for the head only.
+    ///
+    /// # Errors
+    /// As [`Http::page`], and where the server does not say.
+    pub fn size(&self, address: &Address) -> Result<u64, HttpError> {
+        if let Some(path) = address.local_path() {
+            return Ok(fs::metadata(path)?.len());
+        }
+        self.retrying(&|| false, &mut |_| {
+            let answer = self.send(address, Method::Head, &[("accept-encoding", "identity")])?;
+            let length = answer.headers().get(header::CONTENT_LENGTH);
+            let length = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+            length.ok_or_else(|| HttpError::Connection {
+                address: address.clone(),
+                reason: "the server does not say how long it is".to_owned(),
+                passing: false,
+            })
         })
     }
 

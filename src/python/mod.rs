@@ -5,6 +5,8 @@ pub mod bytecode;
 pub mod distribution;
 pub mod environment;
 pub mod interpreter;
+pub mod lock;
+pub mod locking;
 pub mod marker;
 pub mod requirement;
 pub mod requirements_file;

@@ -1,0 +1,317 @@
+//! The lock of Python packages (docs/formats.md, "clutch.lock", "Python").
+
+use std::{collections::BTreeSet, fmt::Write as _, path::Path};
+
+use super::{
+    marker::{Marker, MarkerEnvironment},
+    tags::{Platform, Tags},
+    version::Version,
+    wheel_name::WheelName,
+};
+use crate::{
+    builders::simple::normalised,
+    lock_file::{Fields, HEAD, LockError, Source, VERSION, write_string},
+};
+
+/// The kind that stands in the file.
+pub const KIND: &str = "python";
+
+/// Pinned packages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonLock {
+    /// The name of the index that holds the files.
+    pub index: String,
+    /// What it was made for.
+    pub targets: Vec<Target>,
+    /// The packages.
+    pub packages: Vec<LockedPackage>,
+}
+
+/// An interpreter on a platform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    /// The second part of the version: 11 for CPython 3.11.
+    pub minor: u32,
+    /// The platform.
+    pub platform: Platform,
+}
+
+/// One pinned package.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedPackage {
+    /// Its normalised name.
+    pub name: String,
+    /// Its version.
+    pub version: Version,
+    /// Its marker, where that does not hold for every target.
+    pub marker: Option<Marker>,
+    /// Its wheels.
+    pub files: Vec<LockedFile>,
+}
+
+/// One wheel.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LockedFile {
+    /// The file's name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Its SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+}
+
+/// Why something is no target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// The version.
+    #[error(
+        "'{0}' is no version of Python that is known here, expected '3.<minor>' such as '3.11'"
+    )]
+    Python(String),
+    /// The platform.
+    #[error(transparent)]
+    Platform(#[from] super::tags::PlatformError),
+}
+
+impl Target {
+    /// A target out of `3.11` and `manylinux_2_36_x86_64`.
+    ///
+    /// # Errors
+    /// Says which of the two is none, and what was expected.
+    pub fn new(python: &str, platform: &str) -> Result<Self, TargetError> {
+        let minor = python.strip_prefix("3.").and_then(|minor| minor.parse().ok());
+        let minor = minor.filter(|minor| (2..100).contains(minor));
+        let minor = minor.ok_or_else(|| TargetError::Python(python.to_owned()))?;
+        Ok(Self { minor, platform: platform.parse()? })
+    }
+
+    /// `3.11`
+    #[must_use]
+    pub fn python(&self) -> String {
+        format!("3.{}", self.minor)
+    }
+
+    /// The tags that it takes.
+    #[must_use]
+    pub fn tags(&self) -> Tags {
+        Tags::cpython(self.minor, &self.platform)
+    }
+
+    /// What markers are asked about. The last part of the version is not known beforehand; 0 stands
+    /// for it.
+    #[must_use]
+    pub fn markers(&self) -> MarkerEnvironment {
+        MarkerEnvironment {
+            python_version: self.python(),
+            python_full_version: format!("{}.0", self.python()),
+            machine: self.platform.machine().to_owned(),
+        }
+    }
+}
+
+impl std::fmt::Display for Target {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Python {} on {}", self.python(), self.platform)
+    }
+}
+
+impl LockedPackage {
+    fn read(fields: &Fields<'_>) -> Result<Self, LockError> {
+        fields.only(&["name", "version", "marker", "file"])?;
+        let name = fields.string("name")?;
+        if normalised(name) != name || name.is_empty() {
+            return Err(fields.bad("name", "expected a name normalised as PEP 503 says"));
+        }
+        let version = fields.string("version")?;
+        let version: Version =
+            version.parse().map_err(|e| fields.bad("version", &format!("{e}")))?;
+        let marker = fields.optional("marker")?.map(str::parse::<Marker>).transpose();
+        let marker = marker.map_err(|e| fields.bad("marker", &e.to_string()))?;
+        let mut files = Vec::new();
+        for fields in fields.tables("file", "file")? {
+            fields.only(&["name", "size", "sha256"])?;
+            let file = fields.string("name")?;
+            let wheel: WheelName = file.parse().map_err(|e| fields.bad("name", &format!("{e}")))?;
+            if wheel.name != name || wheel.version != version {
+                let problem = format!("'{file}' is no wheel of {name} {version}");
+                return Err(fields.bad("name", &problem));
+            }
+            files.push(LockedFile {
+                name: file.to_owned(),
+                size: fields.integer("size")?,
+                sha256: fields.sha256("sha256")?.to_owned(),
+            });
+        }
+        if files.is_empty() {
+            return Err(fields.bad("file", "there is none, expected one at least"));
+        }
+        Ok(Self { name: name.to_owned(), version, marker, files })
+    }
+
+    /// By what packages are sorted.
+    fn key(&self) -> (&str, &Version, Option<String>) {
+        (&self.name, &self.version, self.marker.as_ref().map(ToString::to_string))
+    }
+}
+
+impl PythonLock {
+    /// Reads the text of a lock; `file` is for messages.
+    ///
+    /// # Errors
+    /// Names file, line, package and field, and what was expected.
+    pub fn parse(file: &Path, text: &str) -> Result<Self, LockError> {
+        let source = Source { file: file.to_owned(), text };
+        let table = source.parse()?;
+        let fields = source.fields(&table, KIND)?;
+        fields.only(&["version", "kind", "index", "target", "package"])?;
+        let mut targets = Vec::new();
+        for fields in fields.tables("target", "target")? {
+            fields.only(&["python", "platform"])?;
+            let target = Target::new(fields.string("python")?, fields.string("platform")?);
+            targets.push(target.map_err(|e| {
+                let field = if matches!(e, TargetError::Python(_)) { "python" } else { "platform" };
+                fields.bad(field, &e.to_string())
+            })?);
+        }
+        if targets.is_empty() {
+            return Err(fields.bad("target", "there is none, expected one at least"));
+        }
+        let tables = fields.tables("package", "package")?;
+        let packages = tables.iter().map(LockedPackage::read).collect::<Result<Vec<_>, _>>()?;
+        let mut seen = BTreeSet::new();
+        for (package, table) in packages.iter().zip(&tables) {
+            if !seen.insert(package.key()) {
+                return Err(table.bad("name", "it stands in the lock twice"));
+            }
+        }
+        Ok(Self { index: fields.string("index")?.to_owned(), targets, packages })
+    }
+}
+
+/// The text of the lock: the same for the same pins.
+impl std::fmt::Display for PythonLock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = format!("{HEAD}version = {VERSION}\n");
+        write_string(&mut out, "kind", KIND);
+        write_string(&mut out, "index", &self.index);
+        let targets: BTreeSet<_> = self.targets.iter().collect();
+        for target in targets {
+            out.push_str("\n[[target]]\n");
+            write_string(&mut out, "python", &target.python());
+            write_string(&mut out, "platform", &target.platform.to_string());
+        }
+        let mut packages: Vec<_> = self.packages.iter().collect();
+        packages.sort_by_key(|package| package.key());
+        for package in packages {
+            out.push_str("\n[[package]]\n");
+            write_string(&mut out, "name", &package.name);
+            write_string(&mut out, "version", &package.version.to_string());
+            if let Some(marker) = &package.marker {
+                write_string(&mut out, "marker", &marker.to_string());
+            }
+            let files: BTreeSet<_> = package.files.iter().collect();
+            for file in files {
+                out.push_str("[[package.file]]\n");
+                write_string(&mut out, "name", &file.name);
+                let _ = writeln!(out, "size = {}", file.size);
+                write_string(&mut out, "sha256", &file.sha256);
+            }
+        }
+        f.write_str(&out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock() -> PythonLock {
+        let package = |name: &str, version: &str, marker: Option<&str>| LockedPackage {
+            name: name.to_owned(),
+            version: version.parse().unwrap(),
+            marker: marker.map(|m| m.parse().unwrap()),
+            files: vec![LockedFile {
+                name: format!("{}-{version}-py3-none-any.whl", name.replace('-', "_")),
+                size: 12,
+                sha256: "0a".repeat(32),
+            }],
+        };
+        PythonLock {
+            index: "pypi".to_owned(),
+            targets: vec![
+                Target::new("3.9", "manylinux_2_36_x86_64").unwrap(),
+                Target::new("3.11", "musllinux_1_2_aarch64").unwrap(),
+            ],
+            packages: vec![
+                package("a-b", "1.0", Some("python_version < '3.10'")),
+                package("a-b", "2.0", Some("python_version >= '3.10'")),
+                package("c", "1", None),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_lock_reads_back() {
+        let text = lock().to_string();
+        assert_eq!(PythonLock::parse(Path::new("l"), &text), Ok(lock()));
+        let mut turned = lock();
+        turned.packages.reverse();
+        turned.targets.reverse();
+        assert_eq!(turned.to_string(), text);
+        assert!(
+            text.contains("\nmarker = 'python_version < \"3.10\"'\n[[package.file]]\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn errors_name_line_package_and_field() {
+        let text = lock().to_string();
+        let fail = |from: &str, to: &str| {
+            assert!(text.contains(from), "{from}");
+            PythonLock::parse(Path::new("my.lock"), &text.replacen(from, to, 1))
+                .unwrap_err()
+                .to_string()
+        };
+        for (from, to, expected) in [
+            ("index = \"pypi\"\n", "", "my.lock:1: field 'index' is missing, expected a string"),
+            (
+                "python = \"3.9\"",
+                "python = \"2.7\"",
+                "my.lock:7: target: field 'python': '2.7' is no version",
+            ),
+            ("\"manylinux_2_36_x86_64\"", "\"linux\"", "field 'platform': 'linux' is no platform"),
+            (
+                "size = 12\n",
+                "",
+                "package 'a-b': file 'a_b-1.0-py3-none-any.whl': field 'size' is missing",
+            ),
+            (
+                "a_b-1.0-",
+                "a_b-1.1-",
+                "field 'name': 'a_b-1.1-py3-none-any.whl' is no wheel of a-b 1.0",
+            ),
+            ("a_b-1.0-py3-none-any.whl", "a_b-1.0.tar.gz", "no wheel's file name"),
+            (
+                "name = \"c\"",
+                "name = \"C\"",
+                "package 'C': field 'name': expected a name normalised",
+            ),
+            (
+                "version = \"1\"",
+                "version = \"x\"",
+                "package 'c': field 'version': 'x' is not a version",
+            ),
+            ("'python_version < ", "'python_versio < ", "not an environment marker"),
+            ("sha256 = \"0", "sha256 = \"G", "expected 64 lower-case hexadecimal digits"),
+            ("marker", "markers", "field 'markers' is unknown"),
+        ] {
+            let error = fail(from, to);
+            assert!(error.contains(expected), "{error}\nexpected: {expected}");
+        }
+        let twice = text.replace("2.0", "1.0").replace(">=", "<");
+        assert!(
+            PythonLock::parse(Path::new("l"), &twice).unwrap_err().to_string().contains("twice")
+        );
+    }
+}

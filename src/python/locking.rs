@@ -1,0 +1,371 @@
+//! `clutch lock FILE`: from pinned requirements to a lock, by asking the index once which files it
+//! has. Nothing is resolved: what is not in the file is not in the lock.
+
+use std::{cmp::Reverse, collections::BTreeMap};
+
+use rayon::prelude::*;
+
+use super::{
+    lock::{LockedFile, LockedPackage, PythonLock, Target},
+    marker::Marker,
+    requirements_file::{Line, Requirements},
+    version::{Specifiers, Version},
+    wheel_name::{WheelName, sdist_version},
+};
+use crate::builders::{
+    address::Address,
+    fetch::Fetcher,
+    http::HttpError,
+    index::IndexError,
+    simple::{File, SimpleError},
+};
+
+/// How many requests are made at once.
+const REQUESTS: usize = 16;
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockingError {
+    /// The index's address is not known.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// The threads for the requests could not be started.
+    #[error("cannot start threads: {0}")]
+    Threads(String),
+    /// Some requirements cannot be locked: each with its place and the reason.
+    #[error("{}", .0.join("\n"))]
+    Requirements(Vec<String>),
+}
+
+/// Locks requirements for some targets. `warn` takes what the user should know though it is no
+/// error.
+///
+/// # Errors
+/// All requirements that cannot be locked, each with its place in the file.
+pub fn lock(
+    fetcher: &Fetcher,
+    index: &str,
+    requirements: &Requirements,
+    targets: &[Target],
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<PythonLock, LockingError> {
+    requirements.warnings.iter().for_each(|line| warn(line));
+    let pins = pins(&requirements.lines, targets)?;
+    let base = fetcher.indexes().find(index)?.address;
+    let threads = rayon::ThreadPoolBuilder::new().num_threads(REQUESTS).build();
+    let threads = threads.map_err(|e| LockingError::Threads(e.to_string()))?;
+    let (mut packages, mut failed) = (Vec::new(), Vec::new());
+    let results: Vec<_> =
+        threads.install(|| pins.par_iter().map(|pin| pin.lock(fetcher, &base, warn)).collect());
+    for (pin, result) in pins.iter().zip(results) {
+        match result {
+            Ok(package) => packages.push(package),
+            Err(reason) => failed.push(format!("{}: {reason}", pin.place)),
+        }
+    }
+    if failed.is_empty() {
+        Ok(PythonLock { index: index.to_owned(), targets: targets.to_vec(), packages })
+    } else {
+        Err(LockingError::Requirements(failed))
+    }
+}
+
+/// A package in one version, with all that the file says about it.
+struct Pin<'a> {
+    name: &'a str,
+    version: &'a Version,
+    marker: Option<Marker>,
+    sha256: Vec<&'a str>,
+    targets: Vec<&'a Target>,
+    place: String,
+}
+
+/// Brings lines about the same version together, drops those for no target, and refuses two versions
+/// for one target.
+fn pins<'a>(lines: &'a [Line], targets: &'a [Target]) -> Result<Vec<Pin<'a>>, LockingError> {
+    let mut pins: BTreeMap<(&str, Reverse<&Version>), Pin<'_>> = BTreeMap::new();
+    for line in lines {
+        let requirement = &line.requirement;
+        let Some(version) = requirement.pin() else { continue };
+        let holds = |target: &&Target| {
+            let marker = requirement.marker.as_ref();
+            marker.is_none_or(|marker| marker.holds(&target.markers(), &[]))
+        };
+        let fitting: Vec<_> = targets.iter().filter(holds).collect();
+        if fitting.is_empty() {
+            continue;
+        }
+        let everywhere = fitting.len() == targets.len();
+        let marker = requirement.marker.clone().filter(|_| !everywhere);
+        let hashes = line.sha256.iter().map(String::as_str);
+        let key = (&*requirement.name, Reverse(version));
+        if let Some(pin) = pins.get_mut(&key) {
+            pin.marker = match (pin.marker.take(), marker) {
+                (Some(a), Some(b)) => Some(a.or(b)),
+                _ => None,
+            };
+            pin.sha256.extend(hashes);
+            pin.targets.extend(fitting);
+            pin.targets.sort();
+            pin.targets.dedup();
+            continue;
+        }
+        let pin = Pin {
+            name: &requirement.name,
+            version,
+            marker,
+            sha256: hashes.collect(),
+            targets: fitting,
+            place: line.place(),
+        };
+        pins.insert(key, pin);
+    }
+    let all: Vec<_> = pins.into_values().collect();
+    let mut failed = Vec::new();
+    for (n, pin) in all.iter().enumerate() {
+        for other in all[..n].iter().filter(|other| other.name == pin.name) {
+            if let Some(target) = pin.targets.iter().find(|target| other.targets.contains(target)) {
+                failed.push(format!(
+                    "{}: {} {} and {} ({}) are both for {target}",
+                    pin.place, pin.name, pin.version, other.version, other.place
+                ));
+            }
+        }
+    }
+    if failed.is_empty() { Ok(all) } else { Err(LockingError::Requirements(failed)) }
+}
+
+impl Pin<'_> {
+    fn lock(
+        &self,
+        fetcher: &Fetcher,
+        base: &Address,
+        warn: &(dyn Fn(&str) + Sync),
+    ) -> Result<LockedPackage, String> {
+        let listed = fetcher.project(base, self.name).map_err(|e: SimpleError| e.to_string())?;
+        let wheels: Vec<(&File, WheelName)> = listed
+            .iter()
+            .filter_map(|file| Some((file, file.name.parse::<WheelName>().ok()?)))
+            .filter(|(_, wheel)| wheel.name == self.name && wheel.version == *self.version)
+            .collect();
+        let allowed = |file: &File| {
+            let hash = file.sha256.as_deref();
+            self.sha256.is_empty() || hash.is_some_and(|hash| self.sha256.contains(&hash))
+        };
+        let mut chosen: BTreeMap<&str, &File> = BTreeMap::new();
+        for target in &self.targets {
+            let tags = target.tags();
+            let fitting = wheels
+                .iter()
+                .filter(|(file, _)| allowed(file) && is_for_python(file, target))
+                .filter_map(|(file, wheel)| Some((tags.rank(wheel)?, *file)));
+            // the name decides between two that are otherwise equal
+            match fitting.min_by(|a, b| (&a.0, &a.1.name).cmp(&(&b.0, &b.1.name))) {
+                Some((_, file)) => chosen.insert(&file.name, file),
+                None => return Err(self.nothing_fits(&listed, &wheels, target)),
+            };
+        }
+        let mut files = Vec::new();
+        for file in chosen.into_values() {
+            if let Some(reason) = &file.yanked {
+                let why = if reason.is_empty() { "no reason given" } else { reason };
+                warn(&format!("{}: {} was yanked from the index: {why}", self.place, file.name));
+            }
+            files.push(self.pin_file(fetcher, file)?);
+        }
+        let (name, version) = (self.name.to_owned(), self.version.clone());
+        Ok(LockedPackage { name, version, marker: self.marker.clone(), files })
+    }
+
+    fn pin_file(&self, fetcher: &Fetcher, file: &File) -> Result<LockedFile, String> {
+        let sha256 = file.sha256.clone().ok_or_else(|| {
+            format!("the index gives no SHA-256 for {}, so that it cannot be pinned", file.name)
+        })?;
+        let size = match file.size {
+            Some(size) => size,
+            None => {
+                let size = fetcher.http().and_then(|http| http.size(&file.address));
+                size.map_err(|e: HttpError| e.to_string())?
+            }
+        };
+        Ok(LockedFile { name: file.name.clone(), size, sha256 })
+    }
+
+    /// Why no wheel was found for a target.
+    fn nothing_fits(
+        &self,
+        listed: &[File],
+        wheels: &[(&File, WheelName)],
+        target: &Target,
+    ) -> String {
+        let what = format!("{} {}", self.name, self.version);
+        if !wheels.is_empty() {
+            let with_hash = wheels.iter().filter(|(file, _)| {
+                file.sha256.as_deref().is_some_and(|hash| self.sha256.contains(&hash))
+            });
+            let names: Vec<_> = wheels.iter().map(|(file, _)| &*file.name).take(8).collect();
+            let but = match (self.sha256.is_empty(), with_hash.count()) {
+                (false, 0) => "none has a hash that the line allows",
+                (false, _) => "none of those whose hash the line allows fits",
+                (true, _) => "none fits",
+            };
+            return format!(
+                "{what} has {} wheels, but {but} {target} (they are: {}{})",
+                wheels.len(),
+                names.join(", "),
+                if names.len() < wheels.len() { ", ..." } else { "" }
+            );
+        }
+        let is_sdist =
+            |file: &&File| sdist_version(&file.name, self.name).as_ref() == Some(self.version);
+        if let Some(sdist) = listed.iter().find(is_sdist) {
+            return format!(
+                "{what} has no wheel, only the source distribution {}; build a wheel of it and give \
+                 the environment that",
+                sdist.name
+            );
+        }
+        let mut versions: Vec<Version> = listed
+            .iter()
+            .filter_map(|file| file.name.parse::<WheelName>().ok())
+            .map(|wheel| wheel.version)
+            .collect();
+        versions.sort();
+        versions.dedup();
+        let newest: Vec<_> = versions.iter().rev().take(5).map(ToString::to_string).collect();
+        format!("the index has no {what}; its newest versions are: {}", newest.join(", "))
+    }
+}
+
+/// Whether a file is for a version of Python. The last part of the version is not known, so that it
+/// is if it is for any.
+fn is_for_python(file: &File, target: &Target) -> bool {
+    // what is no specifier is passed over, as installers do
+    let Some(Ok(asked)) = file.requires_python.as_ref().map(|text| text.parse::<Specifiers>())
+    else {
+        return true;
+    };
+    ["0", "999"].iter().any(|patch| {
+        let version = format!("{}.{patch}", target.python()).parse();
+        version.is_ok_and(|version| asked.contains(&version))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clutch_store_tests::index::Index;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::{
+        builders::{fetch::FetchSettings, http::HttpSettings, index::Environment},
+        python::requirements_file,
+    };
+
+    const X86: &str = "manylinux_2_36_x86_64";
+
+    fn targets(pythons: &[&str]) -> Vec<Target> {
+        pythons.iter().map(|python| Target::new(python, X86).unwrap()).collect()
+    }
+
+    fn lock_text(index: &Index, text: &str, pythons: &[&str]) -> Result<String, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("requirements.txt");
+        fs_err::write(&file, text).unwrap();
+        let requirements = requirements_file::read(&file).map_err(|e| e.to_string())?;
+        let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
+        let fetcher = Fetcher::new(FetchSettings {
+            indexes: [("pypi".to_owned(), index.simple())].into(),
+            environment,
+            http: HttpSettings::default(),
+            partial: None,
+        });
+        let warned = std::sync::Mutex::new(String::new());
+        let warn = |line: &str| warned.lock().unwrap().push_str(line);
+        let lock = lock(&fetcher, "pypi", &requirements, &targets(pythons), &warn)
+            .map_err(|e| e.to_string().replace(&*dir.path().to_string_lossy(), ""))?;
+        let read = PythonLock::parse("l".as_ref(), &lock.to_string());
+        assert_eq!(read.unwrap().to_string(), lock.to_string());
+        let names = lock.packages.iter().flat_map(|p| {
+            let marker = p.marker.as_ref().map(|m| format!("[{m}]"));
+            marker.into_iter().chain(p.files.iter().map(|f| f.name.clone()))
+        });
+        Ok(format!("{}{}", names.collect::<Vec<_>>().join(" "), warned.lock().unwrap()))
+    }
+
+    fn index() -> Index {
+        let index = Index::new();
+        for file in [
+            "a_b-1.0-cp311-cp311-manylinux_2_17_x86_64.whl",
+            "a_b-1.0-cp313-cp313-manylinux_2_17_x86_64.whl",
+            "a_b-1.0-cp311-cp311-manylinux_2_17_aarch64.whl",
+            "a_b-1.0-cp311-cp311-win_amd64.whl",
+            "a_b-1.0.tar.gz",
+            "a_b-0.9-py3-none-any.whl",
+        ] {
+            index.release("a-b", file, file, Value::Null);
+        }
+        index.release("pure", "pure-1-py3-none-any.whl", "1", json!({"yanked": "broken"}));
+        index.release("pure", "pure-2-py3-none-any.whl", "2", json!({"requires-python": ">=3.12"}));
+        index.release("new", "new-2-py3-none-any.whl", "2", json!({"requires-python": ">=3.12"}));
+        index.release("source", "source-1.0.tar.gz", "s", Value::Null);
+        index
+    }
+
+    #[test]
+    fn the_best_wheel_of_each_target_is_locked() {
+        let index = index();
+        let one = lock_text(&index, "A.B==1", &["3.11"]).unwrap();
+        assert_eq!(one, "a_b-1.0-cp311-cp311-manylinux_2_17_x86_64.whl");
+        let two = lock_text(&index, "a-b==1.0", &["3.13", "3.11"]).unwrap();
+        assert_eq!(two.split(' ').count(), 2);
+        let pure = lock_text(&index, "pure==1", &["3.11", "3.12"]).unwrap();
+        assert!(pure.contains("pure-1-py3") && pure.contains("yanked from the index: broken"));
+        index.only_html();
+        assert_eq!(lock_text(&index, "a-b==1.0", &["3.11"]).unwrap(), one);
+    }
+
+    #[test]
+    fn markers_are_evaluated_and_kept_where_they_differ() {
+        let index = index();
+        let text = "pure==1 ; python_version < '3.12'\npure==2 ; python_version >= '3.12'\n\
+                    source==1.0 ; sys_platform == 'win32'\n";
+        assert_eq!(lock_text(&index, text, &["3.13"]).unwrap(), "pure-2-py3-none-any.whl");
+        let both = lock_text(&index, text, &["3.11", "3.13"]).unwrap();
+        assert!(both.contains("[python_version < \"3.12\"] pure-1-"), "{both}");
+        assert!(both.contains("[python_version >= \"3.12\"] pure-2-"), "{both}");
+        let error = lock_text(&index, "pure==1\npure==2 ; python_version > '3'", &["3.13"]);
+        let error = error.unwrap_err();
+        assert!(error.contains("are both for Python 3.13 on manylinux_2_36_x86_64"), "{error}");
+        assert!(error.contains("txt:1") && error.contains("txt:2"), "{error}");
+    }
+
+    #[test]
+    fn hashes_limit_the_choice() {
+        let index = index();
+        let sha256 = |file: &str| clutch_store_tests::index::sha256(file.as_bytes());
+        let file = "a_b-1.0-cp311-cp311-manylinux_2_17_x86_64.whl";
+        let text = format!("a-b==1.0 --hash=sha256:{}", sha256(file));
+        assert_eq!(lock_text(&index, &text, &["3.11"]).unwrap(), file);
+        let fails = lock_text(&index, &text, &["3.13"]).unwrap_err();
+        assert!(fails.contains("none of those whose hash the line allows fits"), "{fails}");
+        let text = format!("a-b==1.0 --hash=sha256:{}", sha256("x"));
+        let fails = lock_text(&index, &text, &["3.11"]).unwrap_err();
+        assert!(fails.contains("none has a hash that the line allows"), "{fails}");
+    }
+
+    #[test]
+    fn every_line_that_fails_is_named() {
+        let text = "a-b==1.0\nsource==1.0\npure==7\nnone==1\nnew==2 ; os_name == 'posix'\n";
+        let error = lock_text(&index(), text, &["3.10"]).unwrap_err();
+        for expected in [
+            "txt:1: a-b 1.0 has 4 wheels, but none fits Python 3.10 on manylinux_2_36_x86_64",
+            "txt:2: source 1.0 has no wheel, only the source distribution source-1.0.tar.gz",
+            "txt:3: the index has no pure 7; its newest versions are: 2, 1",
+            "has no project 'none'",
+            "txt:5: new 2 has 1 wheels, but none fits",
+        ] {
+            assert!(error.contains(expected), "{error}\nexpected: {expected}");
+        }
+    }
+}
