@@ -42,6 +42,9 @@ pub enum ElfError {
     /// A text occurs, but no instruction or relocation that uses it was found.
     #[error("no use of the text '{0}' was found")]
     Unused(String),
+    /// A program at a fixed address refers to its texts in ways that are not followed.
+    #[error("texts of a program at a fixed address cannot move")]
+    FixedAddress,
     /// There is no place for more text.
     #[error(
         "no room for {0} bytes: no read-only segment ends before its page does, and no header can become a new one"

@@ -31,7 +31,7 @@ impl Image {
     /// does not fit is noticed; where there is no room.
     pub fn repoint(&mut self, texts: &[(&str, &str)]) -> Result<Vec<usize>, ElfError> {
         if self.is_at_fixed_address() {
-            return Err(ElfError::Malformed("texts of a program at a fixed address cannot move"));
+            return Err(ElfError::FixedAddress);
         }
         // old address -> which text
         let mut places = BTreeMap::new();

@@ -75,6 +75,23 @@ const LIBRARIES: &[Library] = &[
     },
 ];
 
+/// The shell that programs, and the C library for them, start with commands as text.
+const SHELL: &str = "/bin/sh";
+
+/// Points a program or library that starts a shell at the prefix's; false where it starts none.
+pub(super) fn replace_shell(image: &mut Image, prefix: &str) -> Result<bool, ElfError> {
+    let mut changed = image.clone();
+    match changed.repoint(&[(SHELL, &format!("{prefix}/bin/sh"))]) {
+        Ok(_) => {
+            *image = changed;
+            Ok(true)
+        }
+        // many have no such text, and in others it is part of a message
+        Err(ElfError::Missing(_) | ElfError::Unused(_) | ElfError::FixedAddress) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Changes the host's paths in a library that has some; false where it has none.
 ///
 /// # Errors

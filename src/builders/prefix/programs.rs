@@ -22,11 +22,20 @@ use crate::{
 /// The dynamic linker, from the prefix.
 const LINKER: &str = "lib/ld-linux-x86-64.so.2";
 
+/// What the prefix has that its files refer to.
+struct Prefix<'a> {
+    /// Its logical path.
+    path: &'a str,
+    has_linker: bool,
+    has_shell: bool,
+}
+
 /// Programs start the prefix's dynamic linker, which reads the prefix's cache of libraries; scripts
-/// start the prefix's programs.
-pub(super) fn relocate(task: &Task<'_>, out: &Path, prefix: &str) -> Result<(), TaskError> {
+/// and commands start the prefix's programs.
+pub(super) fn relocate(task: &Task<'_>, out: &Path, path: &str) -> Result<(), TaskError> {
+    let has = |place: &str| fs::metadata(out.join(place)).is_ok_and(|found| found.is_file());
+    let prefix = Prefix { path, has_linker: has(LINKER), has_shell: has("bin/sh") };
     let files = super::walk(out)?;
-    let has_linker = out.join(LINKER).is_file();
     files.par_iter().filter(|(_, kind)| kind.is_file()).try_for_each(|(path, _)| {
         if (task.cancelled)() {
             return Err(TaskError::Cancelled);
@@ -34,9 +43,9 @@ pub(super) fn relocate(task: &Task<'_>, out: &Path, prefix: &str) -> Result<(), 
         let new = match head(path)? {
             bytes if elf::is_elf(&bytes) => {
                 let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", path.display()));
-                edit(fs::read(path)?, prefix, has_linker).map_err(failed)?
+                edit(fs::read(path)?, &prefix).map_err(failed)?
             }
-            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, out, prefix),
+            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, out, prefix.path),
             _ => None,
         };
         match new {
@@ -44,10 +53,9 @@ pub(super) fn relocate(task: &Task<'_>, out: &Path, prefix: &str) -> Result<(), 
             None => Ok(()),
         }
     })?;
-    let libraries = libraries(out, prefix)?;
-    if has_linker {
+    if prefix.has_linker {
         fs::create_dir_all(out.join("etc"))?;
-        fs::write(out.join("etc/ld.so.cache"), loader_cache::write(&libraries))?;
+        fs::write(out.join("etc/ld.so.cache"), loader_cache::write(&libraries(out, path)?))?;
     }
     Ok(())
 }
@@ -59,17 +67,20 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// A program or library that needs a change.
-fn edit(bytes: Vec<u8>, prefix: &str, has_linker: bool) -> Result<Option<Vec<u8>>, ElfError> {
+fn edit(bytes: Vec<u8>, prefix: &Prefix<'_>) -> Result<Option<Vec<u8>>, ElfError> {
     // 32-bit code and the like is data here
     let Ok(mut image) = Image::parse(bytes) else { return Ok(None) };
-    let mut changed = host_paths::replace(&mut image, prefix)?;
+    let mut changed = host_paths::replace(&mut image, prefix.path)?;
+    if prefix.has_shell {
+        changed |= host_paths::replace_shell(&mut image, prefix.path)?;
+    }
     if image.interpreter()?.is_some() {
-        if !has_linker {
+        if !prefix.has_linker {
             return Err(ElfError::Malformed(
                 "a program needs a dynamic linker: add libc6 to the packages",
             ));
         }
-        image.set_interpreter(&format!("{prefix}/{LINKER}"))?;
+        image.set_interpreter(&format!("{}/{LINKER}", prefix.path))?;
         changed = true;
     }
     Ok(changed.then(|| image.into_bytes()))

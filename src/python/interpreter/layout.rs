@@ -20,7 +20,8 @@ Error=This interpreter is in a store, which never changes.
 pub(super) fn is_wanted(place: &str, minor: u32) -> bool {
     let name = format!("python3.{minor}");
     if let Some(program) = place.strip_prefix("bin/") {
-        return program == name;
+        // the shell of `os.system` and `subprocess`
+        return program == name || matches!(program, "sh" | "dash");
     }
     let Some(rest) = place.strip_prefix(&format!("lib/{name}/")) else {
         // static and development libraries
@@ -78,6 +79,7 @@ mod tests {
     fn only_the_interpreter_is_wanted() {
         for place in [
             "bin/python3.11",
+            "bin/sh",
             "lib/python3.11/os.py",
             "lib/python3.11/lib-dynload/_ssl.cpython-311-x86_64-linux-gnu.so",
             "lib/python3.11/configparser.py",

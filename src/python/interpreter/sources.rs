@@ -153,7 +153,7 @@ const EDITS: &[Edit] = &[
             "",
         ),
     },
-    // the prefix's own libraries and translations, not the host's
+    // the prefix's own libraries, shell and translations, not the host's
     Edit {
         file: "ctypes/util.py",
         releases: BOTH,
@@ -162,6 +162,11 @@ const EDITS: &[Edit] = &[
             "        def _findLib_ld(name):",
             PREFIX_LIBRARY,
         ),
+    },
+    Edit {
+        file: "subprocess.py",
+        releases: BOTH,
+        change: Replace("else '/bin/sh')", "else sys.base_prefix + '/bin/sh')"),
     },
     Edit {
         file: "gettext.py",
