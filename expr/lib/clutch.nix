@@ -1,13 +1,30 @@
-# What `import <clutch>` gives.
+# What `import <clutch>` gives, for the system that the evaluation is for (`--system`);
+# `forSystem "x86_64-linux"` gives it for that one.
+#
+#   fetch        a file from outside, known by its hash
+#   unpack       an archive as a folder
+#   text         a file out of a text
+#   derivation   what a shell script makes, in a sandbox that holds its inputs and nothing else
+#   shell        the shell and the tools that these scripts have
+#   debian       packages of a lock; `debian.prefix` makes a prefix of them that runs anywhere
+#   python       interpreters, environments and programs
 let
-  fetch = import ./fetch.nix;
-  interpreter = import ./python/interpreter.nix { inherit fetch; };
-in
-{
-  inherit fetch;
+  forSystem = system:
+    let
+      fetch = import ./fetch.nix;
+      debian = import ./debian.nix { inherit fetch system; };
+      shell = import ./shell.nix { inherit debian; };
+      interpreters = import ./python/interpreter.nix { inherit debian; };
+    in
+    {
+      inherit system forSystem fetch debian shell;
 
-  python = import ./python/environment.nix { inherit fetch; interpreters = interpreter; } // {
-    # The interpreters by their version: `interpreter."3.11"`.
-    inherit interpreter;
-  };
-}
+      inherit (import ./files.nix) text unpack;
+      derivation = import ./derivation.nix { inherit system shell; };
+
+      python =
+        import ./python/environment.nix { inherit fetch; interpreters = interpreters.interpreter; }
+        // interpreters;
+    };
+in
+forSystem (builtins.currentSystem or "x86_64-linux")

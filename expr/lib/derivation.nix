@@ -1,0 +1,43 @@
+# What a shell script makes.
+#
+#   clutch.derivation {
+#     name = "greeting";
+#     outputs = [ "out" "doc" ];
+#     inputs = [ tool ];
+#     word = "hello";
+#     script = ''
+#       mkdir -p $out/bin $doc
+#       tool --word "$word" > $doc/greeting.txt
+#     '';
+#   }
+#
+#   name      of the result
+#   script    run by bash; it stops at the first command that fails. It sees its inputs and nothing
+#             else: no network, no file of the host, not even /bin/sh. It starts in an empty folder
+#   outputs   what it makes: each is a variable that holds the path to write to
+#   inputs    derivations whose `bin` folders are in PATH, in front of the shell's own
+#   meta      kept beside the result, not part of it: `mainProgram` is what `clutch run` starts
+#   system    default: what the library is for
+#   ...       everything else is in the script's environment
+{ system, shell }:
+{ name
+, script
+, outputs ? [ "out" ]
+, inputs ? [ ]
+, meta ? { }
+, ...
+}@arguments:
+let
+  own = removeAttrs arguments [ "inputs" "meta" ];
+in
+derivation ({
+  inherit system outputs;
+  builder = "${shell}/bin/bash";
+  args = [ "-euo" "pipefail" "-c" ". \"$scriptPath\"" name ];
+  PATH = builtins.concatStringsSep ":" (map (input: "${input}/bin") (inputs ++ [ shell ]));
+} // own // {
+  # a file, since a variable holds no more than 128 KiB
+  passAsFile = own.passAsFile or [ ] ++ [ "script" ];
+}) // {
+  inherit meta;
+}

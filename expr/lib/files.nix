@@ -1,0 +1,34 @@
+# Files and folders that the binary itself makes.
+{
+  # A file with that text, or a folder with it at `destination`.
+  #
+  #   clutch.text { name = "greet"; text = "..."; executable = true; destination = "bin/greet"; }
+  text =
+    { name
+    , text
+    , executable ? false
+    , destination ? ""
+    }:
+    derivation {
+      inherit name text executable destination;
+      system = "builtin";
+      builder = "builtin:text";
+    };
+
+  # An archive as a folder.
+  #
+  #   src      the archive: zip, tar (gz, xz, zst, bz2) or deb
+  #   format   "zip", "tar" or "deb", where the first bytes do not say it
+  #   strip    how many folders to drop in front of every name; "auto" drops the one that holds all
+  unpack =
+    { name
+    , src
+    , format ? ""
+    , strip ? "auto"
+    }:
+    derivation {
+      inherit name src format strip;
+      system = "builtin";
+      builder = "builtin:unpack";
+    };
+}

@@ -1,0 +1,13 @@
+# The shell and the tools that scripts of derivations have: bash and dash (as `sh`), coreutils, sed,
+# grep, awk (mawk), find, xargs, diff, cmp, patch, tar, gzip, bzip2, xz. One prefix, in the closure of
+# whatever refers to it: `#!${clutch.shell}/bin/sh`.
+#
+# Write the lock anew with `clutch lock --debian` and the packages named in it.
+{ debian }:
+debian.prefix {
+  name = "shell";
+  packages = ./debian/shell.lock;
+  links."bin/awk" = "mawk";
+} // {
+  meta.mainProgram = "bash";
+}
