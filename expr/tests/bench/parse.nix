@@ -1,0 +1,2 @@
+# 4 MB of source, of which little is evaluated
+(import ./large.nix).f17 1

@@ -1,0 +1,1 @@
+builtins.fetchTree { url = "http://127.0.0.1/"; }

@@ -1,0 +1,1 @@
+builtins.match "a{100000}{10}" "a"

@@ -1,0 +1,1 @@
+builtins.path { path = /tmp; what = 1; }

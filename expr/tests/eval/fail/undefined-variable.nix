@@ -1,0 +1,1 @@
+let lenght = 1; in length

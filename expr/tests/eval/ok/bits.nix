@@ -1,0 +1,1 @@
+[ (builtins.bitAnd 12 10) (builtins.bitOr 12 10) (builtins.bitXor 12 10) (builtins.bitAnd (-1) 255) (builtins.bitXor (-1) 0) (builtins.bitOr 9223372036854775807 (-1)) (builtins.ceil 1.2) (builtins.ceil (-1.2)) (builtins.floor 1.8) (builtins.floor (-1.2)) (builtins.ceil 3) (builtins.floor 1.0e15) (builtins.floor (-0.5)) (builtins.ceil (-0.5)) ]

@@ -1,0 +1,3 @@
+/* block */ [ # line
+1 /* in * / line */ 2 # end
+/**/ 3 /** doc */ ]

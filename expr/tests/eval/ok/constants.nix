@@ -1,0 +1,1 @@
+[ builtins.true builtins.false builtins.null true false null builtins.langVersion (builtins.isString builtins.nixVersion) (builtins.compareVersions builtins.nixVersion "2.34" >= 0) (builtins.typeOf builtins.builtins) (builtins.isString builtins.storeDir) (builtins.isList builtins.nixPath) (builtins ? currentTime) ]

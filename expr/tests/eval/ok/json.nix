@@ -1,0 +1,6 @@
+let r = s: builtins.fromJSON s; in [
+  (r "1") (r "-0") (r "1.5") (r "1e3") (r "true") (r "null") (r ''"a\u00e9\n\ud83d\ude00"'') (r "[]") (r "{}") (r ''{"a":[1,{"b":null}],"a":2,"c d":3}'') (r " [ 1 , 2 ] ") (r "9223372036854775807") (r "-9223372036854775808") (r "18446744073709551616") (r "-9223372036854775809") (r "1E-2") (r "0.1e1") (r ''{"":1}'')
+  (builtins.toJSON 1) (builtins.toJSON 1.0) (builtins.toJSON 0.1) (builtins.toJSON 1.0e20) (builtins.toJSON 1.0e-7) (builtins.toJSON 123456789012345678) (builtins.toJSON 100000000000000.0) (builtins.toJSON true) (builtins.toJSON null) (builtins.toJSON "a\"b\\c\n\t\r/é") (builtins.toJSON [ 1 [ ] { } ]) (builtins.toJSON { b = 1; a = [ "x" ]; "c\"" = null; })
+  (builtins.toJSON { outPath = "p"; x = throw "unused"; }) (builtins.toJSON { __toString = s: "t"; }) (builtins.toJSON { outPath = { a = 1; }; }) (builtins.toJSON [ { outPath = [ 1 2 ]; } ]) (builtins.toJSON 3.14159) (builtins.toJSON (1.0 / 3)) (builtins.toJSON (-0.0)) (builtins.toJSON 1.5e300) (builtins.toJSON 2.5e-300) (builtins.toJSON 9007199254740993.0) (builtins.toJSON 0.0001) (builtins.toJSON 123456.7)
+  (builtins.fromJSON (builtins.toJSON { a = [ 1 2.5 "x" null true { b = { }; } ]; }))
+]

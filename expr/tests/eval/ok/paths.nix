@@ -1,0 +1,1 @@
+[ /a/b/../c /. /a/./b (/a + "/b") (/a + "b") (toString /a/../b) "${toString /x}" (/a/b == /a/./b) (builtins.isPath /a) /a+b-c_d.e (toString (/. + "a")) (toString (/a + "/../b")) (builtins.typeOf (/a + "b")) (builtins.toPath "/a/b") (builtins.stringLength (toString ./.) > 0) (let x = "y"; in toString /a/${x}/c) (toString /a/${"b"}c/d) ]

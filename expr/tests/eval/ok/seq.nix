@@ -1,0 +1,1 @@
+[ (builtins.seq 1 2) (builtins.seq { a = throw "lazy"; } 2) (builtins.deepSeq { a = [ 1 ]; } 3) (builtins.tryEval (builtins.seq (throw "a") 1)) (builtins.tryEval (builtins.deepSeq { a = throw "b"; } 1)) (builtins.deepSeq (let x = { inherit x; }; in x) "cyclic") ]

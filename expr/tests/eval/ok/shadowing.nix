@@ -1,0 +1,1 @@
+let true = 0; x = 1; map = f: l: "mine"; in [ true (let x = 2; in x) (x: x) 3 (with { x = 9; }; x) (map 1 2) (let __sub = a: b: "sub"; in 5 - 3) (let __lessThan = a: b: "less"; in 1 < 2) (let __mul = a: b: "mul"; __div = a: b: "div"; in [ (1 * 2) (4 / 2) ]) ]

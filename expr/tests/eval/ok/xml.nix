@@ -1,0 +1,1 @@
+builtins.toXML [ 1 1.5 true null "a<b>&\"'\n" [ ] { } { b = 1; "a&" = [ "x" ]; } (x: x) ({ a, b ? 1, ... }: a) ({ z, a }@args: a) builtins.add (builtins.add 1) /p { type = "derivation"; drvPath = "/d.drv"; outPath = "/o"; x = 1; } { type = "derivation"; drvPath = "/d.drv"; outPath = "/o"; x = 1; } { type = "derivation"; } ]

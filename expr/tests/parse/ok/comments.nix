@@ -1,0 +1,3 @@
+with { };
+# first
+/* second */ a /* third */ b # last

@@ -1,0 +1,2 @@
+with { };
+if a then b else if c then d else e

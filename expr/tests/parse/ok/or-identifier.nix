@@ -1,0 +1,2 @@
+with { };
+{ or = 1; a = x.or or 2; }

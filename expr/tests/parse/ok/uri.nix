@@ -1,0 +1,2 @@
+with { };
+[ http://example.org/a?b=c x:y mailto:a@b ]

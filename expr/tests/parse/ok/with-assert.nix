@@ -1,0 +1,2 @@
+with { };
+with a; assert b; with c; d
