@@ -82,7 +82,7 @@ impl Regex {
             && let Some(regex) = self.whole.get_or_init(|| self.build(true))
         {
             let input = Input::new(text).anchored(Anchored::Yes);
-            return Ok(self.run(regex, input, groups).is_some());
+            return Ok(self.run(regex, &input, groups).is_some());
         }
         let program = self.program();
         let mut walk = Walk::new(program, text, true);
@@ -122,16 +122,16 @@ impl Regex {
     fn run(
         &self,
         regex: &meta::Regex,
-        input: Input<'_>,
+        input: &Input<'_>,
         groups: &mut Vec<Option<Span>>,
     ) -> Option<Span> {
         groups.clear();
         if self.parsed.groups == 0 {
-            let found = regex.search(&input)?;
+            let found = regex.search(input)?;
             return Some((found.start(), found.end()));
         }
         let mut captures = regex.create_captures();
-        regex.search_captures(&input, &mut captures);
+        regex.search_captures(input, &mut captures);
         take_groups(&captures, groups)
     }
 }
@@ -287,7 +287,7 @@ mod tests {
             let mut slow = Vec::new();
             if regex.parsed.traits.whole_is_first && let Some(automaton) = regex.build(true) {
                 let input = Input::new(text).anchored(Anchored::Yes);
-                let matched = regex.run(&automaton, input, &mut fast).is_some();
+                let matched = regex.run(&automaton, &input, &mut fast).is_some();
                 let mut walk = Walk::new(regex.program(), text, true);
                 prop_assert_eq!(walk.run(0, false).unwrap().is_some(), matched);
                 if matched {
@@ -296,7 +296,7 @@ mod tests {
                 }
             }
             if regex.parsed.traits.search_is_first && let Some(automaton) = regex.build(false) {
-                let found = regex.run(&automaton, Input::new(text), &mut fast);
+                let found = regex.run(&automaton, &Input::new(text), &mut fast);
                 let mut walk = Walk::new(regex.program(), text, false);
                 let first = (0..=text.len())
                     .find_map(|at| walk.run(at, false).unwrap().map(|end| (at, end)));
