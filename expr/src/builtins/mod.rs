@@ -39,19 +39,46 @@
 
 mod arithmetic;
 mod attributes;
+mod bits;
 mod constants;
+mod context;
 mod control;
+mod documents;
+mod fetch;
+mod files;
+mod flakes;
+mod hash;
+mod json;
 mod lists;
+mod regex;
+mod replace;
+mod store;
 mod strings;
 mod types;
+mod versions;
+mod xml;
 
 use crate::{error::Result, eval::Interpreter, value::Value};
 
 pub(crate) use constants::install;
+pub use xml::XmlOptions;
 
 /// The tables of all files here.
 const TABLES: &[&[Builtin]] = &[
     arithmetic::TABLE,
+    bits::TABLE,
+    context::TABLE,
+    documents::TABLE,
+    fetch::TABLE,
+    files::TABLE,
+    flakes::TABLE,
+    hash::TABLE,
+    json::TABLE,
+    regex::TABLE,
+    replace::TABLE,
+    store::TABLE,
+    versions::TABLE,
+    xml::TABLE,
     attributes::TABLE,
     control::TABLE,
     lists::TABLE,

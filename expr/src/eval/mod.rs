@@ -40,6 +40,8 @@ pub struct Options {
     pub pipe_operators: bool,
     /// Whether `builtins.traceVerbose` traces.
     pub trace_verbose: bool,
+    /// Whether `fromTOML` takes dates and times.
+    pub toml_timestamps: bool,
     /// The size of the evaluator's stack in bytes; the memory is used only when it is needed.
     pub stack_size: usize,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             max_call_depth: 10_000,
             pipe_operators: false,
             trace_verbose: false,
+            toml_timestamps: false,
             stack_size: 1 << 30,
         }
     }
@@ -96,6 +99,7 @@ pub struct Interpreter<'a> {
     pub stats: Stats,
     /// Where the builtin that runs was called; it is to be read before anything is evaluated.
     pub site: Span,
+    pub(crate) regexes: crate::ere::Cache,
     pub(crate) code: Vec<&'a Expr<'a>>,
     pub(crate) functions: Vec<&'a Function<'a>>,
     pub(crate) globals: Globals<'a>,
@@ -150,6 +154,7 @@ impl<'a> Interpreter<'a> {
             options,
             stats: Stats::default(),
             site: Span::NONE,
+            regexes: crate::ere::Cache::default(),
             code: Vec::new(),
             functions: Vec::new(),
             globals: Globals::default(),

@@ -1,0 +1,196 @@
+//! String contexts: `hasContext`, `getContext`, `appendContext` and those that discard.
+
+use super::Builtin;
+use crate::{
+    error::{Error, Kind, Result},
+    eval::{Coercion, Interpreter},
+    source::Span,
+    symbol::{Symbol, known},
+    value::{Attrs, AttrsBuilder, Context, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("__hasContext", 1, has_context),
+    Builtin::new("__getContext", 1, get_context),
+    Builtin::new("__appendContext", 2, append_context),
+    Builtin::new("__unsafeDiscardStringContext", 1, discard_all),
+    Builtin::new("__unsafeDiscardOutputDependency", 1, discard_deep),
+    Builtin::new("__addDrvOutputDependencies", 1, add_deep),
+];
+
+fn has_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    Ok(Value::Bool(!it.string(args[0])?.context().is_empty()))
+}
+
+/// What is known of one path in a context.
+#[derive(Default)]
+struct Entry {
+    path: bool,
+    all_outputs: bool,
+    outputs: Vec<Symbol>,
+}
+
+fn get_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.string(args[0])?;
+    let mut entries: Vec<(Symbol, Entry)> = Vec::new();
+    for element in text.context() {
+        let (Context::Opaque(path) | Context::DrvDeep(path) | Context::Built { drv: path, .. }) =
+            *element;
+        let at = entries.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
+            entries.push((path, Entry::default()));
+            entries.len() - 1
+        });
+        let entry = &mut entries[at].1;
+        match *element {
+            Context::Opaque(_) => entry.path = true,
+            Context::DrvDeep(_) => entry.all_outputs = true,
+            Context::Built { output, .. } => entry.outputs.push(output),
+        }
+    }
+    let mut attrs = AttrsBuilder::with_capacity(entries.len());
+    for (path, mut entry) in entries {
+        let mut info = AttrsBuilder::with_capacity(3);
+        if entry.path {
+            info.push(known::path, Value::Bool(true));
+        }
+        if entry.all_outputs {
+            info.push(known::all_outputs, Value::Bool(true));
+        }
+        if !entry.outputs.is_empty() {
+            entry.outputs.sort_by_key(|output| it.symbols.bytes(*output));
+            let outputs: Vec<_> = entry
+                .outputs
+                .iter()
+                .map(|output| Value::String(it.symbols.string(*output)))
+                .collect();
+            info.push(known::outputs, it.new_list(&outputs));
+        }
+        attrs.push(path, Value::Attrs(info.build(it.arena)));
+    }
+    Ok(Value::Attrs(attrs.build(it.arena)))
+}
+
+fn append_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.string(args[0])?;
+    let attrs = it.attrs(args[1])?;
+    let mut context = text.context().to_vec();
+    for (key, slot) in it.sorted_attrs(attrs) {
+        let at = Span::new(key.at, key.at);
+        let name = it.symbols.show(key.symbol);
+        if !is_store_path(it, &name) {
+            let message = format!("context key '{name}' is not a store path");
+            return Err(Error::new(Kind::Eval, at, message));
+        }
+        let info = it.force(slot)?;
+        let info = it.as_attrs(info).map_err(|error| error.at(at))?;
+        append_entry(it, key.symbol, &name, info, &mut context).map_err(|error| error.at(at))?;
+    }
+    Ok(it.text_with(text.bytes(), &context))
+}
+
+fn append_entry<'a>(
+    it: &mut Interpreter<'a>,
+    path: Symbol,
+    name: &str,
+    info: &'a Attrs<'a>,
+    context: &mut Vec<Context>,
+) -> Result<()> {
+    let is_derivation = name.ends_with(".drv");
+    let refuse = |what: &str| {
+        let message = format!(
+            "tried to add {what} context of {name}, which is not a derivation, to a string"
+        );
+        Err(Error::new(Kind::Eval, Span::NONE, message))
+    };
+    if let Some(slot) = info.get(known::path)
+        && it.bool(share(slot))?
+    {
+        context.push(Context::Opaque(path));
+    }
+    if let Some(slot) = info.get(known::all_outputs)
+        && it.bool(share(slot))?
+    {
+        if !is_derivation {
+            return refuse("all-outputs");
+        }
+        context.push(Context::DrvDeep(path));
+    }
+    if let Some(slot) = info.get(known::outputs) {
+        let outputs = it.list(share(slot))?;
+        if !outputs.is_empty() && !is_derivation {
+            return refuse("derivation output");
+        }
+        for slot in outputs.items {
+            let output = it.plain_string(share(slot))?;
+            let output = it.symbols.intern(output.bytes());
+            context.push(Context::Built { drv: path, output });
+        }
+    }
+    Ok(())
+}
+
+/// Whether a text is the path of a store object itself: the store, 32 characters, a name.
+pub(super) fn is_store_path(it: &Interpreter<'_>, text: &str) -> bool {
+    let Some(base) = text.strip_prefix(it.host.store_dir()).and_then(|rest| rest.strip_prefix('/'))
+    else {
+        return false;
+    };
+    let is_name = |name: &[u8]| {
+        (1..=211).contains(&name.len())
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || b"+-._?=".contains(b))
+    };
+    match base.as_bytes().split_at_checked(32) {
+        Some((digest, [b'-', name @ ..])) => {
+            digest.iter().all(|b| crate::hash::NIX32.contains(b)) && is_name(name)
+        }
+        _ => false,
+    }
+}
+
+fn discard_all<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    Ok(it.text_with(text.bytes(), &[]))
+}
+
+fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    let context: Vec<_> = text
+        .context()
+        .iter()
+        .map(|element| match *element {
+            Context::DrvDeep(path) => Context::Opaque(path),
+            other => other,
+        })
+        .collect();
+    Ok(it.text_with(text.bytes(), &context))
+}
+
+fn add_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    let [element] = text.context() else {
+        let message = format!(
+            "context of string '{}' must have exactly one element, but has {}",
+            text.lossy(),
+            text.context().len()
+        );
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    };
+    let deep = match *element {
+        Context::Opaque(path) if it.symbols.bytes(path).ends_with(b".drv") => {
+            Context::DrvDeep(path)
+        }
+        Context::DrvDeep(path) => Context::DrvDeep(path),
+        Context::Opaque(path) => {
+            let message = format!("path '{}' is not a derivation", it.symbols.show(path));
+            return Err(Error::new(Kind::Eval, Span::NONE, message));
+        }
+        Context::Built { output, .. } => {
+            let message = format!(
+                "`addDrvOutputDependencies` can only act on derivations, not on a derivation output such as '{}'",
+                it.symbols.show(output)
+            );
+            return Err(Error::new(Kind::Eval, Span::NONE, message));
+        }
+    };
+    Ok(it.text_with(text.bytes(), &[deep]))
+}

@@ -1,0 +1,113 @@
+//! `fromJSON` and `fromTOML`: the events of the readers become values in the arena.
+
+use super::Builtin;
+use crate::{
+    error::{Error, Kind, Result},
+    eval::Interpreter,
+    json,
+    sink::Sink,
+    source::Span,
+    symbol::Symbol,
+    toml,
+    value::{AttrsBuilder, Value},
+};
+
+pub(super) const TABLE: &[Builtin] =
+    &[Builtin::new("__fromJSON", 1, from_json), Builtin::new("fromTOML", 1, from_toml)];
+
+fn from_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.plain_string(args[0])?;
+    let mut values = Values::new(it);
+    json::parse(text.bytes(), &mut values)
+        .map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
+    Ok(values.done())
+}
+
+fn from_toml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let text = it.plain_string(args[0])?;
+    let timestamps = it.options.toml_timestamps;
+    let mut values = Values::new(it);
+    toml::parse(text.bytes(), timestamps, &mut values).map_err(|error| {
+        Error::new(Kind::Eval, Span::NONE, format!("while parsing TOML: {error}"))
+    })?;
+    Ok(values.done())
+}
+
+/// The values of a document under way: those of the open containers, outermost first.
+struct Values<'i, 'a> {
+    it: &'i mut Interpreter<'a>,
+    values: Vec<Value<'a>>,
+    /// The names of the open objects' members, and how many values came before each.
+    names: Vec<Symbol>,
+    /// How many values and names there were when each open container began.
+    open: Vec<(usize, usize)>,
+}
+
+impl<'i, 'a> Values<'i, 'a> {
+    fn new(it: &'i mut Interpreter<'a>) -> Self {
+        Self { it, values: Vec::new(), names: Vec::new(), open: Vec::new() }
+    }
+
+    fn done(mut self) -> Value<'a> {
+        self.values.pop().unwrap_or(Value::Null)
+    }
+
+    fn begin(&mut self) {
+        self.open.push((self.values.len(), self.names.len()));
+    }
+}
+
+impl Sink for Values<'_, '_> {
+    fn null(&mut self) {
+        self.values.push(Value::Null);
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.values.push(Value::Bool(value));
+    }
+
+    fn integer(&mut self, value: i64) {
+        self.values.push(Value::Int(value));
+    }
+
+    fn float(&mut self, value: f64) {
+        self.values.push(Value::Float(value));
+    }
+
+    fn string(&mut self, value: &str) {
+        self.values.push(self.it.text(value.as_bytes()));
+    }
+
+    fn begin_array(&mut self) {
+        self.begin();
+    }
+
+    fn end_array(&mut self) {
+        if let Some((values, _)) = self.open.pop() {
+            let list = self.it.new_list(&self.values[values..]);
+            self.values.truncate(values);
+            self.values.push(list);
+        }
+    }
+
+    fn begin_object(&mut self) {
+        self.begin();
+    }
+
+    fn key(&mut self, name: &str) {
+        self.names.push(self.it.symbols.intern(name.as_bytes()));
+    }
+
+    fn end_object(&mut self) {
+        if let Some((values, names)) = self.open.pop() {
+            let mut attrs = AttrsBuilder::with_capacity(self.names.len() - names);
+            // of several with one name the builder keeps the first, JSON the last
+            for (name, value) in self.names[names..].iter().zip(&self.values[values..]).rev() {
+                attrs.push(*name, *value);
+            }
+            self.values.truncate(values);
+            self.names.truncate(names);
+            self.values.push(Value::Attrs(attrs.build(self.it.arena)));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! `fetchurl`, `fetchTarball`, `fetchGit`, `fetchTree`: the arguments are read here, the host
+//! fetches, and decides what may be fetched without a hash. And what is left out of the family.
+
+use super::Builtin;
+use crate::{
+    error::{Error, Kind, Result},
+    eval::{Coercion, Interpreter},
+    host::{FetchRequest, FetchValue, Fetched},
+    source::Span,
+    symbol::known,
+    value::{Attrs, AttrsBuilder, Context, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("__fetchurl", 1, |it, args| file(it, "fetchurl", args[0])),
+    Builtin::new("fetchTarball", 1, |it, args| file(it, "fetchTarball", args[0])),
+    Builtin::new("fetchGit", 1, fetch_git),
+    Builtin::new("fetchTree", 1, fetch_tree),
+    Builtin::new("fetchMercurial", 1, |_, _| {
+        Err(left_out("fetchMercurial", "fetch a tarball of the revision by its hash"))
+    }),
+    Builtin::new("__getFlake", 1, |_, _| {
+        Err(left_out("getFlake", "pin sources in a lock or a channel and import them"))
+    }),
+];
+
+/// The error of a builtin that exists in Nix and not here.
+#[cold]
+fn left_out(name: &str, instead: &str) -> Box<Error> {
+    let message = format!("'builtins.{name}' is not part of this implementation of the language");
+    Error::new(Kind::Eval, Span::NONE, message).with_help(instead)
+}
+
+/// One file or tree by its URL: a string, or a set of `url`, `name` and `sha256`.
+fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<Value<'a>> {
+    let mut args = Vec::new();
+    match it.value(argument)? {
+        Value::Attrs(attrs) => {
+            for (key, slot) in it.sorted_attrs(attrs) {
+                let name = it.symbols.show(key.symbol);
+                if !matches!(name.as_str(), "url" | "name" | "sha256") {
+                    let message = format!("unsupported argument '{name}' to '{who}'");
+                    return Err(Error::new(Kind::Eval, Span::new(key.at, key.at), message));
+                }
+                let text = it.plain_string(share(slot))?;
+                args.push((name, FetchValue::String(text.lossy().into_owned())));
+            }
+            if !args.iter().any(|(name, _)| name == "url") {
+                return Err(Error::new(Kind::Eval, Span::NONE, "'url' argument required"));
+            }
+        }
+        other => {
+            let url = it.as_plain_string(other)?;
+            args.push(("url".to_owned(), FetchValue::String(url.lossy().into_owned())));
+        }
+    }
+    let fetched = fetch(it, who, args)?;
+    Ok(store_text(it, &fetched.path))
+}
+
+fn fetch_git<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let args = match it.value(args[0])? {
+        Value::Attrs(attrs) => {
+            if attrs.get(known::type_).is_some() {
+                return Err(Error::new(Kind::Eval, Span::NONE, "unexpected argument 'type'"));
+            }
+            tree_args(it, "fetchGit", attrs)?
+        }
+        other => {
+            let url = it.coerce(other, Coercion::PLAIN)?;
+            vec![("url".to_owned(), FetchValue::String(url.lossy().into_owned()))]
+        }
+    };
+    tree(it, "fetchGit", args)
+}
+
+fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let Value::Attrs(attrs) = it.value(args[0])? else {
+        let message =
+            "passing a string argument to 'fetchTree' requires flakes, which are left out";
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    };
+    if attrs.get(known::type_).is_none() {
+        let message = "argument 'type' is missing in call to 'fetchTree'";
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    }
+    if attrs.get(known::name).is_some() {
+        let message = "argument 'name' isn't supported in call to 'fetchTree'";
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    }
+    let args = tree_args(it, "fetchTree", attrs)?;
+    tree(it, "fetchTree", args)
+}
+
+fn tree_args<'a>(
+    it: &mut Interpreter<'a>,
+    who: &str,
+    attrs: &'a Attrs<'a>,
+) -> Result<Vec<(String, FetchValue)>> {
+    let mut args = Vec::new();
+    for (key, slot) in it.sorted_attrs(attrs) {
+        let name = it.symbols.show(key.symbol);
+        let value = match it.force(slot)? {
+            value @ (Value::String(_) | Value::Path(_)) => {
+                let text = it.coerce(value, Coercion::PLAIN)?;
+                FetchValue::String(text.lossy().into_owned())
+            }
+            Value::Bool(value) => FetchValue::Bool(value),
+            Value::Int(value) if value >= 0 => FetchValue::Int(value),
+            Value::Int(value) => {
+                let message =
+                    format!("negative value given for '{who}' argument '{name}': {value}");
+                return Err(Error::new(Kind::Eval, Span::NONE, message));
+            }
+            other => {
+                let message = format!(
+                    "argument '{name}' to '{who}' is {} while a string, Boolean or integer is expected",
+                    other.describe()
+                );
+                return Err(Error::new(Kind::Type, Span::NONE, message));
+            }
+        };
+        args.push((name, value));
+    }
+    Ok(args)
+}
+
+fn tree<'a>(
+    it: &mut Interpreter<'a>,
+    who: &str,
+    args: Vec<(String, FetchValue)>,
+) -> Result<Value<'a>> {
+    let fetched = fetch(it, who, args)?;
+    let mut result = AttrsBuilder::with_capacity(fetched.attrs.len() + 1);
+    result.push(known::out_path, store_text(it, &fetched.path));
+    for (name, value) in fetched.attrs {
+        let name = it.symbols.intern(name.as_bytes());
+        result.push(
+            name,
+            match value {
+                FetchValue::String(text) => it.text(text.as_bytes()),
+                FetchValue::Int(number) => Value::Int(number),
+                FetchValue::Bool(truth) => Value::Bool(truth),
+            },
+        );
+    }
+    Ok(Value::Attrs(result.build(it.arena)))
+}
+
+fn fetch(it: &mut Interpreter<'_>, who: &str, args: Vec<(String, FetchValue)>) -> Result<Fetched> {
+    let request = FetchRequest { builtin: who.to_owned(), args };
+    let result = it.host.fetch(&request);
+    it.from_host(result)
+}
+
+/// A store path as a string that refers to it.
+pub(super) fn store_text<'a>(it: &mut Interpreter<'a>, path: &str) -> Value<'a> {
+    let symbol = it.symbols.intern(path.as_bytes());
+    it.text_with(path.as_bytes(), &[Context::Opaque(symbol)])
+}

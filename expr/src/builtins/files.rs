@@ -1,0 +1,190 @@
+//! Reading files and directories, and the names of paths.
+
+use std::path::PathBuf;
+
+use super::{Builtin, hash, store::realise};
+use crate::{
+    error::{Error, Kind, Result},
+    eval::{Coercion, Interpreter, as_path, path},
+    hash::Format,
+    host::FileType,
+    library,
+    source::Span,
+    symbol::known,
+    value::{AttrsBuilder, Str, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::new("__readFile", 1, read_file),
+    Builtin::new("__readDir", 1, read_dir),
+    Builtin::new("__readFileType", 1, read_file_type),
+    Builtin::new("__pathExists", 1, path_exists),
+    Builtin::new("__hashFile", 2, hash_file),
+    Builtin::new("__findFile", 2, find_file),
+    Builtin::new("baseNameOf", 1, base_name_of),
+    Builtin::new("dirOf", 1, dir_of),
+    Builtin::new("__toPath", 1, to_path),
+];
+
+/// An argument that names a path which is about to be read: what it refers to is built first.
+fn real_path<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Result<&'a Str<'a>> {
+    let path = it.path(value)?;
+    realise(it, path.context())?;
+    Ok(path)
+}
+
+fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let path = real_path(it, args[0])?;
+    let bytes = it.read_file(as_path(path.bytes()))?;
+    if memchr::memchr(0, &bytes).is_some() {
+        let message = format!(
+            "the contents of the file '{}' cannot be represented as a Nix string",
+            path.lossy()
+        );
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    }
+    Ok(it.text(&bytes))
+}
+
+fn read_dir<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let path = real_path(it, args[0])?;
+    let entries = it.read_dir(as_path(path.bytes()))?;
+    let mut attrs = AttrsBuilder::with_capacity(entries.len());
+    for (name, kind) in entries {
+        let name = it.symbols.intern(&name);
+        attrs.push(name, type_text(it, kind));
+    }
+    Ok(Value::Attrs(attrs.build(it.arena)))
+}
+
+fn type_text<'a>(it: &mut Interpreter<'a>, kind: FileType) -> Value<'a> {
+    let symbol = it.symbols.intern(kind.name().as_bytes());
+    Value::String(it.symbols.string(symbol))
+}
+
+fn read_file_type<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let path = real_path(it, args[0])?;
+    match it.file_type(as_path(path.bytes()))? {
+        Some(kind) => Ok(type_text(it, kind)),
+        None => {
+            let message = format!("path '{}' does not exist", path.lossy());
+            Err(Error::new(Kind::Host, Span::NONE, message))
+        }
+    }
+}
+
+/// A string that ends with a slash asks for a directory, links followed. A path that may not be
+/// looked at does not exist.
+fn path_exists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let value = it.value(args[0])?;
+    let wants_directory = matches!(value, Value::String(text)
+        if text.bytes().ends_with(b"/") || text.bytes().ends_with(b"/."));
+    let path = real_path(it, value)?;
+    let path = as_path(path.bytes());
+    let found = if wants_directory {
+        it.resolve(path).and_then(|path| it.file_type(&path))
+    } else {
+        it.file_type(path)
+    };
+    Ok(Value::Bool(match found {
+        Ok(Some(kind)) => !wants_directory || kind == FileType::Directory,
+        Ok(None) | Err(_) => false,
+    }))
+}
+
+fn hash_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let algorithm = hash::algorithm(name)?;
+    let path = real_path(it, args[1])?;
+    let bytes = it.read_file(as_path(path.bytes()))?;
+    Ok(it.text(algorithm.digest(&bytes).format(Format::Base16).as_bytes()))
+}
+
+/// The first entry of a search path below which the file exists: what `<name>` means.
+fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let entries = it.list(args[0])?;
+    let mut search = Vec::with_capacity(entries.len());
+    for slot in entries.items {
+        let entry = it.attrs(share(slot))?;
+        let prefix = match entry.get(known::prefix) {
+            Some(slot) => it.plain_string(share(slot))?.bytes(),
+            None => b"",
+        };
+        let path = it.attr(entry, known::path)?;
+        let path = it.coerce(path, Coercion::PLAIN)?;
+        realise(it, path.context())?;
+        search.push((prefix, path.bytes()));
+    }
+    let name = it.plain_string(args[1])?;
+    for (prefix, directory) in search {
+        let Some(rest) = below(prefix, name.bytes()) else { continue };
+        let path = path::canonical(&[directory, b"/", rest].concat());
+        if let Some(found) = existing(it, &path) {
+            return Ok(it.new_path(found.as_os_str().as_encoded_bytes()));
+        }
+    }
+    if let Some(rest) = below(b"clutch", name.bytes()) {
+        let file = if rest.is_empty() {
+            library::ENTRY.as_bytes().to_vec()
+        } else {
+            path::canonical(&[library::ROOT.as_bytes(), b"/", rest].concat())
+        };
+        if it.file_type(as_path(&file))?.is_some() {
+            return Ok(it.new_path(&file));
+        }
+    }
+    let message = format!(
+        "file '{}' was not found in the Nix search path (add it using $NIX_PATH or -I)",
+        name.lossy()
+    );
+    Err(Error::new(Kind::Throw, Span::NONE, message))
+}
+
+/// What of `name` follows the search path entry `prefix`; an empty one fits every name.
+fn below<'n>(prefix: &[u8], name: &'n [u8]) -> Option<&'n [u8]> {
+    if prefix.is_empty() {
+        return Some(name);
+    }
+    match name.strip_prefix(prefix)? {
+        [] => Some(b""),
+        [b'/', rest @ ..] => Some(rest),
+        _ => None,
+    }
+}
+
+fn existing(it: &Interpreter<'_>, path: &[u8]) -> Option<PathBuf> {
+    it.file_type(as_path(path)).ok()??;
+    it.resolve(as_path(path)).ok()
+}
+
+/// The part behind the last slash; one slash at the end does not count.
+fn base_name_of<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let whole = it.coerce(args[0], Coercion::PLAIN)?;
+    let text = whole.bytes();
+    let text = match text {
+        [first @ .., b'/'] if !first.is_empty() => first,
+        _ => text,
+    };
+    let start = memchr::memrchr(b'/', text).map_or(0, |at| at + 1);
+    Ok(Value::String(Str::with_context(it.arena, &text[start..], whole.context())))
+}
+
+fn dir_of<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let value = it.value(args[0])?;
+    if let Value::Path(path) = value {
+        return Ok(it.new_path(path::parent(path.bytes())));
+    }
+    let whole = it.coerce(value, Coercion::PLAIN)?;
+    let text = whole.bytes();
+    let directory = match memchr::memrchr(b'/', text) {
+        None => b".".as_slice(),
+        Some(0) => b"/",
+        Some(at) => &text[..at],
+    };
+    Ok(Value::String(Str::with_context(it.arena, directory, whole.context())))
+}
+
+fn to_path<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let path = it.path(args[0])?;
+    Ok(Value::String(path))
+}

@@ -1,0 +1,208 @@
+//! `toXML`, and the same for `--xml`.
+
+use rustc_hash::FxHashSet;
+
+use super::Builtin;
+use crate::{
+    error::Result,
+    eval::Interpreter,
+    source::{Origin, Span},
+    symbol::{Symbol, known},
+    text::{float, xml::XmlWriter},
+    value::{Attrs, Context, Partial, Slot, Value, share},
+};
+
+pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toXML", 1, to_xml)];
+
+fn to_xml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let (text, context) = it.xml(args[0], XmlOptions { strict: true, locations: false })?;
+    Ok(it.text_with(&text, &context))
+}
+
+/// How a value is written as XML.
+#[derive(Clone, Copy, Debug)]
+pub struct XmlOptions {
+    /// Whether all of the value is computed; else what is not computed is `<unevaluated />`.
+    pub strict: bool,
+    /// Whether attributes and functions say where they were defined.
+    pub locations: bool,
+}
+
+impl<'a> Interpreter<'a> {
+    /// A value as XML, and what its strings refer to, unsorted.
+    ///
+    /// # Errors
+    /// What computing it fails with.
+    pub fn xml(
+        &mut self,
+        value: Value<'a>,
+        options: XmlOptions,
+    ) -> Result<(Vec<u8>, Vec<Context>)> {
+        let mut writer = Writer {
+            it: self,
+            options,
+            xml: XmlWriter::new(),
+            context: Vec::new(),
+            seen: FxHashSet::default(),
+        };
+        writer.xml.open("expr", &[]);
+        writer.value(value)?;
+        Ok((writer.xml.finish(), writer.context))
+    }
+}
+
+struct Writer<'i, 'a> {
+    it: &'i mut Interpreter<'a>,
+    options: XmlOptions,
+    xml: XmlWriter,
+    context: Vec<Context>,
+    /// The `drvPath`s of the derivations that were written.
+    seen: FxHashSet<&'a [u8]>,
+}
+
+impl<'a> Writer<'_, 'a> {
+    fn value(&mut self, value: Value<'a>) -> Result<()> {
+        self.it.deeper()?;
+        let value = if self.options.strict { self.it.value(value)? } else { peek(value) };
+        match value {
+            Value::Null => self.xml.empty("null", &[]),
+            Value::Bool(true) => self.xml.empty("bool", &[("value", b"true")]),
+            Value::Bool(false) => self.xml.empty("bool", &[("value", b"false")]),
+            Value::Int(number) => {
+                self.xml.empty("int", &[("value", number.to_string().as_bytes())]);
+            }
+            Value::Float(number) => {
+                self.xml.empty("float", &[("value", float::general(number).as_bytes())]);
+            }
+            Value::String(text) => {
+                self.context.extend_from_slice(text.context());
+                self.xml.empty("string", &[("value", text.bytes())]);
+            }
+            Value::Path(path) => self.xml.empty("path", &[("value", path.bytes())]),
+            Value::List(list) => {
+                self.xml.open("list", &[]);
+                for slot in list.items {
+                    self.value(share(slot))?;
+                }
+                self.xml.close();
+            }
+            Value::Attrs(attrs) => {
+                let is_derivation = self.it.is_derivation(attrs)?;
+                if is_derivation {
+                    self.derivation(attrs)?;
+                } else {
+                    self.xml.open("attrs", &[]);
+                    self.attributes(attrs)?;
+                    self.xml.close();
+                }
+            }
+            function @ (Value::Lambda(..)
+            | Value::Partial(Partial { function: Value::Lambda(..), .. })) => {
+                self.function(function);
+            }
+            _ => self.xml.empty("unevaluated", &[]),
+        }
+        Ok(())
+    }
+
+    fn attributes(&mut self, attrs: &'a Attrs<'a>) -> Result<()> {
+        for (key, slot) in self.it.sorted_attrs(attrs) {
+            let place = self.place(Span::new(key.at, key.at));
+            let mut marks = place.marks();
+            marks.push(("name", self.it.symbols.bytes(key.symbol)));
+            marks.sort_by_key(|mark| mark.0);
+            self.xml.open("attr", &marks);
+            self.value(share(slot))?;
+            self.xml.close();
+        }
+        Ok(())
+    }
+
+    fn derivation(&mut self, attrs: &'a Attrs<'a>) -> Result<()> {
+        let drv_path = self.text_attribute(attrs, known::drv_path)?;
+        let out_path = self.text_attribute(attrs, known::out_path)?;
+        let marks: Vec<_> = [("drvPath", drv_path), ("outPath", out_path)]
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text?)))
+            .collect();
+        self.xml.open("derivation", &marks);
+        match drv_path {
+            Some(path) if !path.is_empty() && self.seen.insert(path) => self.attributes(attrs)?,
+            _ => self.xml.empty("repeated", &[]),
+        }
+        self.xml.close();
+        Ok(())
+    }
+
+    fn text_attribute(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Result<Option<&'a [u8]>> {
+        let Some(slot) = attrs.get(name) else { return Ok(None) };
+        let value = if self.options.strict { self.it.force(slot)? } else { slot.get() };
+        Ok(match value {
+            Value::String(text) => Some(text.bytes()),
+            _ => None,
+        })
+    }
+
+    /// A function's parameter. Of one that was given some of its arguments, the next
+    /// parameter's pattern is known, its plain name is not.
+    fn function(&mut self, function: Value<'a>) {
+        let code = match function {
+            Value::Lambda(id, _) => Some(self.it.functions[id.0 as usize]),
+            _ => None,
+        };
+        let place = self.place(code.map_or(Span::NONE, |code| code.span));
+        self.xml.open("function", &place.marks());
+        let argument = code.and_then(|code| code.param).map(|name| self.it.symbols.bytes(name));
+        match self.it.formals(function) {
+            Some(formals) => {
+                let mut marks = Vec::new();
+                if formals.ellipsis {
+                    marks.push(("ellipsis", b"1".as_slice()));
+                }
+                marks.extend(argument.map(|name| ("name", name)));
+                self.xml.open("attrspat", &marks);
+                let mut names: Vec<_> =
+                    formals.list.iter().map(|formal| self.it.symbols.bytes(formal.name)).collect();
+                names.sort_unstable();
+                for name in names {
+                    self.xml.empty("attr", &[("name", name)]);
+                }
+                self.xml.close();
+            }
+            None => self.xml.empty("varpat", &[("name", argument.unwrap_or_default())]),
+        }
+        self.xml.close();
+    }
+
+    fn place(&self, span: Span) -> Place {
+        let place = if self.options.locations { self.it.sources.place(span) } else { None };
+        Place(place.map(|place| {
+            let path = match place.origin {
+                Origin::File(path) => Some(path),
+                Origin::Text | Origin::Stdin => None,
+            };
+            (place.column.to_string(), place.line.to_string(), path)
+        }))
+    }
+}
+
+/// Column, line and path of a definition.
+struct Place(Option<(String, String, Option<Vec<u8>>)>);
+
+impl Place {
+    fn marks(&self) -> Vec<crate::text::xml::Attribute<'_>> {
+        let Some((column, line, path)) = &self.0 else { return Vec::new() };
+        let mut marks = vec![("column", column.as_bytes()), ("line", line.as_bytes())];
+        marks.extend(path.as_ref().map(|path| ("path", path.as_slice())));
+        marks
+    }
+}
+
+/// What a value is without computing it.
+fn peek<'a>(value: Value<'a>) -> Value<'a> {
+    let mut value = value;
+    while let Value::Ref(slot) = value {
+        value = Slot::get(slot);
+    }
+    value
+}

@@ -1,0 +1,188 @@
+//! An error as text for people: the message, the lines it is about, what was being done, and
+//! advice. The text depends on the error, the sources and the style alone.
+
+mod snippet;
+mod suggest;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer};
+
+use crate::error::{Error, Frame};
+use crate::source::Sources;
+
+pub use suggest::closest;
+
+/// How an error is shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// With the terminal's colours.
+    pub colour: bool,
+    /// With every step of the trace, each with its line.
+    pub trace: bool,
+    /// The terminal's width in columns.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self { colour: false, trace: false, width: 100 }
+    }
+}
+
+/// How many steps are shown where the whole trace was not asked for.
+const FEW: usize = 3;
+
+/// The text of `error`, ending with a newline.
+///
+/// The steps that the program named itself (`addErrorContext`) come first. Without
+/// [`Style::trace`] the innermost other steps follow, and how many there are besides.
+#[must_use]
+pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
+    let mut groups = vec![headline(error, sources)];
+    let (named, plain): (Vec<&Frame>, Vec<&Frame>) = error.trace().partition(|step| step.by_user);
+    // innermost first: it is nearest to the message
+    groups.extend(named.iter().rev().map(|frame| step(frame, sources)));
+    let shown = if style.trace { plain.len() } else { plain.len().min(FEW) };
+    groups.extend(plain.iter().rev().take(shown).map(|frame| step(frame, sources)));
+    if shown < plain.len() {
+        let left =
+            format!("{} more steps led here; `--show-trace` shows them", plain.len() - shown);
+        groups.push(Group::with_title(Level::NOTE.secondary_title(left)));
+    }
+    let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
+    let mut text = renderer.term_width(style.width).render(&groups);
+    text.push('\n');
+    text
+}
+
+/// The message with its place, the other places that belong to it, and the advice.
+fn headline<'s>(error: &'s Error, sources: &'s Sources) -> Group<'s> {
+    let mut group = Group::with_title(Level::ERROR.primary_title(error.message()));
+    let marks = std::iter::once((error.span(), AnnotationKind::Primary, None)).chain(
+        error
+            .labels()
+            .iter()
+            .map(|(span, text)| (*span, AnnotationKind::Context, Some(text.as_str()))),
+    );
+    group = group.elements(snippet::all(marks, sources));
+    if let Some(help) = error.help() {
+        group = group.element(Level::HELP.message(help));
+    }
+    group
+}
+
+fn step<'s>(frame: &'s Frame, sources: &'s Sources) -> Group<'s> {
+    let group = Group::with_title(Level::NOTE.secondary_title(frame.text.as_str()));
+    group.elements(snippet::all([(frame.span, AnnotationKind::Primary, None)], sources))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+    use crate::source::{Origin, Span};
+
+    fn sources() -> Sources {
+        let mut sources = Sources::default();
+        let text = "let\n  x = 1;\n  y = lenght;\n\tx = [\n    2 ];\nin f y\n";
+        sources.add(Origin::File(b"/p/a.nix".to_vec()), text.as_bytes().into());
+        sources.add(Origin::Text, b"caf\xe9 + import ./a.nix".as_slice().into());
+        sources
+    }
+
+    fn span(sources: &Sources, part: &str) -> Span {
+        let text = "let\n  x = 1;\n  y = lenght;\n\tx = [\n    2 ];\nin f y\n";
+        let lo = text.find(part).unwrap() as u32 + 1;
+        assert!(sources.find(lo).is_some());
+        Span::new(lo, lo + part.len() as u32)
+    }
+
+    #[test]
+    fn message_place_and_advice() {
+        let sources = sources();
+        let at = span(&sources, "lenght");
+        let shown = Error::new(Kind::Undefined, at, "undefined variable 'lenght'")
+            .with_help("did you mean 'length'?");
+        assert_eq!(
+            error(&shown, &sources, Style::default()),
+            "\
+error: undefined variable 'lenght'
+ --> /p/a.nix:3:7
+  |
+3 |   y = lenght;
+  |       ^^^^^^
+  |
+  = help: did you mean 'length'?
+"
+        );
+    }
+
+    #[test]
+    fn both_definitions_are_shown_and_a_long_one_is_cut() {
+        let sources = sources();
+        let shown = Error::new(Kind::Parse, span(&sources, "x = [\n    2 ]"), "duplicate 'x'")
+            .with_label(span(&sources, "x = 1"), "first defined here");
+        assert_eq!(
+            error(&shown, &sources, Style::default()),
+            "\
+error: duplicate 'x'
+ --> /p/a.nix:4:2
+  |
+2 |   x = 1;
+  |   ----- first defined here
+3 |   y = lenght;
+4 |     x = [
+  |     ^^^^^
+"
+        );
+    }
+
+    #[test]
+    fn named_steps_come_first_and_the_others_are_few() {
+        let sources = sources();
+        let at = span(&sources, "f y");
+        let mut shown = Error::new(Kind::Throw, Span::NONE, "two\nlines");
+        for n in 0..5 {
+            shown = shown.within(at, format!("while calling 'f{n}'"));
+        }
+        let shown = shown.within_user(Span::NONE, "while building the report");
+        assert_eq!(
+            error(&shown, &sources, Style::default()),
+            "\
+error: two
+       lines
+  |
+note: while building the report
+note: while calling 'f0'
+ --> /p/a.nix:6:4
+  |
+6 | in f y
+  |    ^^^
+note: while calling 'f1'
+ --> /p/a.nix:6:4
+  |
+6 | in f y
+  |    ^^^
+note: while calling 'f2'
+ --> /p/a.nix:6:4
+  |
+6 | in f y
+  |    ^^^
+note: 2 more steps led here; `--show-trace` shows them
+"
+        );
+        let full = error(&shown, &sources, Style { trace: true, ..Style::default() });
+        assert!(full.contains("f4") && !full.contains("more steps"));
+        let coloured = error(&shown, &sources, Style { colour: true, ..Style::default() });
+        assert!(coloured.contains('\u{1b}'));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_do_not_move_the_place() {
+        let sources = sources();
+        let base = sources.find(60).unwrap().base;
+        let shown = Error::new(Kind::Eval, Span::new(base + 7, base + 13), "no");
+        let text = error(&shown, &sources, Style::default());
+        assert!(text.contains("caf? + import ./a.nix"), "{text}");
+        assert!(text.contains("«string»:1:8"), "{text}");
+    }
+}

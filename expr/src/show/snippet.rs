@@ -1,0 +1,73 @@
+//! The lines of source that a message is about.
+
+use std::borrow::Cow;
+
+use annotate_snippets::{Annotation, AnnotationKind, Element, Snippet};
+
+use crate::source::{Origin, Source, Sources, Span};
+
+/// A place, how it is marked, and the remark beside it.
+type Mark<'s> = (Span, AnnotationKind, Option<&'s str>);
+
+/// One snippet a source, in the order in which the marks name them; a mark without place is none.
+pub(super) fn all<'s>(
+    marks: impl IntoIterator<Item = Mark<'s>>,
+    sources: &'s Sources,
+) -> Vec<Element<'s>> {
+    let mut files: Vec<(&Source, Vec<Mark<'s>>)> = Vec::new();
+    for mark in marks {
+        let Some(source) = sources.find(mark.0.lo) else { continue };
+        match files.iter_mut().find(|(known, _)| known.base == source.base) {
+            Some((_, marks)) => marks.push(mark),
+            None => files.push((source, vec![mark])),
+        }
+    }
+    files.into_iter().map(|(source, marks)| snippet(source, &marks).into()).collect()
+}
+
+fn snippet<'s>(source: &'s Source, marks: &[Mark<'s>]) -> Snippet<'s, Annotation<'s>> {
+    let text = &source.text[..];
+    let ranges: Vec<_> = marks.iter().map(|(span, ..)| first_line(source, *span)).collect();
+    let first = ranges.iter().map(|range| range.0).min().unwrap_or(0);
+    let last = ranges.iter().map(|range| range.1).max().unwrap_or(0);
+    // the whole lines from the first mark to the last
+    let from = memchr::memrchr(b'\n', &text[..first]).map_or(0, |at| at + 1);
+    let to = memchr::memchr(b'\n', &text[last..]).map_or(text.len(), |at| last + at);
+    Snippet::source(printable(&text[from..to]))
+        .line_start(source.place(source.base + from as u32).line as usize)
+        .path(name(&source.origin))
+        .annotations(
+            ranges
+                .iter()
+                .zip(marks)
+                .map(|((lo, hi), (_, kind, label))| kind.span(lo - from..hi - from).label(*label)),
+        )
+}
+
+fn name(origin: &Origin) -> Cow<'_, str> {
+    match origin {
+        Origin::File(path) => String::from_utf8_lossy(path),
+        Origin::Text => "«string»".into(),
+        Origin::Stdin => "«stdin»".into(),
+    }
+}
+
+/// The span in bytes of its source, cut at the end of its first line.
+fn first_line(source: &Source, span: Span) -> (usize, usize) {
+    let text = &source.text[..];
+    let lo = (span.lo.saturating_sub(source.base) as usize).min(text.len());
+    let hi = (span.hi.saturating_sub(source.base) as usize).clamp(lo, text.len());
+    let hi = memchr::memchr2(b'\n', b'\r', &text[lo..hi]).map_or(hi, |at| lo + at);
+    (lo, hi)
+}
+
+/// The text with a question mark for each byte that is part of no character, so that all places
+/// stay where they are.
+fn printable(text: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        out.push_str(chunk.valid());
+        out.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    out
+}
