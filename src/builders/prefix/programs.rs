@@ -1,7 +1,8 @@
 //! Programs, libraries and scripts of a prefix, made to run at its logical path.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
     io::{self, Read as _},
     os::unix::fs::PermissionsExt as _,
     path::Path,
@@ -28,13 +29,21 @@ struct Prefix<'a> {
     path: &'a str,
     has_linker: bool,
     has_shell: bool,
+    /// The names in `bin`, as they were found: while files are replaced, one may be missing.
+    programs: BTreeSet<OsString>,
 }
 
 /// Programs start the prefix's dynamic linker, which reads the prefix's cache of libraries; scripts
 /// and commands start the prefix's programs.
 pub(super) fn relocate(task: &Task<'_>, out: &Path, path: &str) -> Result<(), TaskError> {
     let has = |place: &str| fs::metadata(out.join(place)).is_ok_and(|found| found.is_file());
-    let prefix = Prefix { path, has_linker: has(LINKER), has_shell: has("bin/sh") };
+    let programs = match fs::read_dir(out.join("bin")) {
+        Ok(entries) => entries.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeSet::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let (has_linker, has_shell) = (has(LINKER), has("bin/sh"));
+    let prefix = Prefix { path, has_linker, has_shell, programs };
     let files = super::walk(out)?;
     files.par_iter().filter(|(_, kind)| kind.is_file()).try_for_each(|(path, _)| {
         if (task.cancelled)() {
@@ -45,7 +54,7 @@ pub(super) fn relocate(task: &Task<'_>, out: &Path, path: &str) -> Result<(), Ta
                 let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", path.display()));
                 edit(fs::read(path)?, &prefix).map_err(failed)?
             }
-            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, out, prefix.path),
+            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, &prefix),
             _ => None,
         };
         match new {
@@ -87,13 +96,15 @@ fn edit(bytes: Vec<u8>, prefix: &Prefix<'_>) -> Result<Option<Vec<u8>>, ElfError
 }
 
 /// A script whose first line names a program that the prefix has, with that one in its place.
-fn script(bytes: &[u8], out: &Path, prefix: &str) -> Option<Vec<u8>> {
+fn script(bytes: &[u8], prefix: &Prefix<'_>) -> Option<Vec<u8>> {
     let end = bytes.iter().position(|b| *b == b'\n')?;
     let line = std::str::from_utf8(&bytes[2..end]).ok()?.trim_start();
     let (program, arguments) = line.split_once(' ').unwrap_or((line, ""));
     let name = program.strip_prefix("/usr").unwrap_or(program).strip_prefix("/bin/")?;
-    fs::metadata(out.join("bin").join(name)).ok()?;
-    let first = format!("#!{prefix}/bin/{name} {arguments}");
+    if !prefix.programs.contains(OsStr::new(name)) {
+        return None;
+    }
+    let first = format!("#!{}/bin/{name} {arguments}", prefix.path);
     Some([first.trim_end().as_bytes(), &bytes[end..]].concat())
 }
 
