@@ -37,6 +37,18 @@ pub struct Download<'a> {
     pub log: &'a (dyn Fn(&str) + Sync),
 }
 
+/// Something was found that has another hash.
+#[derive(Debug, thiserror::Error)]
+#[error("{address}: hash mismatch: specified {expected}, got {actual}")]
+pub struct Mismatch {
+    /// Where it was found.
+    pub address: Address,
+    /// What was asked for.
+    pub expected: Hash,
+    /// What it is.
+    pub actual: Hash,
+}
+
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DownloadError {
@@ -44,15 +56,8 @@ pub enum DownloadError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// It is another file.
-    #[error("{address}: hash mismatch: specified {expected}, got {actual}")]
-    Hash {
-        /// Where it was found.
-        address: Address,
-        /// What was asked for.
-        expected: Hash,
-        /// What it is.
-        actual: Hash,
-    },
+    #[error(transparent)]
+    Hash(Box<Mismatch>),
     /// It has another size than is known.
     #[error("{address}: it has {actual} bytes, {expected} were expected")]
     Size {
@@ -86,7 +91,7 @@ impl Download<'_> {
         let resumed = partial.length > 0;
         match self.attempt(http, &mut partial) {
             // what an earlier run left may have been damaged, or of another file
-            Err(DownloadError::Hash { .. } | DownloadError::Size { .. }) if resumed => {
+            Err(DownloadError::Hash(_) | DownloadError::Size { .. }) if resumed => {
                 (self.log)("what an earlier run had fetched does not fit, starting over");
                 partial.restart(self.hash.algorithm())?;
                 self.attempt(http, &mut partial)?;
@@ -98,7 +103,7 @@ impl Download<'_> {
 
     fn attempt(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
         let result = self.fetch(http, partial).and_then(|()| self.check(partial));
-        if let Err(DownloadError::Hash { .. } | DownloadError::Size { .. }) = &result {
+        if let Err(DownloadError::Hash(_) | DownloadError::Size { .. }) = &result {
             partial.file.set_len(0)?;
         }
         result
@@ -121,7 +126,8 @@ impl Download<'_> {
         }
         if actual != self.hash {
             let address = self.address.clone();
-            return Err(DownloadError::Hash { address, expected: self.hash, actual });
+            let mismatch = Mismatch { address, expected: self.hash, actual };
+            return Err(DownloadError::Hash(Box::new(mismatch)));
         }
         Ok(())
     }
@@ -187,7 +193,7 @@ impl Download<'_> {
         let mut answer = http.request(self.address, &headers)?;
         match (answer.status().as_u16(), content_range(&answer)) {
             (206, Some((start, _))) if start == partial.length => {}
-            (416, _) | (206, _) => {
+            (416 | 206, _) => {
                 // the server's file is another one, or its ranges are no use
                 partial.restart(self.hash.algorithm())?;
                 answer = http.request(self.address, &headers[..1])?;

@@ -38,6 +38,9 @@ pub struct FetchSettings {
     pub partial: Option<PathBuf>,
 }
 
+/// The files of projects, by index and normalised name.
+type Projects = BTreeMap<(Address, String), Arc<Vec<simple::File>>>;
+
 /// Fetches files: one pool of connections, one memory of indexes and of projects' pages.
 pub struct Fetcher {
     indexes: Indexes,
@@ -46,7 +49,7 @@ pub struct Fetcher {
     partial: Option<PathBuf>,
     /// Made when the first request is, since certificates have to be read for it.
     http: OnceLock<Http>,
-    projects: Mutex<BTreeMap<(Address, String), Arc<Vec<simple::File>>>>,
+    projects: Mutex<Projects>,
 }
 
 impl Fetcher {
@@ -201,8 +204,8 @@ impl Fetcher {
                     fs::remove_file(&partial)?;
                 }
                 Err(match error {
-                    DownloadError::Hash { expected, actual, .. } => {
-                        TaskError::HashMismatch { expected, actual }
+                    DownloadError::Hash(wrong) => {
+                        TaskError::HashMismatch { expected: wrong.expected, actual: wrong.actual }
                     }
                     DownloadError::Http(HttpError::Cancelled) => TaskError::Cancelled,
                     DownloadError::Io(error) => TaskError::Io(error),

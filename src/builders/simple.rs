@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     address::Address,
@@ -139,7 +139,7 @@ struct JsonFile {
 enum Flag {
     Bool(bool),
     Text(String),
-    Hashes(BTreeMap<String, String>),
+    Hashes(IgnoredAny),
 }
 
 impl Default for Flag {

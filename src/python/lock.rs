@@ -265,6 +265,18 @@ mod tests {
     }
 
     #[test]
+    fn the_examples_have_locks_in_normal_form() {
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let folders = fs_err::read_dir(examples).unwrap().map(|entry| entry.unwrap().path());
+        let locks: Vec<_> = folders.map(|f| f.join("clutch.lock")).filter(|f| f.exists()).collect();
+        assert!(!locks.is_empty());
+        for file in locks {
+            let text = fs_err::read_to_string(&file).unwrap();
+            assert_eq!(PythonLock::parse(&file, &text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
     fn errors_name_line_package_and_field() {
         let text = lock().to_string();
         let fail = |from: &str, to: &str| {

@@ -35,7 +35,7 @@ pub enum Operand {
 /// How two sides are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// As versions where they are such, else as texts.
+    /// As versions where they are such, else for equality as texts.
     By(Operator),
     /// The left text is a part of the right one.
     In,
@@ -186,6 +186,7 @@ fn compare(
         let asked = extras.contains(&&*text);
         return match comparison {
             Comparison::By(Operator::NotEqual) | Comparison::NotIn => !asked,
+            Comparison::By(Operator::Below | Operator::Above | Operator::Compatible) => false,
             _ => asked,
         };
     }
@@ -200,20 +201,15 @@ fn compare(
         Comparison::By(operator) => operator,
     };
     if variable.is_some_and(Variable::is_version)
-        && let Ok(version) = left.parse::<Version>()
         && let Ok(specifier) = Specifier::new(operator, &right)
     {
-        return specifier.contains(&version);
+        return left.parse::<Version>().is_ok_and(|version| specifier.contains(&version));
     }
     match operator {
-        Operator::Equal | Operator::Same => left == right,
         Operator::NotEqual => left != right,
-        Operator::AtMost => left <= right,
-        Operator::AtLeast => left >= right,
-        Operator::Below => left < right,
-        Operator::Above => left > right,
-        // has no meaning for texts
-        Operator::Compatible => false,
+        // texts have no order, so that only equality is left of these
+        Operator::Equal | Operator::Same | Operator::AtMost | Operator::AtLeast => left == right,
+        Operator::Below | Operator::Above | Operator::Compatible => false,
     }
 }
 
@@ -421,6 +417,7 @@ mod tests {
             "os_name == 'posix' and (os_name == 'nt' or os_name == 'x')",
             "platform_release >= '5'",
             "platform_machine in 'arm64 aarch64'",
+            "os_name > 'a' or os_name < 'z'",
         ] {
             assert!(!holds(text), "{text}");
         }

@@ -214,17 +214,13 @@ impl Rest<'_> {
         let separator = |text: &'_ str| text.starts_with(['.', '-', '_']);
         let start = if separator(self.0) { &self.0[1..] } else { self.0 };
         let Some(rest) = start.strip_prefix(word) else { return Some(None) };
+        // a separator may stand here even where no number follows
         let number = if separator(rest) { &rest[1..] } else { rest };
-        if number.starts_with(is_digit) {
-            let end = number.find(|c| !is_digit(c)).unwrap_or(number.len());
-            let rest = number.len() - end;
-            let value = number[..end].parse().ok()?;
-            self.0 = &self.0[self.0.len() - rest..];
-            return Some(Some(value));
-        }
-        let rest = rest.len();
-        self.0 = &self.0[self.0.len() - rest..];
-        Some(Some(0))
+        let end = number.find(|c| !is_digit(c)).unwrap_or(number.len());
+        let (digits, rest) = number.split_at(end);
+        let value = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+        self.0 = &self.0[self.0.len() - rest.len()..];
+        Some(Some(value))
     }
 
     fn number(&mut self) -> Option<u64> {
@@ -309,7 +305,10 @@ impl Specifier {
         let text = text.trim();
         let fail = || SpecifierError(text.to_owned());
         let (number, prefix) = match text.strip_suffix(".*") {
-            Some(number) if matches!(operator, Operator::Equal | Operator::NotEqual) => {
+            Some(number)
+                if matches!(operator, Operator::Equal | Operator::NotEqual)
+                    && !number.ends_with(char::is_whitespace) =>
+            {
                 (number, true)
             }
             _ => (text, false),
@@ -339,7 +338,6 @@ impl Specifier {
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
         let (own, public) = (&self.version, version.public());
-        let same_base = || version.base().cmp(&own.base()).is_eq();
         match self.operator {
             Operator::Same => version.to_string() == self.text.to_ascii_lowercase(),
             Operator::Equal if self.prefix => version.starts_with(own),
@@ -355,16 +353,20 @@ impl Specifier {
                 let series = Version { release: own.release[..kept].to_vec(), ..own.base() };
                 public >= *own && version.starts_with(&series)
             }
-            Operator::Below => {
-                // pre-releases of the excluded version are excluded too
-                version < own && !(version.is_prerelease() && !own.is_prerelease() && same_base())
-            }
-            Operator::Above => {
-                // and so are its post-releases and local versions
-                version > own
-                    && !(version.post.is_some() && own.post.is_none() && same_base())
-                    && !(!version.local.is_empty() && same_base())
-            }
+            // pre-releases of the excluded version are excluded too
+            Operator::Below if own.is_prerelease() => version < own,
+            Operator::Below => *version < Version { dev: Some(0), ..own.clone() },
+            // and so are its local versions and, unless it is one itself, its post-releases
+            Operator::Above => match (own.dev, own.post) {
+                (Some(n), _) => *version >= Version { dev: n.checked_add(1), ..own.clone() },
+                (None, Some(n)) => {
+                    *version >= Version { post: n.checked_add(1), dev: Some(0), ..own.clone() }
+                }
+                (None, None) => {
+                    let same = Version { post: None, dev: None, ..public } == *own;
+                    version > own && !same
+                }
+            },
         }
     }
 
@@ -441,6 +443,7 @@ mod tests {
             ("1.0-post_2", "1.0.post2"),
             ("1.0dev", "1.0.dev0"),
             ("1.0a1-dev2", "1.0a1.dev2"),
+            ("1.0preview-.post1", "1.0rc0.post1"),
             ("1.0+Ubuntu_1-2.01", "1.0+ubuntu.1.2.1"),
             ("1a1.post2.dev3+x", "1a1.post2.dev3+x"),
             ("20240101123456", "20240101123456"),
@@ -519,7 +522,10 @@ mod tests {
             (">=1.0", "1.0 1.0+x 2", "1.0rc1"),
             ("<=1.0", "1.0 1.0+x 1.0rc1", "1.0.post1"),
             (">1.7", "1.7.1 1.8", "1.7 1.7.0.post1 1.7+x"),
-            (">1.7.post1", "1.7.post2", "1.7.post1"),
+            (">1.7.post1", "1.7.post2", "1.7.post1 1.7.post1+x"),
+            (">1.7a1", "1.7a2 1.7", "1.7a1 1.7a1.post1"),
+            (">1.7.dev1", "1.7.dev2 1.7", "1.7.dev1+x"),
+            ("<1.7.post1", "1.7 1.7a1 1.7.post0.dev2", "1.7.post1.dev0"),
             ("<3.1", "3.0", "3.1.dev0 3.1rc1 3.1"),
             ("<3.1rc2", "3.1rc1 3.1.dev0", "3.1rc2"),
             ("===1.0", "1.0", "1.0.0 1"),
