@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use super::grisu;
+
 /// As C's `%g` with six digits: what printing a value shows.
 #[must_use]
 pub fn general(value: f64) -> String {
@@ -30,8 +32,8 @@ pub fn fixed(value: f64) -> String {
     not_finite(value).map_or_else(|| format!("{value:.6}"), str::to_owned)
 }
 
-/// The shortest decimal that reads back as the same float, as JSON is written: always with a point
-/// or an exponent. Infinities and NaN, which JSON lacks, are `null`.
+/// A short decimal that reads back as the same float, as JSON is written: always with a point or an
+/// exponent. Infinities and NaN, which JSON lacks, are `null`.
 #[must_use]
 pub fn json(value: f64) -> String {
     if !value.is_finite() {
@@ -40,14 +42,10 @@ pub fn json(value: f64) -> String {
     if value == 0.0 {
         return if value.is_sign_negative() { "-0.0" } else { "0.0" }.to_owned();
     }
-    let scientific = format!("{value:e}");
-    let (mantissa, exponent) = split_exponent(&scientific);
-    let (sign, mantissa) = match mantissa.strip_prefix('-') {
-        Some(rest) => ("-", rest),
-        None => ("", mantissa),
-    };
-    let digits: String = mantissa.chars().filter(|c| *c != '.').collect();
-    let mut out = String::from(sign);
+    let (digits, last) = grisu::digits(value.abs());
+    let digits: String = digits.into_iter().map(char::from).collect();
+    let exponent = last + digits.len() as i32 - 1;
+    let mut out = String::from(if value.is_sign_negative() { "-" } else { "" });
     // where the point stands, counted in digits from the left
     let point = exponent + 1;
     match usize::try_from(point) {

@@ -2,5 +2,6 @@
 //! Everything here is a function from bytes to bytes and knows nothing of values.
 
 pub mod float;
+mod grisu;
 pub mod quote;
 pub mod xml;
