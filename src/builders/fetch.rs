@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
 use fs_err as fs;
@@ -36,6 +37,22 @@ pub struct FetchSettings {
     /// A folder for partial files, on the store's file system; they outlive the run. Without one
     /// they are in the task's scratch.
     pub partial: Option<PathBuf>,
+}
+
+impl FetchSettings {
+    /// What the environment says, with nothing given beyond: `NETRC` or the user's `.netrc`, and how
+    /// long pip and uv are told to wait for a server.
+    #[must_use]
+    pub fn of(environment: Environment) -> Self {
+        let seconds = |name| environment.variable(name)?.parse::<u64>().ok();
+        let read = seconds("UV_HTTP_TIMEOUT").or_else(|| seconds("PIP_DEFAULT_TIMEOUT"));
+        let netrc = environment.variable("NETRC").map(PathBuf::from);
+        let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
+        let mut http = HttpSettings::default();
+        http.read = read.map_or(http.read, |seconds| Duration::from_secs(seconds.max(1)));
+        http.netrc = netrc.filter(|path| path.is_file());
+        Self { indexes: BTreeMap::new(), environment, http, partial: None }
+    }
 }
 
 /// The files of projects, by index and normalised name.

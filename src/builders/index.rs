@@ -5,9 +5,11 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
 };
 
 use fs_err as fs;
@@ -219,6 +221,9 @@ except Exception:
     print(re.search(r"Index \(default\s+(\S+)\)", text).group(1))
 "#;
 
+/// How long an interpreter may take to answer.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Asks the pip of each Python on the PATH until one answers.
 fn ask_pip(environment: &Environment) -> Option<Client> {
     let path = environment.variable("PATH")?;
@@ -232,16 +237,35 @@ fn ask_pip(environment: &Environment) -> Option<Client> {
             command.args(["-c", ASK_PIP]).env_clear().envs(&environment.variables);
             // a module that lies in the current folder must not be taken for pip
             command.current_dir("/").env("PYTHONSAFEPATH", "1").env("COLUMNS", "1000");
-            let Ok(output) = command.stdin(Stdio::null()).stderr(Stdio::null()).output() else {
-                continue;
-            };
-            let url = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-            if output.status.success() && Address::parse(&url).is_ok() {
+            let Some(url) = answer(&mut command) else { continue };
+            if Address::parse(&url).is_ok() {
                 return Some((url, format!("the pip of {}", program.display())));
             }
         }
     }
     None
+}
+
+/// What a program prints; nothing where it fails or takes too long.
+fn answer(command: &mut Command) -> Option<String> {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().ok()?;
+    let deadline = Instant::now() + PATIENCE;
+    let success = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status.success(),
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            _ => {
+                // it is gone already where this fails
+                let _ = child.kill();
+                let _ = child.wait();
+                break false;
+            }
+        }
+    };
+    let mut text = String::new();
+    child.stdout.take()?.take(4096).read_to_string(&mut text).ok()?;
+    success.then(|| text.trim().to_owned())
 }
 
 #[cfg(test)]

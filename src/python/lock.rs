@@ -85,6 +85,20 @@ impl Target {
         Ok(Self { minor, platform: platform.parse()? })
     }
 
+    /// The target of a version of Python on the platform of the interpreters that the library builds
+    /// from Debian packages: 3.13 and later are those of trixie (glibc 2.41), earlier ones those of
+    /// bookworm (glibc 2.36).
+    ///
+    /// # Errors
+    /// Where it is no version of Python.
+    pub fn usual(python: &str, arch: &str) -> Result<Self, TargetError> {
+        let oldest = Self::new(python, &format!("manylinux_2_36_{arch}"))?;
+        if oldest.minor < 13 {
+            return Ok(oldest);
+        }
+        Self::new(python, &format!("manylinux_2_41_{arch}"))
+    }
+
     /// `3.11`
     #[must_use]
     pub fn python(&self) -> String {
@@ -262,6 +276,14 @@ mod tests {
             text.contains("\nmarker = 'python_version < \"3.10\"'\n[[package.file]]\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn usual_targets_are_those_of_the_library() {
+        let usual = |python| Target::usual(python, "x86_64").unwrap().to_string();
+        assert_eq!(usual("3.11"), "Python 3.11 on manylinux_2_36_x86_64");
+        assert_eq!(usual("3.13"), "Python 3.13 on manylinux_2_41_x86_64");
+        assert!(Target::usual("3", "x86_64").is_err());
     }
 
     #[test]

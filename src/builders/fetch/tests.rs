@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use clutch_store_tests::index::{Fault, Index, sha256};
 use serde_json::{Value, json};
 
@@ -296,4 +294,20 @@ fn attributes_are_checked() {
     let recursive = Fixed { mode: HashMode::Recursive, hash };
     let error = bench.fetch_by(recursive, &json!({"url": "http://127.0.0.1/x"})).unwrap_err();
     assert!(error.contains("outputHashMode"), "{error}");
+}
+
+#[test]
+fn the_environment_says_how_to_fetch() {
+    let dir = tempfile::tempdir().unwrap();
+    let of = |variables: &[(&str, &str)]| {
+        let mut all = BTreeMap::from([("HOME", dir.path().to_str().unwrap())]);
+        all.extend(variables.iter().copied());
+        let variables = all.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
+        FetchSettings::of(Environment { variables, root: "/nowhere".into() }).http
+    };
+    assert_eq!((of(&[]).netrc, of(&[]).read), (None, Duration::from_secs(60)));
+    fs::write(dir.path().join(".netrc"), "").unwrap();
+    assert_eq!(of(&[("PIP_DEFAULT_TIMEOUT", "7")]).read, Duration::from_secs(7));
+    assert_eq!(of(&[]).netrc, Some(dir.path().join(".netrc")));
+    assert_eq!(of(&[("NETRC", "/nothing")]).netrc, None);
 }
