@@ -162,6 +162,7 @@ in
     derivation {
       inherit name interpreter collisions check;
       inherit (interpreter) version;
+      machine = interpreter.machine or "x86_64";
       system = "builtin";
       builder = "builtin:environment";
       __structuredAttrs = true;

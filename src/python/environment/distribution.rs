@@ -8,12 +8,12 @@ use fs_err as fs;
 use super::EnvironmentError;
 use crate::{
     build::task::Task,
+    builders::simple::normalised,
     python::{
         target::Interpreter,
         wheel::{
             entry_points::{self, Script},
             headers::Headers,
-            identity::normalised,
         },
     },
     store_path::StorePath,
@@ -36,6 +36,8 @@ pub struct Distribution {
     pub scripts: Vec<Script>,
     /// What it needs, as PEP 508 writes it.
     pub requires: Vec<String>,
+    /// The versions of Python that it is for.
+    pub requires_python: Option<String>,
 }
 
 impl Distribution {
@@ -72,6 +74,7 @@ impl Distribution {
             dist_info: None,
             scripts: Vec::new(),
             requires: Vec::new(),
+            requires_python: None,
         };
         match infos.as_slice() {
             [] => {}
@@ -90,6 +93,7 @@ impl Distribution {
         self.name = normalised(metadata.one("name")?);
         metadata.one("version")?.clone_into(&mut self.version);
         self.requires = metadata.all("requires-dist").map(str::to_owned).collect();
+        self.requires_python = metadata.all("requires-python").next().map(str::to_owned);
         let points = info.join("entry_points.txt");
         if points.is_file() {
             let content = fs::read(points).map_err(|e| e.to_string())?;

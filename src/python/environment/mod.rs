@@ -5,6 +5,7 @@ pub mod collision;
 pub mod compose;
 pub mod distribution;
 pub mod programs;
+pub mod requirements;
 #[cfg(test)]
 mod tests;
 
@@ -25,11 +26,13 @@ use self::{
 };
 use super::{
     attributes,
+    marker::MarkerEnvironment,
     target::Interpreter,
     wheel::record::{self, Row},
 };
 use crate::{
     build::task::{Task, TaskError},
+    builders::simple::normalised,
     store_path::StorePath,
 };
 
@@ -68,6 +71,12 @@ pub enum EnvironmentError {
         /// The distribution that it names.
         choice: String,
     },
+    /// Something that a distribution needs is not there.
+    #[error(
+        "requirements are not met: {}; lock what is missing with 'clutch lock', or set check = false",
+        .0.join("; ")
+    )]
+    Requirements(Vec<String>),
     /// The kernel would not start scripts.
     #[error(
         "the environment's path '{path}' is too long for the first line of scripts: it may have \
@@ -118,6 +127,20 @@ struct Attributes {
     /// For a path that several distributions have, whose it is.
     #[serde(default)]
     collisions: BTreeMap<String, String>,
+    /// Whether requirements that are not met are an error; else they are told in the log.
+    #[serde(default = "yes")]
+    check: bool,
+    /// The machine that it is for, as `platform.machine()` says it.
+    #[serde(default = "x86_64")]
+    machine: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn x86_64() -> String {
+    "x86_64".to_owned()
 }
 
 /// Runs `builtin:environment`.
@@ -132,6 +155,7 @@ fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
     let attributes: Attributes = attributes::read(task)?;
     let interpreter = Interpreter::input(task, &attributes.interpreter)?;
     let distributions = distributions(task, &attributes.distributions, &interpreter)?;
+    check(task, &attributes, &interpreter, &distributions)?;
     let out = task.output("out")?;
     let path = &task.derivation.outputs["out"].path;
     let logical = path.to_string();
@@ -163,12 +187,40 @@ fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
     for distribution in with_scripts {
         rewrite_record(out, &library, distribution, &programs)?;
     }
-    let version = attributes.version.unwrap_or_else(|| format!("3.{}", interpreter.minor));
     let configuration = format!(
-        "home = {}/bin\ninclude-system-site-packages = false\nversion = {version}\n",
-        interpreter.logical
+        "home = {}/bin\ninclude-system-site-packages = false\nversion = {}\n",
+        interpreter.logical,
+        attributes.full_version(&interpreter)
     );
     fs::write(out.join("pyvenv.cfg"), configuration)?;
+    Ok(())
+}
+
+impl Attributes {
+    fn full_version(&self, interpreter: &Interpreter) -> String {
+        self.version.clone().unwrap_or_else(|| format!("3.{}", interpreter.minor))
+    }
+}
+
+/// Looks whether every distribution has what it needs.
+fn check(
+    task: &Task<'_>,
+    attributes: &Attributes,
+    interpreter: &Interpreter,
+    distributions: &[Distribution],
+) -> Result<(), EnvironmentError> {
+    let environment = MarkerEnvironment {
+        python_version: format!("3.{}", interpreter.minor),
+        python_full_version: attributes.full_version(interpreter),
+        machine: attributes.machine.clone(),
+    };
+    let problems = requirements::unmet(distributions, &environment, task.log);
+    if attributes.check && !problems.is_empty() {
+        return Err(EnvironmentError::Requirements(problems));
+    }
+    for problem in problems {
+        (task.log)(&problem);
+    }
     Ok(())
 }
 
@@ -209,10 +261,7 @@ fn policy(
         let there = distributions.iter().any(|d| d.real.join(&below).symlink_metadata().is_ok());
         if there { below } else { path.clone() }
     };
-    given
-        .iter()
-        .map(|(path, name)| (place(path), super::wheel::identity::normalised(name)))
-        .collect()
+    given.iter().map(|(path, name)| (place(path), normalised(name))).collect()
 }
 
 fn source(distribution: &Distribution) -> Source {

@@ -2,7 +2,13 @@
 //! have to agree.
 
 use super::headers::Headers;
-use crate::builders::zip_file::Zip;
+use crate::{
+    builders::{simple::normalised, zip_file::Zip},
+    python::{
+        version::Version,
+        wheel_name::{WheelName, WheelNameError},
+    },
+};
 
 /// What is known of a wheel before it is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +33,7 @@ impl Identity {
     /// # Errors
     /// The reason, and the file at fault.
     pub fn read(zip: &Zip, file: &str) -> Result<Self, String> {
-        let (name, version) = file_name(file)?;
+        let named: WheelName = file.parse().map_err(|e: WheelNameError| e.to_string())?;
         let stem = dist_info(zip)?;
         let file_in = |leaf: &str| {
             let path = format!("{stem}.dist-info/{leaf}");
@@ -44,10 +50,12 @@ impl Identity {
         let claims = [("METADATA", (identity.name.as_str(), identity.version.as_str()))];
         let folder = stem.split_once('-').map(|pair| ("its .dist-info folder", pair));
         for (place, (other_name, other_version)) in claims.into_iter().chain(folder) {
-            if normalised(name) != normalised(other_name) || !same_version(version, other_version) {
+            let version = other_version.replace('_', "-").parse::<Version>();
+            if named.name != normalised(other_name) || version.as_ref() != Ok(&named.version) {
                 return Err(format!(
-                    "the file name says '{name}' '{version}', but {place} says '{other_name}' \
-                     '{other_version}'"
+                    "the file name says '{}' '{}', but {place} says '{other_name}' \
+                     '{other_version}'",
+                    named.name, named.version
                 ));
             }
         }
@@ -63,16 +71,6 @@ impl Identity {
     }
 }
 
-/// The name and version in `name-version[-build]-python-abi-platform.whl`.
-fn file_name(file: &str) -> Result<(&str, &str), String> {
-    let wrong = || format!("'{file}' is not a wheel's file name");
-    let parts: Vec<_> = file.strip_suffix(".whl").ok_or_else(wrong)?.split('-').collect();
-    if !matches!(parts.len(), 5 | 6) || parts.iter().any(|part| part.is_empty()) {
-        return Err(wrong());
-    }
-    Ok((parts[0], parts[1]))
-}
-
 /// The stem of the only folder `<stem>.dist-info`.
 fn dist_info(zip: &Zip) -> Result<&str, String> {
     let mut stems: Vec<_> = zip
@@ -86,46 +84,5 @@ fn dist_info(zip: &Zip) -> Result<&str, String> {
         [stem] => Ok(stem),
         [] => Err("it has no .dist-info folder".to_owned()),
         several => Err(format!("it has several .dist-info folders: {}", several.join(", "))),
-    }
-}
-
-/// A distribution's name as it is compared (PEP 503).
-#[must_use]
-pub fn normalised(name: &str) -> String {
-    let mut out = String::with_capacity(name.len());
-    for part in name.split(['-', '_', '.']).filter(|part| !part.is_empty()) {
-        if !out.is_empty() {
-            out.push('-');
-        }
-        out.push_str(&part.to_ascii_lowercase());
-    }
-    out
-}
-
-/// Whether two versions are the same, written alike up to case and separators.
-fn same_version(a: &str, b: &str) -> bool {
-    let plain = |v: &str| v.to_ascii_lowercase().replace(['-', '_'], ".");
-    plain(a) == plain(b)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_compare() {
-        assert_eq!(normalised("Foo.__-bar"), "foo-bar");
-        assert!(same_version("1.0+A_b", "1.0+a.b") && !same_version("1.0", "1.1"));
-    }
-
-    #[test]
-    fn file_names_have_five_or_six_parts() {
-        assert_eq!(file_name("a_b-1.0-py3-none-any.whl"), Ok(("a_b", "1.0")));
-        assert_eq!(file_name("a-1.0-1x-py3-none-any.whl"), Ok(("a", "1.0")));
-        for bad in
-            ["a-1.0.whl", "a-1.0-py3-none-any.zip", "a--py3-none-any.whl", "a-1-2-3-4-5-6.whl"]
-        {
-            assert!(file_name(bad).is_err(), "{bad}");
-        }
     }
 }

@@ -1,10 +1,7 @@
 //! Where the files of a wheel belong in an installation, as text.
 
-use super::{
-    entry_points::program_name,
-    identity::{Identity, normalised},
-};
-use crate::python::target::Interpreter;
+use super::{entry_points::program_name, identity::Identity};
+use crate::{builders::simple::normalised, python::target::Interpreter};
 
 /// Where one file belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
