@@ -27,11 +27,13 @@ const LIBRARIES: &[Library] = &[
     },
     Library {
         soname: "libc.so.6",
-        moved: &[("/usr/share/zoneinfo", "share/zoneinfo")],
-        // C.UTF-8 is built in; conversions that are not built in are not there
+        moved: &[
+            ("/usr/share/zoneinfo", "share/zoneinfo"),
+            ("/usr/lib/locale/locale-archive", "lib/locale/locale-archive"),
+        ],
+        // locales are in the archive; conversions (iconv) that are not built in are not there
         blanked: &[
             "/usr/lib/locale\0",
-            "/usr/lib/locale/locale-archive\0",
             "/usr/share/locale\0",
             "/usr/lib/x86_64-linux-gnu/gconv\0",
             "/usr/lib/x86_64-linux-gnu/gconv/gconv-modules.cache\0",

@@ -7,6 +7,7 @@
 
 mod certificates;
 mod host_paths;
+mod locales;
 mod place;
 mod programs;
 
@@ -79,6 +80,7 @@ pub fn lay_out(
     unpack(task, debs, packages.path(), keep)?;
     gather(task, packages.path(), out)?;
     certificates::bundle(out)?;
+    locales::archive(out)?;
     programs::relocate(task, out, &prefix)
 }
 
