@@ -1,6 +1,8 @@
 //! The hashes of the pipeline: hashes as expressions write them (re-exported from the language),
 //! BLAKE3 tree hashes, and the digests of store paths, one `derive_key` context a purpose.
 
+use std::sync::LazyLock;
+
 pub use clutch_expr::hash::{
     Algorithm, Format, Hash, Hasher, NIX32, ParseHashError, decode_nix32, encode_base16,
     encode_nix32,
@@ -31,24 +33,25 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    fn context(self) -> &'static str {
-        match self {
-            Self::Derivation => "clutch 2026 store path: derivation",
-            Self::Identity => "clutch 2026 derivation identity",
-            Self::Output => "clutch 2026 store path: output",
-            Self::Source => "clutch 2026 store path: source",
-            Self::FixedOutput => "clutch 2026 store path: fixed output",
-            Self::Text => "clutch 2026 store path: text",
-            Self::Placeholder => "clutch 2026 store path: placeholder",
-            Self::Directory => "clutch 2026 tree hash: directory",
-            Self::Tree => "clutch 2026 tree hash: tree",
-        }
-    }
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Derivation, "clutch 2026 store path: derivation"),
+        (Self::Identity, "clutch 2026 derivation identity"),
+        (Self::Output, "clutch 2026 store path: output"),
+        (Self::Source, "clutch 2026 store path: source"),
+        (Self::FixedOutput, "clutch 2026 store path: fixed output"),
+        (Self::Text, "clutch 2026 store path: text"),
+        (Self::Placeholder, "clutch 2026 store path: placeholder"),
+        (Self::Directory, "clutch 2026 tree hash: directory"),
+        (Self::Tree, "clutch 2026 tree hash: tree"),
+    ];
 
     /// A hasher keyed for this purpose.
     #[must_use]
     pub fn hasher(self) -> blake3::Hasher {
-        blake3::Hasher::new_derive_key(self.context())
+        // a key costs as much as hashing a small record, so each is derived once
+        static KEYED: LazyLock<[blake3::Hasher; Purpose::ALL.len()]> =
+            LazyLock::new(|| Purpose::ALL.map(|(_, text)| blake3::Hasher::new_derive_key(text)));
+        KEYED[self as usize].clone()
     }
 }
 
@@ -65,5 +68,21 @@ impl std::fmt::Display for TreeHash {
 impl std::fmt::Debug for TreeHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_purpose_has_its_own_key() {
+        for (at, (purpose, text)) in Purpose::ALL.into_iter().enumerate() {
+            assert_eq!(purpose as usize, at);
+            assert_eq!(
+                purpose.hasher().finalize(),
+                blake3::Hasher::new_derive_key(text).finalize()
+            );
+        }
     }
 }

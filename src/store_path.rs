@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
-use crate::hash::{Purpose, TreeHash, decode_nix32, encode_nix32};
+use crate::hash::{NIX32, Purpose, TreeHash, encode_nix32};
 
 /// The logical store dir, in every hash and inside every build.
 pub const STORE_DIR: &str = "/clutch/store";
@@ -57,8 +57,10 @@ pub fn check_name(name: &str) -> Result<(), StorePathError> {
     if matches!(name, "." | "..") || name.starts_with(".-") || name.starts_with("..-") {
         return fail("it must not be '.' or '..' nor start with '.-' or '..-'".into());
     }
-    let bad = |c: &char| !(c.is_ascii_alphanumeric() || "+-._?=".contains(*c));
-    if let Some(c) = name.chars().find(bad) {
+    let good = |c: &u8| c.is_ascii_alphanumeric() || b"+-._?=".contains(c);
+    if !name.as_bytes().iter().all(good)
+        && let Some(c) = name.chars().find(|c| !u8::try_from(*c).is_ok_and(|c| good(&c)))
+    {
         return fail(format!("{c:?} is not allowed, only letters, digits and '+-._?='"));
     }
     Ok(())
@@ -111,7 +113,10 @@ impl StorePath {
     pub fn from_base(base: &str) -> Result<Self, StorePathError> {
         let bad = || StorePathError::Digest(base.to_owned());
         let (digest, name) = base.split_at_checked(DIGEST_LEN).ok_or_else(bad)?;
-        decode_nix32(digest).ok_or_else(bad)?;
+        // 32 digits of five bits are 160 bits, so any of the alphabet will do
+        if !digest.bytes().all(is_nix32) {
+            return Err(bad());
+        }
         check_name(name.strip_prefix('-').ok_or_else(bad)?)?;
         Ok(Self { base: base.into() })
     }
@@ -163,6 +168,21 @@ impl StorePath {
     pub fn is_derivation(&self) -> bool {
         self.base.ends_with(".drv")
     }
+}
+
+/// Whether a byte is of the alphabet that digests are written in.
+#[must_use]
+pub fn is_nix32(byte: u8) -> bool {
+    const ALPHABET: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut at = 0;
+        while at < NIX32.len() {
+            table[NIX32[at] as usize] = true;
+            at += 1;
+        }
+        table
+    };
+    ALPHABET[usize::from(byte)]
 }
 
 /// The first 160 bits of the hash.

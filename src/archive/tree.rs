@@ -135,16 +135,19 @@ pub fn hash_file(
     let mut hasher = blake3::Hasher::new();
     let mut size = 0;
     loop {
-        let filled = fill(file, &mut buffer[..wanted])?;
+        // a file that has its expected size has ended: asking again would cost a call a file
+        let left = usize::try_from(expected.saturating_sub(size)).unwrap_or(wanted);
+        let end = if left > 0 { left.min(wanted) } else { wanted };
+        let filled = fill(file, &mut buffer[..end])?;
         let piece = &buffer[..filled];
-        if large && filled == wanted {
+        if large && filled == end {
             rayon::join(|| hasher.update_rayon(piece), || see(piece));
         } else {
             hasher.update(piece);
             see(piece);
         }
         size += filled as u64;
-        if filled < wanted {
+        if filled < end || size == expected {
             return Ok((*hasher.finalize().as_bytes(), size));
         }
     }

@@ -9,21 +9,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use crate::{
-    hash::NIX32,
-    store_path::{DIGEST_LEN, StorePath},
-};
-
-/// Which bytes a digest is made of.
-const ALPHABET: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut at = 0;
-    while at < NIX32.len() {
-        table[NIX32[at] as usize] = true;
-        at += 1;
-    }
-    table
-};
+use crate::store_path::{DIGEST_LEN, StorePath, is_nix32};
 
 /// A search for some paths. Any thread may feed it.
 pub(super) struct Scan<'a> {
@@ -80,7 +66,7 @@ impl<'a> Scan<'a> {
     fn look(&self, bytes: &[u8]) {
         let mut at = 0;
         while let Some(window) = bytes.get(at..at + DIGEST_LEN) {
-            if let Some(other) = window.iter().rposition(|b| !ALPHABET[usize::from(*b)]) {
+            if let Some(other) = window.iter().rposition(|b| !is_nix32(*b)) {
                 at += other + 1;
                 continue;
             }
@@ -91,7 +77,7 @@ impl<'a> Scan<'a> {
                     self.found[*n].store(true, Ordering::Relaxed);
                 }
                 match bytes.get(at + DIGEST_LEN) {
-                    Some(next) if ALPHABET[usize::from(*next)] => at += 1,
+                    Some(next) if is_nix32(*next) => at += 1,
                     _ => break at + DIGEST_LEN + 1,
                 }
             };
