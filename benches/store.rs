@@ -19,6 +19,10 @@ use clutch::{
 use divan::{Bencher, counter::BytesCount};
 use tempfile::TempDir;
 
+/// The allocator of the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() {
     divan::main();
 }
@@ -102,6 +106,22 @@ fn insert_and_scan_256_mib_of_20_000_files(bencher: Bencher<'_, '_>) {
             };
             store.insert(vec![insertion]).unwrap()
         });
+}
+
+/// What 300 trivial builds ask of the store.
+#[divan::bench(sample_count = 5, sample_size = 1)]
+fn insert_300_small_paths_one_by_one(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(store).bench_local_refs(|(_, store)| {
+        for n in 0..300 {
+            let scratch = store.scratch().unwrap();
+            let source = scratch.path().join("out");
+            std::fs::write(&source, b"hello").unwrap();
+            let references = References::Scan(Vec::new());
+            let path = path(n, 2);
+            let insertion = Insertion { path, source, references, deriver: None, expected: None };
+            store.insert(vec![insertion]).unwrap();
+        }
+    });
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]
