@@ -60,8 +60,8 @@ fn bytes(length: usize, seed: u64) -> Vec<u8> {
 fn tree(at: &Path, files: usize, size: usize) {
     for n in 0..files {
         let folder = at.join(format!("{}/{}", n % 20, n / 20 % 20));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join(n.to_string()), bytes(size / files, n as u64)).unwrap();
+        fs_err::create_dir_all(&folder).unwrap();
+        fs_err::write(folder.join(n.to_string()), bytes(size / files, n as u64)).unwrap();
     }
 }
 
@@ -115,7 +115,7 @@ fn insert_300_small_paths_one_by_one(bencher: Bencher<'_, '_>) {
         for n in 0..300 {
             let scratch = store.scratch().unwrap();
             let source = scratch.path().join("out");
-            std::fs::write(&source, b"hello").unwrap();
+            fs_err::write(&source, b"hello").unwrap();
             let references = References::Scan(Vec::new());
             let path = path(n, 2);
             let insertion = Insertion { path, source, references, deriver: None, expected: None };
@@ -129,7 +129,7 @@ fn verify_1_gib_of_20_000_files(bencher: Bencher<'_, '_>) {
     let (dir, store) = store();
     tree(&dir.path().join("tree"), 20_000, GIB);
     let path = store.add_source("tree", &dir.path().join("tree"), &mut |_, _| true).unwrap();
-    std::fs::remove_dir_all(dir.path().join("tree")).unwrap();
+    fs_err::remove_dir_all(dir.path().join("tree")).unwrap();
     bencher
         .counter(BytesCount::new(GIB))
         .bench(|| store.verify(std::slice::from_ref(&path), &|_| {}).unwrap());
@@ -191,7 +191,7 @@ fn closure_of_5_000_paths(bencher: Bencher<'_, '_>) {
 fn export_256_mib(bencher: Bencher<'_, '_>) {
     let (dir, store, paths) = many();
     bencher.counter(BytesCount::new(GIB / 4)).bench(|| {
-        let file = std::fs::File::create(dir.path().join("export")).unwrap();
+        let file = fs_err::File::create(dir.path().join("export")).unwrap();
         transfer::export(&store, &paths, file, &|_, _| {}).unwrap();
     });
 }
@@ -200,7 +200,7 @@ fn export_256_mib(bencher: Bencher<'_, '_>) {
 fn import_256_mib(bencher: Bencher<'_, '_>) {
     let (dir, from, paths) = many();
     let file = dir.path().join("export");
-    let out = std::fs::File::create(&file).unwrap();
+    let out = fs_err::File::create(&file).unwrap();
     transfer::export(&from, &paths, out, &|_, _| {}).unwrap();
     bencher
         .counter(BytesCount::new(GIB / 4))

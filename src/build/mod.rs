@@ -48,6 +48,7 @@ impl plan::Lookup for Derivations<'_> {
     }
 
     fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
+        self.store.keep(paths)?;
         self.store.valid(paths)
     }
 }

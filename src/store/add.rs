@@ -27,6 +27,7 @@ impl Store {
         references: BTreeSet<StorePath>,
     ) -> Result<StorePath, StoreError> {
         let path = StorePath::of_text(text, &references, name)?;
+        self.keep([&path])?;
         if !self.is_valid(&path)? {
             let scratch = self.scratch()?;
             let source = scratch.path().join("text");
@@ -67,6 +68,7 @@ impl Store {
         let listing = Listing::read_some(from, keep)?;
         let measure = archive::measure_listed(&listing)?;
         let path = StorePath::of_source(&measure.hash, name)?;
+        self.keep([&path])?;
         if self.is_valid(&path)? {
             return Ok(path);
         }
@@ -95,6 +97,7 @@ impl Store {
         derivations: &[Derivation],
     ) -> Result<Vec<StorePath>, StoreError> {
         let paths = derivations.par_iter().map(Derivation::path).collect::<Result<Vec<_>, _>>()?;
+        self.keep(&paths)?;
         let valid = self.valid(&paths)?;
         let fresh: BTreeMap<&StorePath, &Derivation> =
             paths.iter().zip(derivations).filter(|(path, _)| !valid.contains(*path)).collect();

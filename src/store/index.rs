@@ -29,7 +29,8 @@ const TABLES: &str = "
         tree       BLOB NOT NULL CHECK (length(tree) = 32),
         size       INTEGER NOT NULL,
         deriver    TEXT,
-        registered INTEGER NOT NULL
+        registered INTEGER NOT NULL,
+        used       INTEGER NOT NULL
     ) STRICT;
     CREATE TABLE refs (
         path      INTEGER NOT NULL REFERENCES paths (id) ON DELETE CASCADE,
@@ -135,14 +136,24 @@ impl Index {
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => self.connect()?,
-        };
+        let connection = self.take()?;
         let result = connection.unchecked_transaction().and_then(|moment| work(&moment));
         self.idle().push(connection);
         self.explain(result)
+    }
+
+    /// As [`Index::write`], and what it did is on disk when this returns.
+    pub(super) fn write_durably<T>(
+        &self,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.take()?;
+        self.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
+        let (connection, result) = self.transact(connection, work)?;
+        self.explain(connection.pragma_update(None, "synchronous", "NORMAL"))?;
+        self.idle().push(connection);
+        Ok(result)
     }
 
     /// Does `work` in one transaction, alone among all threads and processes. An error undoes it.
@@ -151,11 +162,21 @@ impl Index {
         work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (connection, result) = self.transact(self.take()?, work)?;
+        self.idle().push(connection);
+        Ok(result)
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
         let idle = self.idle().pop();
-        let mut connection = match idle {
-            Some(connection) => connection,
-            None => self.connect()?,
-        };
+        idle.map_or_else(|| self.connect(), Ok)
+    }
+
+    fn transact<T>(
+        &self,
+        mut connection: Connection,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<(Connection, T), StoreError> {
         let result = {
             let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
             let writer = Writer { transaction: self.explain(begun)?, index: self };
@@ -163,8 +184,7 @@ impl Index {
             self.explain(writer.transaction.commit())?;
             result
         };
-        self.idle().push(connection);
-        Ok(result)
+        Ok((connection, result))
     }
 }
 
@@ -185,8 +205,8 @@ impl Writer<'_> {
         let add = |info: &PathInfo| {
             self.transaction
                 .prepare_cached(
-                    "INSERT INTO paths (base, tree, size, deriver, registered)
-                     VALUES (?, ?, ?, ?, ?)",
+                    "INSERT INTO paths (base, tree, size, deriver, registered, used)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
                 )?
                 .insert((
                     info.path.base(),
@@ -220,12 +240,72 @@ impl Writer<'_> {
     }
 }
 
+impl Writer<'_> {
+    /// Makes paths invalid. Nothing that stays may refer to them.
+    pub(super) fn forget(&self, paths: &[StorePath]) -> Result<(), StoreError> {
+        let each = |sql: &str| {
+            let mut statement = self.transaction.prepare_cached(sql)?;
+            paths.iter().try_for_each(|path| statement.execute([path.base()]).map(drop))
+        };
+        // first all references, since paths may refer to each other in any order
+        self.index
+            .explain(each("DELETE FROM refs WHERE path = (SELECT id FROM paths WHERE base = ?)"))?;
+        self.index.explain(each("DELETE FROM paths WHERE base = ?"))
+    }
+
+    /// Records that paths are used now.
+    pub(super) fn touch(&self, paths: &[StorePath], now: u64) -> Result<(), StoreError> {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let touch = || {
+            let mut statement = self
+                .transaction
+                .prepare_cached("UPDATE paths SET used = max(used, ?) WHERE base = ?")?;
+            paths.iter().try_for_each(|path| statement.execute((now, path.base())).map(drop))
+        };
+        self.index.explain(touch())
+    }
+
+    /// Reads in the transaction.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        self.index.explain(work(&self.transaction))
+    }
+}
+
 impl Deref for Writer<'_> {
     type Target = Connection;
 
     fn deref(&self) -> &Connection {
         &self.transaction
     }
+}
+
+/// When each valid path was used last, in seconds since 1970.
+pub(super) fn uses(connection: &Connection) -> rusqlite::Result<FxHashMap<StorePath, u64>> {
+    connection
+        .prepare_cached("SELECT base, used FROM paths")?
+        .query_map((), |row| Ok((path_column(row, 0)?, row.get::<_, i64>(1)?.unsigned_abs())))?
+        .collect()
+}
+
+/// Those of the paths that are valid and were not used since that time.
+pub(super) fn unused_since(
+    connection: &Connection,
+    paths: &[StorePath],
+    since: u64,
+) -> rusqlite::Result<Vec<StorePath>> {
+    let mut statement =
+        connection.prepare_cached("SELECT 1 FROM paths WHERE base = ? AND used < ?")?;
+    let since = i64::try_from(since).unwrap_or(i64::MAX);
+    let mut found = Vec::new();
+    for path in paths {
+        if statement.exists((path.base(), since))? {
+            found.push(path.clone());
+        }
+    }
+    Ok(found)
 }
 
 /// The row of a path.

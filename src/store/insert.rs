@@ -60,6 +60,7 @@ impl Store {
                 return Err(StoreError::Twice(twice.path));
             }
         }
+        self.keep(&order)?;
         let prepared = prepare(fresh.into_values().collect())?;
         if !prepared.is_empty() {
             check_cycles(&prepared)?;

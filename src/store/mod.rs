@@ -4,11 +4,14 @@
 //! Several threads and processes use one store at once, without a daemon.
 
 mod add;
+mod collect;
 mod index;
 mod insert;
+mod keep;
 mod layout;
 mod lock;
 pub mod place;
+mod processes;
 mod roots;
 mod scan;
 mod scratch;
@@ -21,9 +24,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use collect::{Collected, Limits};
 pub use insert::{Insertion, References};
 pub use lock::PathLock;
-pub use roots::Root;
+pub use roots::{Holder, Root};
 pub use scratch::Scratch;
 pub use verify::{Damage, Fault, Rebuilt};
 
@@ -40,6 +44,7 @@ pub struct Store {
     layout: layout::Layout,
     dir: PathBuf,
     index: index::Index,
+    live: keep::Live,
 }
 
 /// What is known of a valid path.
@@ -158,7 +163,7 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let layout = layout::Layout::open(root)?;
         let index = index::Index::open(layout.index(), layout.writable)?;
-        let store = Self { dir: layout.store(), layout, index };
+        let store = Self { dir: layout.store(), layout, index, live: keep::Live::default() };
         if store.layout.writable {
             store.remove_dead_scratch()?;
         }

@@ -25,6 +25,7 @@ pub fn export(
     out: impl Write + Seek,
     progress: &dyn Fn(u64, u64),
 ) -> Result<(), TransferError> {
+    store.keep(paths)?;
     let infos = closure::requisites(store, paths)?;
     let mut exported = Vec::with_capacity(infos.len());
     let mut listings = Vec::with_capacity(infos.len());

@@ -50,8 +50,9 @@ pub fn import(
 ) -> Result<Imported, TransferError> {
     let source = Source::open(file)?;
     let header = source.header()?;
-    let valid =
-        store.valid(header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path])))?;
+    let named = || header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path]));
+    store.keep(named())?;
+    let valid = store.valid(named())?;
     source.check_references(&header, &valid)?;
     let fresh: Vec<(usize, &Exported)> =
         header.paths.iter().enumerate().filter(|(_, e)| !valid.contains(&e.path)).collect();

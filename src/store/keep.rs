@@ -1,0 +1,145 @@
+//! Paths that running commands rely on before anything else holds them: each store that is open for
+//! writing has a file in `var/roots/live`, locked as long as it lives, with a base name a line.
+//!
+//! A collector reads these files while it holds `var/collect.lock` alone, and decides in the same
+//! breath what goes. Who adds a path holds it together with others. So what was added before a path
+//! was looked up is either seen by the collector, or the look-up sees what the collector did.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    Store, StoreError,
+    lock::{hold, is_at},
+};
+use crate::store_path::StorePath;
+
+/// The file of one open store; made when it is first needed.
+#[derive(Debug, Default)]
+pub(super) struct Live(Mutex<Option<File>>);
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    /// Holds the lock.
+    file: fs_err::File,
+    /// What stands in it.
+    paths: FxHashSet<StorePath>,
+}
+
+impl Store {
+    /// Keeps paths from being collected as long as this store is open, whether they are valid yet or
+    /// not. To rely on a path, keep it first and then ask whether it is valid.
+    ///
+    /// A store that cannot be written cannot be collected by this user either; nothing is done then.
+    ///
+    /// # Errors
+    /// Where the list of what is kept cannot be written.
+    pub fn keep<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<(), StoreError> {
+        if !self.layout.writable {
+            return Ok(());
+        }
+        let mut live = self.live.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = live.as_ref().map(|file| &file.paths);
+        let fresh: Vec<&StorePath> = paths
+            .into_iter()
+            .filter(|path| !known.is_some_and(|known| known.contains(*path)))
+            .collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let _shared = self.collect_lock(Share::Others)?;
+        let file = match &mut *live {
+            Some(file) => file,
+            empty => empty.insert(make(&self.layout.roots().join("live"))?),
+        };
+        let mut lines = String::new();
+        for path in &fresh {
+            let _ = writeln!(lines, "{}", path.base());
+        }
+        file.file.write_all(lines.as_bytes())?;
+        file.paths.extend(fresh.into_iter().cloned());
+        Ok(())
+    }
+
+    /// What living stores keep, by the id of their process; files of the dead are removed.
+    pub(super) fn kept(&self) -> Result<Vec<(u32, StorePath)>, StoreError> {
+        let mut kept = Vec::new();
+        let entries = match fs_err::read_dir(self.layout.roots().join("live")) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(kept),
+            other => other?,
+        };
+        for entry in entries {
+            let path = entry?.path();
+            let file = match fs_err::File::open(&path) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            if hold(file.file(), false)? {
+                let _ = fs_err::remove_file(&path);
+                continue;
+            }
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+            let process = name.as_deref().and_then(|n| n.split('-').next()?.parse().ok());
+            for line in fs_err::read_to_string(&path)?.lines() {
+                if let Ok(path) = StorePath::from_base(line) {
+                    kept.push((process.unwrap_or(0), path));
+                }
+            }
+        }
+        Ok(kept)
+    }
+
+    /// The lock between those who keep paths and the one who collects.
+    pub(super) fn collect_lock(&self, share: Share) -> Result<fs_err::File, StoreError> {
+        let path = self.layout.var().join("collect.lock");
+        let file =
+            fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        match share {
+            Share::Others => file.file().lock_shared()?,
+            Share::Nobody => file.file().lock()?,
+        }
+        Ok(file)
+    }
+}
+
+/// With whom a lock is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// With all who keep paths.
+    Others,
+    /// With nobody.
+    Nobody,
+}
+
+fn make(folder: &Path) -> io::Result<File> {
+    fs_err::create_dir_all(folder)?;
+    for number in 0u32.. {
+        let path = folder.join(format!("{}-{number}", std::process::id()));
+        let file = match fs_err::OpenOptions::new().create_new(true).append(true).open(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
+            other => other?,
+        };
+        // a collector may have taken it for a dead one's before it was locked
+        if hold(file.file(), true)? && is_at(file.file(), &path)? {
+            return Ok(File { path, file, paths: FxHashSet::default() });
+        }
+    }
+    Err(io::Error::other(format!("'{}' is full", folder.display())))
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // what is left is recognised as a dead one's
+        let _ = fs_err::remove_file(&self.path);
+    }
+}
