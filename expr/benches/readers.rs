@@ -46,7 +46,10 @@ impl Sink for Count {
 fn json_document(bencher: Bencher<'_, '_>) {
     let mut text = String::from("[0");
     for n in 0..20_000 {
-        let _ = write!(text, ",{{\"id\":{n},\"name\":\"name \\n {n}\",\"score\":{n}.25,\"tags\":[\"a\",\"bc\",null,true]}}");
+        let _ = write!(
+            text,
+            ",{{\"id\":{n},\"name\":\"name \\n {n}\",\"score\":{n}.25,\"tags\":[\"a\",\"bc\",null,true]}}"
+        );
     }
     text.push(']');
     bencher.counter(BytesCount::of_str(&text)).bench(|| {

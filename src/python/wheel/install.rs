@@ -133,6 +133,9 @@ impl Wheel {
                 Ok(None) => continue,
                 Err(reason) => return fail(reason),
             };
+            if let Err(reason) = self.describes_itself(&place.path, interpreter) {
+                return fail(reason);
+            }
             if let Some(other) = taken.insert(place.path.clone(), &entry.name) {
                 return fail(format!("'{other}' has the same place in an installation"));
             }
@@ -151,6 +154,28 @@ impl Wheel {
         }
         plan.sort_by(|a, b| b.entry.size.cmp(&a.entry.size).then_with(|| a.path.cmp(&b.path)));
         Ok(plan)
+    }
+
+    /// Checks that a path is neither in another distribution's description nor one of the files
+    /// that the installation writes, by whatever way it came there.
+    fn describes_itself(&self, path: &str, interpreter: &Interpreter) -> Result<(), String> {
+        let library = interpreter.site_packages();
+        let Some(rest) = path.strip_prefix(&library).and_then(|rest| rest.strip_prefix('/')) else {
+            return Ok(());
+        };
+        let (top, leaf) = rest.split_once('/').unwrap_or((rest, ""));
+        if top != self.identity.dist_info() {
+            let foreign = top.ends_with(".dist-info");
+            return if foreign {
+                Err(format!("'{top}' describes another distribution"))
+            } else {
+                Ok(())
+            };
+        }
+        match layout::OWN.contains(&leaf) {
+            true => Err(format!("'{leaf}' is written by the installation itself")),
+            false => Ok(()),
+        }
     }
 
     /// Checks the entry points, so that an environment need not.

@@ -3,6 +3,11 @@
 use super::{entry_points::program_name, identity::Identity};
 use crate::{builders::simple::normalised, python::target::Interpreter};
 
+/// The files of a description that the installation writes itself, or that have no meaning once it
+/// has written its own RECORD.
+pub const OWN: [&str; 6] =
+    ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
+
 /// Where one file belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -26,10 +31,7 @@ pub fn place(
     let plain = |path: String| Ok(Some(Place { path, program: false }));
     let (top, rest) = entry.split_once('/').unwrap_or((entry, ""));
     if top == identity.dist_info() {
-        // The installation writes these itself; signatures of the old RECORD have no meaning.
-        let own =
-            ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
-        return if own.contains(&rest) { Ok(None) } else { plain(format!("{library}/{entry}")) };
+        return if OWN.contains(&rest) { Ok(None) } else { plain(format!("{library}/{entry}")) };
     }
     let Some(stem) = top.strip_suffix(".data") else {
         return library_place(&library, entry);

@@ -112,6 +112,8 @@ fn hostile_wheels_are_refused() {
         ("a\0b", b"", FILE, "NUL"),
         ("link", b"/etc/passwd", 0o120_777, "link"),
         ("other-2.0.dist-info/METADATA", b"", FILE, "several .dist-info"),
+        ("demo-1.0.data/purelib/other-2.0.dist-info/METADATA", b"", FILE, "another distribution"),
+        ("demo-1.0.data/purelib/demo-1.0.dist-info/RECORD", b"", FILE, "installation itself"),
         ("demo-1.0.data/weird/x", b"", FILE, "weird"),
         ("demo-1.0.data/scripts/python3.11", b"", FILE, "belongs to the environment"),
         ("demo-1.0.data/data/bin/python", b"", FILE, "belongs to the environment"),
