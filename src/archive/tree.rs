@@ -47,12 +47,16 @@ pub fn measure(root: &Path) -> Result<Measure, ArchiveError> {
 /// # Errors
 /// Where something cannot be read.
 pub fn measure_listed(listing: &Listing) -> Result<Measure, ArchiveError> {
-    let leaves = listing
-        .nodes()
-        .par_iter()
-        .map_init(Vec::new, |buffer, node| read_leaf(node, buffer))
-        .collect::<Result<Vec<_>, _>>()?;
-    Ok(fold(listing, &leaves))
+    Ok(fold(listing, &leaves(listing)?))
+}
+
+/// Hashes the files and symlinks of a listing in parallel; nothing for folders.
+///
+/// # Errors
+/// Where something cannot be read.
+pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, ArchiveError> {
+    let nodes = listing.nodes().par_iter();
+    nodes.map_init(Vec::new, |buffer, node| read_leaf(node, buffer)).collect()
 }
 
 /// The hash of a tree out of its leaves, one a node (nothing for folders).

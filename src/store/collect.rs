@@ -76,6 +76,7 @@ impl Store {
         })?;
         drop(alone);
         self.sweep()?;
+        self.pool.sweep()?;
         Ok(collected)
     }
 

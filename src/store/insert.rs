@@ -11,7 +11,12 @@ use std::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{PathInfo, Store, StoreError, index::Writer, seal};
+use super::{
+    PathInfo, Store, StoreError,
+    index::Writer,
+    pool::{Pool, Shareable},
+    seal,
+};
 use crate::{archive::Kind, files, hash::TreeHash, store_path::StorePath};
 
 /// A tree that is to become a store path.
@@ -61,7 +66,7 @@ impl Store {
             }
         }
         self.keep(&order)?;
-        let prepared = prepare(fresh.into_values().collect())?;
+        let prepared = prepare(fresh.into_values().collect(), &self.pool)?;
         if !prepared.is_empty() {
             check_cycles(&prepared)?;
             if prepared.iter().any(|p| !p.synced) {
@@ -70,6 +75,7 @@ impl Store {
             }
             let placed = self.index.write(|writer| self.place(writer, &prepared));
             known.extend(placed?.into_iter().map(|info| (info.path.clone(), info)));
+            self.offer(&prepared);
             for prepared in prepared {
                 known.entry(prepared.info.path.clone()).or_insert(prepared.info);
             }
@@ -83,7 +89,7 @@ impl Store {
     /// Where the tree cannot be read or holds something that is not allowed.
     pub fn scan(insertion: &Insertion) -> Result<BTreeSet<StorePath>, StoreError> {
         match &insertion.references {
-            References::Scan(paths) => Ok(seal::seal(&insertion.source, paths)?.references),
+            References::Scan(paths) => Ok(seal::seal(&insertion.source, paths, None)?.references),
             References::Known(known) => Ok(known.clone()),
         }
     }
@@ -125,6 +131,20 @@ impl Store {
         result.map(|()| before)
     }
 
+    /// Puts the files of new paths into the pool.
+    fn offer(&self, prepared: &[Prepared]) {
+        for tree in prepared {
+            tree.shareable.par_iter().for_each(|shareable| {
+                if let Ok(below) = shareable.file.strip_prefix(&tree.source) {
+                    let root = self.real(&tree.info.path);
+                    let empty = below.as_os_str().is_empty();
+                    let file = if empty { root } else { root.join(below) };
+                    self.pool.offer(&Shareable { file, ..shareable.clone() });
+                }
+            });
+        }
+    }
+
     /// Removes what lies in the store's folder. It loses its final name in one step, so that a crash
     /// never leaves part of a tree there.
     fn discard(&self, target: &Path) -> Result<(), StoreError> {
@@ -144,9 +164,10 @@ struct Prepared {
     kind: Kind,
     synced: bool,
     info: PathInfo,
+    shareable: Vec<Shareable>,
 }
 
-fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
+fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, StoreError> {
     let registered = now();
     let one = |insertion: Insertion| {
         let Insertion { path, source, references, deriver, expected } = insertion;
@@ -155,7 +176,7 @@ fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
             References::Known(_) => &[],
         };
         let kind = kind(&source)?;
-        let sealed = seal::seal(&source, candidates)?;
+        let sealed = seal::seal(&source, candidates, Some(pool))?;
         let found = sealed.measure.hash;
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(StoreError::Tree { path, expected, found });
@@ -166,7 +187,7 @@ fn prepare(insertions: Vec<Insertion>) -> Result<Vec<Prepared>, StoreError> {
         };
         let size = sealed.measure.size;
         let info = PathInfo { path, tree: found, size, references, deriver, registered };
-        Ok(Prepared { source, kind, synced: sealed.synced, info })
+        Ok(Prepared { source, kind, synced: sealed.synced, info, shareable: sealed.shareable })
     };
     insertions.into_par_iter().map(one).collect()
 }

@@ -109,6 +109,10 @@ impl Layout {
         self.root.join("var/locks")
     }
 
+    pub(super) fn pool(&self) -> PathBuf {
+        self.root.join("var/pool")
+    }
+
     pub(super) fn roots(&self) -> PathBuf {
         self.root.join("var/roots")
     }

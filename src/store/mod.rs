@@ -11,6 +11,7 @@ mod keep;
 mod layout;
 mod lock;
 pub mod place;
+mod pool;
 mod processes;
 mod roots;
 mod scan;
@@ -45,6 +46,7 @@ pub struct Store {
     dir: PathBuf,
     index: index::Index,
     live: keep::Live,
+    pool: pool::Pool,
 }
 
 /// What is known of a valid path.
@@ -163,7 +165,9 @@ impl Store {
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let layout = layout::Layout::open(root)?;
         let index = index::Index::open(layout.index(), layout.writable)?;
-        let store = Self { dir: layout.store(), layout, index, live: keep::Live::default() };
+        let pool = pool::Pool::new(layout.pool());
+        let live = keep::Live::default();
+        let store = Self { dir: layout.store(), layout, index, live, pool };
         if store.layout.writable {
             store.remove_dead_scratch()?;
         }

@@ -17,7 +17,10 @@ use rustix::{
     io::Errno,
 };
 
-use super::scan::{Scan, Tail};
+use super::{
+    pool::{Pool, SMALLEST, Shareable},
+    scan::{Scan, Tail},
+};
 use crate::{
     archive::{self, ArchiveError, Kind, Leaf, Listing, Measure, Node},
     files,
@@ -35,13 +38,19 @@ pub(super) struct Sealed {
     pub(super) references: BTreeSet<StorePath>,
     /// Whether its data are on disk already.
     pub(super) synced: bool,
+    /// The files that can enter the pool when they are.
+    pub(super) shareable: Vec<Shareable>,
 }
 
 /// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
 ///
 /// # Errors
 /// Where something cannot be read or changed, or is not allowed in the store.
-pub(super) fn seal(root: &Path, candidates: &[StorePath]) -> Result<Sealed, ArchiveError> {
+pub(super) fn seal(
+    root: &Path,
+    candidates: &[StorePath],
+    pool: Option<&Pool>,
+) -> Result<Sealed, ArchiveError> {
     let listing = Listing::read(root)?;
     let scan = Scan::new(candidates);
     let synced = listing.nodes().len() <= FEW;
@@ -51,8 +60,8 @@ pub(super) fn seal(root: &Path, candidates: &[StorePath]) -> Result<Sealed, Arch
         .map_init(Vec::new, |buffer, node| {
             scan.whole(listing.relative(node).as_os_str().as_bytes());
             match node.kind {
-                Kind::File => seal_file(node, &scan, synced, buffer).map(Some),
-                Kind::Symlink => seal_symlink(node, &scan).map(Some),
+                Kind::File => seal_file(node, &scan, pool, synced, buffer).map(Some),
+                Kind::Symlink => seal_symlink(node, &scan).map(|leaf| Some((leaf, None))),
                 Kind::Directory => Ok(None),
             }
         })
@@ -66,8 +75,10 @@ pub(super) fn seal(root: &Path, candidates: &[StorePath]) -> Result<Sealed, Arch
             files::sync_folder(&node.path)?;
         }
     }
+    let (leaves, shareable): (Vec<_>, Vec<_>) = leaves.into_iter().map(Option::unzip).unzip();
+    let shareable = shareable.into_iter().flatten().flatten().collect();
     let measure = archive::fold(&listing, &leaves);
-    Ok(Sealed { measure, references: scan.found(), synced })
+    Ok(Sealed { measure, references: scan.found(), synced, shareable })
 }
 
 /// Makes the metadata of a folder canonical, with that mode.
@@ -113,9 +124,10 @@ fn seal_symlink(node: &Node, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
 fn seal_file(
     node: &Node,
     scan: &Scan<'_>,
+    pool: Option<&Pool>,
     sync: bool,
     buffer: &mut Vec<u8>,
-) -> Result<Leaf, ArchiveError> {
+) -> Result<(Leaf, Option<Shareable>), ArchiveError> {
     let path = &node.path;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME;
     let open = |flags| rustix::fs::open(path, flags, Mode::empty());
@@ -153,10 +165,12 @@ fn seal_file(
         )
     };
     work().map_err(|e| named(e, path))?;
-    if sync {
+    let shareable = Shareable { file: path.clone(), digest, executable };
+    let shared = size >= SMALLEST && pool.is_some_and(|pool| pool.share(&shareable));
+    if sync && !shared {
         file.sync_all()?;
     }
-    Ok(Leaf { executable, digest, size })
+    Ok((Leaf { executable, digest, size }, (!shared && size >= SMALLEST).then_some(shareable)))
 }
 
 /// The time that everything in the store was changed at; access is left alone.
