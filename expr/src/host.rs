@@ -95,6 +95,9 @@ pub struct DerivationRequest {
     pub input_derivations: Vec<(String, Vec<String>)>,
     /// The store paths that it needs and no derivation makes; sorted.
     pub input_sources: Vec<String>,
+    /// The derivations that it needs with everything that they need, and all their outputs (what
+    /// a string refers to that was made of a `drvPath`); sorted.
+    pub input_closures: Vec<String>,
     /// Where it was defined, for messages.
     pub position: Option<crate::source::Place>,
 }

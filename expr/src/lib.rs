@@ -20,6 +20,7 @@ pub mod show;
 pub mod sink;
 pub mod source;
 pub mod symbol;
+pub mod syntax;
 pub mod text;
 pub mod toml;
 pub mod value;

@@ -35,6 +35,7 @@ pub(crate) fn install(it: &mut Interpreter<'_>) {
         let slot = it.slot(value);
         it.globals.define(global, slot);
     }
+    super::import::install_search_path(it, &mut set);
     // the set contains itself
     let own = it.slot(Value::Null);
     set.push(known::builtins, Value::Ref(own));

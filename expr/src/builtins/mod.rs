@@ -49,6 +49,8 @@ mod files;
 mod flakes;
 mod hash;
 mod json;
+mod derivation;
+mod import;
 mod lists;
 mod regex;
 mod replace;
@@ -81,6 +83,8 @@ const TABLES: &[&[Builtin]] = &[
     xml::TABLE,
     attributes::TABLE,
     control::TABLE,
+    derivation::TABLE,
+    import::TABLE,
     lists::TABLE,
     strings::TABLE,
     types::TABLE,

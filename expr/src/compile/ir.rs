@@ -23,6 +23,8 @@ pub struct FunctionId(pub u32);
 pub enum Expr<'a> {
     /// A literal or a builtin.
     Const(Value<'a>),
+    /// A global that is computed on demand.
+    Global(&'a Slot<'a>),
     /// A variable of the innermost activation.
     Local(u32, Span),
     /// A variable: how many activations up, and the slot there.
@@ -312,6 +314,7 @@ impl Expr<'_> {
             Self::Interpolate(code) | Self::PathParts(code) => code.span,
             Self::Attrs(code) => code.span,
             Self::Const(_)
+            | Self::Global(_)
             | Self::Lambda(_)
             | Self::List(_)
             | Self::ConstList(_)

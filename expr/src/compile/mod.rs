@@ -3,8 +3,11 @@
 
 mod globals;
 mod ir;
-
+mod lower;
 mod scope;
+mod sets;
+
 
 pub(crate) use globals::Globals;
+pub(crate) use lower::lower;
 pub use ir::*;

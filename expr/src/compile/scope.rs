@@ -102,6 +102,11 @@ impl Scope {
         }
     }
 
+    /// Every visible name.
+    pub(super) fn names(&self) -> impl Iterator<Item = Symbol> {
+        self.names.keys().copied()
+    }
+
     /// The sets of the `with`s around, innermost first, as (depth, slot).
     pub(super) fn withs(&self) -> impl Iterator<Item = (u32, u32)> {
         self.withs.iter().rev().map(|set| (self.depth(*set), set.slot))

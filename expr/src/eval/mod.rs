@@ -8,14 +8,18 @@ mod equal;
 mod files;
 mod force;
 mod form;
+mod load;
+mod derivations;
 pub mod path;
 mod print;
 mod run;
 mod select;
 
 pub use coerce::Coercion;
+pub use derivations::Found;
 pub(crate) use files::as_path;
 pub use print::PrintOptions;
+pub use select::did_you_mean;
 
 use std::{cell::Cell, path::PathBuf};
 

@@ -99,6 +99,7 @@ impl<'a> Interpreter<'a> {
         loop {
             match expr {
                 Expr::Const(value) => return Ok(*value),
+                Expr::Global(slot) => return self.force(slot),
                 Expr::Local(slot, span) => return self.force_at(&env.slots[*slot as usize], *span),
                 Expr::Outer(depth, slot, span) => {
                     return self.force_at(variable(env, *depth, *slot), *span);

@@ -1,0 +1,192 @@
+//! The derivations in a value: it is one, or a list or set of them.
+
+use rustc_hash::FxHashSet;
+
+use super::Interpreter;
+use crate::{
+    error::{Error, Kind, Result},
+    source::Span,
+    symbol::{Symbol, known},
+    value::{Attrs, Value, share},
+};
+
+/// A derivation that was found in a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Where in the value: names and numbers between dots; empty for the value itself.
+    pub attr_path: String,
+    /// Its name.
+    pub name: String,
+    /// The derivation's store path.
+    pub drv_path: String,
+    /// The outputs by name and path, in the derivation's order; the first is what is meant when
+    /// none is named.
+    pub outputs: Vec<(String, String)>,
+    /// The output that the value stands for.
+    pub output_name: String,
+    /// `meta.mainProgram`, or else `pname`: what `run` starts.
+    pub main_program: Option<String>,
+}
+
+impl<'a> Interpreter<'a> {
+    /// Every derivation in a value, in the order of lists and of the alphabet. Sets within sets
+    /// are searched when they say `recurseForDerivations = true`; functions are called as by
+    /// [`Self::auto_call`].
+    ///
+    /// # Errors
+    /// The value is neither a derivation nor a set or list; what computing it fails with.
+    pub fn derivations(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Vec<Found>> {
+        let mut found = Vec::new();
+        self.collect(value, args, "", &mut FxHashSet::default(), &mut found)?;
+        Ok(found)
+    }
+
+    fn collect(
+        &mut self,
+        value: Value<'a>,
+        args: &'a Attrs<'a>,
+        path: &str,
+        seen: &mut FxHashSet<usize>,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
+        self.deeper()?;
+        let value = self.auto_call(value, args)?;
+        if self.take_derivation(value, path, seen, found)? {
+            return Ok(());
+        }
+        let below = |name: &str| {
+            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        };
+        match value {
+            Value::Attrs(attrs) => {
+                for (key, slot) in self.sorted_attrs(attrs) {
+                    let name = self.symbols.show(key.symbol);
+                    if !is_path_component(&name) {
+                        continue;
+                    }
+                    let path = below(&name);
+                    let one = |it: &mut Self| {
+                        let inner = it.force(slot)?;
+                        if it.take_derivation(inner, &path, seen, found)? {
+                            return Ok(());
+                        }
+                        let Value::Attrs(set) = inner else { return Ok(()) };
+                        let Some(flag) = set.get(known::recurse_for_derivations) else {
+                            return Ok(());
+                        };
+                        if it.bool(share(flag))? {
+                            it.collect(inner, args, &path, seen, found)?;
+                        }
+                        Ok(())
+                    };
+                    one(self).map_err(|error: Box<Error>| {
+                        let text = format!("while evaluating the attribute '{name}'");
+                        error.within(Span::new(key.at, key.at), text)
+                    })?;
+                }
+                Ok(())
+            }
+            Value::List(list) => {
+                for (at, slot) in list.items.iter().enumerate() {
+                    self.collect(share(slot), args, &below(&at.to_string()), seen, found)?;
+                }
+                Ok(())
+            }
+            _ => {
+                let message = format!(
+                    "expression does not evaluate to a derivation (or a set or list of those) \
+                     but to {}",
+                    value.describe()
+                );
+                Err(Error::new(Kind::Type, Span::NONE, message))
+            }
+        }
+    }
+
+    /// Adds a value that is a derivation; whether it was one.
+    fn take_derivation(
+        &mut self,
+        value: Value<'a>,
+        path: &str,
+        seen: &mut FxHashSet<usize>,
+        found: &mut Vec<Found>,
+    ) -> Result<bool> {
+        let Value::Attrs(attrs) = value else { return Ok(false) };
+        if !self.is_derivation(attrs)? {
+            return Ok(false);
+        }
+        if seen.insert(std::ptr::from_ref(attrs).addr()) {
+            let one = self.describe_derivation(attrs, path)?;
+            found.push(one);
+        }
+        Ok(true)
+    }
+
+    fn string_attr(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Result<String> {
+        let value = self.attr(attrs, name)?;
+        Ok(self.string(value)?.lossy().into_owned())
+    }
+
+    fn optional(&mut self, attrs: &'a Attrs<'a>, name: &str) -> Result<Option<String>> {
+        let Some(name) = self.symbols.find(name.as_bytes()) else { return Ok(None) };
+        let Some(slot) = attrs.get(name) else { return Ok(None) };
+        let value = self.force(slot)?;
+        Ok(if let Value::String(text) = value { Some(text.lossy().into_owned()) } else { None })
+    }
+
+    fn describe_derivation(&mut self, attrs: &'a Attrs<'a>, path: &str) -> Result<Found> {
+        let name = self.string_attr(attrs, known::name)?;
+        let drv_path = self.string_attr(attrs, known::drv_path)?;
+        let output_name = match attrs.get(known::output_name) {
+            Some(slot) => self.string(share(slot))?.lossy().into_owned(),
+            None => "out".to_owned(),
+        };
+        let mut outputs = Vec::new();
+        match attrs.get(known::outputs) {
+            Some(slot) => {
+                let list = self.list(share(slot))?;
+                for slot in list.items {
+                    let name = self.plain_string(share(slot))?;
+                    let symbol = self.symbols.intern(name.bytes());
+                    // a set may name outputs that it does not have
+                    let Some(output) = attrs.get(symbol) else { continue };
+                    let output = self.attrs(share(output))?;
+                    let path = self.attr(output, known::out_path)?;
+                    let path = self.coerce(path, super::Coercion::PLAIN)?;
+                    outputs.push((name.lossy().into_owned(), path.lossy().into_owned()));
+                }
+            }
+            None => {
+                let path = self.attr(attrs, known::out_path)?;
+                let path = self.coerce(path, super::Coercion::PLAIN)?;
+                outputs.push((output_name.clone(), path.lossy().into_owned()));
+            }
+        }
+        let meta = match attrs.get(known::meta) {
+            Some(slot) => match self.force(slot)? {
+                Value::Attrs(meta) => self.optional(meta, "mainProgram")?,
+                _ => None,
+            },
+            None => None,
+        };
+        let main_program = match meta {
+            Some(program) => Some(program),
+            None => self.optional(attrs, "pname")?,
+        };
+        Ok(Found {
+            attr_path: path.to_owned(),
+            name,
+            drv_path,
+            outputs,
+            output_name,
+            main_program,
+        })
+    }
+}
+
+/// Whether `-A` could name it: other attributes are not searched.
+fn is_path_component(name: &str) -> bool {
+    let mut bytes = name.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')
+        && bytes.all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte))
+}

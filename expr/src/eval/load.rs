@@ -1,0 +1,336 @@
+//! Texts and files become values: parse, compile, evaluate; a file is evaluated once.
+
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Instant,
+};
+
+use super::Interpreter;
+use crate::{
+    compile::{CodeId, Expr, lower},
+    error::{Error, Kind, Result},
+    host::FileType,
+    library,
+    source::{Origin, Span},
+    symbol::Symbol,
+    syntax::{
+        self,
+        ast::{Ast, ExprId},
+    },
+    value::{Attrs, Env, Slot, Value, share},
+};
+
+#[allow(clippy::cast_possible_truncation)]
+fn nanos(since: Instant) -> u64 {
+    since.elapsed().as_nanos() as u64
+}
+
+impl<'a> Interpreter<'a> {
+    /// The syntax tree of a text. Relative paths in it are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`Kind::Parse`] with the place.
+    pub(crate) fn parse(
+        &mut self,
+        origin: Origin,
+        text: &Arc<[u8]>,
+        folder: &[u8],
+    ) -> Result<(Ast, ExprId)> {
+        let start = Instant::now();
+        let Some(base) = self.sources.add(origin, Arc::clone(text)) else {
+            let message = "the sources of one evaluation are larger than 4 GiB";
+            return Err(Error::new(Kind::Parse, Span::NONE, message));
+        };
+        let home = self.host.home();
+        let sources = &self.sources;
+        let context = syntax::Context {
+            base,
+            folder,
+            home: home.as_ref().map(|home| home.as_os_str().as_bytes()),
+            pipe_operators: self.options.pipe_operators,
+            stack_end: self.stack_end,
+            show_place: &|span| sources.place(span).map_or_else(String::new, |p| p.to_string()),
+        };
+        let parsed = syntax::parse(text, &mut self.symbols, &context);
+        self.stats.files += 1;
+        self.stats.source_bytes += text.len() as u64;
+        self.stats.parse_nanos += nanos(start);
+        parsed
+    }
+
+    /// The code of a text; `names` are the variables of the activation it is evaluated in.
+    fn compile(
+        &mut self,
+        origin: Origin,
+        text: &Arc<[u8]>,
+        folder: &[u8],
+        names: &[Symbol],
+    ) -> Result<&'a Expr<'a>> {
+        let (tree, root) = self.parse(origin, text, folder)?;
+        let start = Instant::now();
+        let code = lower(self, &tree, root, names);
+        self.stats.compile_nanos += nanos(start);
+        code
+    }
+
+    /// A text as `nix-instantiate --parse` prints it.
+    ///
+    /// # Errors
+    /// It is not of the language, or names a variable that nothing defines.
+    pub fn show_parsed(
+        &mut self,
+        origin: Origin,
+        text: impl Into<Arc<[u8]>>,
+        folder: &[u8],
+    ) -> Result<Vec<u8>> {
+        let (tree, root) = self.parse(origin, &text.into(), folder)?;
+        lower(self, &tree, root, &[])?;
+        syntax::print(&tree, root, &self.symbols, self.stack_end)
+    }
+
+    /// The value of a text.
+    ///
+    /// # Errors
+    /// What parsing or evaluating it fails with.
+    pub fn eval_text(
+        &mut self,
+        origin: Origin,
+        text: impl Into<Arc<[u8]>>,
+        folder: &[u8],
+    ) -> Result<Value<'a>> {
+        let code = self.compile(origin, &text.into(), folder, &[])?;
+        let root = self.root;
+        self.eval(code, root)
+    }
+
+    /// The value of a text that sees the attributes of a set as variables.
+    ///
+    /// # Errors
+    /// As [`Self::eval_text`].
+    pub fn eval_text_with(
+        &mut self,
+        origin: Origin,
+        text: impl Into<Arc<[u8]>>,
+        folder: &[u8],
+        scope: &'a Attrs<'a>,
+    ) -> Result<Value<'a>> {
+        let (keys, slots) = scope.flat(self.arena);
+        let names: Vec<Symbol> = keys.iter().map(|key| key.symbol).collect();
+        let code = self.compile(origin, &text.into(), folder, &names)?;
+        let root = self.root;
+        let env = if names.is_empty() {
+            root
+        } else {
+            self.arena.alloc(Env { up: Some(root), slots })
+        };
+        self.eval(code, env)
+    }
+
+    /// The file that importing a path reads.
+    fn source_file(&mut self, path: &Path) -> Result<PathBuf> {
+        if let Some(known) = self.resolved.get(path) {
+            return Ok(known.clone());
+        }
+        let mut file = self.resolve(path)?;
+        if file == Path::new(library::ROOT) {
+            file = library::ENTRY.into();
+        } else if self.file_type(&file)? == Some(FileType::Directory) {
+            file = self.resolve(&file.join("default.nix"))?;
+        }
+        self.resolved.insert(path.to_owned(), file.clone());
+        Ok(file)
+    }
+
+    fn read_source(&self, file: &Path) -> Result<Arc<[u8]>> {
+        self.read_file(file).map(Arc::from)
+    }
+
+    /// The value of a file, or of `default.nix` in a folder; evaluated once.
+    ///
+    /// # Errors
+    /// It cannot be read; what parsing or evaluating it fails with.
+    pub fn import(&mut self, path: &Path) -> Result<Value<'a>> {
+        let file = self.source_file(path)?;
+        if let Some(slot) = self.files.get(&file) {
+            return self.force(slot);
+        }
+        let slot = self.slot(Value::Running(CodeId::NONE));
+        self.files.insert(file.clone(), slot);
+        let value = self.load(&file, slot).and_then(|()| self.force(slot));
+        value.map_err(|error| {
+            if error.kind() != Kind::Throw && error.kind() != Kind::Assert {
+                self.files.remove(&file);
+            }
+            let text = format!("while evaluating the file '{}'", file.display());
+            error.within(Span::NONE, text)
+        })
+    }
+
+    fn load(&mut self, file: &Path, slot: &'a Slot<'a>) -> Result<()> {
+        let text = self.read_source(file)?;
+        let name = file.as_os_str().as_bytes();
+        let folder = super::path::parent(name).to_vec();
+        let code = self.compile(Origin::File(name.to_vec()), &text, &folder, &[])?;
+        let id = CodeId(u32::try_from(self.code.len()).unwrap_or(u32::MAX));
+        self.code.push(code);
+        slot.set(Value::Thunk(id, self.root));
+        Ok(())
+    }
+
+    /// The value of a file that sees the attributes of a set as variables; evaluated every time.
+    ///
+    /// # Errors
+    /// As [`Self::import`].
+    pub fn import_with(&mut self, path: &Path, scope: &'a Attrs<'a>) -> Result<Value<'a>> {
+        let file = self.source_file(path)?;
+        let text = self.read_source(&file)?;
+        let name = file.as_os_str().as_bytes();
+        let folder = super::path::parent(name).to_vec();
+        self.eval_text_with(Origin::File(name.to_vec()), text, &folder, scope).map_err(|error| {
+            let text = format!("while evaluating the file '{}'", file.display());
+            error.within(Span::NONE, text)
+        })
+    }
+
+    /// Calls a function whose parameter is a set pattern with the arguments of the command line
+    /// and its own defaults; everything else stays as it is.
+    ///
+    /// # Errors
+    /// [`Kind::MissingArgument`]; what the call fails with.
+    pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
+        self.deeper()?;
+        let function = self.value(value)?;
+        if let Value::Attrs(attrs) = function
+            && let Some(functor) = attrs.get(crate::symbol::known::functor)
+        {
+            let inner = self.call(share(functor), &[function], Span::NONE)?;
+            return self.auto_call(inner, args);
+        }
+        let Some(formals) = self.formals(function) else { return Ok(function) };
+        let given = if formals.ellipsis {
+            args
+        } else {
+            let mut given = crate::value::AttrsBuilder::default();
+            for formal in formals.list {
+                match (args.entry(formal.name), formal.default) {
+                    (Some((key, slot)), _) => given.push_at(formal.name, key.at, share(slot)),
+                    (None, Some(_)) => {}
+                    (None, None) => {
+                        let name = self.symbols.show(formal.name);
+                        let message = format!(
+                            "cannot evaluate a function that has an argument without a value \
+                             ('{name}')"
+                        );
+                        return Err(Error::new(Kind::MissingArgument, formal.span, message)
+                            .with_help(format!("give it with --arg {name} or --argstr {name}")));
+                    }
+                }
+            }
+            given.build(self.arena)
+        };
+        self.call(function, &[Value::Attrs(given)], Span::NONE)
+    }
+
+    /// The value at an attribute path such as `a."b.c".0`; functions on the way are called as by
+    /// [`Self::auto_call`], numbers select from lists.
+    ///
+    /// # Errors
+    /// The path is malformed or leads nowhere.
+    pub fn at_path(
+        &mut self,
+        value: Value<'a>,
+        path: &str,
+        args: &'a Attrs<'a>,
+    ) -> Result<Value<'a>> {
+        let mut value = value;
+        for name in split_path(path)? {
+            value = self.auto_call(value, args)?;
+            let wrong = |it: &mut Self, wanted: &str, found: Value<'a>| {
+                let message = format!(
+                    "the expression selected by the selection path '{path}' should be {wanted} \
+                     but is {}: {}",
+                    found.describe(),
+                    it.show_short(found)
+                );
+                Error::new(Kind::Type, Span::NONE, message)
+            };
+            let slot = match name.parse::<usize>() {
+                Ok(at) => {
+                    let Value::List(list) = value else {
+                        return Err(wrong(self, "a list", value));
+                    };
+                    let Some(slot) = list.items.get(at) else {
+                        let message =
+                            format!("list index {at} in selection path '{path}' is out of range");
+                        return Err(Error::new(Kind::Eval, Span::NONE, message));
+                    };
+                    slot
+                }
+                Err(_) => {
+                    let Value::Attrs(attrs) = value else {
+                        return Err(wrong(self, "a set", value));
+                    };
+                    if name.is_empty() {
+                        let message = format!("empty attribute name in selection path '{path}'");
+                        return Err(Error::new(Kind::Eval, Span::NONE, message));
+                    }
+                    let symbol = self.symbols.intern(name.as_bytes());
+                    let Some(slot) = attrs.get(symbol) else {
+                        let names =
+                            attrs.iter(self.arena).map(|(key, _)| self.symbols.show(key.symbol));
+                        let help = super::did_you_mean(&name, names);
+                        let message = format!(
+                            "attribute '{name}' in selection path '{path}' not found"
+                        );
+                        let error = Error::new(Kind::Eval, Span::NONE, message);
+                        return Err(match help {
+                            Some(help) => error.with_help(help),
+                            None => error,
+                        });
+                    };
+                    slot
+                }
+            };
+            value = self.force(slot)?;
+        }
+        self.auto_call(value, args)
+    }
+}
+
+/// The names of an attribute path; quotes keep dots together.
+fn split_path(path: &str) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    if path.is_empty() {
+        return Ok(names);
+    }
+    let mut name = String::new();
+    let mut quoted = false;
+    for c in path.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '.' if !quoted => names.push(std::mem::take(&mut name)),
+            c => name.push(c),
+        }
+    }
+    if quoted {
+        let message = format!("missing closing quote in selection path '{path}'");
+        return Err(Error::new(Kind::Eval, Span::NONE, message));
+    }
+    names.push(name);
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_path;
+
+    #[test]
+    fn quotes_keep_dots_together() {
+        assert_eq!(split_path("a.\"b.c\".0").unwrap(), ["a", "b.c", "0"]);
+        assert!(split_path("").unwrap().is_empty());
+        assert_eq!(split_path("a..b").unwrap(), ["a", "", "b"]);
+        assert!(split_path("a.\"b").is_err());
+    }
+}

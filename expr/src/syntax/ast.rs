@@ -1,0 +1,318 @@
+//! The syntax tree: dense tables and numbers instead of pointers. Parentheses leave no trace,
+//! operators that Nix knows as calls (`-`, `*`, `/`, `<`) are calls.
+
+use rustc_hash::FxHashMap;
+
+use crate::{source::Span, symbol::Symbol};
+
+/// The number of an expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExprId(pub u32);
+
+/// The number of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetId(pub u32);
+
+/// Bytes in [`Ast::texts`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// The first.
+    pub start: u32,
+    /// How many.
+    pub len: u32,
+}
+
+/// An expression.
+#[derive(Clone, Copy, Debug)]
+pub enum Expr {
+    /// A name.
+    Var(Symbol),
+    /// A number.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A string without interpolations, or a URI.
+    Str(Text),
+    /// An absolute path.
+    Path(Text),
+    /// `__curPos`
+    CurPos,
+    /// Index of [`Ast::selects`].
+    Select(u32),
+    /// Index of [`Ast::selects`], without default.
+    HasAttr(u32),
+    /// A set.
+    Set(SetId),
+    /// Index of [`Ast::lists`].
+    List(u32),
+    /// Index of [`Ast::lambdas`].
+    Lambda(u32),
+    /// Index of [`Ast::calls`].
+    Call(u32),
+    /// `let` with its bindings.
+    Let(SetId, ExprId),
+    /// `with set; body`
+    With(ExprId, ExprId),
+    /// `if`
+    If(ExprId, ExprId, ExprId),
+    /// `assert`
+    Assert(ExprId, ExprId),
+    /// `!`
+    Not(ExprId),
+    /// An operator.
+    Op(Op, ExprId, ExprId),
+    /// `+`, with the place of the operator.
+    Plus(ExprId, ExprId),
+    /// A string with interpolations: index of [`Ast::lists`].
+    Interpolation(u32),
+    /// A path with interpolations: index of [`Ast::lists`].
+    PathInterpolation(u32),
+}
+
+/// An operator that is no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Op {
+    Equal,
+    NotEqual,
+    And,
+    Or,
+    Implies,
+    Update,
+    Concat,
+}
+
+/// A name of an attribute path.
+#[derive(Clone, Copy, Debug)]
+pub enum Name {
+    /// Known.
+    Static(Symbol),
+    /// Computed.
+    Dynamic(ExprId),
+}
+
+/// `subject.path or default`, `subject ? path`
+#[derive(Debug)]
+pub struct Select {
+    /// The set.
+    pub subject: ExprId,
+    /// One name or more.
+    pub path: Vec<(Name, Span)>,
+    /// After `or`.
+    pub default: Option<ExprId>,
+}
+
+/// A call with all its arguments.
+#[derive(Debug)]
+pub struct Call {
+    /// What is called.
+    pub function: ExprId,
+    /// One or more.
+    pub args: Vec<ExprId>,
+}
+
+/// A function.
+#[derive(Debug)]
+pub struct Lambda {
+    /// The argument's name.
+    pub arg: Option<(Symbol, Span)>,
+    /// The set pattern.
+    pub formals: Option<Formals>,
+    /// The body.
+    pub body: ExprId,
+}
+
+/// A set pattern.
+#[derive(Debug)]
+pub struct Formals {
+    /// Sorted by symbol.
+    pub list: Vec<Formal>,
+    /// `...`
+    pub ellipsis: bool,
+}
+
+/// A name of a set pattern.
+#[derive(Clone, Copy, Debug)]
+pub struct Formal {
+    /// The name.
+    pub name: Symbol,
+    /// Where.
+    pub span: Span,
+    /// After the question mark.
+    pub default: Option<ExprId>,
+}
+
+/// A set, or the bindings of a `let`.
+#[derive(Debug, Default)]
+pub struct Set {
+    /// `rec`
+    pub recursive: bool,
+    /// The static attributes, in the order of the text.
+    pub entries: Vec<Entry>,
+    /// The sources of `inherit (source) ...`.
+    pub sources: Vec<ExprId>,
+    /// The attributes whose names are computed.
+    pub dynamic: Vec<Dynamic>,
+    index: FxHashMap<Symbol, u32>,
+}
+
+/// An attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct Entry {
+    /// The name.
+    pub name: Symbol,
+    /// Where it was defined.
+    pub span: Span,
+    /// Its value.
+    pub value: Bound,
+}
+
+/// What an attribute is bound to.
+#[derive(Clone, Copy, Debug)]
+pub enum Bound {
+    /// `name = value`
+    Plain(ExprId),
+    /// `inherit name`
+    Inherited,
+    /// `inherit (source) name`, by the number of the source.
+    InheritedFrom(u32),
+}
+
+/// An attribute whose name is computed.
+#[derive(Clone, Copy, Debug)]
+pub struct Dynamic {
+    /// The name.
+    pub name: ExprId,
+    /// The value.
+    pub value: ExprId,
+    /// Where.
+    pub span: Span,
+}
+
+impl Set {
+    /// From this many attributes on there is an index.
+    const INDEXED: usize = 12;
+
+    /// The attribute of a name.
+    #[must_use]
+    pub fn find(&self, name: Symbol) -> Option<Entry> {
+        if self.index.is_empty() {
+            return self.entries.iter().find(|entry| entry.name == name).copied();
+        }
+        self.index.get(&name).map(|&at| self.entries[at as usize])
+    }
+
+    /// Adds an attribute that is not there yet.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        let len = self.entries.len();
+        if len > Self::INDEXED {
+            let from = if self.index.is_empty() { 0 } else { len - 1 };
+            for (at, entry) in self.entries.iter().enumerate().skip(from) {
+                self.index.insert(entry.name, u32::try_from(at).unwrap_or(u32::MAX));
+            }
+        }
+    }
+}
+
+/// A tree.
+#[derive(Debug, Default)]
+pub struct Ast {
+    /// The expressions.
+    pub exprs: Vec<Expr>,
+    /// Where they are.
+    pub spans: Vec<Span>,
+    /// The bytes of strings and paths.
+    pub texts: Vec<u8>,
+    /// Attribute paths.
+    pub selects: Vec<Select>,
+    /// Calls.
+    pub calls: Vec<Call>,
+    /// Lists, and the parts of strings and paths.
+    pub lists: Vec<Vec<ExprId>>,
+    /// Functions.
+    pub lambdas: Vec<Lambda>,
+    /// Sets.
+    pub sets: Vec<Set>,
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "a source has less than 4 GiB")]
+impl Ast {
+    /// Adds an expression.
+    pub fn add(&mut self, expr: Expr, span: Span) -> ExprId {
+        self.exprs.push(expr);
+        self.spans.push(span);
+        ExprId(self.exprs.len() as u32 - 1)
+    }
+
+    /// Adds bytes.
+    pub fn add_text(&mut self, bytes: &[u8]) -> Text {
+        let start = self.texts.len() as u32;
+        self.texts.extend_from_slice(bytes);
+        Text { start, len: bytes.len() as u32 }
+    }
+
+    /// Adds a list.
+    pub fn add_list(&mut self, items: Vec<ExprId>) -> u32 {
+        self.lists.push(items);
+        self.lists.len() as u32 - 1
+    }
+
+    /// Adds a set.
+    pub fn add_set(&mut self, set: Set) -> SetId {
+        self.sets.push(set);
+        SetId(self.sets.len() as u32 - 1)
+    }
+
+    /// Adds an attribute path.
+    pub fn add_select(&mut self, select: Select) -> u32 {
+        self.selects.push(select);
+        self.selects.len() as u32 - 1
+    }
+
+    /// Adds a function.
+    pub fn add_lambda(&mut self, lambda: Lambda) -> u32 {
+        self.lambdas.push(lambda);
+        self.lambdas.len() as u32 - 1
+    }
+
+    /// A call; one more argument when the function is itself a call.
+    pub fn add_call(&mut self, function: ExprId, arg: ExprId, span: Span) -> ExprId {
+        if let Expr::Call(call) = self.expr(function) {
+            self.calls[call as usize].args.push(arg);
+            self.spans[function.0 as usize] = span;
+            return function;
+        }
+        self.add_new_call(function, vec![arg], span)
+    }
+
+    /// A call of its own.
+    pub fn add_new_call(&mut self, function: ExprId, args: Vec<ExprId>, span: Span) -> ExprId {
+        self.calls.push(Call { function, args });
+        self.add(Expr::Call(self.calls.len() as u32 - 1), span)
+    }
+
+    /// An expression.
+    #[must_use]
+    pub fn expr(&self, id: ExprId) -> Expr {
+        self.exprs[id.0 as usize]
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn span(&self, id: ExprId) -> Span {
+        self.spans[id.0 as usize]
+    }
+
+    /// A set.
+    #[must_use]
+    pub fn set(&self, id: SetId) -> &Set {
+        &self.sets[id.0 as usize]
+    }
+
+    /// Bytes.
+    #[must_use]
+    pub fn text(&self, text: Text) -> &[u8] {
+        &self.texts[text.start as usize..(text.start + text.len) as usize]
+    }
+}

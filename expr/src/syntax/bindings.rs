@@ -1,0 +1,210 @@
+//! Bindings of sets and `let`: attribute paths, `inherit`, and how definitions with a common path
+//! become one set.
+
+use super::{
+    ast::{Bound, Dynamic, Entry, Expr, ExprId, Name, Set, SetId},
+    parse::Parser,
+    token::{Kind, Token},
+};
+use crate::{error::Result, source::Span};
+
+impl Parser<'_, '_> {
+    /// A set, behind its opening brace.
+    pub(super) fn set(&mut self, start: Token, recursive: bool) -> Result<ExprId> {
+        let mut set = self.bindings(Kind::BraceClose)?;
+        set.recursive = recursive;
+        self.expect(Kind::BraceClose, &[])?;
+        let set = self.ast.add_set(set);
+        let span = self.since(start);
+        Ok(self.ast.add(Expr::Set(set), span))
+    }
+
+    /// Bindings up to, not including, a token.
+    pub(super) fn bindings(&mut self, end: Kind) -> Result<Set> {
+        // paths are merged into sets of the table, so the set under way is one of them
+        let id = self.ast.add_set(Set::default());
+        while self.peek() != end {
+            if self.accept(Kind::Inherit).is_some() {
+                self.inherit(id)?;
+            } else {
+                let start = self.here();
+                let path = self.attr_path()?;
+                let at = self.since(start);
+                self.expect(Kind::Assign, &[Kind::Dot])?;
+                let value = self.expr()?;
+                self.expect(Kind::Semicolon, &[])?;
+                self.define(id, &path, at, value)?;
+            }
+        }
+        Ok(std::mem::take(&mut self.ast.sets[id.0 as usize]))
+    }
+
+    fn inherit(&mut self, id: SetId) -> Result<()> {
+        let mut bound = Bound::Inherited;
+        if self.accept(Kind::ParenOpen).is_some() {
+            let source = self.expr()?;
+            self.expect(Kind::ParenClose, &[])?;
+            let sources = &mut self.ast.sets[id.0 as usize].sources;
+            sources.push(source);
+            bound = Bound::InheritedFrom(u32::try_from(sources.len() - 1).unwrap_or(u32::MAX));
+        }
+        while self.peek() != Kind::Semicolon {
+            let (name, span) = self.attr_name()?;
+            let Name::Static(name) = name else {
+                return Err(self.error(span, "dynamic attributes not allowed in inherit"));
+            };
+            if let Some(before) = self.ast.set(id).find(name) {
+                return Err(self.defined_twice(self.symbols.show(name), span, before.span));
+            }
+            self.ast.sets[id.0 as usize].push(Entry { name, span, value: bound });
+        }
+        self.expect(Kind::Semicolon, &[])?;
+        Ok(())
+    }
+
+    fn defined_twice(&self, name: String, span: Span, before: Span) -> Box<crate::error::Error> {
+        let place = (self.context.show_place)(before);
+        self.error(span, format!("attribute '{name}' already defined at {place}"))
+            .with_label(before, "the first definition")
+    }
+
+    /// Names between dots.
+    pub(super) fn attr_path(&mut self) -> Result<Vec<(Name, Span)>> {
+        let mut path = vec![self.attr_name()?];
+        while self.accept(Kind::Dot).is_some() {
+            path.push(self.attr_name()?);
+        }
+        Ok(path)
+    }
+
+    fn attr_name(&mut self) -> Result<(Name, Span)> {
+        let start = self.here();
+        let name = match start.kind {
+            Kind::Identifier | Kind::Or => {
+                self.next();
+                Name::Static(self.symbols.intern(self.bytes(start)))
+            }
+            Kind::Quote | Kind::Interpolation => {
+                self.next();
+                let expr = if start.kind == Kind::Quote {
+                    self.string(start)?
+                } else {
+                    let inner = self.expr()?;
+                    self.expect(Kind::BraceClose, &[])?;
+                    inner
+                };
+                match self.ast.expr(expr) {
+                    Expr::Str(text) => Name::Static(self.symbols.intern(self.ast.text(text))),
+                    _ => Name::Dynamic(expr),
+                }
+            }
+            _ => return Err(self.unexpected(&[Kind::Identifier, Kind::Or, Kind::Interpolation])),
+        };
+        Ok((name, self.since(start)))
+    }
+
+    /// `path = value;`
+    fn define(
+        &mut self,
+        set: SetId,
+        path: &[(Name, Span)],
+        span: Span,
+        value: ExprId,
+    ) -> Result<()> {
+        let mut set = set;
+        let Some(((last, _), way)) = path.split_last() else { return Ok(()) };
+        for (at, (name, _)) in way.iter().enumerate() {
+            set = match *name {
+                Name::Static(symbol) => match self.ast.set(set).find(symbol) {
+                    Some(entry) => match self.plain_set(entry) {
+                        Some(inner) => inner,
+                        None => {
+                            let name = self.show_path(&path[..=at]);
+                            return Err(self.defined_twice(name, span, entry.span));
+                        }
+                    },
+                    None => {
+                        let (inner, expr) = self.new_set(span);
+                        let value = Bound::Plain(expr);
+                        self.ast.sets[set.0 as usize].push(Entry { name: symbol, span, value });
+                        inner
+                    }
+                },
+                Name::Dynamic(name) => {
+                    let (inner, value) = self.new_set(span);
+                    self.ast.sets[set.0 as usize].dynamic.push(Dynamic { name, value, span });
+                    inner
+                }
+            };
+        }
+        match *last {
+            Name::Static(name) => {
+                let value = Bound::Plain(value);
+                let mut shown: Vec<Name> = path.iter().map(|(name, _)| *name).collect();
+                self.insert(set, Entry { name, span, value }, &mut shown)
+            }
+            Name::Dynamic(name) => {
+                self.ast.sets[set.0 as usize].dynamic.push(Dynamic { name, value, span });
+                Ok(())
+            }
+        }
+    }
+
+    fn new_set(&mut self, span: Span) -> (SetId, ExprId) {
+        let set = self.ast.add_set(Set::default());
+        (set, self.ast.add(Expr::Set(set), span))
+    }
+
+    /// The set that an attribute is bound to, written out.
+    fn plain_set(&self, entry: Entry) -> Option<SetId> {
+        match entry.value {
+            Bound::Plain(value) => match self.ast.expr(value) {
+                Expr::Set(set) => Some(set),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    fn show_path(&self, path: &[(Name, Span)]) -> String {
+        self.show_names(&path.iter().map(|(name, _)| *name).collect::<Vec<_>>())
+    }
+
+    fn show_names(&self, path: &[Name]) -> String {
+        let names: Vec<String> = path
+            .iter()
+            .map(|name| match name {
+                Name::Static(symbol) => self.symbols.show(*symbol),
+                Name::Dynamic(_) => "\"${...}\"".to_owned(),
+            })
+            .collect();
+        names.join(".")
+    }
+
+    /// Adds an attribute. Two sets under one name become one; as in Nix, whether the second is
+    /// recursive is then forgotten.
+    fn insert(&mut self, set: SetId, entry: Entry, path: &mut Vec<Name>) -> Result<()> {
+        let Some(before) = self.ast.set(set).find(entry.name) else {
+            self.ast.sets[set.0 as usize].push(entry);
+            return Ok(());
+        };
+        let (Some(old), Some(new)) = (self.plain_set(before), self.plain_set(entry)) else {
+            return Err(self.defined_twice(self.show_names(path), entry.span, before.span));
+        };
+        let taken = std::mem::take(&mut self.ast.sets[new.0 as usize]);
+        let first = self.ast.set(old).sources.len();
+        let first = u32::try_from(first).unwrap_or(u32::MAX);
+        for mut entry in taken.entries {
+            if let Bound::InheritedFrom(source) = &mut entry.value {
+                *source += first;
+            }
+            path.push(Name::Static(entry.name));
+            self.insert(old, entry, path)?;
+            path.pop();
+        }
+        let old = &mut self.ast.sets[old.0 as usize];
+        old.sources.extend(taken.sources);
+        old.dynamic.extend(taken.dynamic);
+        Ok(())
+    }
+}

@@ -1,0 +1,445 @@
+//! Text to tokens. Where several rules match, the longest counts, as in Nix: `a/b` is a path and
+//! `a:b` a URI. Strings, indented strings and paths are modes of their own.
+
+use nom::{
+    IResult, Parser,
+    branch::alt,
+    bytes::complete::{tag, take_until, take_while, take_while1},
+    character::complete::{char, digit0, digit1, one_of, satisfy},
+    combinator::{opt, peek, recognize},
+    multi::{many0_count, many1_count},
+    sequence::{delimited, pair, preceded, terminated},
+};
+
+use super::token::{Kind, Token};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Default,
+    String,
+    Indented,
+    /// In a path, and whether it ended with a slash so far.
+    Path(bool),
+}
+
+/// Why a text has no tokens: the message and the place.
+pub(super) struct LexError {
+    pub(super) message: &'static str,
+    pub(super) at: u32,
+}
+
+type Scan<'t> = IResult<&'t [u8], &'t [u8]>;
+
+fn is_identifier(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\'' | b'-')
+}
+
+fn is_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'+')
+}
+
+fn is_uri(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"%/?:@&=+$,-_.!~*'".contains(&byte)
+}
+
+fn path(text: &[u8]) -> Scan<'_> {
+    recognize((
+        take_while(is_path),
+        many1_count(pair(char('/'), take_while1(is_path))),
+        opt(char('/')),
+    ))
+    .parse(text)
+}
+
+/// The part of a path before its first interpolation, up to a slash.
+fn path_before_interpolation(text: &[u8]) -> Scan<'_> {
+    terminated(recognize(pair(take_while(is_path), char('/'))), peek(tag("${"))).parse(text)
+}
+
+fn home_path(text: &[u8]) -> Scan<'_> {
+    let whole = recognize((
+        char('~'),
+        many1_count(pair(char('/'), take_while1(is_path))),
+        opt(char('/')),
+    ));
+    alt((whole, terminated(tag("~/"), peek(tag("${"))))).parse(text)
+}
+
+fn search_path(text: &[u8]) -> Scan<'_> {
+    recognize(delimited(
+        char('<'),
+        pair(take_while1(is_path), many0_count(pair(char('/'), take_while1(is_path)))),
+        char('>'),
+    ))
+    .parse(text)
+}
+
+fn uri(text: &[u8]) -> Scan<'_> {
+    let scheme = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    recognize((
+        satisfy(|c| c.is_ascii_alphabetic()),
+        take_while(scheme),
+        char(':'),
+        take_while1(is_uri),
+    ))
+    .parse(text)
+}
+
+fn float(text: &[u8]) -> Scan<'_> {
+    recognize(pair(
+        alt((
+            recognize((satisfy(|c| matches!(c, '1'..='9')), digit0, char('.'), digit0)),
+            recognize((opt(char('0')), char('.'), digit1)),
+        )),
+        opt((one_of("eE"), opt(one_of("+-")), digit1)),
+    ))
+    .parse(text)
+}
+
+fn long_comment(text: &[u8]) -> Scan<'_> {
+    recognize(delimited(tag("/*"), take_until("*/"), tag("*/"))).parse(text)
+}
+
+fn line_comment(text: &[u8]) -> Scan<'_> {
+    preceded(char('#'), take_while(|byte| byte != b'\n' && byte != b'\r')).parse(text)
+}
+
+fn blank(text: &[u8]) -> Scan<'_> {
+    take_while1(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).parse(text)
+}
+
+/// How many bytes a rule takes at the start of the text.
+fn length<'t>(rule: impl Fn(&'t [u8]) -> Scan<'t>, text: &'t [u8]) -> usize {
+    rule(text).map_or(0, |(rest, _)| text.len() - rest.len())
+}
+
+fn keyword(word: &[u8]) -> Kind {
+    match word {
+        b"if" => Kind::If,
+        b"then" => Kind::Then,
+        b"else" => Kind::Else,
+        b"assert" => Kind::Assert,
+        b"with" => Kind::With,
+        b"let" => Kind::Let,
+        b"in" => Kind::In,
+        b"rec" => Kind::Rec,
+        b"inherit" => Kind::Inherit,
+        b"or" => Kind::Or,
+        _ => Kind::Identifier,
+    }
+}
+
+struct Lexer<'t> {
+    text: &'t [u8],
+    at: usize,
+    modes: Vec<Mode>,
+    tokens: Vec<Token>,
+}
+
+/// All tokens of a text; the last is [`Kind::End`].
+pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
+    let tokens = Vec::with_capacity(text.len() / 4 + 1);
+    let mut lexer = Lexer { text, at: 0, modes: Vec::new(), tokens };
+    while lexer.at < text.len() {
+        match lexer.modes.last().copied().unwrap_or(Mode::Default) {
+            Mode::Default => lexer.default()?,
+            Mode::String => lexer.string(),
+            Mode::Indented => lexer.indented(),
+            Mode::Path(slash) => lexer.path(slash)?,
+        }
+    }
+    if let Some(Mode::Path(slash)) = lexer.modes.last() {
+        lexer.end_path(*slash)?;
+    }
+    lexer.push(Kind::End, 0);
+    Ok(lexer.tokens)
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t [u8] {
+        &self.text[self.at..]
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn push(&mut self, kind: Kind, len: usize) {
+        let lo = self.at as u32;
+        self.at += len;
+        self.tokens.push(Token { kind, lo, hi: self.at as u32 });
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn error(&self, message: &'static str) -> LexError {
+        LexError { message, at: self.at as u32 }
+    }
+
+    fn default(&mut self) -> Result<(), LexError> {
+        let text = self.rest();
+        let next = text.get(1).copied().unwrap_or(0);
+        match text[0] {
+            b' ' | b'\t' | b'\r' | b'\n' => self.at += length(blank, text),
+            b'#' => self.at += length(line_comment, text),
+            b'/' if next == b'*' && length(long_comment, text) > 0 => {
+                self.at += length(long_comment, text);
+            }
+            byte if is_path(byte) || byte == b'/' => self.word(),
+            b'~' => match length(home_path, text) {
+                0 => self.push(Kind::Unknown, 1),
+                len => self.start_path(Kind::HomePath, len),
+            },
+            b'<' => match length(search_path, text) {
+                0 => self.operator(),
+                len => self.push(Kind::SearchPath, len),
+            },
+            b'"' => {
+                self.push(Kind::Quote, 1);
+                self.modes.push(Mode::String);
+            }
+            b'\'' if next == b'\'' => {
+                let blanks = text[2..].iter().take_while(|&&byte| byte == b' ').count();
+                let line = text.get(2 + blanks) == Some(&b'\n');
+                self.push(Kind::IndentedOpen, if line { 3 + blanks } else { 2 });
+                self.modes.push(Mode::Indented);
+            }
+            b'$' if next == b'{' => {
+                self.push(Kind::Interpolation, 2);
+                self.modes.push(Mode::Default);
+            }
+            b'{' => {
+                self.push(Kind::BraceOpen, 1);
+                self.modes.push(Mode::Default);
+            }
+            b'}' => {
+                self.push(Kind::BraceClose, 1);
+                self.modes.pop();
+            }
+            _ => self.operator(),
+        }
+        Ok(())
+    }
+
+    /// What starts with a character that can be part of a path: names, numbers, paths, URIs, and
+    /// a few operators.
+    fn word(&mut self) {
+        let text = self.rest();
+        let first = text[0];
+        let plain = if first.is_ascii_alphabetic() || first == b'_' {
+            let len = text.iter().take_while(|&&byte| is_identifier(byte)).count();
+            (keyword(&text[..len]), len)
+        } else if first.is_ascii_digit() || first == b'.' {
+            let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let float = length(float, text);
+            if float > digits { (Kind::Float, float) } else { (Kind::Integer, digits) }
+        } else {
+            (Kind::Unknown, 0)
+        };
+        // a path or URI goes on behind the word with one of these
+        let run = text.iter().take_while(|&&byte| is_path(byte)).count();
+        let kind = match text.get(run) {
+            Some(b'/') => {
+                let path = length(path, text).max(length(path_before_interpolation, text));
+                if path > plain.1 {
+                    return self.start_path(Kind::Path, path);
+                }
+                plain
+            }
+            Some(b':') if first.is_ascii_alphabetic() => match length(uri, text) {
+                len if len > plain.1 => (Kind::Uri, len),
+                _ => plain,
+            },
+            _ => plain,
+        };
+        match kind {
+            (_, 0) => self.operator(),
+            (kind, len) => self.push(kind, len),
+        }
+    }
+
+    fn operator(&mut self) {
+        let text = self.rest();
+        let (kind, len) = match text {
+            [b'.', b'.', b'.', ..] => (Kind::Ellipsis, 3),
+            [b'=', b'=', ..] => (Kind::Equal, 2),
+            [b'!', b'=', ..] => (Kind::NotEqual, 2),
+            [b'<', b'=', ..] => (Kind::LessEqual, 2),
+            [b'>', b'=', ..] => (Kind::GreaterEqual, 2),
+            [b'&', b'&', ..] => (Kind::And, 2),
+            [b'|', b'|', ..] => (Kind::OrOr, 2),
+            [b'-', b'>', ..] => (Kind::Arrow, 2),
+            [b'/', b'/', ..] => (Kind::Update, 2),
+            [b'+', b'+', ..] => (Kind::Concat, 2),
+            [b'<', b'|', ..] => (Kind::PipeFrom, 2),
+            [b'|', b'>', ..] => (Kind::PipeInto, 2),
+            [byte, ..] => (
+                match byte {
+                    b'<' => Kind::Less,
+                    b'>' => Kind::Greater,
+                    b'+' => Kind::Plus,
+                    b'-' => Kind::Minus,
+                    b'*' => Kind::Star,
+                    b'/' => Kind::Slash,
+                    b'!' => Kind::Not,
+                    b'=' => Kind::Assign,
+                    b'?' => Kind::Question,
+                    b':' => Kind::Colon,
+                    b';' => Kind::Semicolon,
+                    b',' => Kind::Comma,
+                    b'.' => Kind::Dot,
+                    b'@' => Kind::At,
+                    b'(' => Kind::ParenOpen,
+                    b')' => Kind::ParenClose,
+                    b'[' => Kind::BracketOpen,
+                    b']' => Kind::BracketClose,
+                    _ => Kind::Unknown,
+                },
+                1,
+            ),
+            [] => (Kind::End, 0),
+        };
+        self.push(kind, len);
+    }
+
+    fn start_path(&mut self, kind: Kind, len: usize) {
+        let slash = self.text[self.at + len - 1] == b'/';
+        self.push(kind, len);
+        self.modes.push(Mode::Path(slash));
+    }
+
+    fn path(&mut self, slash: bool) -> Result<(), LexError> {
+        let text = self.rest();
+        if text.starts_with(b"${") {
+            self.push(Kind::Interpolation, 2);
+            self.modes.pop();
+            self.modes.extend([Mode::Path(false), Mode::Default]);
+            return Ok(());
+        }
+        let run = text.iter().take_while(|&&byte| is_path(byte)).count();
+        let len = length(path, text).max(run + usize::from(text.get(run) == Some(&b'/')));
+        if len == 0 {
+            return self.end_path(slash);
+        }
+        self.push(Kind::PathPart, len);
+        self.modes.pop();
+        self.modes.push(Mode::Path(self.text[self.at - 1] == b'/'));
+        Ok(())
+    }
+
+    fn end_path(&mut self, slash: bool) -> Result<(), LexError> {
+        if slash {
+            return Err(self.error("path has a trailing slash"));
+        }
+        self.push(Kind::PathEnd, 0);
+        self.modes.pop();
+        Ok(())
+    }
+
+    fn string(&mut self) {
+        let text = self.rest();
+        if text[0] == b'"' {
+            self.push(Kind::Quote, 1);
+            self.modes.pop();
+            return;
+        }
+        if text.starts_with(b"${") {
+            self.push(Kind::Interpolation, 2);
+            self.modes.push(Mode::Default);
+            return;
+        }
+        let mut len = 0;
+        loop {
+            len += memchr::memchr3(b'"', b'$', b'\\', &text[len..]).unwrap_or(text.len() - len);
+            match text[len..] {
+                [] | [b'"', ..] | [b'$', b'{', ..] => break,
+                [b'$', b'"', ..] | [b'$'] => {
+                    len += 1;
+                    break;
+                }
+                [b'$', b'\\', ..] => len = (len + 3).min(text.len()),
+                _ => len = (len + 2).min(text.len()),
+            }
+        }
+        self.push(Kind::StringPart, len);
+    }
+
+    fn indented(&mut self) {
+        let text = self.rest();
+        let (kind, len) = match text {
+            [b'\'', b'\'', b'$', ..] => (Kind::IndentedDollar, 3),
+            [b'\'', b'\'', b'\'', ..] => (Kind::IndentedQuotes, 3),
+            [b'\'', b'\'', b'\\', _, ..] => (Kind::IndentedEscape, 4),
+            [b'\'', b'\'', ..] => {
+                self.push(Kind::IndentedClose, 2);
+                self.modes.pop();
+                return;
+            }
+            [b'$', b'{', ..] => {
+                self.push(Kind::Interpolation, 2);
+                self.modes.push(Mode::Default);
+                return;
+            }
+            [b'$', b'\'', ..] | [b'$'] => (Kind::IndentedDollar, 1),
+            [b'\'', b'$', ..] | [b'\''] => (Kind::IndentedQuote, 1),
+            _ => {
+                let mut len = 0;
+                loop {
+                    len += memchr::memchr2(b'$', b'\'', &text[len..]).unwrap_or(text.len() - len);
+                    match text[len..] {
+                        []
+                        | [b'$']
+                        | [b'\'']
+                        | [b'$', b'{' | b'\'', ..]
+                        | [b'\'', b'\'' | b'$', ..] => break,
+                        _ => len += 2,
+                    }
+                }
+                (Kind::IndentedPart, len)
+            }
+        };
+        self.push(kind, len);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind, lex};
+
+    fn kinds(text: &str) -> Vec<(Kind, &str)> {
+        let tokens = lex(text.as_bytes()).ok().expect("these texts have tokens");
+        tokens.iter().map(|t| (t.kind, &text[t.lo as usize..t.hi as usize])).collect()
+    }
+
+    #[test]
+    fn the_longest_rule_counts() {
+        use Kind::{End, Float, Identifier, Integer, Minus, Path, PathEnd, Uri};
+        for (text, expected) in [
+            ("a/b", vec![(Path, "a/b"), (PathEnd, "")]),
+            ("a / b", vec![(Identifier, "a"), (Kind::Slash, "/"), (Identifier, "b")]),
+            ("x:y", vec![(Uri, "x:y")]),
+            ("x: y", vec![(Identifier, "x"), (Kind::Colon, ":"), (Identifier, "y")]),
+            ("1.5 .5 1e3", vec![
+                (Float, "1.5"),
+                (Float, ".5"),
+                (Integer, "1"),
+                (Identifier, "e3"),
+            ]),
+            ("1-a/b", vec![(Path, "1-a/b"), (PathEnd, "")]),
+            ("1-a", vec![(Integer, "1"), (Minus, "-"), (Identifier, "a")]),
+            ("a-b'", vec![(Identifier, "a-b'")]),
+        ] {
+            let mut expected = expected;
+            expected.push((End, ""));
+            assert_eq!(kinds(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn strings_end_where_they_should() {
+        use Kind::{End, Interpolation, Quote, StringPart};
+        assert_eq!(kinds(r#""a$""#)[1], (StringPart, "a$"));
+        assert_eq!(kinds(r#""$${x}""#)[1], (StringPart, "$${x}"));
+        assert_eq!(kinds(r#""\${x}${y}""#)[1..3], [(StringPart, r"\${x}"), (Interpolation, "${")]);
+        assert_eq!(kinds("\"a"), [(Quote, "\""), (StringPart, "a"), (End, "")]);
+        for hostile in ["\"\\", "\"$", "''$", "'''", "''''", "''\\", "\"$\\", "''a'", "''a$"] {
+            assert_eq!(kinds(hostile).last().map(|t| t.0), Some(End), "{hostile}");
+        }
+    }
+}
