@@ -381,7 +381,9 @@ fn check_name(name: &str) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(fail(format!("invalid derivation name '{name}': {problem}; please pass a different 'name'")))
+    Err(fail(format!(
+        "invalid derivation name '{name}': {problem}; please pass a different 'name'"
+    )))
 }
 
 fn result<'a>(it: &mut Interpreter<'a>, paths: &DerivationPaths) -> Value<'a> {

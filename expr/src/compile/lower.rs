@@ -225,8 +225,7 @@ impl<'a> Lowerer<'_, 'a> {
         }
         if matches!(meaning, Meaning::Unknown) {
             let text = self.it.symbols.show(name);
-            let error =
-                Error::new(Kind::Undefined, span, format!("undefined variable '{text}'"));
+            let error = Error::new(Kind::Undefined, span, format!("undefined variable '{text}'"));
             let names = self.scope.names().chain(self.it.globals.names());
             let names = names.map(|name| self.it.symbols.show(name));
             let names = names.filter(|name| !name.starts_with("__"));

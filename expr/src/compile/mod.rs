@@ -7,7 +7,6 @@ mod lower;
 mod scope;
 mod sets;
 
-
 pub(crate) use globals::Globals;
-pub(crate) use lower::lower;
 pub use ir::*;
+pub(crate) use lower::lower;

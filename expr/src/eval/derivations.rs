@@ -65,7 +65,7 @@ impl<'a> Interpreter<'a> {
                         continue;
                     }
                     let path = below(&name);
-                    let one = |it: &mut Self| {
+                    let mut one = |it: &mut Self| {
                         let inner = it.force(slot)?;
                         if it.take_derivation(inner, &path, seen, found)? {
                             return Ok(());
@@ -173,14 +173,7 @@ impl<'a> Interpreter<'a> {
             Some(program) => Some(program),
             None => self.optional(attrs, "pname")?,
         };
-        Ok(Found {
-            attr_path: path.to_owned(),
-            name,
-            drv_path,
-            outputs,
-            output_name,
-            main_program,
-        })
+        Ok(Found { attr_path: path.to_owned(), name, drv_path, outputs, output_name, main_program })
     }
 }
 

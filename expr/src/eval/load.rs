@@ -120,11 +120,8 @@ impl<'a> Interpreter<'a> {
         let names: Vec<Symbol> = keys.iter().map(|key| key.symbol).collect();
         let code = self.compile(origin, &text.into(), folder, &names)?;
         let root = self.root;
-        let env = if names.is_empty() {
-            root
-        } else {
-            self.arena.alloc(Env { up: Some(root), slots })
-        };
+        let env =
+            if names.is_empty() { root } else { self.arena.alloc(Env { up: Some(root), slots }) };
         self.eval(code, env)
     }
 
@@ -281,9 +278,8 @@ impl<'a> Interpreter<'a> {
                         let names =
                             attrs.iter(self.arena).map(|(key, _)| self.symbols.show(key.symbol));
                         let help = super::did_you_mean(&name, names);
-                        let message = format!(
-                            "attribute '{name}' in selection path '{path}' not found"
-                        );
+                        let message =
+                            format!("attribute '{name}' in selection path '{path}' not found");
                         let error = Error::new(Kind::Eval, Span::NONE, message);
                         return Err(match help {
                             Some(help) => error.with_help(help),

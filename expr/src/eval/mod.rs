@@ -4,12 +4,12 @@
 
 mod call;
 mod coerce;
+mod derivations;
 mod equal;
 mod files;
 mod force;
 mod form;
 mod load;
-mod derivations;
 pub mod path;
 mod print;
 mod run;

@@ -9,7 +9,6 @@ use crate::{
     compile::{Assert, AttrsCode, Binary, BinaryOp, Delay, Expr, FunctionId},
     error::{Error, Kind, Result},
     source::Span,
-    symbol::known,
     value::{Attrs, AttrsBuilder, Env, Key, List, Slot, Value, share},
 };
 

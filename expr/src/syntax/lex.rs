@@ -57,11 +57,8 @@ fn path_before_interpolation(text: &[u8]) -> Scan<'_> {
 }
 
 fn home_path(text: &[u8]) -> Scan<'_> {
-    let whole = recognize((
-        char('~'),
-        many1_count(pair(char('/'), take_while1(is_path))),
-        opt(char('/')),
-    ));
+    let whole =
+        recognize((char('~'), many1_count(pair(char('/'), take_while1(is_path))), opt(char('/'))));
     alt((whole, terminated(tag("~/"), peek(tag("${"))))).parse(text)
 }
 
@@ -415,12 +412,7 @@ mod tests {
             ("a / b", vec![(Identifier, "a"), (Kind::Slash, "/"), (Identifier, "b")]),
             ("x:y", vec![(Uri, "x:y")]),
             ("x: y", vec![(Identifier, "x"), (Kind::Colon, ":"), (Identifier, "y")]),
-            ("1.5 .5 1e3", vec![
-                (Float, "1.5"),
-                (Float, ".5"),
-                (Integer, "1"),
-                (Identifier, "e3"),
-            ]),
+            ("1.5 .5 1e3", vec![(Float, "1.5"), (Float, ".5"), (Integer, "1"), (Identifier, "e3")]),
             ("1-a/b", vec![(Path, "1-a/b"), (PathEnd, "")]),
             ("1-a", vec![(Integer, "1"), (Minus, "-"), (Identifier, "a")]),
             ("a-b'", vec![(Identifier, "a-b'")]),

@@ -364,8 +364,7 @@ impl<'p> Parser<'p, '_> {
         let subject = self.simple()?;
         if self.accept(Kind::Dot).is_some() {
             let path = self.attr_path()?;
-            let default =
-                if self.accept(Kind::Or).is_some() { Some(self.select()?) } else { None };
+            let default = if self.accept(Kind::Or).is_some() { Some(self.select()?) } else { None };
             let select = self.ast.add_select(Select { subject, path, default });
             let span = self.since(start);
             return Ok(self.ast.add(Expr::Select(select), span));
@@ -456,13 +455,20 @@ impl<'p> Parser<'p, '_> {
     fn number(&mut self, token: Token) -> Result<Expr> {
         let text = String::from_utf8_lossy(self.bytes(token));
         if token.kind == Kind::Integer {
-            return text.parse().map(Expr::Int).map_err(|_| {
-                self.error(self.span(token), format!("invalid integer '{text}'"))
-            });
+            return text
+                .parse()
+                .map(Expr::Int)
+                .map_err(|_| self.error(self.span(token), format!("invalid integer '{text}'")));
         }
         match text.parse::<f64>() {
             // a number that is too large or rounds to nothing is refused, as strtod reports it
-            Ok(number) if number.is_normal() || !text.bytes().take_while(|b| !b"eE".contains(b)).any(|b| (b'1'..=b'9').contains(&b)) => {
+            Ok(number)
+                if number.is_normal()
+                    || !text
+                        .bytes()
+                        .take_while(|b| !b"eE".contains(b))
+                        .any(|b| (b'1'..=b'9').contains(&b)) =>
+            {
                 Ok(Expr::Float(number))
             }
             _ => Err(self.error(self.span(token), format!("invalid float '{text}'"))),

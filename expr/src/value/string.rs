@@ -151,7 +151,11 @@ impl<'a> Join<'a> {
 }
 
 /// The union of two sorted contexts.
-pub fn merge<'a>(arena: &'a Bump, left: &'a [Context], right: &'a [Context]) -> &'a [Context] {
+pub(super) fn merge<'a>(
+    arena: &'a Bump,
+    left: &'a [Context],
+    right: &'a [Context],
+) -> &'a [Context] {
     if right.is_empty() || left == right {
         return left;
     }
