@@ -160,6 +160,16 @@ pub trait Host: Sync {
     /// Missing, not a file, not allowed.
     fn read_file(&self, path: &Path) -> HostResult<Vec<u8>>;
 
+    /// Where a symbolic link leads, as it is written; `None` leaves following links to
+    /// [`Host::resolve`]: `import` follows the link at a path's end and leaves those on the way.
+    ///
+    /// # Errors
+    /// No link, not allowed.
+    fn read_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        let _ = path;
+        Ok(None)
+    }
+
     /// The entries of a directory, in any order: `readDir`.
     ///
     /// # Errors

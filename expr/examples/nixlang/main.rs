@@ -28,6 +28,7 @@ struct Arguments {
     strict: bool,
     json: bool,
     xml: bool,
+    locations: bool,
     stats: bool,
     show_trace: bool,
     attr: Vec<String>,
@@ -55,6 +56,7 @@ fn arguments() -> std::result::Result<Arguments, String> {
             "--strict" => parsed.strict = true,
             "--json" => parsed.json = true,
             "--xml" => parsed.xml = true,
+            "--location" => parsed.locations = true,
             "--pure-eval" => parsed.pure = true,
             "--stats" => parsed.stats = true,
             "--show-trace" => parsed.show_trace = true,
@@ -141,7 +143,9 @@ fn evaluate(it: &mut Interpreter<'_>, arguments: &Arguments) -> Result<Vec<u8>> 
         }
     };
     if arguments.parse {
-        return it.show_parsed(origin, text, &folder);
+        let mut text = it.show_parsed(origin, text, &folder)?;
+        text.push(b'\n');
+        return Ok(text);
     }
     let args = auto_args(it, &arguments.args)?;
     let value = it.eval_text(origin, text, &folder)?;
@@ -165,7 +169,7 @@ fn print<'a>(
         if arguments.json {
             it.write_json(value, &mut out, &mut Vec::new())?;
         } else if arguments.xml {
-            let options = XmlOptions { strict: arguments.strict, locations: true };
+            let options = XmlOptions { strict: arguments.strict, locations: arguments.locations };
             out.extend(it.xml(value, options)?.0);
             continue;
         } else {

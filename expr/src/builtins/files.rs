@@ -133,6 +133,12 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             return Ok(it.new_path(&file));
         }
     }
+    if let Some(rest) = below(b"nix", name.bytes()) {
+        let file = path::canonical(&[library::ROOT.as_bytes(), b"/nix/", rest].concat());
+        if it.file_type(as_path(&file))? == Some(FileType::Regular) {
+            return Ok(it.new_path(&file));
+        }
+    }
     let message = format!(
         "file '{}' was not found in the Nix search path (add it using $NIX_PATH or -I)",
         name.lossy()

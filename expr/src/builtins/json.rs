@@ -31,7 +31,15 @@ impl<'a> Interpreter<'a> {
         out: &mut Vec<u8>,
         context: &mut Vec<Context>,
     ) -> Result<()> {
-        self.deeper()?;
+        self.nest(|it| it.write_json_inside(value, out, context))
+    }
+
+    fn write_json_inside(
+        &mut self,
+        value: Value<'a>,
+        out: &mut Vec<u8>,
+        context: &mut Vec<Context>,
+    ) -> Result<()> {
         match self.value(value)? {
             Value::Null => out.extend_from_slice(b"null"),
             Value::Bool(true) => out.extend_from_slice(b"true"),

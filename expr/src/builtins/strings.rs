@@ -14,6 +14,7 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("__substring", 3, substring),
     Builtin::new("__concatStringsSep", 2, concat_strings_sep),
     Builtin::new("placeholder", 1, placeholder),
+    Builtin::new("__getEnv", 1, get_env),
 ];
 
 fn to_string<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -65,6 +66,12 @@ fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Resul
     }
     let context = it.arena.alloc_slice_copy(&context);
     Ok(Value::String(Str::with_context(it.arena, text.into_bump_slice(), context)))
+}
+
+fn get_env<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let name = it.plain_string(args[0])?;
+    let value = it.host.variable(&name.lossy()).unwrap_or_default();
+    Ok(it.text(value.as_bytes()))
 }
 
 fn placeholder<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

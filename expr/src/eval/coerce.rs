@@ -171,7 +171,6 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// It has no form as a string, or what computing it fails with.
     pub fn coerce(&mut self, value: Value<'a>, how: Coercion) -> Result<&'a Str<'a>> {
-        self.deeper()?;
         let value = self.value(value)?;
         let text: String = match value {
             Value::String(text) => return Ok(text),
@@ -179,17 +178,13 @@ impl<'a> Interpreter<'a> {
             Value::Path(path) => return Ok(path),
             Value::Attrs(attrs) => {
                 if let Some(method) = attrs.get(known::to_string) {
-                    self.enter(Span::NONE)?;
-                    let text = self.call(share(method), &[value], Span::NONE)?;
-                    let text = self.coerce(text, how);
-                    self.leave();
-                    return text;
+                    return self.nest(|it| {
+                        let text = it.call(share(method), &[value], Span::NONE)?;
+                        it.coerce(text, how)
+                    });
                 }
                 if let Some(path) = attrs.get(known::out_path) {
-                    self.enter(Span::NONE)?;
-                    let text = self.coerce(share(path), how);
-                    self.leave();
-                    return text;
+                    return self.nest(|it| it.coerce(share(path), how));
                 }
                 return Err(self.not_a_string(value));
             }
@@ -197,7 +192,7 @@ impl<'a> Interpreter<'a> {
             Value::Bool(false) | Value::Null if how.more => String::new(),
             Value::Int(number) if how.more => number.to_string(),
             Value::Float(number) if how.more => crate::text::float::fixed(number),
-            Value::List(list) if how.more => return self.coerce_list(list, how),
+            Value::List(list) if how.more => return self.nest(|it| it.coerce_list(list, how)),
             other => return Err(self.not_a_string(other)),
         };
         Ok(self.arena.alloc(Str::plain(self.arena.alloc_str(&text).as_bytes())))

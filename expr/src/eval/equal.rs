@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::Span,
     symbol::known,
-    value::{Attrs, Slot, Value},
+    value::{Attrs, List, Slot, Value},
 };
 
 impl<'a> Interpreter<'a> {
@@ -14,7 +14,6 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// What computing the parts fails with.
     pub fn equal(&mut self, left: Value<'a>, right: Value<'a>) -> Result<bool> {
-        self.deeper()?;
         #[allow(clippy::cast_precision_loss, clippy::float_cmp)]
         Ok(match (left, right) {
             (Value::Int(a), Value::Int(b)) => a == b,
@@ -27,19 +26,20 @@ impl<'a> Interpreter<'a> {
                 std::ptr::eq(a, b) || (a.len() == b.len() && a.bytes() == b.bytes())
             }
             (Value::List(a), Value::List(b)) => {
-                if a.len() != b.len() {
-                    return Ok(false);
-                }
-                for (a, b) in a.items.iter().zip(b.items) {
-                    if !self.equal_slots(a, b)? {
-                        return Ok(false);
-                    }
-                }
-                true
+                return Ok(a.len() == b.len() && self.nest(|it| it.equal_items(a, b))?);
             }
-            (Value::Attrs(a), Value::Attrs(b)) => return self.equal_attrs(a, b),
+            (Value::Attrs(a), Value::Attrs(b)) => return self.nest(|it| it.equal_attrs(a, b)),
             _ => false,
         })
+    }
+
+    fn equal_items(&mut self, left: &'a List<'a>, right: &'a List<'a>) -> Result<bool> {
+        for (a, b) in left.items.iter().zip(right.items) {
+            if !self.equal_slots(a, b)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Equality of elements: a value equals itself, whatever it is.

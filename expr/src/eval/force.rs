@@ -133,7 +133,17 @@ impl<'a> Interpreter<'a> {
         value: Value<'a>,
         seen: &mut rustc_hash::FxHashSet<usize>,
     ) -> Result<()> {
-        self.deeper()?;
+        if !matches!(value, Value::List(_) | Value::Attrs(_)) {
+            return Ok(());
+        }
+        self.nest(|it| it.force_parts(value, seen))
+    }
+
+    fn force_parts(
+        &mut self,
+        value: Value<'a>,
+        seen: &mut rustc_hash::FxHashSet<usize>,
+    ) -> Result<()> {
         match value {
             Value::List(list) => {
                 if !seen.insert(std::ptr::from_ref(list).addr()) {

@@ -130,14 +130,36 @@ impl<'a> Interpreter<'a> {
         if let Some(known) = self.resolved.get(path) {
             return Ok(known.clone());
         }
-        let mut file = self.resolve(path)?;
+        let mut file = self.follow(path)?;
         if file == Path::new(library::ROOT) {
             file = library::ENTRY.into();
         } else if self.file_type(&file)? == Some(FileType::Directory) {
-            file = self.resolve(&file.join("default.nix"))?;
+            file = self.follow(&file.join("default.nix"))?;
         }
         self.resolved.insert(path.to_owned(), file.clone());
         Ok(file)
+    }
+
+    /// The path with the links at its end followed, those on the way left.
+    fn follow(&mut self, path: &Path) -> Result<PathBuf> {
+        const MOST: usize = 1000;
+        let mut path = path.to_owned();
+        if library::contains(&path) {
+            return Ok(path);
+        }
+        for _ in 0..MOST {
+            if self.file_type(&path)? != Some(FileType::Symlink) {
+                return Ok(path);
+            }
+            let Some(target) = self.from_host(self.host.read_link(&path))? else {
+                return self.resolve(&path);
+            };
+            let folder = super::path::parent(path.as_os_str().as_bytes());
+            let target = super::path::join(folder, target.as_os_str().as_bytes());
+            path = super::as_path(&target).to_owned();
+        }
+        let message = format!("too many symbolic links: '{}'", path.display());
+        Err(Error::new(Kind::Host, Span::NONE, message))
     }
 
     fn read_source(&self, file: &Path) -> Result<Arc<[u8]>> {

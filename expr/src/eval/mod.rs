@@ -184,16 +184,19 @@ impl<'a> Interpreter<'a> {
         if (&raw const mark).addr() < self.stack_end { Err(too_deep()) } else { Ok(()) }
     }
 
-    /// Undoes one [`Self::enter`].
-    #[inline]
-    pub(crate) fn leave(&mut self) {
-        self.calls = self.calls.saturating_sub(1);
-    }
-
-    /// The address below which the stack must not grow, for walks without an interpreter.
-    #[must_use]
-    pub(crate) fn stack_end(&self) -> usize {
-        self.stack_end
+    /// One step of a recursive walk over values, which counts as a call does.
+    ///
+    /// # Errors
+    /// Nesting too deep; what the step fails with.
+    pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.deeper()?;
+        self.calls += 1;
+        if self.calls > self.options.max_call_depth {
+            return Err(self.too_many_calls(Span::NONE));
+        }
+        let result = step(self);
+        self.calls -= 1;
+        result
     }
 
     /// The numbers so far.

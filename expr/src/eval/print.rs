@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use super::Interpreter;
 use crate::{
     error::Result,
+    source::Span,
     text::{float, quote},
     value::{Attrs, Key, Slot, Value},
 };
@@ -66,6 +67,9 @@ impl<'a> Interpreter<'a> {
 
     fn print_value(&mut self, to: &mut Printer<'_>, value: Value<'a>, depth: usize) -> Result<()> {
         self.deeper()?;
+        if depth > self.options.max_call_depth as usize {
+            return Err(self.too_many_calls(Span::NONE));
+        }
         let message = to.options.message;
         match value {
             Value::Null => to.out.extend_from_slice(b"null"),

@@ -58,6 +58,10 @@ fn first_line(source: &Source, span: Span) -> (usize, usize) {
     let lo = (span.lo.saturating_sub(source.base) as usize).min(text.len());
     let hi = (span.hi.saturating_sub(source.base) as usize).clamp(lo, text.len());
     let hi = memchr::memchr2(b'\n', b'\r', &text[lo..hi]).map_or(hi, |at| lo + at);
+    // whole characters only
+    let inside = |at: &usize| text.get(*at).is_some_and(|byte| (0x80..0xc0).contains(byte));
+    let lo = (0..=lo).rev().find(|at| !inside(at)).unwrap_or(0);
+    let hi = (hi..=text.len()).find(|at| !inside(at)).unwrap_or(text.len());
     (lo, hi)
 }
 

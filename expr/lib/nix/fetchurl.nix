@@ -1,0 +1,34 @@
+# `import <nix/fetchurl.nix>`: what programs written for Nix call to fetch a file by its hash.
+{ url
+, system ? ""
+, hash ? ""
+, md5 ? ""
+, sha1 ? ""
+, sha256 ? ""
+, sha512 ? ""
+, outputHash ?
+    if hash != "" then hash
+    else if sha512 != "" then sha512
+    else if sha1 != "" then sha1
+    else if md5 != "" then md5
+    else sha256
+, outputHashAlgo ?
+    if hash != "" then ""
+    else if sha512 != "" then "sha512"
+    else if sha1 != "" then "sha1"
+    else if md5 != "" then "md5"
+    else "sha256"
+, executable ? false
+, unpack ? false
+, name ? baseNameOf (toString url)
+}:
+if executable || unpack then
+  throw "<nix/fetchurl.nix>: '${name}': executable and unpack are not supported; use clutch.fetch and a builder that unpacks"
+else
+  derivation {
+    inherit name outputHash outputHashAlgo;
+    system = "builtin";
+    builder = "builtin:fetch";
+    outputHashMode = "flat";
+    urls = [ url ];
+  }
