@@ -1,11 +1,13 @@
-//! Starts the command line, unless this process was started for the sandbox.
+//! The `clutch` command. Everything it does is in [`clutch::cli`].
 
 use std::process::ExitCode;
 
+/// The evaluator's arena and the many small paths of a build ask for memory in bursts.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
-    if let Err(error) = clutch::build::sandbox::init_if_helper() {
-        anstream::eprintln!("error: {error}");
-        return ExitCode::from(4);
-    }
-    ExitCode::SUCCESS
+    // before anything else: this program is also the process that forks the sandboxes
+    clutch::build::sandbox::init_if_helper();
+    clutch::cli::main()
 }

@@ -1,1 +1,138 @@
-//! arguments in, text out
+//! The command line: arguments in, text out. The only part of the tool that prints, reads the
+//! process environment or decides an exit code; one file a command.
+
+mod build;
+mod closure;
+mod completions;
+mod context;
+mod doctor;
+mod eval;
+mod expression;
+mod failure;
+mod lock;
+mod log;
+mod paths;
+mod progress;
+mod run;
+mod show;
+mod transfer;
+
+use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use self::{context::Context, failure::Failure};
+
+/// A purely functional build store for Python environments.
+///
+/// Expressions in the Nix language describe environments; clutch builds them in a sandbox, keeps
+/// them under paths made from the hash of all that went in, and moves them between machines.
+#[derive(Parser)]
+#[command(name = "clutch", version, max_term_width = 100, disable_help_subcommand = true)]
+struct Arguments {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options of every command.
+#[derive(Args)]
+struct Global {
+    /// Keep the store in DIR (default: /clutch where that is possible, else the XDG data folder).
+    #[arg(long, value_name = "DIR", global = true, env = "CLUTCH_STORE", hide_env = true)]
+    store: Option<PathBuf>,
+    /// The platform to evaluate for.
+    #[arg(long, value_name = "SYSTEM", global = true)]
+    system: Option<String>,
+    /// Fetch nothing from the network.
+    #[arg(long, global = true)]
+    offline: bool,
+    /// Where an index is, such as `pypi=ADDRESS`; may be given again.
+    #[arg(long, value_name = "NAME=ADDRESS", global = true)]
+    index: Vec<String>,
+    /// Print for programs: one JSON document.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Say more: the lines that builders print.
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing but results and errors.
+    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    quiet: bool,
+    /// With an error of evaluation, show every step that led to it.
+    #[arg(long, global = true)]
+    show_trace: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Evaluate an expression and print its value.
+    Eval(eval::Arguments),
+    /// Build what an expression describes and print the output paths.
+    Build(build::Arguments),
+    /// Build, then run the main program, or the given command inside the environment.
+    Run(run::Arguments),
+    /// Build, then start a shell that sees the store and has the environment's programs first.
+    Shell(run::ShellArguments),
+    /// Show a derivation or a store path.
+    Show(show::Arguments),
+    /// Print the log of a build.
+    Log(log::Arguments),
+    /// List what a store path needs to run.
+    Closure(closure::Arguments),
+    /// List every valid path of the store.
+    Paths,
+    /// Write the closure of store paths into one file.
+    Export(transfer::ExportArguments),
+    /// Read such a file, verify everything in it, and add it to the store.
+    Import(transfer::ImportArguments),
+    /// Pin wheels or Debian packages by name, version, file, size and hash.
+    Lock(lock::Arguments),
+    /// Say what this machine allows, and what to do about what it does not.
+    Doctor,
+    /// Print the completion script of a shell.
+    Completions(completions::Arguments),
+}
+
+/// Runs the command of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    run(std::env::args_os())
+}
+
+fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let context = Context::new(arguments.global);
+    let result = match arguments.command {
+        Command::Eval(a) => eval::run(&context, &a),
+        Command::Build(a) => build::run(&context, &a),
+        Command::Run(a) => run::run(&context, &a),
+        Command::Shell(a) => run::shell(&context, &a),
+        Command::Show(a) => show::run(&context, &a),
+        Command::Log(a) => log::run(&context, &a),
+        Command::Closure(a) => closure::run(&context, &a),
+        Command::Paths => paths::run(&context),
+        Command::Export(a) => transfer::export(&context, &a),
+        Command::Import(a) => transfer::import(&context, &a),
+        Command::Lock(a) => lock::run(&context, &a),
+        Command::Doctor => doctor::run(&context),
+        Command::Completions(a) => completions::run(&a),
+    };
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            context.report(&failure);
+            ExitCode::from(failure.kind.code())
+        }
+    }
+}
+
+/// What a command gives back.
+type Outcome = Result<ExitCode, Failure>;

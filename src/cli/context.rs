@@ -1,0 +1,120 @@
+//! What every command needs: the global options, the process environment (read here and nowhere
+//! else), the store when it is asked for, and how to speak.
+
+use std::{
+    cell::OnceCell,
+    env,
+    io::{self, IsTerminal as _, Write as _},
+    path::PathBuf,
+};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+use super::{
+    Global,
+    failure::{Failure, Kind, OrFail as _},
+};
+use crate::store::{
+    Store,
+    place::{self, Wishes},
+};
+
+/// The global options and what follows from them.
+pub(super) struct Context {
+    pub(super) global: Global,
+    store: OnceCell<Store>,
+}
+
+impl Context {
+    pub(super) fn new(global: Global) -> Self {
+        Self { global, store: OnceCell::new() }
+    }
+
+    /// The platform to evaluate for and to build on: the option, else that of this program.
+    pub(super) fn system(&self) -> &str {
+        match &self.global.system {
+            Some(system) => system,
+            None if cfg!(target_arch = "x86_64") => "x86_64-linux",
+            None => "aarch64-linux",
+        }
+    }
+
+    /// The store's root folder, by the rules of [`place::place`].
+    pub(super) fn store_root(&self) -> Result<PathBuf, Failure> {
+        let [xdg_data_home, home] = ["XDG_DATA_HOME", "HOME"].map(env::var_os);
+        let wishes = Wishes {
+            // clap has looked at the option and at CLUTCH_STORE
+            explicit: self.global.store.as_deref(),
+            clutch_store: None,
+            xdg_data_home: xdg_data_home.as_deref(),
+            home: home.as_deref(),
+        };
+        place::place(wishes, place::usable).ok_or_else(|| {
+            Failure::new(Kind::Usage, "there is no place for the store: HOME is not set")
+                .hint("give one with --store DIR or the variable CLUTCH_STORE")
+        })
+    }
+
+    /// The store, opened at the first call.
+    pub(super) fn store(&self) -> Result<&Store, Failure> {
+        if self.store.get().is_none() {
+            let store = Store::open(&self.store_root()?).or_fail(Kind::Store)?;
+            let _ = self.store.set(store);
+        }
+        Ok(self.store.get().expect("it was opened"))
+    }
+
+    /// Prints a result. A reader that has gone away is not an error.
+    #[expect(clippy::unused_self, reason = "one way to speak: all output goes through the context")]
+    pub(super) fn print(&self, text: impl AsRef<[u8]>) {
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    }
+
+    /// Prints a result line.
+    pub(super) fn line(&self, text: impl AsRef<str>) {
+        self.print(format!("{}\n", text.as_ref()));
+    }
+
+    /// Prints a JSON document, indented on a terminal.
+    pub(super) fn json(&self, value: &Value) {
+        self.line(if io::stdout().is_terminal() { format!("{value:#}") } else { value.to_string() });
+    }
+
+    /// Says something on standard error, unless quiet.
+    pub(super) fn say(&self, text: impl AsRef<str>) {
+        if !self.global.quiet {
+            anstream::eprintln!("{}", text.as_ref());
+        }
+    }
+
+    /// Warns on standard error.
+    pub(super) fn warn(&self, text: impl AsRef<str>) {
+        let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+        self.say(format!("{style}warning:{style:#} {}", text.as_ref()));
+    }
+
+    /// Says how a command failed, for people or, with `--json`, for programs.
+    pub(super) fn report(&self, failure: &Failure) {
+        if self.global.json {
+            let error = serde_json::json!({
+                "error": { "message": failure.message, "hints": failure.hints, "exit": failure.kind.code() }
+            });
+            anstream::eprintln!("{error}");
+            return;
+        }
+        let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+        anstream::eprintln!("{error}error:{error:#} {}", failure.message);
+        for text in &failure.hints {
+            anstream::eprintln!("{hint}hint:{hint:#} {text}");
+        }
+    }
+
+    /// Whether standard error shows colours.
+    #[expect(clippy::unused_self, reason = "one way to ask")]
+    pub(super) fn colours(&self) -> bool {
+        anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
+    }
+}

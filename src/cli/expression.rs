@@ -1,0 +1,32 @@
+//! The options of every command that evaluates: which expression, which part of it, with what.
+
+use std::path::PathBuf;
+
+/// Which expression, and with what arguments.
+#[derive(clap::Args)]
+pub(super) struct ExpressionArguments {
+    /// An expression file or a folder with a default.nix.
+    #[arg(value_name = "PATH")]
+    pub(super) path: Option<PathBuf>,
+    /// The expression itself.
+    #[arg(short = 'E', long = "expr", value_name = "EXPRESSION", conflicts_with = "path")]
+    pub(super) expression: Option<String>,
+    /// Select an attribute of the value, such as `tools.hello`; may be given again.
+    #[arg(short = 'A', long = "attr", value_name = "ATTRIBUTE")]
+    pub(super) attributes: Vec<String>,
+    /// Call the value, a function, with NAME bound to an expression.
+    #[arg(long, num_args = 2, value_names = ["NAME", "EXPRESSION"])]
+    pub(super) arg: Vec<String>,
+    /// Call the value, a function, with NAME bound to a string.
+    #[arg(long, num_args = 2, value_names = ["NAME", "STRING"])]
+    pub(super) argstr: Vec<String>,
+    /// Add an entry to the search path that `<name>` looks in.
+    #[arg(short = 'I', value_name = "[NAME=]PATH")]
+    pub(super) include: Vec<String>,
+    /// Allow the environment, the clock and files outside the project to be read.
+    #[arg(long)]
+    pub(super) impure: bool,
+    /// Allow experimental features of the language (`pipe-operators`, ...).
+    #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
+    pub(super) extra_experimental_features: Vec<String>,
+}

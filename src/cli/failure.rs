@@ -1,0 +1,86 @@
+//! How a command fails: a kind, which decides the exit code, a message, and hints.
+
+use std::fmt;
+
+/// What went wrong, as far as a calling program needs to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An evaluation, a build or a verification failed.
+    Failed,
+    /// The arguments make no sense; clap uses the same code.
+    Usage,
+    /// The store cannot be opened, read or written.
+    Store,
+    /// The machine refuses what the sandbox needs.
+    Sandbox,
+    /// An archive or a lock from outside is not what it should be.
+    Input,
+    /// The user stopped it.
+    Interrupted,
+}
+
+impl Kind {
+    /// The exit code of this kind (README, "Exit codes").
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Store => 3,
+            Self::Sandbox => 4,
+            Self::Input => 5,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The end of a command that did not succeed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What decides the exit code.
+    pub kind: Kind,
+    /// The message: what, where, what was expected. May have several lines.
+    pub message: String,
+    /// What to do next.
+    pub hints: Vec<String>,
+}
+
+impl Failure {
+    /// A failure without hints.
+    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self { kind, message: message.to_string(), hints: Vec::new() }
+    }
+
+    /// The same with a hint.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// Gives an error its kind on the way up: `x.kind(Kind::Store)?`.
+pub trait OrFail<T> {
+    /// The value, or the error as a failure of that kind.
+    ///
+    /// # Errors
+    /// The failure made from the error's text and its sources' that it does not repeat itself.
+    fn or_fail(self, kind: Kind) -> Result<T, Failure>;
+}
+
+impl<T, E: std::error::Error> OrFail<T> for Result<T, E> {
+    fn or_fail(self, kind: Kind) -> Result<T, Failure> {
+        self.map_err(|error| {
+            let mut message = error.to_string();
+            let mut source = error.source();
+            while let Some(error) = source {
+                let text = error.to_string();
+                if !message.contains(&text) {
+                    message = format!("{message}: {text}");
+                }
+                source = error.source();
+            }
+            Failure::new(kind, message)
+        })
+    }
+}

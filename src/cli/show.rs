@@ -1,0 +1,127 @@
+//! `clutch show`: a derivation or a valid path.
+
+use std::process::ExitCode;
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    Outcome,
+    closure::bytes,
+    context::Context,
+    failure::{Failure, Kind, OrFail as _},
+    paths::describe,
+};
+use crate::{
+    derivation::{Derivation, HashMode},
+    store_path::{STORE_DIR, StorePath},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A derivation or another store path.
+    path: String,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let path = parse_path(context, &arguments.path)?;
+    let store = context.store()?;
+    let info = store.info(&path).or_fail(Kind::Store)?.ok_or_else(|| {
+        Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
+            .hint("`clutch paths` lists what is")
+    })?;
+    if path.is_derivation() {
+        let derivation = store.read_derivation(&path).or_fail(Kind::Store)?;
+        let value = describe_derivation(&path, &derivation);
+        if context.global.json {
+            context.json(&value);
+        } else {
+            context.line(format!("{value:#}"));
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    if context.global.json {
+        context.json(&describe(&info));
+        return Ok(ExitCode::SUCCESS);
+    }
+    context.line(format!("path        {}", info.path));
+    context.line(format!("tree hash   {}", info.tree));
+    context.line(format!("size        {}", bytes(info.size)));
+    if let Some(deriver) = &info.deriver {
+        context.line(format!("deriver     {deriver}"));
+    }
+    for (n, reference) in info.references.iter().enumerate() {
+        context.line(format!("{:12}{reference}", if n == 0 { "references" } else { "" }));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a store path as a person gives one: whole, below one (`.../bin/python`), where it is on
+/// this machine, or by a link to one (`./result`).
+pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Failure> {
+    if let Ok((path, _)) = StorePath::split(text) {
+        return Ok(path);
+    }
+    let mut place = std::path::PathBuf::from(text);
+    for _ in 0..40 {
+        if let Some(Ok((path, _))) = place.to_str().map(StorePath::split) {
+            return Ok(path);
+        }
+        if let Ok(inside) = std::path::absolute(&place).unwrap_or_default().strip_prefix(context.store()?.dir())
+            && let Some(base) = inside.iter().next().and_then(|n| n.to_str())
+            && let Ok(path) = StorePath::from_base(base)
+        {
+            return Ok(path);
+        }
+        let Ok(target) = std::fs::read_link(&place) else { break };
+        place = place.parent().map(|p| p.join(&target)).unwrap_or(target);
+    }
+    Err(Failure::new(
+        Kind::Usage,
+        format!("'{text}' is neither a path below {STORE_DIR} nor a link to one"),
+    ))
+}
+
+/// A derivation for people and programs. Bytes that are no UTF-8 are shown with replacement
+/// characters; the record itself has them.
+fn describe_derivation(path: &StorePath, derivation: &Derivation) -> Value {
+    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
+    let outputs: Map<String, Value> = derivation
+        .outputs
+        .iter()
+        .map(|(name, output)| {
+            let mut value = json!({ "path": output.path.to_string() });
+            if let Some(fixed) = &output.fixed {
+                value["hash"] = fixed.hash.to_string().into();
+                value["mode"] = match fixed.mode {
+                    HashMode::Flat => "flat",
+                    HashMode::Recursive => "recursive",
+                }
+                .into();
+            }
+            (name.clone(), value)
+        })
+        .collect();
+    let inputs: Map<String, Value> = derivation
+        .input_derivations
+        .iter()
+        .map(|(path, outputs)| (path.to_string(), json!(outputs)))
+        .collect();
+    let env: Map<String, Value> =
+        derivation.env.iter().map(|(n, v)| (n.clone(), text(v).into())).collect();
+    let mut value = json!({
+        "path": path.to_string(),
+        "name": derivation.name,
+        "system": derivation.system,
+        "builder": text(&derivation.builder),
+        "args": derivation.args.iter().map(text).collect::<Vec<_>>(),
+        "env": env,
+        "outputs": outputs,
+        "inputDerivations": inputs,
+        "inputSources": derivation.input_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
+    });
+    if let Some(structured) = &derivation.structured {
+        value["structuredAttrs"] =
+            serde_json::from_str(structured).unwrap_or_else(|_| structured.clone().into());
+    }
+    value
+}

@@ -1,1 +1,0 @@
-//! Evaluation: implements the host of the language, gives owned derivations back.

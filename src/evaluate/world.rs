@@ -1,0 +1,379 @@
+//! The host of the language: files, store paths and derivations, as an expression sees them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+    io,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use clutch_expr::host::{
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, FixedOutput,
+    Host, HostError, HostResult, Reference,
+};
+
+use super::{Access, fetch, pending::Pending};
+use crate::{
+    archive::{self, Kind, Listing},
+    derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode},
+    hash::{Algorithm, Hash},
+    store::{Store, StoreError},
+    store_path::{STORE_DIR, StorePath, check_name},
+};
+
+/// Builds derivations in the middle of an evaluation (import from derivation).
+pub trait Realise: Sync {
+    /// Makes these outputs of these derivations valid; the store has the derivations.
+    ///
+    /// # Errors
+    /// A failed build, or that this is not allowed.
+    fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String>;
+
+    /// The store, opened when it is first needed.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    fn store(&self) -> Result<&Store, String>;
+
+    /// Takes a line of `builtins.trace` or a warning (`warning` says which).
+    fn message(&self, text: &str, warning: bool);
+}
+
+/// What an evaluation may see of the world, and what it has made so far.
+pub struct World<'a> {
+    /// Which files.
+    pub access: Access,
+    /// Entries of the search path, as `(prefix, path)`.
+    pub search_path: Vec<(String, String)>,
+    /// What pure evaluation hides: variables, clock, platform and home.
+    pub surroundings: Option<Surroundings>,
+    /// Builds, and takes messages.
+    pub realiser: &'a dyn Realise,
+    pending: Mutex<Pending>,
+}
+
+/// What only impure evaluation sees.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// The process environment.
+    pub variables: BTreeMap<String, String>,
+    /// The home folder.
+    pub home: Option<PathBuf>,
+    /// The platform.
+    pub system: String,
+    /// Seconds since 1970.
+    pub time: i64,
+}
+
+fn refuse(error: impl Display) -> HostError {
+    HostError(error.to_string())
+}
+
+impl<'a> World<'a> {
+    /// A world in which nothing has been made yet.
+    #[must_use]
+    pub fn new(access: Access, realiser: &'a dyn Realise) -> Self {
+        Self {
+            access,
+            search_path: Vec::new(),
+            surroundings: None,
+            realiser,
+            pending: Mutex::default(),
+        }
+    }
+
+    /// A derivation that this evaluation made.
+    #[must_use]
+    pub fn derivation_at(&self, path: &StorePath) -> Option<Derivation> {
+        self.pending().derivation(path).cloned()
+    }
+
+    /// Puts what was made into the store, as far as it is not there.
+    ///
+    /// # Errors
+    /// Where the store refuses, or a source has changed since it was evaluated.
+    pub fn commit(&self, store: &Store) -> Result<(), StoreError> {
+        self.pending().commit(store)
+    }
+
+    fn pending(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a path is on this machine, links on the way followed, and at its end where `last` says
+    /// so. A store path that waits is put into the store first.
+    fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
+        if path.starts_with(STORE_DIR) {
+            self.need(path)?;
+        }
+        let resolved = self.access.resolve(path, last).map_err(refuse)?;
+        if resolved.starts_with(STORE_DIR) && !path.starts_with(STORE_DIR) {
+            self.need(&resolved)?;
+        }
+        Ok(self.access.real(&resolved))
+    }
+
+    fn need(&self, path: &Path) -> HostResult<()> {
+        let Some(Ok((path, _))) = path.to_str().map(StorePath::split) else { return Ok(()) };
+        let mut pending = self.pending();
+        if pending.waits(&path) {
+            pending.commit(self.realiser.store().map_err(HostError)?).map_err(refuse)?;
+        }
+        Ok(())
+    }
+
+    /// Computes a derivation's paths and remembers it.
+    pub(super) fn resolve(&self, draft: Draft) -> HostResult<(StorePath, Derivation)> {
+        let mut pending = self.pending();
+        self.learn(&mut pending, &draft)?;
+        let (path, derivation) = pending.identities.resolve(draft).map_err(refuse)?;
+        pending.add_derivation(path.clone(), derivation.clone());
+        Ok((path, derivation))
+    }
+
+    /// Input derivations that this evaluation did not make are read from the store (a context that
+    /// was given as text, say).
+    fn learn(&self, pending: &mut Pending, draft: &Draft) -> HostResult<()> {
+        let mut todo: Vec<StorePath> = draft.input_derivations.keys().cloned().collect();
+        while let Some(path) = todo.pop() {
+            if pending.identities.knows(&path) {
+                continue;
+            }
+            let store = self.realiser.store().map_err(HostError)?;
+            let derivation = store.read_derivation(&path).map_err(refuse)?;
+            let unknown: Vec<StorePath> = derivation
+                .input_derivations
+                .keys()
+                .filter(|input| !pending.identities.knows(input))
+                .cloned()
+                .collect();
+            if unknown.is_empty() {
+                pending.identities.learn(&derivation).map_err(refuse)?;
+            } else {
+                todo.push(path);
+                todo.extend(unknown);
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes outputs valid in the middle of the evaluation.
+    pub(super) fn build(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
+        self.pending().commit(self.realiser.store().map_err(HostError)?).map_err(refuse)?;
+        self.realiser.realise(targets).map_err(HostError)
+    }
+}
+
+fn file_type(found: std::fs::FileType) -> FileType {
+    match found {
+        t if t.is_file() => FileType::Regular,
+        t if t.is_dir() => FileType::Directory,
+        t if t.is_symlink() => FileType::Symlink,
+        _ => FileType::Unknown,
+    }
+}
+
+fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
+    let algorithm = match fixed.algorithm.as_deref() {
+        None | Some("") => None,
+        Some(name) => Some(Algorithm::from_name(name).ok_or_else(|| {
+            refuse(format!("unknown hash algorithm '{name}'"))
+        })?),
+    };
+    let mode = if fixed.recursive { HashMode::Recursive } else { HashMode::Flat };
+    Ok(Fixed { mode, hash: Hash::parse(&fixed.hash, algorithm).map_err(refuse)? })
+}
+
+impl Host for World<'_> {
+    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+        fs_err::read(self.locate(path, true)?).map_err(refuse)
+    }
+
+    fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
+        use std::os::unix::ffi::OsStringExt as _;
+        fs_err::read_dir(self.locate(path, true)?)
+            .map_err(refuse)?
+            .map(|entry| {
+                let entry = entry.map_err(refuse)?;
+                let found = entry.file_type().map_err(refuse)?;
+                Ok((entry.file_name().into_vec(), file_type(found)))
+            })
+            .collect()
+    }
+
+    fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
+        match fs_err::symlink_metadata(self.locate(path, false)?) {
+            Ok(metadata) => Ok(Some(file_type(metadata.file_type()))),
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Ok(None)
+            }
+            Err(e) => Err(refuse(e)),
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
+        self.access.resolve(path, true).map_err(refuse)
+    }
+
+    fn search_path(&self) -> Vec<(String, String)> {
+        self.search_path.clone()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.surroundings.as_ref()?.variables.get(name).cloned()
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.surroundings.as_ref()?.home.clone()
+    }
+
+    fn current_system(&self) -> Option<String> {
+        Some(self.surroundings.as_ref()?.system.clone())
+    }
+
+    fn current_time(&self) -> Option<i64> {
+        Some(self.surroundings.as_ref()?.time)
+    }
+
+    fn store_dir(&self) -> &str {
+        STORE_DIR
+    }
+
+    fn placeholder(&self, output: &str) -> String {
+        derivation::placeholder(output)
+    }
+
+    fn add_text(&self, name: &str, text: &[u8], references: &[String]) -> HostResult<String> {
+        let references = references
+            .iter()
+            .map(|r| StorePath::parse(r).map_err(refuse))
+            .collect::<HostResult<BTreeSet<_>>>()?;
+        let path = StorePath::of_text(text, &references, name).map_err(refuse)?;
+        self.pending().add_text(path.clone(), text, references);
+        Ok(path.to_string())
+    }
+
+    fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String> {
+        check_name(&request.name).map_err(refuse)?;
+        let key = (request.path.clone(), request.name.clone());
+        let plain = filter.is_none() && request.recursive && request.sha256.is_none();
+        if plain && let Some(path) = self.pending().known.get(&key) {
+            return Ok(path.to_string());
+        }
+        // the path itself may be a link, which is then what is copied
+        let from = self.locate(&request.path, false)?;
+        let listing = list(&from, &request.path, filter)?;
+        let tree = archive::measure_listed(&listing).map_err(refuse)?.hash;
+        let path = match &request.sha256 {
+            None if request.recursive => StorePath::of_source(&tree, &request.name).map_err(refuse)?,
+            expected => {
+                let mode = if request.recursive { HashMode::Recursive } else { HashMode::Flat };
+                let hash = archive::content_hash(&listing, mode, Algorithm::Sha256).map_err(refuse)?;
+                if let Some(text) = expected {
+                    let expected = Hash::parse(text, Some(Algorithm::Sha256)).map_err(refuse)?;
+                    if expected != hash {
+                        return Err(refuse(format!(
+                            "hash mismatch for '{}': specified {expected}, got {hash}",
+                            request.path.display()
+                        )));
+                    }
+                }
+                derivation::fixed_path(&request.name, &Fixed { mode, hash }).map_err(refuse)?
+            }
+        };
+        let mut pending = self.pending();
+        if plain {
+            pending.known.insert(key, path.clone());
+        }
+        pending.add_source(path.clone(), listing, tree);
+        Ok(path.to_string())
+    }
+
+    fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths> {
+        let parse = |path: &String| StorePath::parse(path).map_err(refuse);
+        let outputs = match &request.fixed {
+            Some(fixed) => DraftOutputs::Fixed(fixed_output(fixed)?),
+            None => DraftOutputs::Named(request.outputs.iter().cloned().collect()),
+        };
+        let draft = Draft {
+            name: request.name,
+            system: request.system,
+            builder: request.builder,
+            args: request.args,
+            env: request.env.into_iter().collect(),
+            structured: request.structured,
+            outputs,
+            input_derivations: request
+                .input_derivations
+                .into_iter()
+                .map(|(path, outputs)| Ok((parse(&path)?, outputs.into_iter().collect())))
+                .collect::<HostResult<_>>()?,
+            input_sources: request.input_sources.iter().map(parse).collect::<HostResult<_>>()?,
+        };
+        let (path, derivation) = self.resolve(draft)?;
+        let outputs = derivation.outputs.into_iter().map(|(name, o)| (name, o.path.to_string()));
+        Ok(DerivationPaths { drv_path: path.to_string(), outputs: outputs.collect() })
+    }
+
+    fn realise(&self, references: &[Reference]) -> HostResult<()> {
+        let mut targets: BTreeMap<StorePath, BTreeSet<String>> = BTreeMap::new();
+        for reference in references {
+            match reference {
+                Reference::Built { drv, output } => {
+                    let drv = StorePath::parse(drv).map_err(refuse)?;
+                    targets.entry(drv).or_default().insert(output.clone());
+                }
+                Reference::Opaque(path) | Reference::DrvDeep(path) => self.need(Path::new(path))?,
+            }
+        }
+        if targets.is_empty() {
+            return Ok(());
+        }
+        self.build(&targets.into_iter().collect::<Vec<_>>())
+    }
+
+    fn store_path(&self, path: &Path) -> HostResult<String> {
+        let text = path.to_str().ok_or_else(|| refuse("a store path is UTF-8 text"))?;
+        let (path, rest) = StorePath::split(text).map_err(refuse)?;
+        let store = self.realiser.store().map_err(HostError)?;
+        if !store.is_valid(&path).map_err(refuse)? && !self.pending().waits(&path) {
+            return Err(refuse(format!("'{path}' is not in the store")));
+        }
+        Ok(format!("{path}{rest}"))
+    }
+
+    fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
+        fetch::fetch(self, request)
+    }
+
+    fn trace(&self, text: &str) {
+        self.realiser.message(text, false);
+    }
+
+    fn warn(&self, text: &str) {
+        self.realiser.message(text, true);
+    }
+}
+
+/// Lists the tree at `from`, whose entries the filter sees under `shown`.
+fn list(from: &Path, shown: &Path, filter: Option<&mut Filter<'_>>) -> HostResult<Listing> {
+    let Some(filter) = filter else { return Listing::read(from).map_err(refuse) };
+    let mut failed = None;
+    let listing = Listing::read_some(from, &mut |below, kind| {
+        let kind = match kind {
+            Kind::File => FileType::Regular,
+            Kind::Directory => FileType::Directory,
+            Kind::Symlink => FileType::Symlink,
+        };
+        failed.is_none()
+            && filter(&shown.join(below), kind).unwrap_or_else(|e| {
+                failed = Some(e);
+                false
+            })
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => listing.map_err(refuse),
+    }
+}

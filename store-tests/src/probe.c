@@ -1,0 +1,191 @@
+/* A builder without libraries for the tests: runs operations one after the other and says how each
+   ended, so that a test can try what a builder must not be able to do.
+
+     probe OPERATION ARGUMENT... [-- OPERATION ARGUMENT...]...
+
+   A word that starts with `$` begins with the value of that variable: `$out/bin`. An operation that
+   fails ends the probe, unless it is preceded by `try`. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static char *expand(char *word) {
+    if (word[0] != '$') return word;
+    size_t length = strcspn(word + 1, "/");
+    char *name = strndup(word + 1, length), *value = getenv(name), *all;
+    if (!value) { printf("no variable %s\n", name); exit(9); }
+    if (asprintf(&all, "%s%s", value, word + 1 + length) < 0) exit(9);
+    return all;
+}
+
+static int put(const char *path, const char *text, int flags, int mode) {
+    int file = open(path, O_WRONLY | O_CREAT | flags, mode);
+    if (file < 0) return -1;
+    ssize_t length = strlen(text);
+    return write(file, text, length) == length ? close(file) : -1;
+}
+
+static int show(const char *path) {
+    char buffer[65536];
+    int file = open(path, O_RDONLY);
+    if (file < 0) return -1;
+    ssize_t length;
+    while ((length = read(file, buffer, sizeof buffer)) > 0) fwrite(buffer, 1, length, stdout);
+    close(file);
+    return length < 0 ? -1 : 0;
+}
+
+static int list(const char *path) {
+    struct dirent **entries;
+    int count = scandir(path, &entries, NULL, alphasort);
+    if (count < 0) return -1;
+    for (int i = 0; i < count; i++)
+        if (entries[i]->d_name[0] != '.') printf("%s\n", entries[i]->d_name);
+    return 0;
+}
+
+static int tcp(const char *address, int port) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port)};
+    inet_pton(AF_INET, address, &to.sin_addr);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    return s < 0 ? -1 : connect(s, (struct sockaddr *)&to, sizeof to);
+}
+
+static int abstract(const char *name) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    strncpy(to.sun_path + 1, name, sizeof to.sun_path - 2);
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    return s < 0 ? -1 : connect(s, (struct sockaddr *)&to, sizeof(sa_family_t) + 1 + strlen(name));
+}
+
+static int copy(const char *from, const char *to) {
+    char buffer[65536];
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0755);
+    if (in < 0 || out < 0) return -1;
+    ssize_t length;
+    while ((length = read(in, buffer, sizeof buffer)) > 0)
+        if (write(out, buffer, length) != length) return -1;
+    close(in);
+    return close(out);
+}
+
+static int operation(int n, char **a) {
+#define IS(name, count) (!strcmp(a[0], name) && n == (count) + 1)
+    if (IS("print", 1)) return printf("%s\n", a[1]) < 0;
+    if (IS("read", 1)) return show(a[1]);
+    if (IS("list", 1)) return list(a[1]);
+    if (IS("write", 2)) return put(a[1], a[2], O_TRUNC, 0644);
+    if (IS("append", 2)) return put(a[1], a[2], O_APPEND, 0644);
+    if (IS("program", 2)) return put(a[1], a[2], O_TRUNC, 0755);
+    if (IS("copy", 2)) return copy(a[1], a[2]);
+    if (IS("mkdir", 1)) return mkdir(a[1], 0755);
+    if (IS("remove", 1)) return remove(a[1]);
+    if (IS("rename", 2)) return rename(a[1], a[2]);
+    if (IS("symlink", 2)) return symlink(a[1], a[2]);
+    if (IS("link", 2)) return link(a[1], a[2]);
+    if (IS("chmod", 2)) return chmod(a[2], strtol(a[1], NULL, 8));
+    if (IS("chroot", 1)) return chroot(a[1]);
+    if (IS("fifo", 1)) return mkfifo(a[1], 0644);
+    if (IS("device", 1)) return mknod(a[1], S_IFCHR | 0666, 0x103);
+    if (IS("socket", 1)) {
+        struct sockaddr_un at = {.sun_family = AF_UNIX};
+        strncpy(at.sun_path, a[1], sizeof at.sun_path - 1);
+        return bind(socket(AF_UNIX, SOCK_STREAM, 0), (struct sockaddr *)&at, sizeof at);
+    }
+    if (IS("xattr", 1)) return setxattr(a[1], "user.x", "y", 1, 0);
+    if (IS("connect", 2)) return tcp(a[1], atoi(a[2]));
+    if (IS("abstract", 1)) return abstract(a[1]);
+    if (IS("mount", 1)) return mount("none", a[1], "tmpfs", 0, NULL);
+    if (IS("remount", 1)) return mount(NULL, a[1], NULL, MS_REMOUNT | MS_BIND, NULL);
+    if (IS("umount", 1)) return umount2(a[1], MNT_DETACH);
+    if (IS("unshare", 0)) return unshare(CLONE_NEWUSER | CLONE_NEWNS);
+    if (IS("ptrace", 1)) return ptrace(PTRACE_ATTACH, atoi(a[1]), NULL, NULL);
+    if (IS("kill", 1)) return kill(atoi(a[1]), SIGKILL);
+    if (IS("clock", 0)) return settimeofday(&(struct timeval){.tv_sec = 1}, NULL);
+    if (IS("hostname", 1)) return sethostname(a[1], strlen(a[1]));
+    if (IS("keyctl", 0)) return syscall(SYS_keyctl, 0, -3, 1) < 0 ? -1 : 0;
+    char zeros[120] = {0};
+    if (IS("io_uring", 0)) return syscall(SYS_io_uring_setup, 4, zeros) < 0 ? -1 : 0;
+    if (IS("bpf", 0)) return syscall(SYS_bpf, 0, zeros, sizeof zeros) < 0 ? -1 : 0;
+    if (IS("setuid", 1)) return setuid(atoi(a[1]));
+    if (IS("ids", 0)) return printf("%d %d\n", getuid(), getgid()) < 0;
+    if (IS("processes", 0)) {
+        struct dirent *e;
+        int count = 0;
+        DIR *folder = opendir("/proc");
+        if (!folder) return -1;
+        while ((e = readdir(folder))) count += e->d_name[0] >= '1' && e->d_name[0] <= '9';
+        return printf("%d\n", count) < 0;
+    }
+    if (IS("sleep", 1)) { usleep(1e6 * atof(a[1])); return 0; }
+    if (IS("background", 1)) {
+        if (fork()) return 0;
+        setsid();
+        usleep(1e6 * atof(a[1]));
+        _exit(0);
+    }
+    if (IS("fork", 1)) {
+        for (int i = 0; i < atoi(a[1]); i++) {
+            int child = fork();
+            if (child < 0) return -1;
+            if (!child) for (;;) pause();
+        }
+        return 0;
+    }
+    if (IS("flood", 1)) {
+        for (long i = 0; i < atol(a[1]); i++)
+            puts("a line of sixty-four characters, over and over, until it ends..");
+        return 0;
+    }
+    if (IS("fill", 2)) {
+        static char block[65536];
+        int file = open(a[1], O_WRONLY | O_CREAT, 0644);
+        if (file < 0) return -1;
+        for (long left = atol(a[2]); left > 0; left -= sizeof block)
+            if (write(file, block, sizeof block) < 0) return -1;
+        return close(file);
+    }
+    if (IS("exit", 1)) exit(atoi(a[1]));
+    if (IS("environment", 0)) {
+        for (char **e = environ; *e; e++) puts(*e);
+        return 0;
+    }
+    printf("probe: no operation %s of %d words\n", a[0], n - 1);
+    exit(9);
+}
+
+int main(int argc, char **argv) {
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int at = 1; at < argc;) {
+        int end = at;
+        while (end < argc && strcmp(argv[end], "--")) end++;
+        int try = !strcmp(argv[at], "try");
+        char *words[16]; int n = 0;
+        for (int i = at + try; i < end && n < 16; i++) words[n++] = expand(argv[i]);
+        errno = 0;
+        int bad = n ? operation(n, words) : 0;
+        if (try) printf("%s: %s\n", words[0], bad ? strerrorname_np(errno) : "done");
+        else if (bad) { printf("%s %s: %s\n", words[0], n > 1 ? words[1] : "", strerrorname_np(errno)); return 1; }
+        at = end + 1;
+    }
+    return 0;
+}
