@@ -3,9 +3,11 @@
 
 use std::{
     cell::OnceCell,
+    collections::BTreeMap,
     env,
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
+    sync::Arc,
 };
 
 use anstyle::{AnsiColor, Style};
@@ -15,20 +17,28 @@ use super::{
     Global,
     failure::{Failure, Kind, OrFail as _},
 };
-use crate::store::{
-    Store,
-    place::{self, Wishes},
+use crate::{
+    builders::{
+        fetch::{FetchSettings, Fetcher},
+        http::HttpSettings,
+        index::Environment,
+    },
+    store::{
+        Store,
+        place::{self, Wishes},
+    },
 };
 
 /// The global options and what follows from them.
 pub(super) struct Context {
     pub(super) global: Global,
     store: OnceCell<Store>,
+    fetcher: OnceCell<Arc<Fetcher>>,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        Self { global, store: OnceCell::new() }
+        Self { global, store: OnceCell::new(), fetcher: OnceCell::new() }
     }
 
     /// The platform to evaluate for and to build on: the option, else that of this program.
@@ -63,6 +73,28 @@ impl Context {
             let _ = self.store.set(store);
         }
         Ok(self.store.get().expect("it was opened"))
+    }
+
+    /// What fetches, with the machine's settings. Nothing is read or asked before it is needed.
+    pub(super) fn fetcher(&self) -> Result<Arc<Fetcher>, Failure> {
+        if let Some(fetcher) = self.fetcher.get() {
+            return Ok(fetcher.clone());
+        }
+        let mut indexes = BTreeMap::new();
+        for text in &self.global.index {
+            let (name, address) = text.split_once('=').ok_or_else(|| {
+                Failure::new(Kind::Usage, format!("--index '{text}': expected NAME=ADDRESS"))
+            })?;
+            indexes.insert(name.to_owned(), address.to_owned());
+        }
+        let environment = Environment { variables: variables(), root: PathBuf::from("/") };
+        let netrc = env::var_os("NETRC")
+            .map(PathBuf::from)
+            .or_else(|| Some(environment.home()?.join(".netrc")).filter(|p| p.exists()));
+        let partial = self.store.get().filter(|s| s.is_writable()).map(|s| s.root().join("var/fetch"));
+        let http = HttpSettings { offline: self.global.offline, netrc, ..HttpSettings::default() };
+        let fetcher = Arc::new(Fetcher::new(FetchSettings { indexes, environment, http, partial }));
+        Ok(self.fetcher.get_or_init(|| fetcher).clone())
     }
 
     /// Prints a result. A reader that has gone away is not an error.
@@ -117,4 +149,11 @@ impl Context {
     pub(super) fn colours(&self) -> bool {
         anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
     }
+}
+
+/// The process environment, as far as it is text.
+pub(super) fn variables() -> BTreeMap<String, String> {
+    env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

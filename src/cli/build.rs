@@ -1,0 +1,116 @@
+//! `clutch build`.
+
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    context::Context,
+    evaluation::{Evaluation, Target},
+    expression::ExpressionArguments,
+    failure::{Kind, OrFail as _},
+    realise::{self, BuildArguments},
+};
+use crate::store_path::StorePath;
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// The link to the result, which also keeps it from being collected.
+    #[arg(short, long, value_name = "LINK", default_value = "result")]
+    out_link: PathBuf,
+    /// Make no link.
+    #[arg(long, conflicts_with = "out_link")]
+    no_link: bool,
+    /// Say what would be built and fetched; build nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
+    if arguments.dry_run {
+        return dry_run(context, &evaluation);
+    }
+    let goals = evaluation.goals();
+    let outputs = realise::realise(context, &arguments.build, &evaluation.derivations, &goals)?;
+    let built: Vec<(&Target, BTreeMap<String, StorePath>)> =
+        evaluation.targets.iter().zip(outputs).map(|(t, all)| (t, wanted(t, all))).collect();
+    if !arguments.no_link {
+        link(context, arguments, &built)?;
+    }
+    if context.global.json {
+        let all: Vec<Value> = built
+            .iter()
+            .map(|(target, outputs)| {
+                let outputs: BTreeMap<_, _> =
+                    outputs.iter().map(|(n, p)| (n, p.to_string())).collect();
+                json!({ "derivation": target.derivation.to_string(), "outputs": outputs })
+            })
+            .collect();
+        context.json(&all.into());
+    } else {
+        for path in built.iter().flat_map(|(_, outputs)| outputs.values()) {
+            context.line(path.to_string());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The outputs that were asked for, out of all.
+fn wanted(target: &Target, mut all: BTreeMap<String, StorePath>) -> BTreeMap<String, StorePath> {
+    all.retain(|name, _| target.outputs.is_empty() || target.outputs.contains(name));
+    all
+}
+
+/// Links as Nix does: `result`, `result-2`, ...; an output other than `out` adds its name.
+fn link(
+    context: &Context,
+    arguments: &Arguments,
+    built: &[(&Target, BTreeMap<String, StorePath>)],
+) -> Result<(), super::Failure> {
+    let base = arguments.out_link.as_os_str().to_string_lossy();
+    for (n, (_, outputs)) in built.iter().enumerate() {
+        for (output, path) in outputs {
+            let mut link = base.to_string();
+            if n > 0 {
+                link += &format!("-{}", n + 1);
+            }
+            if output != "out" {
+                link += &format!("-{output}");
+            }
+            context.store()?.link_root(link.as_ref(), path).or_fail(Kind::Store)?;
+        }
+    }
+    Ok(())
+}
+
+fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
+    let plan = realise::plan(context.store()?, &evaluation.derivations, &evaluation.goals())?;
+    let (fetch, build): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| s.is_fetch());
+    if context.global.json {
+        let paths = |steps: &[&crate::build::plan::Step]| -> Value {
+            steps.iter().map(|s| s.path.to_string()).collect()
+        };
+        context.json(&json!({
+            "build": paths(&build), "fetch": paths(&fetch), "present": plan.present,
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (what, steps) in [("fetched", fetch), ("built", build)] {
+        if !steps.is_empty() {
+            context.line(format!("{} would be {what}:", steps.len()));
+            for step in steps {
+                context.line(format!("  {}", step.path));
+            }
+        }
+    }
+    if plan.steps.is_empty() {
+        context.line("everything is there");
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,187 @@
+//! What `build`, `run` and `shell` share: builds what is missing, with progress, and folds what
+//! failed into one report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use rustc_hash::FxHashMap;
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::{
+    context::Context,
+    failure::{Failure, Kind, OrFail as _},
+    progress::Progress,
+};
+use crate::{
+    build::{
+        BuildError, BuildFailure, Builder, Derivations, Options,
+        plan::{self, Goal, Plan, PlanError},
+        queue::{Jobs, Outcome},
+        sandbox::{Limits, SandboxError},
+        task::{Builtins, Task, TaskError},
+    },
+    builders, python,
+    derivation::Derivation,
+    store::Store,
+    store_path::StorePath,
+};
+
+/// How builds are done.
+#[derive(clap::Args)]
+pub(super) struct BuildArguments {
+    /// How many builds at a time (default: as many as there are processors).
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<usize>,
+    /// How many processors one build may use; 0 for all.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    cores: usize,
+    /// After a failure, build what does not depend on it.
+    #[arg(short, long)]
+    keep_going: bool,
+    /// Keep the working directory of a failed build, and say where.
+    #[arg(long)]
+    keep_failed: bool,
+    /// End a build that takes longer than this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<u64>,
+    /// End a build that prints nothing for this many seconds.
+    #[arg(long, value_name = "SECONDS")]
+    max_silent_time: Option<u64>,
+}
+
+impl BuildArguments {
+    fn options(&self, context: &Context) -> Options {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let seconds = |n: Option<u64>| n.map(std::time::Duration::from_secs);
+        Options {
+            jobs: Jobs {
+                builds: self.jobs.unwrap_or(processors).max(1),
+                fetches: 8,
+                keep_going: self.keep_going,
+            },
+            cores: if self.cores == 0 { processors } else { self.cores },
+            limits: Limits {
+                wall: seconds(self.timeout),
+                silence: seconds(self.max_silent_time),
+                ..Limits::default()
+            },
+            keep_failed: self.keep_failed,
+            system: context.system().to_owned(),
+        }
+    }
+}
+
+/// All builders inside the binary.
+struct AllBuiltins {
+    general: builders::Builders,
+    python: python::Builders,
+}
+
+impl Builtins for AllBuiltins {
+    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
+        match self.general.run(name, task) {
+            Err(TaskError::Unknown(_)) => self.python.run(name, task),
+            other => other,
+        }
+    }
+}
+
+/// Set by the first Ctrl-C; a second one ends the process at once.
+static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // an error here only means that Ctrl-C ends the process at once, which is safe
+        let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
+        let _ = signal_hook::flag::register(signal, flag.clone());
+    }
+    flag
+});
+
+/// What is missing for the goals.
+pub(super) fn plan(
+    store: &Store,
+    fresh: &FxHashMap<StorePath, Derivation>,
+    goals: &[Goal],
+) -> Result<Plan, Failure> {
+    plan::plan(&Derivations { store, fresh }, goals).map_err(|error| match error {
+        PlanError::Store(_) => Failure::new(Kind::Store, error),
+        _ => Failure::new(Kind::Failed, error),
+    })
+}
+
+/// Makes the goals' outputs valid. Gives, for each goal, the path of every output.
+pub(super) fn realise(
+    context: &Context,
+    arguments: &BuildArguments,
+    fresh: &FxHashMap<StorePath, Derivation>,
+    goals: &[Goal],
+) -> Result<Vec<BTreeMap<String, StorePath>>, Failure> {
+    let store = context.store()?;
+    let plan = plan(store, fresh, goals)?;
+    if plan.steps.is_empty() {
+        return Ok(plan.outputs);
+    }
+    let builtins = AllBuiltins {
+        general: builders::Builders { fetcher: context.fetcher()? },
+        python: python::Builders,
+    };
+    let progress = Progress::new(context);
+    let cancelled = || CANCELLED.load(Ordering::Relaxed);
+    let options = arguments.options(context);
+    let outcome = Builder::new(store, &builtins, options, &progress, &cancelled).run(&plan);
+    progress.finish();
+    if outcome.is_success() {
+        return Ok(plan.outputs);
+    }
+    Err(report(&plan, outcome, cancelled()))
+}
+
+/// All failures in one, the hash mismatches with what to write instead.
+fn report(plan: &Plan, outcome: Outcome<BuildFailure>, cancelled: bool) -> Failure {
+    if cancelled {
+        return Failure::new(Kind::Interrupted, "interrupted; what was built is kept");
+    }
+    let refused = |f: &BuildFailure| {
+        matches!(&f.error, BuildError::Sandbox(SandboxError::Refused(_)))
+    };
+    let kind = match outcome.failed.iter().any(|(_, f)| refused(f)) {
+        true => Kind::Sandbox,
+        false => Kind::Failed,
+    };
+    let failures: Vec<&BuildFailure> = outcome
+        .failed
+        .iter()
+        .map(|(_, failure)| failure)
+        .filter(|failure| !failure.error.is_cancelled())
+        .collect();
+    let mut message = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    if !outcome.skipped.is_empty() {
+        let names: BTreeSet<&str> =
+            outcome.skipped.iter().map(|(id, _)| plan.step(*id).derivation.name.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().take(10).collect();
+        message += &format!(
+            "\nnot built, since they depend on what failed: {}{}",
+            names.join(", "),
+            if outcome.skipped.len() > names.len() { ", ..." } else { "" }
+        );
+    }
+    let mut failure = Failure::new(kind, message);
+    for (_, failed) in &outcome.failed {
+        if let Some((specified, got)) = failed.error.hash_mismatch() {
+            failure = failure.hint(format!(
+                "if the new content is what you want, write {got} in place of {specified}"
+            ));
+        }
+    }
+    failure
+}
+
+/// The goal of all outputs of a derivation.
+pub(super) fn goal(derivation: StorePath, outputs: BTreeSet<String>) -> Goal {
+    Goal { derivation, outputs }
+}
