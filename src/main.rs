@@ -7,7 +7,9 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // before anything else: this program is also the process that forks the sandboxes
-    clutch::build::sandbox::init_if_helper();
+    // before anything else: this program is also the process that sets up sandboxes and views
+    if let Err(error) = clutch::build::sandbox::init_if_helper() {
+        return clutch::cli::refused(&error);
+    }
     clutch::cli::main()
 }

@@ -129,19 +129,7 @@ impl Context {
 
     /// Says how a command failed, for people or, with `--json`, for programs.
     pub(super) fn report(&self, failure: &Failure) {
-        if self.global.json {
-            let error = serde_json::json!({
-                "error": { "message": failure.message, "hints": failure.hints, "exit": failure.kind.code() }
-            });
-            anstream::eprintln!("{error}");
-            return;
-        }
-        let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-        anstream::eprintln!("{error}error:{error:#} {}", failure.message);
-        for text in &failure.hints {
-            anstream::eprintln!("{hint}hint:{hint:#} {text}");
-        }
+        report(failure, self.global.json);
     }
 
     /// Whether standard error shows colours.
@@ -156,4 +144,20 @@ pub(super) fn variables() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
+}
+
+/// Says how a command failed, for people or as JSON.
+pub(super) fn report(failure: &Failure, json: bool) {
+    if json {
+        let (message, exit) = (&failure.message, failure.kind.code());
+        let error = serde_json::json!({ "message": message, "hints": failure.hints, "exit": exit });
+        anstream::eprintln!("{}", serde_json::json!({ "error": error }));
+        return;
+    }
+    let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
+    anstream::eprintln!("{error}error:{error:#} {}", failure.message);
+    for text in &failure.hints {
+        anstream::eprintln!("{hint}hint:{hint:#} {text}");
+    }
 }

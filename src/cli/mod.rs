@@ -7,12 +7,14 @@ mod completions;
 mod context;
 mod doctor;
 mod eval;
+mod evaluation;
 mod expression;
 mod failure;
 mod lock;
 mod log;
 mod paths;
 mod progress;
+mod realise;
 mod run;
 mod show;
 mod transfer;
@@ -95,13 +97,21 @@ enum Command {
     Completions(completions::Arguments),
 }
 
+/// Reports that the machine refuses what a sandbox or a view needs.
+#[must_use]
+pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
+    let failure = run::refusal(error);
+    context::report(&failure, false);
+    ExitCode::from(failure.kind.code())
+}
+
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    run(std::env::args_os())
+    dispatch(std::env::args_os())
 }
 
-fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {

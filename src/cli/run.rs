@@ -1,0 +1,247 @@
+//! `clutch run` and `clutch shell`: what was built, run where its store paths hold.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
+    env,
+    ffi::OsString,
+    os::unix::{
+        ffi::{OsStrExt as _, OsStringExt as _},
+        process::CommandExt as _,
+    },
+    path::Path,
+};
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Outcome,
+    context::Context,
+    evaluation::Evaluation,
+    expression::ExpressionArguments,
+    failure::{Failure, Kind, OrFail as _},
+    realise::{self, BuildArguments},
+    show::parse_path,
+};
+use crate::{
+    build::sandbox::{Bind, SandboxError, View},
+    closure,
+    store::Store,
+    store_path::{STORE_DIR, StorePath},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// Show the program nothing but its closure, /proc, /dev and an empty /tmp.
+    #[arg(long)]
+    isolated: bool,
+    /// A command to run in place of the main program.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+#[derive(clap::Args)]
+pub(super) struct ShellArguments {
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// A command to run in place of a shell.
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+/// What is there to be run: the outputs of one or more derivations.
+struct Environment {
+    paths: Vec<StorePath>,
+    main: Option<String>,
+    name: String,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let environment = environment(context, &arguments.expression, &arguments.build)?;
+    let store = context.store()?;
+    let mut words = arguments.command.iter().cloned();
+    let program = match words.next() {
+        Some(command) => environment.find(store, &command),
+        None => environment.main_program(store)?,
+    };
+    start(store, &environment, program, words.collect(), arguments.isolated).map(|never| match never {})
+}
+
+pub(super) fn shell(context: &Context, arguments: &ShellArguments) -> Outcome {
+    let environment = environment(context, &arguments.expression, &arguments.build)?;
+    let store = context.store()?;
+    let mut words = arguments.command.iter().cloned();
+    let program = match words.next() {
+        Some(command) => environment.find(store, &command),
+        None => env::var_os("SHELL").filter(|s| !s.is_empty()).unwrap_or_else(|| "/bin/sh".into()),
+    };
+    start(store, &environment, program, words.collect(), false).map(|never| match never {})
+}
+
+/// Builds what the arguments name, or takes it from the store.
+fn environment(
+    context: &Context,
+    expression: &ExpressionArguments,
+    build: &BuildArguments,
+) -> Result<Environment, Failure> {
+    if let Some(text) = expression.path.as_ref().and_then(|p| p.to_str())
+        && text.starts_with(STORE_DIR)
+        && let path = parse_path(context, text)?
+        && !path.is_derivation()
+    {
+        if !context.store()?.is_valid(&path).or_fail(Kind::Store)? {
+            return Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
+                .hint("import it, or build its derivation"));
+        }
+        let name = path.name().to_owned();
+        return Ok(Environment { paths: vec![path], main: None, name });
+    }
+    let evaluation = Evaluation::run(context, expression, build)?;
+    let outputs = realise::realise(context, build, &evaluation.derivations, &evaluation.goals())?;
+    let mut paths = Vec::new();
+    for (target, all) in evaluation.targets.iter().zip(outputs) {
+        let wanted = |name: &String| match target.outputs.is_empty() {
+            // documentation and headers have no programs
+            true => name == "out" || all.len() == 1,
+            false => target.outputs.contains(name),
+        };
+        let found: Vec<StorePath> =
+            all.iter().filter(|(name, _)| wanted(name)).map(|(_, p)| p.clone()).collect();
+        paths.extend(if found.is_empty() { all.into_values().take(1).collect() } else { found });
+    }
+    let first = evaluation.targets.first().ok_or_else(|| {
+        Failure::new(Kind::Failed, "the expression has no derivation to run")
+    })?;
+    Ok(Environment { paths, main: first.main_program.clone(), name: first.name.clone() })
+}
+
+impl Environment {
+    /// The main program: what `meta.mainProgram` says, else the one called as the derivation, else
+    /// the only one.
+    fn main_program(&self, store: &Store) -> Result<OsString, Failure> {
+        let path = &self.paths[0];
+        let bin = store.real(path).join("bin");
+        let mut programs: Vec<String> = std::fs::read_dir(&bin)
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+            .collect();
+        programs.sort();
+        // a version is what follows the first dash before a digit
+        let stem = self.name.find(|c: char| c == '-').map_or(&self.name[..], |_| {
+            let version = self.name.match_indices('-').find(|(at, _)| {
+                self.name[at + 1..].starts_with(|c: char| c.is_ascii_digit())
+            });
+            version.map_or(&self.name[..], |(at, _)| &self.name[..at])
+        });
+        let wanted = self.main.iter().map(String::as_str).chain([&self.name[..], stem]);
+        for name in wanted {
+            if programs.iter().any(|p| p == name) {
+                return Ok(format!("{path}/bin/{name}").into());
+            }
+        }
+        if let Some(main) = &self.main {
+            return Err(Failure::new(
+                Kind::Failed,
+                format!("'{path}' has no program '{main}', which its meta.mainProgram names"),
+            ));
+        }
+        if let [only] = &programs[..] {
+            return Ok(format!("{path}/bin/{only}").into());
+        }
+        let failure = Failure::new(Kind::Failed, format!("'{path}' has no main program"));
+        Err(match programs.is_empty() {
+            true => failure.hint("it has no programs at all in bin/"),
+            false => failure.hint(format!(
+                "name one: clutch run ... -- PROGRAM; it has {}",
+                programs.iter().take(12).cloned().collect::<Vec<_>>().join(", ")
+            )),
+        })
+    }
+
+    /// A command by its name: from the environment where that has it.
+    fn find(&self, store: &Store, command: &OsString) -> OsString {
+        if command.as_bytes().contains(&b'/') {
+            return command.clone();
+        }
+        let has = |path: &&StorePath| store.real(path).join("bin").join(command).symlink_metadata().is_ok();
+        match self.paths.iter().find(has) {
+            Some(path) => {
+                let mut found = OsString::from(format!("{path}/bin/"));
+                found.push(command);
+                found
+            }
+            None => command.clone(),
+        }
+    }
+
+    /// The variables of the program: its programs first in `PATH`, and none of the caller's that
+    /// would make Python look elsewhere.
+    fn variables(&self, isolated: bool) -> BTreeMap<OsString, OsString> {
+        let kept = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TZ"];
+        let mut variables: BTreeMap<OsString, OsString> = env::vars_os()
+            .filter(|(name, _)| !isolated || kept.iter().any(|k| name == *k))
+            .filter(|(name, _)| name != "PYTHONPATH" && name != "PYTHONHOME")
+            .collect();
+        let mut path = self.paths.iter().map(|p| format!("{p}/bin")).collect::<Vec<_>>().join(":");
+        if isolated {
+            variables.insert("HOME".into(), "/tmp".into());
+        } else if let Some(outer) = env::var_os("PATH").filter(|p| !p.is_empty()) {
+            path = format!("{path}:{}", outer.to_string_lossy());
+        }
+        variables.insert("PATH".into(), path.into());
+        variables
+    }
+}
+
+/// Becomes the program.
+fn start(
+    store: &Store,
+    environment: &Environment,
+    program: OsString,
+    words: Vec<OsString>,
+    isolated: bool,
+) -> Result<Infallible, Failure> {
+    let variables = environment.variables(isolated);
+    if !isolated && store.dir() == Path::new(STORE_DIR) {
+        let error = std::process::Command::new(&program).args(&words).env_clear().envs(&variables).exec();
+        return Err(Failure::new(
+            Kind::Failed,
+            format!("cannot execute '{}': {error}", program.display()),
+        ));
+    }
+    let bytes = OsString::into_vec;
+    let bind = |host, inside| Bind { host, inside, writable: false };
+    let binds = match isolated {
+        true => closure::requisites(store, &environment.paths)
+            .or_fail(Kind::Store)?
+            .iter()
+            .map(|info| bind(store.real(&info.path), info.path.to_string().into()))
+            .collect(),
+        false => vec![bind(store.dir().to_owned(), STORE_DIR.into())],
+    };
+    let view = View {
+        program: bytes(program),
+        args: words.into_iter().map(bytes).collect(),
+        env: variables.into_iter().map(|(n, v)| (bytes(n), bytes(v))).collect(),
+        cwd: env::current_dir().unwrap_or_else(|_| "/".into()),
+        binds,
+        isolated,
+    };
+    Err(refusal(&view.exec()))
+}
+
+/// How a view or sandbox that is refused is told.
+pub(super) fn refusal(error: &SandboxError) -> Failure {
+    let kind = match error {
+        SandboxError::Execute { .. } => Kind::Failed,
+        _ => Kind::Sandbox,
+    };
+    Failure::new(kind, error).hint("`clutch doctor` says what this machine allows")
+}
