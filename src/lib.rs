@@ -7,10 +7,11 @@ pub mod hash;
 pub mod store_path;
 
 pub mod derivation;
-pub mod evaluate;
+
 
 pub mod archive;
 pub mod store;
+pub mod evaluate;
 
 pub mod build;
 pub mod builders;

@@ -12,7 +12,7 @@ use std::{io, path::PathBuf};
 
 pub use copy::copy;
 pub use listing::{Kind, Listing, Node};
-pub use nar::{nar_hash, write_nar};
+pub use nar::{nar_hash, nar_hash_listed, write_nar};
 pub use pack::{pack, pack_bytes, pack_end};
 pub use tree::{Digest, Leaf, Measure, fold, hash_file, leaves, measure, measure_listed};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};

@@ -16,17 +16,24 @@ use crate::hash::{Algorithm, Hash, Hasher};
 /// # Errors
 /// Where something cannot be read or is not allowed in the store.
 pub fn nar_hash(root: &Path, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
+    nar_hash_listed(&Listing::read(root)?, algorithm)
+}
+
+/// The hash of what a listing holds, as that of a tree.
+///
+/// # Errors
+/// Where something cannot be read.
+pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
     let mut hasher = Hasher::new(algorithm);
-    write_nar(root, &mut hasher)?;
+    write_nar(listing, &mut hasher)?;
     Ok(hasher.finish())
 }
 
-/// Writes the tree at `root` in that format.
+/// Writes what a listing holds in that format.
 ///
 /// # Errors
-/// Where something cannot be read, is not allowed in the store, changes meanwhile, or `out` fails.
-pub fn write_nar(root: &Path, out: &mut impl Write) -> Result<(), ArchiveError> {
-    let listing = Listing::read(root)?;
+/// Where something cannot be read, changes meanwhile, or `out` fails.
+pub fn write_nar(listing: &Listing, out: &mut impl Write) -> Result<(), ArchiveError> {
     let mut out = Nar { out, buffer: vec![0; 128 << 10] };
     out.texts(&[b"nix-archive-1"])?;
     // the folders that the current entry is in, outermost first

@@ -268,8 +268,13 @@ impl Host for World<'_> {
         let path = match &request.sha256 {
             None if request.recursive => StorePath::of_source(&tree, &request.name).map_err(refuse)?,
             expected => {
-                let mode = if request.recursive { HashMode::Recursive } else { HashMode::Flat };
-                let hash = archive::content_hash(&listing, mode, Algorithm::Sha256).map_err(refuse)?;
+                let (mode, hash) = if request.recursive {
+                    let hash = archive::nar_hash_listed(&listing, Algorithm::Sha256);
+                    (HashMode::Recursive, hash.map_err(refuse)?)
+                } else {
+                    let bytes = fs_err::read(&from).map_err(refuse)?;
+                    (HashMode::Flat, Algorithm::Sha256.digest(&bytes))
+                };
                 if let Some(text) = expected {
                     let expected = Hash::parse(text, Some(Algorithm::Sha256)).map_err(refuse)?;
                     if expected != hash {
