@@ -1,0 +1,51 @@
+//! `clutch doctor`.
+
+use std::process::ExitCode;
+
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+
+use super::{Outcome, context::Context, failure::Kind};
+use crate::build::sandbox::{Health, examine};
+
+pub(super) fn run(context: &Context) -> Outcome {
+    let root = context.store()?.root().to_owned();
+    let findings = examine(&root);
+    let broken = findings.iter().any(|f| f.state == Health::Bad);
+    if context.global.json {
+        let all: Vec<Value> = findings
+            .iter()
+            .map(|f| {
+                json!({
+                    "subject": f.subject, "state": word(f.state), "found": f.found,
+                    "remedies": f.remedies,
+                })
+            })
+            .collect();
+        context.json(&json!({ "store": root, "findings": all }));
+    } else {
+        anstream::println!("store  {}", root.display());
+        for finding in &findings {
+            let colour = match finding.state {
+                Health::Good => AnsiColor::Green,
+                Health::Limited => AnsiColor::Yellow,
+                Health::Bad => AnsiColor::Red,
+            };
+            let style = Style::new().bold().fg_color(Some(colour.into()));
+            let state = word(finding.state);
+            anstream::println!("{style}{state:5}{style:#}  {}: {}", finding.subject, finding.found);
+            for remedy in &finding.remedies {
+                anstream::println!("         {remedy}");
+            }
+        }
+    }
+    Ok(if broken { ExitCode::from(Kind::Sandbox.code()) } else { ExitCode::SUCCESS })
+}
+
+fn word(state: Health) -> &'static str {
+    match state {
+        Health::Good => "ok",
+        Health::Limited => "warn",
+        Health::Bad => "fail",
+    }
+}
