@@ -2,12 +2,11 @@
 //! else), the store when it is asked for, and how to speak.
 
 use std::{
-    cell::OnceCell,
     collections::BTreeMap,
     env,
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 use anstyle::{AnsiColor, Style};
@@ -32,13 +31,13 @@ use crate::{
 /// The global options and what follows from them.
 pub(super) struct Context {
     pub(super) global: Global,
-    store: OnceCell<Store>,
-    fetcher: OnceCell<Arc<Fetcher>>,
+    store: OnceLock<Store>,
+    fetcher: OnceLock<Arc<Fetcher>>,
 }
 
 impl Context {
     pub(super) fn new(global: Global) -> Self {
-        Self { global, store: OnceCell::new(), fetcher: OnceCell::new() }
+        Self { global, store: OnceLock::new(), fetcher: OnceLock::new() }
     }
 
     /// The platform to evaluate for and to build on: the option, else that of this program.

@@ -5,12 +5,12 @@
 mod closure;
 mod completions;
 mod context;
-//mod doctor;
+mod doctor;
 //mod eval;
 //mod evaluation;
 mod expression;
 mod failure;
-//mod lock;
+mod lock;
 mod log;
 mod paths;
 mod progress;

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 /// A temporary folder with an empty store, an empty home and a project folder. Nothing of the
 /// caller's environment but the clients' configuration of indexes reaches the binary.
 pub struct Space {
-    dir: TempDir,
+    dir: PathBuf,
+    /// Removes the folder; nothing for a space that is kept.
+    _owner: Option<TempDir>,
     binary: PathBuf,
     user: Option<u32>,
 }
@@ -38,10 +40,24 @@ impl Space {
         let shm = Path::new("/dev/shm");
         let builder_dir = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let dir = tempfile::Builder::new().prefix("clutch-test-").tempdir_in(builder_dir).unwrap();
-        for folder in ["project", "home"] {
-            fs_err::create_dir(dir.path().join(folder)).unwrap();
+        Self::at(dir.path().to_owned(), binary, Some(dir))
+    }
+
+    /// A space below `folder` that outlives the test, made anew by each run of the test program.
+    #[must_use]
+    pub fn kept(binary: &str, folder: &str) -> Self {
+        let dir = Path::new(folder).join("space");
+        if dir.exists() {
+            remove(&dir);
         }
-        Self { dir, binary: binary.into(), user: None }
+        Self::at(dir, binary, None)
+    }
+
+    fn at(dir: PathBuf, binary: &str, owner: Option<TempDir>) -> Self {
+        for folder in ["project", "home"] {
+            fs_err::create_dir_all(dir.join(folder)).unwrap();
+        }
+        Self { dir, _owner: owner, binary: binary.into(), user: None }
     }
 
     /// Makes all runs those of an ordinary user (uid and gid `id`); needs root. The space becomes
@@ -57,7 +73,7 @@ impl Space {
     }
 
     fn give_to(&self, id: u32) {
-        let ok = Command::new("chown").args(["-R", &format!("{id}:{id}")]).arg(self.dir.path()).status();
+        let ok = Command::new("chown").args(["-R", &format!("{id}:{id}")]).arg(&self.dir).status();
         assert!(ok.unwrap().success(), "chown needs root");
     }
 
@@ -69,7 +85,7 @@ impl Space {
 
     /// The folder itself, or a path in it.
     pub fn path(&self, inside: impl AsRef<Path>) -> PathBuf {
-        self.dir.path().join(inside)
+        self.dir.join(inside)
     }
 
     /// The store's root.
@@ -172,9 +188,18 @@ impl Ran {
 }
 
 /// Store objects are read-only, folders included, so that a plain removal fails for ordinary users.
+fn make_writable(folder: &Path) {
+    let _ = Command::new("chmod").args(["-R", "u+w"]).arg(folder).stderr(Stdio::null()).status();
+}
+
+fn remove(folder: &Path) {
+    make_writable(folder);
+    fs_err::remove_dir_all(folder).unwrap();
+}
+
 impl Drop for Space {
     fn drop(&mut self) {
-        let _ = Command::new("chmod").args(["-R", "u+w"]).arg(self.dir.path()).stderr(Stdio::null()).status();
+        make_writable(&self.dir);
     }
 }
 

@@ -1,0 +1,127 @@
+//! `clutch lock`: wheels for requirements, or the closure of Debian packages, pinned by hash.
+
+use std::{
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use serde_json::json;
+
+use super::{
+    Outcome,
+    context::Context,
+    failure::{Failure, Kind, OrFail as _},
+};
+use crate::{
+    builders::index::PYPI,
+    debian::{archive, closure::Scope},
+    python::{lock::Target, locking, requirements_file},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// A file of requirements, each pinned as `name==version`; with --debian, packages.
+    #[arg(required = true, value_name = "FILE|PACKAGE")]
+    names: Vec<String>,
+    /// Lock Debian packages of this suite, with all that they depend on.
+    #[arg(long, value_name = "SUITE")]
+    debian: Option<String>,
+    /// The lock to write (default: clutch.lock beside FILE, or SUITE.lock here); `-` prints it.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// A Python version to lock for; may be given again.
+    #[arg(long, value_name = "VERSION", default_value = "3.11")]
+    python: Vec<String>,
+    /// A platform to lock for, as its newest wheel tag; may be given again.
+    #[arg(long, value_name = "PLATFORM", default_value = "manylinux_2_36_x86_64")]
+    platform: Vec<String>,
+    /// The index that holds the files.
+    #[arg(long = "from", value_name = "INDEX", default_value = PYPI)]
+    index: String,
+    /// With --debian: the architecture.
+    #[arg(long, value_name = "ARCHITECTURE", default_value = "amd64")]
+    architecture: String,
+    /// With --debian: leave out everything but the named packages.
+    #[arg(long, requires = "debian")]
+    no_dependencies: bool,
+    /// With --debian: leave out this package and what only it needs; may be given again.
+    #[arg(long, value_name = "PACKAGE", requires = "debian")]
+    without: Vec<String>,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let warn = |text: &str| context.warn(text);
+    let (text, packages, default) = match &arguments.debian {
+        Some(suite) => debian(context, arguments, suite)?,
+        None => python(context, arguments, &warn)?,
+    };
+    let output = arguments.output.clone().unwrap_or(default);
+    if output == Path::new("-") {
+        context.print(text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    write(&output, &text)?;
+    if context.global.json {
+        context.json(&json!({ "file": output, "packages": packages }));
+    } else {
+        context.say(format!("{}: {packages} packages", output.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A lock's text, the number of packages in it, and where it goes by default.
+type Locked = (String, usize, PathBuf);
+
+fn python(
+    context: &Context,
+    arguments: &Arguments,
+    warn: &(dyn Fn(&str) + Sync),
+) -> Result<Locked, Failure> {
+    let [file] = &arguments.names[..] else {
+        return Err(Failure::new(Kind::Usage, "expected one file of requirements")
+            .hint("a file can include others by lines `-r OTHER`"));
+    };
+    let targets = arguments
+        .python
+        .iter()
+        .flat_map(|python| arguments.platform.iter().map(move |platform| (python, platform)))
+        .map(|(python, platform)| Target::new(python, platform).or_fail(Kind::Usage))
+        .collect::<Result<Vec<_>, _>>()?;
+    let file = Path::new(file);
+    let requirements = requirements_file::read(file).or_fail(Kind::Input)?;
+    let fetcher = context.fetcher()?;
+    let lock = locking::lock(&fetcher, &arguments.index, &requirements, &targets, warn)
+        .or_fail(Kind::Failed)?;
+    Ok((lock.to_string(), lock.packages.len(), file.with_file_name("clutch.lock")))
+}
+
+fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locked, Failure> {
+    let fetcher = context.fetcher()?;
+    let request = archive::Request {
+        suite,
+        architecture: &arguments.architecture,
+        component: "main",
+        roots: &arguments.names,
+        scope: Scope {
+            no_dependencies: arguments.no_dependencies,
+            stop: arguments.without.iter().cloned().collect(),
+        },
+        keyrings: archive::keyrings(Path::new("/")),
+    };
+    let http = fetcher.http().or_fail(Kind::Failed)?;
+    let lock = archive::lock(http, fetcher.indexes(), &request, &|text| context.warn(text))
+        .or_fail(Kind::Failed)?;
+    Ok((lock.to_string(), lock.packages.len(), format!("{suite}.lock").into()))
+}
+
+/// Writes beside the place and moves there, so that an earlier lock is whole until the new one is.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).or_fail(Kind::Failed)?;
+    file.write_all(text.as_bytes()).or_fail(Kind::Failed)?;
+    rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
+        .or_fail(Kind::Failed)?;
+    file.persist(path).map_err(|e| e.error).or_fail(Kind::Failed)?;
+    Ok(())
+}
