@@ -155,7 +155,10 @@ pub(super) fn report(failure: &Failure, json: bool) {
     }
     let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-    anstream::eprintln!("{error}error:{error:#} {}", failure.message);
+    match failure.is_shown {
+        true => anstream::eprintln!("{}", failure.message),
+        false => anstream::eprintln!("{error}error:{error:#} {}", failure.message),
+    }
     for text in &failure.hints {
         anstream::eprintln!("{hint}hint:{hint:#} {text}");
     }

@@ -43,12 +43,19 @@ pub struct Failure {
     pub message: String,
     /// What to do next.
     pub hints: Vec<String>,
+    /// Whether the message has its own headline (that of the language's errors).
+    pub is_shown: bool,
 }
 
 impl Failure {
     /// A failure without hints.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), hints: Vec::new() }
+        Self { kind, message: message.to_string(), hints: Vec::new(), is_shown: false }
+    }
+
+    /// A failure whose text says itself that it is an error, and where.
+    pub fn shown(kind: Kind, text: String) -> Self {
+        Self { is_shown: true, ..Self::new(kind, text.trim_end()) }
     }
 
     /// The same with a hint.

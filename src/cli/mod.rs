@@ -1,13 +1,13 @@
 //! The command line: arguments in, text out. The only part of the tool that prints, reads the
 //! process environment or decides an exit code; one file a command.
 
-//mod build;
+mod build;
 mod closure;
 mod completions;
 mod context;
 mod doctor;
-//mod eval;
-//mod evaluation;
+mod eval;
+mod evaluation;
 mod expression;
 mod failure;
 mod lock;
@@ -15,7 +15,7 @@ mod log;
 mod paths;
 mod progress;
 mod realise;
-//mod run;
+mod run;
 mod show;
 mod transfer;
 

@@ -8,6 +8,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use rustc_hash::FxHashMap;
+
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, FixedOutput,
     Host, HostError, HostResult, Reference,
@@ -83,18 +85,18 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A derivation that this evaluation made.
-    #[must_use]
-    pub fn derivation_at(&self, path: &StorePath) -> Option<Derivation> {
-        self.pending().derivation(path).cloned()
-    }
-
     /// Puts what was made into the store, as far as it is not there.
     ///
     /// # Errors
     /// Where the store refuses, or a source has changed since it was evaluated.
     pub fn commit(&self, store: &Store) -> Result<(), StoreError> {
         self.pending().commit(store)
+    }
+
+    /// All derivations that were made, by path.
+    #[must_use]
+    pub fn into_derivations(self) -> FxHashMap<StorePath, Derivation> {
+        self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).into_derivations()
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {

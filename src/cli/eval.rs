@@ -1,0 +1,108 @@
+//! `clutch eval`.
+
+use std::process::ExitCode;
+
+use clutch_expr::{
+    error::Error,
+    eval::{Interpreter, PrintOptions},
+    value::Value,
+};
+
+use super::{
+    Outcome,
+    context::Context,
+    evaluation::{Realiser, Source, interpret, source, with, world},
+    expression::ExpressionArguments,
+    realise::BuildArguments,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// Evaluate lists and sets in full.
+    #[arg(long)]
+    strict: bool,
+    /// Print as XML.
+    #[arg(long, conflicts_with = "raw")]
+    xml: bool,
+    /// Print a string as it is, without quotes.
+    #[arg(long)]
+    raw: bool,
+    /// Only parse, and print the expression in full parentheses.
+    #[arg(long, conflicts_with_all = ["xml", "raw", "strict"])]
+    parse: bool,
+    /// Say what the evaluation took, on standard error.
+    #[arg(long)]
+    stats: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let realiser = Realiser { context, build: &arguments.build };
+    let world = world(context, &arguments.expression, &realiser)?;
+    if arguments.parse {
+        let source = source(&arguments.expression)?;
+        let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        let text = with(context, &world, &arguments.expression, move |it| parse(it, source, &folder))?;
+        context.print([&text[..], b"\n"].concat());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let json = context.global.json;
+    let mut stats = None;
+    let shown = interpret(context, &world, &arguments.expression, |it, value, _| {
+        let text = show(it, value, arguments, json);
+        stats = Some(it.stats());
+        text
+    })?;
+    for text in shown {
+        context.print(text);
+    }
+    if let Some(stats) = stats.filter(|_| arguments.stats) {
+        context.say(format!("{stats:#?}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show<'a>(
+    it: &mut Interpreter<'a>,
+    value: Value<'a>,
+    arguments: &Arguments,
+    json: bool,
+) -> Result<Vec<u8>, Box<Error>> {
+    let mut text = if arguments.raw {
+        return Ok(it.string(value)?.bytes().to_vec());
+    } else if json {
+        let mut text = Vec::new();
+        it.write_json(value, &mut text, &mut Vec::new())?;
+        text
+    } else if arguments.xml {
+        return it.xml(value, arguments.strict);
+    } else {
+        if arguments.strict {
+            it.force_deep(value)?;
+        }
+        it.print(value, PrintOptions { force: arguments.strict, ..PrintOptions::PLAIN })?
+    };
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn parse(
+    it: &mut Interpreter<'_>,
+    source: Source,
+    folder: &std::path::Path,
+) -> Result<Vec<u8>, Box<Error>> {
+    use std::os::unix::ffi::OsStrExt as _;
+    let (origin, text, folder) = match source {
+        Source::File(path) => {
+            let text = it.read_file(&path)?;
+            let folder = path.parent().unwrap_or(&path).to_owned();
+            let origin = clutch_expr::source::Origin::File(path.as_os_str().as_bytes().to_vec());
+            (origin, text, folder)
+        }
+        Source::Text(origin, text) => (origin, text, folder.to_owned()),
+    };
+    it.show_parsed(origin, text, folder.as_os_str().as_bytes())
+}

@@ -1,0 +1,320 @@
+//! One evaluation for a command: what the arguments name, in the world that they allow.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    env,
+    io::Read as _,
+    path::{Path, PathBuf},
+};
+
+use clutch_expr::{
+    error::Error,
+    eval::{Found, Interpreter, Options, with_interpreter},
+    show::{self, Style},
+    source::Origin,
+    value::{Attrs, AttrsBuilder, Value},
+};
+use rustc_hash::FxHashMap;
+
+use super::{
+    context::{Context, variables},
+    expression::ExpressionArguments,
+    failure::{Failure, Kind, OrFail as _},
+    realise::{self, BuildArguments},
+    show::parse_path,
+};
+use crate::{
+    build::plan::Goal,
+    derivation::Derivation,
+    evaluate::{Access, Realise, Surroundings, World},
+    store::Store,
+    store_path::{STORE_DIR, StorePath},
+};
+
+/// A derivation that a command is about.
+pub(super) struct Target {
+    pub(super) derivation: StorePath,
+    /// The outputs that are meant; empty for all.
+    pub(super) outputs: BTreeSet<String>,
+    /// What `meta.mainProgram` says.
+    pub(super) main_program: Option<String>,
+    /// Its name.
+    pub(super) name: String,
+}
+
+/// What a command is about, in the store as far as that is needed to build it.
+pub(super) struct Evaluation {
+    pub(super) targets: Vec<Target>,
+    /// The derivations that were evaluated.
+    pub(super) derivations: FxHashMap<StorePath, Derivation>,
+}
+
+impl Evaluation {
+    /// Evaluates what the arguments name and puts the derivations into the store. A `.drv` path is
+    /// taken as it is.
+    pub(super) fn run(
+        context: &Context,
+        arguments: &ExpressionArguments,
+        build: &BuildArguments,
+    ) -> Result<Self, Failure> {
+        if let Some(text) = arguments.path.as_ref().and_then(|p| p.to_str())
+            && text.starts_with(STORE_DIR)
+        {
+            return Self::of_derivation(context, parse_path(context, text)?);
+        }
+        let realiser = Realiser { context, build };
+        let world = world(context, arguments, &realiser)?;
+        let found = interpret(context, &world, arguments, |it, value, args| {
+            it.derivations(value, args)
+        })?;
+        let targets = found
+            .into_iter()
+            .flatten()
+            .map(|found| target(found, arguments))
+            .collect::<Result<_, _>>()?;
+        let store = context.store()?;
+        if store.is_writable() {
+            world.commit(store).or_fail(Kind::Store)?;
+        }
+        Ok(Self { targets, derivations: world.into_derivations() })
+    }
+
+    fn of_derivation(context: &Context, path: StorePath) -> Result<Self, Failure> {
+        if !path.is_derivation() {
+            return Err(Failure::new(Kind::Usage, format!("'{path}' is not a derivation"))
+                .hint("`clutch run` and `clutch closure` take any store path"));
+        }
+        let derivation = context.store()?.read_derivation(&path).or_fail(Kind::Failed)?;
+        let name = derivation.name.clone();
+        let target =
+            Target { derivation: path.clone(), outputs: BTreeSet::new(), main_program: None, name };
+        Ok(Self { targets: vec![target], derivations: FxHashMap::from_iter([(path, derivation)]) })
+    }
+
+    /// The targets as goals of a build.
+    pub(super) fn goals(&self) -> Vec<Goal> {
+        self.targets
+            .iter()
+            .map(|t| realise::goal(t.derivation.clone(), t.outputs.clone()))
+            .collect()
+    }
+}
+
+fn target(found: Found, arguments: &ExpressionArguments) -> Result<Target, Failure> {
+    let derivation = StorePath::parse(&found.drv_path).or_fail(Kind::Failed)?;
+    // a derivation itself stands for all its outputs; `-A x.doc` for the one that it selects
+    let named = arguments.attributes.iter().any(|attribute| {
+        attribute.rsplit('.').next() == Some(found.output_name.as_str())
+    });
+    let first = found.outputs.first().map(|(name, _)| name);
+    let outputs = match named || first.is_some_and(|f| *f != found.output_name) {
+        true => BTreeSet::from([found.output_name]),
+        false => BTreeSet::new(),
+    };
+    Ok(Target { derivation, outputs, main_program: found.main_program, name: found.name })
+}
+
+/// Builds in the middle of an evaluation, and opens the store when it is first needed.
+pub(super) struct Realiser<'a> {
+    pub(super) context: &'a Context,
+    pub(super) build: &'a BuildArguments,
+}
+
+impl Realise for Realiser<'_> {
+    fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
+        let goals: Vec<Goal> =
+            targets.iter().map(|(d, outputs)| realise::goal(d.clone(), outputs.clone())).collect();
+        realise::realise(self.context, self.build, &FxHashMap::default(), &goals)
+            .map(|_| ())
+            .map_err(|failure| failure.message)
+    }
+
+    fn store(&self) -> Result<&Store, String> {
+        self.context.store().map_err(|failure| failure.message)
+    }
+
+    fn message(&self, text: &str, warning: bool) {
+        if warning {
+            self.context.warn(text);
+        } else {
+            self.context.say(format!("trace: {text}"));
+        }
+    }
+}
+
+/// The world that the arguments allow.
+pub(super) fn world<'a>(
+    context: &'a Context,
+    arguments: &ExpressionArguments,
+    realiser: &'a dyn Realise,
+) -> Result<World<'a>, Failure> {
+    let mut search_path = Vec::new();
+    let mut allowed = project(arguments)?;
+    for entry in &arguments.include {
+        let (prefix, path) = entry.split_once('=').unwrap_or(("", entry));
+        let path = absolute(Path::new(path))?;
+        search_path.push((prefix.to_owned(), path.to_string_lossy().into_owned()));
+        allowed.extend(fs_err::canonicalize(&path));
+        allowed.push(path);
+    }
+    // a store that is not there yet has nothing to be read
+    let store = context.store_root().ok().map(|root| root.join("store")).filter(|s| s.is_dir());
+    let access = Access { store, allowed: (!arguments.impure).then_some(allowed) };
+    let mut world = World::new(access, realiser);
+    if arguments.impure {
+        let variables = variables();
+        for entry in variables.get("NIX_PATH").into_iter().flat_map(|p| p.split(':')) {
+            let (prefix, path) = entry.split_once('=').unwrap_or(("", entry));
+            if !path.is_empty() && !path.contains("://") {
+                let path = absolute(Path::new(path))?.to_string_lossy().into_owned();
+                search_path.push((prefix.to_owned(), path));
+            }
+        }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        world.surroundings = Some(Surroundings {
+            home: variables.get("HOME").map(PathBuf::from),
+            variables,
+            system: context.system().to_owned(),
+            time: now.map_or(0, |t| t.as_secs() as i64),
+        });
+    }
+    world.search_path = search_path;
+    Ok(world)
+}
+
+/// The folder that pure evaluation may read: the nearest one above the expression that holds a
+/// `.git`, else the one that the expression is in. By its own name and with links followed.
+fn project(arguments: &ExpressionArguments) -> Result<Vec<PathBuf>, Failure> {
+    let start = match (&arguments.expression, &arguments.path) {
+        (None, Some(path)) if path != Path::new("-") => absolute(path)?,
+        _ => absolute(Path::new("."))?,
+    };
+    let mut folders = vec![start.clone()];
+    folders.extend(fs_err::canonicalize(&start));
+    for folder in &mut folders {
+        if !folder.is_dir() {
+            folder.pop();
+        }
+        let root = folder.ancestors().find(|a| a.join(".git").exists());
+        if let Some(root) = root.map(Path::to_owned) {
+            *folder = root;
+        }
+    }
+    folders.dedup();
+    Ok(folders)
+}
+
+/// The path from the root on, without `.` and `..`; links are left as they are.
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    let path = std::path::absolute(path).or_fail(Kind::Usage)?;
+    let mut clean = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                clean.pop();
+            }
+            std::path::Component::Normal(name) => clean.push(name),
+            _ => {}
+        }
+    }
+    Ok(clean)
+}
+
+/// Evaluates what the arguments name, selects, and gives each value to `each`.
+pub(super) fn interpret<T: Send>(
+    context: &Context,
+    world: &World<'_>,
+    arguments: &ExpressionArguments,
+    each: impl for<'a> FnMut(&mut Interpreter<'a>, Value<'a>, &'a Attrs<'a>) -> Result<T, Box<Error>>
+    + Send,
+) -> Result<Vec<T>, Failure> {
+    let mut each = each;
+    let folder = absolute(Path::new("."))?;
+    let source = source(arguments)?;
+    with(context, world, arguments, move |it| {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = folder.as_os_str().as_bytes();
+        let args = command_line(it, arguments, folder)?;
+        let root = match source {
+            Source::File(path) => it.import(&path)?,
+            Source::Text(origin, text) => it.eval_text(origin, text, folder)?,
+        };
+        if arguments.attributes.is_empty() {
+            let value = it.auto_call(root, args)?;
+            return Ok(vec![each(it, value, args)?]);
+        }
+        let mut all = Vec::new();
+        for attribute in &arguments.attributes {
+            let value = it.at_path(root, attribute, args)?;
+            all.push(each(it, value, args)?);
+        }
+        Ok(all)
+    })
+}
+
+/// Runs an interpreter; an error of the evaluation is told with the lines that it is about.
+pub(super) fn with<T: Send>(
+    context: &Context,
+    world: &World<'_>,
+    arguments: &ExpressionArguments,
+    run: impl FnOnce(&mut Interpreter<'_>) -> Result<T, Box<Error>> + Send,
+) -> Result<T, Failure> {
+    let options = Options {
+        pipe_operators: arguments.extra_experimental_features.iter().any(|f| f == "pipe-operators"),
+        trace_verbose: context.global.verbose > 0,
+        ..Options::default()
+    };
+    let width = env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100);
+    let style = Style { colour: context.colours(), trace: context.global.show_trace, width };
+    with_interpreter(world, options, |it| {
+        run(it).map_err(|error| show::error(&error, &it.sources, style))
+    })
+    .or_fail(Kind::Failed)?
+    .map_err(|text| Failure::shown(Kind::Failed, text))
+}
+
+/// What is evaluated.
+pub(super) enum Source {
+    File(PathBuf),
+    Text(Origin, Vec<u8>),
+}
+
+/// The expression that the arguments name; `default.nix` here where they name none.
+pub(super) fn source(arguments: &ExpressionArguments) -> Result<Source, Failure> {
+    if let Some(text) = &arguments.expression {
+        return Ok(Source::Text(Origin::Text, text.clone().into_bytes()));
+    }
+    let path = arguments.path.as_deref().unwrap_or(Path::new("default.nix"));
+    if path == Path::new("-") {
+        let mut text = Vec::new();
+        std::io::stdin().read_to_end(&mut text).or_fail(Kind::Usage)?;
+        return Ok(Source::Text(Origin::Stdin, text));
+    }
+    let path = absolute(path)?;
+    if path.symlink_metadata().is_err() {
+        return Err(Failure::new(Kind::Usage, format!("'{}' does not exist", path.display()))
+            .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"));
+    }
+    Ok(Source::File(path))
+}
+
+/// The set of `--arg` and `--argstr`.
+fn command_line<'a>(
+    it: &mut Interpreter<'a>,
+    arguments: &ExpressionArguments,
+    folder: &[u8],
+) -> Result<&'a Attrs<'a>, Box<Error>> {
+    let pairs = |words: &[String]| -> BTreeMap<String, String> {
+        words.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+    };
+    let mut args = AttrsBuilder::default();
+    for (name, text) in pairs(&arguments.arg) {
+        let value = it.eval_text(Origin::Text, text.into_bytes(), folder)?;
+        args.push(it.symbols.intern(name.as_bytes()), value);
+    }
+    for (name, text) in pairs(&arguments.argstr) {
+        let value = it.text(text.as_bytes());
+        args.push(it.symbols.intern(name.as_bytes()), value);
+    }
+    Ok(args.build(it.arena))
+}
