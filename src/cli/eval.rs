@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clutch_expr::{
+    builtins::XmlOptions,
     error::Error,
     eval::{Interpreter, PrintOptions},
     value::Value,
@@ -28,6 +29,9 @@ pub(super) struct Arguments {
     /// Print as XML.
     #[arg(long, conflicts_with = "raw")]
     xml: bool,
+    /// With --xml, leave out where attributes and functions were defined.
+    #[arg(long)]
+    no_location: bool,
     /// Print a string as it is, without quotes.
     #[arg(long)]
     raw: bool,
@@ -78,11 +82,9 @@ fn show<'a>(
         it.write_json(value, &mut text, &mut Vec::new())?;
         text
     } else if arguments.xml {
-        return it.xml(value, arguments.strict);
+        let options = XmlOptions { strict: arguments.strict, locations: !arguments.no_location };
+        return Ok(it.xml(value, options)?.0);
     } else {
-        if arguments.strict {
-            it.force_deep(value)?;
-        }
         it.print(value, PrintOptions { force: arguments.strict, ..PrintOptions::PLAIN })?
     };
     text.push(b'\n');
