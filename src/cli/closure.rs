@@ -70,7 +70,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     for info in &infos {
         if arguments.size {
             let closure = sizes.get(&info.path).copied().unwrap_or_default();
-            context.line(format!("{:>10}  {:>10}  {}", bytes(info.size), bytes(closure), info.path));
+            context.line(format!(
+                "{:>10}  {:>10}  {}",
+                bytes(info.size),
+                bytes(closure),
+                info.path
+            ));
         } else {
             context.line(info.path.to_string());
         }

@@ -90,7 +90,8 @@ impl Context {
         let netrc = env::var_os("NETRC")
             .map(PathBuf::from)
             .or_else(|| Some(environment.home()?.join(".netrc")).filter(|p| p.exists()));
-        let partial = self.store.get().filter(|s| s.is_writable()).map(|s| s.root().join("var/fetch"));
+        let partial =
+            self.store.get().filter(|s| s.is_writable()).map(|s| s.root().join("var/fetch"));
         let http = HttpSettings { offline: self.global.offline, netrc, ..HttpSettings::default() };
         let fetcher = Arc::new(Fetcher::new(FetchSettings { indexes, environment, http, partial }));
         Ok(self.fetcher.get_or_init(|| fetcher).clone())
@@ -110,7 +111,11 @@ impl Context {
 
     /// Prints a JSON document, indented on a terminal.
     pub(super) fn json(&self, value: &Value) {
-        self.line(if io::stdout().is_terminal() { format!("{value:#}") } else { value.to_string() });
+        self.line(if io::stdout().is_terminal() {
+            format!("{value:#}")
+        } else {
+            value.to_string()
+        });
     }
 
     /// Says something on standard error, unless quiet.

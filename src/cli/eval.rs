@@ -49,7 +49,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if arguments.parse {
         let source = source(&arguments.expression)?;
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let text = with(context, &world, &arguments.expression, move |it| parse(it, source, &folder))?;
+        let text =
+            with(context, &world, &arguments.expression, move |it| parse(it, source, &folder))?;
         context.print([&text[..], b"\n"].concat());
         return Ok(ExitCode::SUCCESS);
     }

@@ -64,9 +64,8 @@ impl Evaluation {
         }
         let realiser = Realiser { context, build };
         let world = world(context, arguments, &realiser)?;
-        let found = interpret(context, &world, arguments, |it, value, args| {
-            it.derivations(value, args)
-        })?;
+        let found =
+            interpret(context, &world, arguments, |it, value, args| it.derivations(value, args))?;
         let targets = found
             .into_iter()
             .flatten()
@@ -103,9 +102,10 @@ impl Evaluation {
 fn target(found: Found, arguments: &ExpressionArguments) -> Result<Target, Failure> {
     let derivation = StorePath::parse(&found.drv_path).or_fail(Kind::Failed)?;
     // a derivation itself stands for all its outputs; `-A x.doc` for the one that it selects
-    let named = arguments.attributes.iter().any(|attribute| {
-        attribute.rsplit('.').next() == Some(found.output_name.as_str())
-    });
+    let named = arguments
+        .attributes
+        .iter()
+        .any(|attribute| attribute.rsplit('.').next() == Some(found.output_name.as_str()));
     let first = found.outputs.first().map(|(name, _)| name);
     let outputs = match named || first.is_some_and(|f| *f != found.output_name) {
         true => BTreeSet::from([found.output_name]),
@@ -270,7 +270,7 @@ pub(super) fn with<T: Send>(
         run(it).map_err(|error| show::error(&error, &it.sources, style))
     })
     .or_fail(Kind::Failed)?
-    .map_err(|text| Failure::shown(Kind::Failed, text))
+    .map_err(|text| Failure::shown(Kind::Failed, &text))
 }
 
 /// What is evaluated.

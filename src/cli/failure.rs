@@ -4,7 +4,7 @@ use std::fmt;
 
 /// What went wrong, as far as a calling program needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(super) enum Kind {
     /// An evaluation, a build or a verification failed.
     Failed,
     /// The arguments make no sense; clap uses the same code.
@@ -22,7 +22,7 @@ pub enum Kind {
 impl Kind {
     /// The exit code of this kind (README, "Exit codes").
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub(super) fn code(self) -> u8 {
         match self {
             Self::Failed => 1,
             Self::Usage => 2,
@@ -36,7 +36,7 @@ impl Kind {
 
 /// The end of a command that did not succeed.
 #[derive(Debug)]
-pub struct Failure {
+pub(super) struct Failure {
     /// What decides the exit code.
     pub kind: Kind,
     /// The message: what, where, what was expected. May have several lines.
@@ -49,25 +49,25 @@ pub struct Failure {
 
 impl Failure {
     /// A failure without hints.
-    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+    pub(super) fn new(kind: Kind, message: impl fmt::Display) -> Self {
         Self { kind, message: message.to_string(), hints: Vec::new(), is_shown: false }
     }
 
     /// A failure whose text says itself that it is an error, and where.
-    pub fn shown(kind: Kind, text: String) -> Self {
+    pub(super) fn shown(kind: Kind, text: &str) -> Self {
         Self { is_shown: true, ..Self::new(kind, text.trim_end()) }
     }
 
     /// The same with a hint.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+    pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 }
 
 /// Gives an error its kind on the way up: `x.kind(Kind::Store)?`.
-pub trait OrFail<T> {
+pub(super) trait OrFail<T> {
     /// The value, or the error as a failure of that kind.
     ///
     /// # Errors

@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind},
     progress::Progress,
 };
 use crate::{
@@ -25,8 +25,9 @@ use crate::{
         sandbox::{Limits, SandboxError},
         task::{Builtins, Task, TaskError},
     },
-    builders, python,
+    builders,
     derivation::Derivation,
+    python,
     store::Store,
     store_path::StorePath,
 };
@@ -138,17 +139,16 @@ pub(super) fn realise(
     if outcome.is_success() {
         return Ok(plan.outputs);
     }
-    Err(report(&plan, outcome, cancelled()))
+    Err(report(&plan, &outcome, cancelled()))
 }
 
 /// All failures in one, the hash mismatches with what to write instead.
-fn report(plan: &Plan, outcome: Outcome<BuildFailure>, cancelled: bool) -> Failure {
+fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bool) -> Failure {
     if cancelled {
         return Failure::new(Kind::Interrupted, "interrupted; what was built is kept");
     }
-    let refused = |f: &BuildFailure| {
-        matches!(&f.error, BuildError::Sandbox(SandboxError::Refused(_)))
-    };
+    let refused =
+        |f: &BuildFailure| matches!(&f.error, BuildError::Sandbox(SandboxError::Refused(_)));
     let kind = match outcome.failed.iter().any(|(_, f)| refused(f)) {
         true => Kind::Sandbox,
         false => Kind::Failed,

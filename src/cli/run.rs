@@ -1,7 +1,7 @@
 //! `clutch run` and `clutch shell`: what was built, run where its store paths hold.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     convert::Infallible,
     env,
     ffi::OsString,
@@ -11,8 +11,6 @@ use std::{
     },
     path::Path,
 };
-
-use rustc_hash::FxHashMap;
 
 use super::{
     Outcome,
@@ -70,7 +68,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         Some(command) => environment.find(store, &command),
         None => environment.main_program(store)?,
     };
-    start(store, &environment, program, words.collect(), arguments.isolated).map(|never| match never {})
+    start(store, &environment, program, words.collect(), arguments.isolated)
+        .map(|never| match never {})
 }
 
 pub(super) fn shell(context: &Context, arguments: &ShellArguments) -> Outcome {
@@ -115,9 +114,10 @@ fn environment(
             all.iter().filter(|(name, _)| wanted(name)).map(|(_, p)| p.clone()).collect();
         paths.extend(if found.is_empty() { all.into_values().take(1).collect() } else { found });
     }
-    let first = evaluation.targets.first().ok_or_else(|| {
-        Failure::new(Kind::Failed, "the expression has no derivation to run")
-    })?;
+    let first = evaluation
+        .targets
+        .first()
+        .ok_or_else(|| Failure::new(Kind::Failed, "the expression has no derivation to run"))?;
     Ok(Environment { paths, main: first.main_program.clone(), name: first.name.clone() })
 }
 
@@ -127,17 +127,18 @@ impl Environment {
     fn main_program(&self, store: &Store) -> Result<OsString, Failure> {
         let path = &self.paths[0];
         let bin = store.real(path).join("bin");
-        let mut programs: Vec<String> = std::fs::read_dir(&bin)
+        let mut programs: Vec<String> = fs_err::read_dir(&bin)
             .into_iter()
             .flatten()
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect();
         programs.sort();
         // a version is what follows the first dash before a digit
-        let stem = self.name.find(|c: char| c == '-').map_or(&self.name[..], |_| {
-            let version = self.name.match_indices('-').find(|(at, _)| {
-                self.name[at + 1..].starts_with(|c: char| c.is_ascii_digit())
-            });
+        let stem = self.name.find('-').map_or(&self.name[..], |_| {
+            let version = self
+                .name
+                .match_indices('-')
+                .find(|(at, _)| self.name[at + 1..].starts_with(|c: char| c.is_ascii_digit()));
             version.map_or(&self.name[..], |(at, _)| &self.name[..at])
         });
         let wanted = self.main.iter().map(String::as_str).chain([&self.name[..], stem]);
@@ -170,7 +171,9 @@ impl Environment {
         if command.as_bytes().contains(&b'/') {
             return command.clone();
         }
-        let has = |path: &&StorePath| store.real(path).join("bin").join(command).symlink_metadata().is_ok();
+        let has = |path: &&StorePath| {
+            store.real(path).join("bin").join(command).symlink_metadata().is_ok()
+        };
         match self.paths.iter().find(has) {
             Some(path) => {
                 let mut found = OsString::from(format!("{path}/bin/"));
@@ -210,7 +213,8 @@ fn start(
 ) -> Result<Infallible, Failure> {
     let variables = environment.variables(isolated);
     if !isolated && store.dir() == Path::new(STORE_DIR) {
-        let error = std::process::Command::new(&program).args(&words).env_clear().envs(&variables).exec();
+        let error =
+            std::process::Command::new(&program).args(&words).env_clear().envs(&variables).exec();
         return Err(Failure::new(
             Kind::Failed,
             format!("cannot execute '{}': {error}", program.display()),

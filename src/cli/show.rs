@@ -66,7 +66,8 @@ pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Fai
         if let Some(Ok((path, _))) = place.to_str().map(StorePath::split) {
             return Ok(path);
         }
-        if let Ok(inside) = std::path::absolute(&place).unwrap_or_default().strip_prefix(context.store()?.dir())
+        if let Ok(inside) =
+            std::path::absolute(&place).unwrap_or_default().strip_prefix(context.store()?.dir())
             && let Some(base) = inside.iter().next().and_then(|n| n.to_str())
             && let Ok(path) = StorePath::from_base(base)
         {

@@ -59,8 +59,8 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
 pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome {
     let store = context.store()?;
     let bar = bar(context);
-    let imported =
-        transfer::import(store, &arguments.file, &|done, all| show(&bar, done, all)).map_err(fail)?;
+    let imported = transfer::import(store, &arguments.file, &|done, all| show(&bar, done, all))
+        .map_err(fail)?;
     bar.finish_and_clear();
     if context.global.json {
         let text = |paths: Vec<String>| paths;

@@ -55,7 +55,8 @@ impl Access {
         if path.starts_with(STORE_DIR) || allowed.iter().any(|a| path.starts_with(a)) {
             return Ok(());
         }
-        let allowed = allowed.iter().map(|a| a.display().to_string()).collect::<Vec<_>>().join(", ");
+        let allowed =
+            allowed.iter().map(|a| a.display().to_string()).collect::<Vec<_>>().join(", ");
         Err(AccessError::Forbidden { path: path.to_owned(), allowed })
     }
 

@@ -28,10 +28,9 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
     let hash = text("sha256").or_else(|| text("hash")).ok_or_else(|| {
         refuse(format!("'{url}' has no hash: give `sha256`, since nothing is fetched without one"))
     })?;
-    let hash =
-        Hash::parse(&hash, Some(Algorithm::Sha256)).map_err(|e| HostError(e.to_string()))?;
-    let name = text("name")
-        .unwrap_or_else(|| url.rsplit('/').next().unwrap_or("source").to_owned());
+    let hash = Hash::parse(&hash, Some(Algorithm::Sha256)).map_err(|e| HostError(e.to_string()))?;
+    let name =
+        text("name").unwrap_or_else(|| url.rsplit('/').next().unwrap_or("source").to_owned());
     let draft = Draft {
         name,
         system: "builtin".into(),

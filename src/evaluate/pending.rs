@@ -56,7 +56,9 @@ impl Pending {
         text: &[u8],
         references: BTreeSet<StorePath>,
     ) {
-        self.waiting.entry(path).or_insert_with(|| Object::Text { text: text.to_owned(), references });
+        self.waiting
+            .entry(path)
+            .or_insert_with(|| Object::Text { text: text.to_owned(), references });
     }
 
     pub(super) fn add_source(&mut self, path: StorePath, listing: Listing, tree: TreeHash) {

@@ -11,8 +11,8 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, FixedOutput,
-    Host, HostError, HostResult, Reference,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter,
+    FixedOutput, Host, HostError, HostResult, Reference,
 };
 
 use super::{Access, fetch, pending::Pending};
@@ -179,9 +179,10 @@ fn file_type(found: std::fs::FileType) -> FileType {
 fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
     let algorithm = match fixed.algorithm.as_deref() {
         None | Some("") => None,
-        Some(name) => Some(Algorithm::from_name(name).ok_or_else(|| {
-            refuse(format!("unknown hash algorithm '{name}'"))
-        })?),
+        Some(name) => Some(
+            Algorithm::from_name(name)
+                .ok_or_else(|| refuse(format!("unknown hash algorithm '{name}'")))?,
+        ),
     };
     let mode = if fixed.recursive { HashMode::Recursive } else { HashMode::Flat };
     Ok(Fixed { mode, hash: Hash::parse(&fixed.hash, algorithm).map_err(refuse)? })
@@ -207,7 +208,9 @@ impl Host for World<'_> {
     fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
         match fs_err::symlink_metadata(self.locate(path, false)?) {
             Ok(metadata) => Ok(Some(file_type(metadata.file_type()))),
-            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Err(e)
+                if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+            {
                 Ok(None)
             }
             Err(e) => Err(refuse(e)),
@@ -268,7 +271,9 @@ impl Host for World<'_> {
         let listing = list(&from, &request.path, filter)?;
         let tree = archive::measure_listed(&listing).map_err(refuse)?.hash;
         let path = match &request.sha256 {
-            None if request.recursive => StorePath::of_source(&tree, &request.name).map_err(refuse)?,
+            None if request.recursive => {
+                StorePath::of_source(&tree, &request.name).map_err(refuse)?
+            }
             expected => {
                 let (mode, hash) = if request.recursive {
                     let hash = archive::nar_hash_listed(&listing, Algorithm::Sha256);

@@ -122,7 +122,15 @@ impl Space {
         let mut command = Command::new(&self.binary);
         command.env_clear().current_dir(self.path("project")).stdin(Stdio::null());
         // where the machine keeps its clients and certificates; indexes' addresses come from there
-        for name in ["PATH", "SSL_CERT_FILE", "PIP_CERT", "PIP_INDEX_URL", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+        for name in [
+            "PATH",
+            "SSL_CERT_FILE",
+            "PIP_CERT",
+            "PIP_INDEX_URL",
+            "HTTPS_PROXY",
+            "HTTP_PROXY",
+            "NO_PROXY",
+        ] {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
@@ -183,7 +191,11 @@ impl Ran {
     #[must_use]
     pub fn of(output: Output) -> Self {
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Self { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: text(output.stdout),
+            stderr: text(output.stderr),
+        }
     }
 }
 
@@ -211,7 +223,8 @@ pub fn probe() -> &'static Path {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("probe");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/probe.c");
-        let status = Command::new("gcc").args(["-static", "-O1", "-o"]).arg(&path).arg(source).status();
+        let status =
+            Command::new("gcc").args(["-static", "-O1", "-o"]).arg(&path).arg(source).status();
         assert!(status.expect("gcc is installed").success(), "gcc compiles the probe");
         (dir, path)
     });

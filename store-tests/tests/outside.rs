@@ -100,7 +100,8 @@ fn a_fetch_killed_in_the_middle_leaves_nothing_and_succeeds_later() {
     let hash = index.release("thing", name, "x".repeat(1 << 20), serde_json::Value::Null);
     index.fault(&format!("files/{name}"), Fault::Slow(Duration::from_secs(5)));
     let (space, at) = space_fetching(&index, name, &hash);
-    let mut child = space.command().args(["build", "--no-link", &at]).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        space.command().args(["build", "--no-link", &at]).stderr(Stdio::null()).spawn().unwrap();
     let start = Instant::now();
     while index.seen(&format!("files/{name}")).is_empty() {
         assert!(start.elapsed() < Duration::from_secs(60), "the file was never asked for");
@@ -161,7 +162,8 @@ fn a_wheel_that_would_write_elsewhere_is_refused() {
         ("/etc/escape.py", 0o644),
         ("link.py", 0o120_777),
     ] {
-        let (space, ran) = unpack("bad-1.0-py3-none-any.whl", &wheel(&[(entry, b"/etc/passwd", mode)]));
+        let (space, ran) =
+            unpack("bad-1.0-py3-none-any.whl", &wheel(&[(entry, b"/etc/passwd", mode)]));
         assert_eq!(ran.code, 1, "{entry}: {}", ran.stdout);
         let name = entry.rsplit('/').next().unwrap();
         assert!(ran.stderr.contains(name), "{entry}: {}", ran.stderr);
@@ -191,7 +193,10 @@ fn a_setuid_file_loses_the_bit() {
     let (space, ran) = unpack("bad-1.0-py3-none-any.whl", &wheel(&[("run", b"#!x", 0o106_755)]));
     // refused or cleared: in no case does it reach the store
     if ran.code == 0 {
-        let mode = fs_err::metadata(space.real(ran.stdout.trim()).join("run")).unwrap().permissions().mode();
+        let mode = fs_err::metadata(space.real(ran.stdout.trim()).join("run"))
+            .unwrap()
+            .permissions()
+            .mode();
         assert_eq!(mode & 0o7000, 0);
     } else {
         assert!(ran.stderr.contains("run"), "{}", ran.stderr);

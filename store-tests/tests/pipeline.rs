@@ -61,7 +61,10 @@ fn outputs_references_and_closures() {
     let outputs = both[0]["outputs"].as_object().unwrap();
     assert_eq!(outputs.keys().collect::<Vec<_>>(), ["doc", "out"]);
     let program = space.ok(["build", "default.nix"]);
-    assert_eq!(fs_err::read_link(space.path("project/result")).unwrap().to_str(), Some(&program[..]));
+    assert_eq!(
+        fs_err::read_link(space.path("project/result")).unwrap().to_str(),
+        Some(&program[..])
+    );
     let closure = space.ok(["closure", &program]);
     let library = outputs["out"].as_str().unwrap();
     // references come first; the manual and the probe are not referred to
@@ -113,7 +116,16 @@ fn a_closure_moves_to_another_store_and_runs_there() {
         other = other.as_user(USER);
     }
     other.ok(["import", file.to_str().unwrap()]);
-    assert_eq!(other.valid(), space.ok(["closure", &program]).lines().map(str::to_owned).collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>());
+    assert_eq!(
+        other.valid(),
+        space
+            .ok(["closure", &program])
+            .lines()
+            .map(str::to_owned)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
+            .collect::<Vec<_>>()
+    );
     for path in other.valid() {
         assert_eq!(info(&other, &path)["treeHash"], info(&space, &path)["treeHash"]);
     }
@@ -182,13 +194,23 @@ fn wrong_expressions_fail_with_the_place_and_leave_the_store_alone() {
 #[test]
 fn a_build_killed_in_the_middle_leaves_nothing_and_succeeds_later() {
     let space = Space::new(BINARY).with_probe();
-    let operations: [&[&str]; 4] =
-        [&["mkdir", "$out"], &["write", "$out/half", "x"], &["sleep", "2"], &["write", "$out/whole", "y"]];
+    let operations: [&[&str]; 4] = [
+        &["mkdir", "$out"],
+        &["write", "$out/half", "x"],
+        &["sleep", "2"],
+        &["write", "$out/whole", "y"],
+    ];
     space.write("default.nix", probing("slow", "", &operations));
-    let mut child: std::process::Child =
-        space.command().args(["build", "--no-link"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child: std::process::Child = space
+        .command()
+        .args(["build", "--no-link"])
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     let half = || {
-        let found = Command::new("find").arg(space.store()).args(["-name", "half"]).output().unwrap();
+        let found =
+            Command::new("find").arg(space.store()).args(["-name", "half"]).output().unwrap();
         !found.stdout.is_empty()
     };
     let start = Instant::now();
@@ -244,7 +266,11 @@ fn an_archive_that_was_changed_is_refused_and_leaves_nothing() {
         let other = Space::new(BINARY);
         let ran = other.run(["import", bad.to_str().unwrap()]);
         assert_eq!(ran.code, 5, "{what}: {}{}", ran.stdout, ran.stderr);
-        assert!(ran.stderr.contains("bad.clutch") && !ran.stderr.contains("panicked"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("bad.clutch") && !ran.stderr.contains("panicked"),
+            "{}",
+            ran.stderr
+        );
         assert_eq!((other.valid(), other.on_disk()), (Vec::new(), Vec::new()), "{what}");
     };
     refuse(b"", "empty");
