@@ -135,7 +135,7 @@ fn read_control(
     range: Range<u64>,
 ) -> Result<BTreeMap<String, String>, ArchiveError> {
     let broken = |reason: String| ArchiveError::archive(path, format!("control.tar: {reason}"));
-    let mut tar = tar::Archive::new(part(file, &range)?);
+    let mut tar = tar::Archive::new(part(file, &range)?.take(64 * MAX_CONTROL));
     for entry in tar.entries().map_err(|e| broken(e.to_string()))? {
         let entry = entry.map_err(|e| broken(e.to_string()))?;
         if !matches!(&*entry.path_bytes(), b"./control" | b"control") {

@@ -34,23 +34,18 @@ pub fn clean(name: &[u8]) -> Result<String, &'static str> {
     Ok(out)
 }
 
-/// Whether a relative link at `name` (clean) leads to a place inside the root, read as text: no
-/// `..` climbs above the root at any point.
+/// Whether a relative link at `name` (clean) leads to a place inside the root. A `..` may only stand
+/// in front and must not climb above the root: behind a name, which may be another link, what it
+/// leads to cannot be told from the text.
 #[must_use]
 pub fn link_stays_inside(name: &str, target: &str) -> bool {
-    if target.starts_with('/') {
-        return false;
+    let depth = name.split('/').count() - 1;
+    let mut parts = target.split('/').filter(|part| !matches!(*part, "" | ".")).peekable();
+    let mut up = 0;
+    while parts.next_if_eq(&"..").is_some() {
+        up += 1;
     }
-    let mut depth = name.split('/').count() - 1;
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if depth == 0 => return false,
-            ".." => depth -= 1,
-            _ => depth += 1,
-        }
-    }
-    true
+    !target.starts_with('/') && up <= depth && parts.all(|part| part != "..")
 }
 
 /// Drops the first `count` parts of a clean name; nothing where no part is left.
@@ -84,9 +79,10 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_as_text() {
+    fn links_do_not_leave() {
         assert!(link_stays_inside("a/b", "../c"));
-        assert!(link_stays_inside("a", "b/../c"));
+        assert!(link_stays_inside("a/b/c", "./..//../d"));
+        assert!(!link_stays_inside("a", "b/../c"));
         assert!(!link_stays_inside("a", "../c"));
         assert!(!link_stays_inside("a/b", "../../c"));
         assert!(!link_stays_inside("a/b", "x/../../../c"));

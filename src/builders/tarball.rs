@@ -22,6 +22,7 @@ pub fn unpack(
 ) -> Result<(), ArchiveError> {
     let broken =
         |e: std::io::Error| ArchiveError::archive(archive, format!("not a whole tar: {e}"));
+    let stream = Bounded { inner: stream, left: tree.limits().bytes };
     let mut tar = tar::Archive::new(stream);
     for entry in tar.entries().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
@@ -76,4 +77,21 @@ pub fn unpack(
     let mut rest = tar.into_inner();
     std::io::copy(&mut rest, &mut std::io::sink()).map_err(broken)?;
     Ok(())
+}
+
+/// A stream that fails where it goes on after so many bytes: names and what is left out are read
+/// too, and must not go on for ever.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            std::io::Error::other("it unpacks to more than is in proportion to its size")
+        })?;
+        Ok(count)
+    }
 }

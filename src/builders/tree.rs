@@ -99,6 +99,12 @@ impl Tree {
         &self.root
     }
 
+    /// How much it may hold.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// How many bytes all files have so far.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -153,7 +159,9 @@ impl Tree {
             return refuse(format!("the link's target '{target}' is absolute"));
         }
         if !absolute && !super::entry_name::link_stays_inside(name, target) {
-            return refuse(format!("the link's target '{target}' leaves the archive"));
+            return refuse(format!(
+                "the link's target '{target}' leaves the archive, or may do so"
+            ));
         }
         let path = self.root.join(name);
         if self.claim(name, Kind::Link)? {

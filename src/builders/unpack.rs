@@ -186,6 +186,20 @@ mod tests {
     }
 
     #[test]
+    fn names_count_against_the_limit() {
+        let mut head = header("././@LongLink", tar::EntryType::GNULongName, 0);
+        head.set_size(1 << 40);
+        head.set_cksum();
+        let endless = head.as_bytes().chain(std::io::repeat(b'x'));
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { bytes: 1 << 20, entries: 10 };
+        let tree = Tree::create(&dir.path().join("out"), Links::Inside, limits).unwrap();
+        let all = |name: &str| Some(name.to_owned());
+        let error = tarball::unpack(Path::new("a"), endless, &tree, &all).unwrap_err().to_string();
+        assert!(error.contains("in proportion"), "{error}");
+    }
+
+    #[test]
     fn what_is_no_archive_is_refused() {
         for bytes in [&b"some text"[..], &[7; 2000], b"PK\x03\x04", b"!<arch>\n"] {
             let error = unpacked(bytes, Strip::Auto).unwrap_err();
