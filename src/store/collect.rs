@@ -3,13 +3,20 @@
 //! under the lock of those who insert, its tree loses its name in the store's folder. So a crash
 //! leaves at most trees without a row.
 
-use std::{cmp::Reverse, collections::BinaryHeap, path::PathBuf};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+    os::unix::fs::MetadataExt,
+    path::PathBuf,
+};
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{PathInfo, Root, Store, StoreError, index, insert::now, keep::Share, seal};
-use crate::{files, store_path::StorePath};
+use super::{
+    PathInfo, Root, Store, StoreError, index, insert::now, keep::Share, pool::SMALLEST, seal,
+};
+use crate::{archive::Listing, files, store_path::StorePath};
 
 /// How often the use of a path is recorded at most, in seconds.
 const DAY: u64 = 24 * 60 * 60;
@@ -32,6 +39,8 @@ pub struct Collected {
     pub paths: Vec<StorePath>,
     /// The bytes in their files and symlinks.
     pub size: u64,
+    /// The bytes that the file system gets back: whole blocks, without what other paths share.
+    pub freed: u64,
 }
 
 impl Store {
@@ -55,7 +64,8 @@ impl Store {
     /// Where roots or index cannot be read.
     pub fn garbage(&self, limits: Limits) -> Result<Collected, StoreError> {
         let roots = self.roots()?;
-        self.index.read(|connection| dead(connection, &roots, limits))
+        let collected = self.index.read(|connection| dead(connection, &roots, limits))?;
+        Ok(Collected { freed: self.disk_use(&collected.paths), ..collected })
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
@@ -75,9 +85,10 @@ impl Store {
             Ok(collected)
         })?;
         drop(alone);
+        let freed = self.disk_use(&collected.paths);
         self.sweep()?;
         self.pool.sweep()?;
-        Ok(collected)
+        Ok(Collected { freed, ..collected })
     }
 
     /// Why a path stays: the first root that reaches it, and a shortest chain of references from what
@@ -96,7 +107,7 @@ impl Store {
         // from the path back to what refers to it, nearest first
         let mut next: FxHashMap<StorePath, Option<StorePath>> =
             FxHashMap::from_iter([(path.clone(), None)]);
-        let mut todo = std::collections::VecDeque::from([path.clone()]);
+        let mut todo = VecDeque::from([path.clone()]);
         while let Some(at) = todo.pop_front() {
             if let Some(root) = roots.iter().find(|root| root.path == at) {
                 let mut chain = vec![at];
@@ -113,6 +124,37 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// The bytes on disk that go when these trees go. What cannot be looked at counts nothing.
+    fn disk_use(&self, paths: &[StorePath]) -> u64 {
+        struct File {
+            number: (u64, u64),
+            links: u64,
+            bytes: u64,
+            pooled: bool,
+        }
+        let look = |path: &StorePath| -> Vec<File> {
+            let Ok(listing) = Listing::read(&self.real(path)) else { return Vec::new() };
+            let files = listing.nodes().iter().filter_map(|node| {
+                let found = fs_err::symlink_metadata(&node.path).ok()?;
+                let (number, bytes) = ((found.dev(), found.ino()), found.blocks() * 512);
+                let pooled = found.is_file() && found.len() >= SMALLEST;
+                let links = if found.is_dir() { 1 } else { found.nlink() };
+                Some(File { number, links, bytes, pooled })
+            });
+            files.collect()
+        };
+        let files: Vec<File> = paths.par_iter().flat_map_iter(look).collect();
+        let mut seen: FxHashMap<(u64, u64), u64> = FxHashMap::default();
+        for file in &files {
+            *seen.entry(file.number).or_default() += 1;
+        }
+        // with its last path, a file leaves the pool
+        let goes = |file: &&File| seen[&file.number] + u64::from(file.pooled) >= file.links;
+        let all: FxHashMap<(u64, u64), u64> =
+            files.iter().filter(goes).map(|file| (file.number, file.bytes)).collect();
+        all.into_values().sum()
     }
 
     /// Removes from the store's folder what has no row.
