@@ -10,12 +10,14 @@ use std::os::{
 
 use rustix::{
     io::Errno,
+    net::{AddressFamily, SocketFlags, SocketType, socketpair},
     process::{Gid, Uid, WaitOptions, wait},
 };
 
 use super::{
     confine,
-    mounts::{self, Fail},
+    mounts::Fail,
+    namespaces, root,
     wire::{self, Failure, Order, Reply, Step},
 };
 
@@ -27,6 +29,9 @@ const CONTROL: i32 = 0;
 
 /// Serves orders until clutch is gone. When this process ends, the kernel ends every sandbox: each
 /// first process asked for that.
+///
+/// One first process is always made ahead: it has its namespaces and the common part of its root when
+/// an order comes. Where the host's network is to stay it is of no use, and another one is made.
 pub(super) fn serve() -> ! {
     // SAFETY: the parent started this process with the control socket as its standard input, and
     // nothing else in this process uses that descriptor.
@@ -35,16 +40,48 @@ pub(super) fn serve() -> ! {
     let filter = super::filter::program();
     // Asked for now: in a new user namespace nobody has an id yet.
     let owner = (rustix::process::geteuid(), rustix::process::getegid());
+    let make = |network: bool| First::make(owner, network, &filter);
+    let mut ahead = make(false);
     loop {
-        let Ok(Some((_, fds))) = wire::receive(&control) else { std::process::exit(0) };
+        let Ok(Some((kind, fds))) = wire::receive(&control) else { std::process::exit(0) };
         let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
-        match fork_first() {
-            Ok(Forked::Child) => first(order, &status, log, owner, &filter),
-            Ok(Forked::Parent(pidfd)) => {
-                // The child's end tells the parent if this fails.
-                let _ = wire::send_reply(&status, &Reply::Started, &[pidfd.as_fd()]);
+        let first = match kind.as_slice() {
+            wire::WITH_NETWORK => make(true),
+            _ => std::mem::replace(&mut ahead, Err(Errno::AGAIN)),
+        };
+        match first {
+            Ok(first) => {
+                let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
+                // The status socket's end tells the parent if one of these fails.
+                let _ = wire::send(&first.orders, wire::ORDER, &orders).and_then(|()| {
+                    wire::send_reply(&status, &Reply::Started, &[first.pidfd.as_fd()])
+                });
             }
             Err(errno) => fail(&status, Failure::new(Step::UserNamespace, "", errno)),
+        }
+        drop((order, status, log));
+        if ahead.is_err() {
+            ahead = make(false);
+        }
+    }
+}
+
+/// A first process that waits for its order.
+struct First {
+    pidfd: OwnedFd,
+    orders: OwnedFd,
+}
+
+impl First {
+    fn make(owner: (Uid, Gid), network: bool, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
+        let (orders, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+        match fork_first()? {
+            Forked::Parent(pidfd) => Ok(Self { pidfd, orders }),
+            Forked::Child => {
+                drop(orders);
+                first(&theirs, owner, network, filter)
+            }
         }
     }
 }
@@ -92,42 +129,46 @@ fn fail(status: impl AsFd, failure: Failure) {
     let _ = wire::send_reply(status, &Reply::Failed(failure), &[]);
 }
 
-/// Process 1 of a sandbox.
-fn first(
+/// Process 1 of a sandbox. What goes wrong before the order is told when it comes.
+fn first(orders: &OwnedFd, owner: (Uid, Gid), network: bool, filter: &[libc::sock_filter]) -> ! {
+    confine::die_with_parent();
+    let ready = namespaces::enter(owner, network).and_then(|()| root::lay_out());
+    if let Ok(Some((_, fds))) = wire::receive(orders)
+        && let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds)
+    {
+        let reply = ready.and_then(|()| run(order, &status, log, filter));
+        // Where the parent is gone too, nobody is left to tell.
+        let _ = wire::send_reply(status, &reply.unwrap_or_else(Reply::Failed), &[]);
+    }
+    // SAFETY: ends this process without running what the helper registered.
+    unsafe { libc::_exit(0) }
+}
+
+/// Carries out an order.
+fn run(
     order: OwnedFd,
     status: &OwnedFd,
     log: OwnedFd,
-    owner: (Uid, Gid),
     filter: &[libc::sock_filter],
-) -> ! {
-    let run = || -> Result<Reply, Failure> {
-        confine::die_with_parent();
-        let order: Order =
-            wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
-        mounts::enter(&order, owner)?;
-        confine::hide_first_process()?;
-        // SAFETY: this process has one thread.
-        let pid = unsafe { libc::fork() };
-        match pid {
-            0 => {
-                fail(status, builder(&order, log.as_fd(), filter));
-                // SAFETY: ends this process without running what the parent registered.
-                unsafe { libc::_exit(127) }
-            }
-            pid if pid > 0 => {
-                drop(log);
-                Ok(reap(pid))
-            }
-            _ => Err(Failure::new(Step::Fork, "", last_errno())),
+) -> Result<Reply, Failure> {
+    let order: Order =
+        wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
+    root::fill(&order)?;
+    confine::hide_first_process()?;
+    // SAFETY: this process has one thread.
+    let pid = unsafe { libc::fork() };
+    match pid {
+        0 => {
+            fail(status, builder(&order, log.as_fd(), filter));
+            // SAFETY: as in `first`.
+            unsafe { libc::_exit(127) }
         }
-    };
-    match run() {
-        // As in `fail`.
-        Ok(reply) => drop(wire::send_reply(status, &reply, &[])),
-        Err(failure) => fail(status, failure),
+        pid if pid > 0 => {
+            drop(log);
+            Ok(reap(pid))
+        }
+        _ => Err(Failure::new(Step::Fork, "", last_errno())),
     }
-    // SAFETY: as above.
-    unsafe { libc::_exit(0) }
 }
 
 /// Waits for the program, and reaps what is left to process 1 meanwhile. Whatever still runs when

@@ -4,7 +4,7 @@
 //!
 //! [`Sandbox::run`] sends an order to the helper, which is this program started once more with a
 //! single thread; the helper forks a first process for each order (`helper`), which makes its
-//! namespaces and root (`mounts`), gives up what it does not need (`confine`, `filter`) and executes
+//! namespaces and root (`namespaces`, `root`, `mounts`), gives up what it does not need (`confine`, `filter`) and executes
 //! the program. `supervise` is clutch's side of one run.
 
 mod confine;
@@ -12,8 +12,10 @@ mod doctor;
 mod filter;
 mod helper;
 mod mounts;
+mod namespaces;
 mod refusal;
 mod request;
+mod root;
 mod supervise;
 mod view;
 mod wire;
@@ -33,7 +35,7 @@ pub use supervise::{Exit, SandboxError, Watch};
 pub use view::View;
 
 /// The user and group that a program in the sandbox has.
-pub const USER: (u32, u32) = (mounts::UID, mounts::GID);
+pub const USER: (u32, u32) = (namespaces::UID, namespaces::GID);
 
 /// Takes up what this process was started for, where that is not the program itself: the helper
 /// never returns, and a process that was to become a [`View`]'s program gives back why it could not.
@@ -80,19 +82,20 @@ impl Sandbox {
     }
 
     /// Gives an order to the helper.
-    fn send(&self, fds: [&OwnedFd; 3]) -> std::io::Result<()> {
+    fn send(&self, network: bool, fds: [&OwnedFd; 3]) -> std::io::Result<()> {
         use std::os::fd::AsFd;
         let fds = fds.map(AsFd::as_fd);
+        let packet = if network { wire::WITH_NETWORK } else { wire::ORDER };
         let mut slot = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Helper { control: Some(control), .. }) = &*slot
-            && wire::send(control, b"o", &fds).is_ok()
+            && wire::send(control, packet, &fds).is_ok()
         {
             return Ok(());
         }
         // Not there yet, or gone: only an order that was taken may fail with it.
         let helper = slot.insert(Helper::start()?);
         let control = helper.control.as_ref().expect("a helper that was just started");
-        wire::send(control, b"o", &fds)
+        wire::send(control, packet, &fds)
     }
 }
 

@@ -1,13 +1,12 @@
-//! What a sandbox sees: its namespaces, and a root of its own put together out of binds.
-//!
-//! Every host path is opened before the root changes and every path inside is made after it, so a
-//! link in a tree that was bound in cannot lead to the host.
+//! Binds and small file systems: what a root is put together from. Every host path is opened before
+//! the root changes and every path inside is made after it, so a link in a tree that was bound in
+//! cannot lead to the host.
 
 use std::{
     ffi::OsStr,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
-        unix::ffi::{OsStrExt, OsStringExt},
+        unix::ffi::OsStringExt,
     },
     path::{Path, PathBuf},
 };
@@ -16,38 +15,18 @@ use rustix::{
     fs::{CWD, FileType, Mode, OFlags, fstat, mkdir, open, readlinkat, symlink},
     io::Errno,
     mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags,
-        MoveMountFlags, OpenTreeFlags, UnmountFlags, fsconfig_create, fsconfig_set_string, fsmount,
-        fsopen, mount, mount_change, move_mount, open_tree, unmount,
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
+        fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
     },
-    process::{Gid, Uid, chdir, fchdir, pivot_root},
-    thread::{UnshareFlags, unshare_unsafe},
 };
 
 use super::{
-    confine,
     helper::last_errno,
-    wire::{Failure, Order, Step},
+    wire::{Failure, Step},
 };
-
-/// The user and group that every builder runs as, whoever runs clutch.
-pub(super) const UID: u32 = 1000;
-pub(super) const GID: u32 = 100;
-
-const PASSWD: &str = "root:x:0:0:root:/build:/noshell\n\
-    clutch:x:1000:100:builder:/build:/noshell\n\
-    nobody:x:65534:65534:nobody:/:/noshell\n";
-const GROUP: &str = "root:x:0:\nclutch:x:100:\nnogroup:x:65534:\n";
-const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 
 /// The devices of the host that show inside.
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
-
-/// The names in a root directory that are the sandbox's own, whatever the root tree has there.
-const OWN: &[&str] = &["build", "clutch", "dev", "proc", "sys", "tmp"];
-
-/// Files of `/proc` that tell of the host; they show empty. All of `/proc` is read-only.
-const MASKED: &[&str] = &["/proc/kcore", "/proc/keys", "/proc/timer_list"];
 
 impl Failure {
     pub(super) fn new(step: Step, on: impl AsRef<OsStr>, errno: Errno) -> Self {
@@ -82,156 +61,7 @@ enum What {
     Link(PathBuf),
 }
 
-/// Moves this process, process 1 of a new process namespace, into a sandbox. `owner` is who clutch
-/// is on the host: files that are made inside belong to them.
-pub(super) fn enter(order: &Order, owner: (Uid, Gid)) -> Result<(), Failure> {
-    map_user((UID, GID), owner)?;
-    let mut flags =
-        UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
-    if !order.network {
-        flags |= UnshareFlags::NEWNET;
-    }
-    // SAFETY: this process has one thread, and shares no descriptor table.
-    unsafe { unshare_unsafe(flags) }.fail(Step::Namespaces, "")?;
-    rustix::system::sethostname(b"localhost").fail(Step::HostName, "localhost")?;
-    // SAFETY: the length is that of the text.
-    if unsafe { libc::setdomainname(c"(none)".as_ptr(), 6) } < 0 {
-        return Err(Failure::new(Step::HostName, "(none)", last_errno()));
-    }
-    if !order.network {
-        confine::loopback()?;
-    }
-    rustix::process::umask(Mode::empty());
-    new_root(order)
-}
-
-/// Gives this process's user and group these numbers in its new user namespace.
-pub(super) fn map_user(inside: (u32, u32), (uid, gid): (Uid, Gid)) -> Result<(), Failure> {
-    let put = |file: &str, text: String| {
-        let fd = open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-            .fail(Step::UserMap, file)?;
-        rustix::io::write(fd, text.as_bytes()).fail(Step::UserMap, file).map(drop)
-    };
-    put("/proc/self/setgroups", "deny".into())?;
-    put("/proc/self/uid_map", format!("{} {} 1", inside.0, uid.as_raw()))?;
-    put("/proc/self/gid_map", format!("{} {} 1", inside.1, gid.as_raw()))
-}
-
-fn new_root(order: &Order) -> Result<(), Failure> {
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
-        .fail(Step::Propagation, "/")?;
-    let sources = sources(order)?;
-    let devices = devices()?;
-
-    let root = tmpfs("mode=0755")?;
-    move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-        .fail(Step::RootFs, "/")?;
-    fchdir(&root).fail(Step::RootFs, "/")?;
-    // While the host's /proc is still there: the kernel gives a new one only to who sees one.
-    directory("proc", 0o755)?;
-    mount(
-        "proc",
-        "proc",
-        "proc",
-        MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC | MountFlags::RDONLY,
-        None,
-    )
-    .fail(Step::Proc, "/proc")?;
-    // The old root lies on top of the new one until it is taken off.
-    pivot_root(".", ".").fail(Step::PivotRoot, "/")?;
-    unmount(".", UnmountFlags::DETACH).fail(Step::PivotRoot, "/")?;
-    chdir("/").fail(Step::PivotRoot, "/")?;
-
-    furnish(order, devices)?;
-    for source in sources {
-        show(source)?;
-    }
-    set_read_only("/")
-}
-
-/// The folders, devices and files that every sandbox has.
-fn furnish(order: &Order, devices: Vec<Source>) -> Result<(), Failure> {
-    for (path, mode) in
-        [("/dev", 0o755), ("/dev/pts", 0o755), ("/dev/shm", 0o1777), ("/tmp", 0o1777)]
-    {
-        directory(path, mode)?;
-    }
-    for device in devices {
-        show(device)?;
-    }
-    for (link, target) in [
-        ("/dev/fd", "/proc/self/fd"),
-        ("/dev/stdin", "/proc/self/fd/0"),
-        ("/dev/stdout", "/proc/self/fd/1"),
-        ("/dev/stderr", "/proc/self/fd/2"),
-        ("/dev/ptmx", "pts/ptmx"),
-    ] {
-        symlink(target, link).fail(Step::Devices, link)?;
-    }
-    let shared = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", "/dev/shm", "tmpfs", shared, Some(c"mode=1777"))
-        .fail(Step::Devices, "/dev/shm")?;
-    mount(
-        "devpts",
-        "/dev/pts",
-        "devpts",
-        MountFlags::NOSUID | MountFlags::NOEXEC,
-        Some(c"newinstance,ptmxmode=0666,mode=0620"),
-    )
-    .fail(Step::Devices, "/dev/pts")?;
-    for (path, mode) in [("/tmp", c"mode=1777"), ("/build", c"mode=0755")] {
-        if !order.binds.iter().any(|bind| bind.inside == path.as_bytes()) {
-            directory(path, 0o755)?;
-            mount("tmpfs", path, "tmpfs", shared, Some(mode)).fail(Step::RootFs, path)?;
-        }
-    }
-    if order.root.is_none() {
-        directory("/etc", 0o755)?;
-        for (path, text) in [("/etc/passwd", PASSWD), ("/etc/group", GROUP), ("/etc/hosts", HOSTS)]
-        {
-            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
-            let file = open(path, flags, Mode::from_raw_mode(0o644)).fail(Step::File, path)?;
-            rustix::io::write(&file, text.as_bytes()).fail(Step::File, path)?;
-        }
-    }
-    for path in MASKED {
-        if rustix::fs::access(*path, rustix::fs::Access::EXISTS).is_ok() {
-            let null = tree(Path::new("/dev/null"))?;
-            move_mount(&null, "", CWD, *path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
-                .fail(Step::Proc, path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Opens all that is bound in: the root tree's entries first.
-fn sources(order: &Order) -> Result<Vec<Source>, Failure> {
-    let mut sources = Vec::with_capacity(order.binds.len());
-    if let Some(root) = &order.root {
-        let root = Path::new(OsStr::from_bytes(root));
-        let dir = open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .fail(Step::OpenSource, root)?;
-        for entry in rustix::fs::Dir::new(dir).fail(Step::OpenSource, root)? {
-            let entry = entry.fail(Step::OpenSource, root)?;
-            let name = entry.file_name().to_bytes();
-            if matches!(name, b"." | b"..") || OWN.iter().any(|own| own.as_bytes() == name) {
-                continue;
-            }
-            let name = OsStr::from_bytes(name);
-            sources.push(source(&root.join(name), Path::new("/").join(name), Some(false))?);
-        }
-    }
-    for bind in &order.binds {
-        let inside = PathBuf::from(OsStr::from_bytes(&bind.inside));
-        sources.push(source(
-            Path::new(OsStr::from_bytes(&bind.host)),
-            inside,
-            Some(bind.writable),
-        )?);
-    }
-    Ok(sources)
-}
-
+/// The devices, opened; they show at the same place below the working directory.
 pub(super) fn devices() -> Result<Vec<Source>, Failure> {
     DEVICES
         .iter()
@@ -241,7 +71,8 @@ pub(super) fn devices() -> Result<Vec<Source>, Failure> {
             // A device of a read-only mount can be written to, but not changed.
             let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
             set_attributes(&mount, c"", set, &path)?;
-            Ok(Source { inside: path, what: What::Tree { mount, directory: false } })
+            let inside = Path::new("dev").join(name);
+            Ok(Source { inside, what: What::Tree { mount, directory: false } })
         })
         .collect()
 }
@@ -268,7 +99,7 @@ pub(super) fn source(
 }
 
 /// A copy of the mounts below a path, attached nowhere.
-fn tree(path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn tree(path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
@@ -366,6 +197,7 @@ pub(super) fn directory(path: impl AsRef<Path>, mode: u32) -> Result<(), Failure
 }
 
 fn parents(path: &Path) -> Result<(), Failure> {
-    let ancestors: Vec<_> = path.ancestors().skip(1).collect();
+    let ancestors: Vec<_> =
+        path.ancestors().skip(1).filter(|parent| !parent.as_os_str().is_empty()).collect();
     ancestors.into_iter().rev().try_for_each(|parent| directory(parent, 0o755))
 }

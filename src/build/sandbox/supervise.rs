@@ -101,7 +101,7 @@ pub(super) fn run(
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
     let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
-    sandbox.send([&order, &theirs, &log_end])?;
+    sandbox.send(request.network, [&order, &theirs, &log_end])?;
     drop((order, theirs, log_end));
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
@@ -143,7 +143,6 @@ fn order(request: &Request) -> Order {
         cwd: bytes(&request.cwd),
         root: request.root.as_deref().map(bytes),
         binds,
-        network: request.network,
     }
 }
 

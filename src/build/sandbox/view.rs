@@ -27,7 +27,7 @@ use rustix::{
 use super::{
     Bind, SandboxError,
     mounts::{self, Fail},
-    supervise,
+    namespaces, supervise,
     wire::{self, Failure, Step, ViewOrder, WireBind},
 };
 
@@ -125,7 +125,7 @@ fn enter(order: &ViewOrder) -> Result<(), Failure> {
     // SAFETY: this process has only just been started and has one thread.
     unsafe { unshare_unsafe(flags) }.fail(Step::Namespaces, "")?;
     if !root {
-        mounts::map_user((uid.as_raw(), gid.as_raw()), (uid, gid))?;
+        namespaces::map_user((uid.as_raw(), gid.as_raw()), (uid, gid))?;
     }
     mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
         .fail(Step::Propagation, "/")?;

@@ -24,7 +24,6 @@ pub(super) struct Order {
     pub(super) cwd: Vec<u8>,
     pub(super) root: Option<Vec<u8>>,
     pub(super) binds: Vec<WireBind>,
-    pub(super) network: bool,
 }
 
 /// A [`super::View`] in the same terms.
@@ -117,6 +116,11 @@ impl Step {
         }
     }
 }
+
+/// The packet of an order.
+pub(super) const ORDER: &[u8] = b"o";
+/// The packet of an order that is to have the host's network.
+pub(super) const WITH_NETWORK: &[u8] = b"n";
 
 const KIND: Kind = Kind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
 

@@ -1,0 +1,146 @@
+//! The root of a sandbox: laid out before it is known what will run, filled when it is.
+
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, Mode, OFlags, open, symlink},
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change,
+        move_mount, unmount,
+    },
+    process::{chdir, fchdir, pivot_root},
+};
+
+use super::{
+    mounts::{self, Fail, Source, directory, set_read_only, show, source, tmpfs, tree},
+    wire::{Failure, Order, Step},
+};
+
+const PASSWD: &str = "root:x:0:0:root:/build:/noshell\n\
+    clutch:x:1000:100:builder:/build:/noshell\n\
+    nobody:x:65534:65534:nobody:/:/noshell\n";
+const GROUP: &str = "root:x:0:\nclutch:x:100:\nnogroup:x:65534:\n";
+const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
+
+/// The names in a root directory that are the sandbox's own, whatever the root tree has there.
+const OWN: &[&str] = &["build", "clutch", "dev", "proc", "sys", "tmp"];
+
+/// Files of `/proc` that tell of the host; they show empty. All of `/proc` is read-only.
+const MASKED: &[&str] = &["proc/kcore", "proc/keys", "proc/timer_list"];
+
+const SHARED: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Makes the part of the root that is the same for every program, in the working directory; the
+/// host's root is still there.
+pub(super) fn lay_out() -> Result<(), Failure> {
+    rustix::process::umask(Mode::empty());
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
+        .fail(Step::Propagation, "/")?;
+    let devices = mounts::devices()?;
+    // Over the host's root, where a path does not find it until the root changes.
+    let root = tmpfs("mode=0755")?;
+    move_mount(&root, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .fail(Step::RootFs, "/")?;
+    fchdir(&root).fail(Step::RootFs, "/")?;
+    proc()?;
+    for (path, mode) in [("dev", 0o755), ("dev/pts", 0o755), ("dev/shm", 0o1777)] {
+        directory(path, mode)?;
+    }
+    for device in devices {
+        show(device)?;
+    }
+    for (link, target) in [
+        ("dev/fd", "/proc/self/fd"),
+        ("dev/stdin", "/proc/self/fd/0"),
+        ("dev/stdout", "/proc/self/fd/1"),
+        ("dev/stderr", "/proc/self/fd/2"),
+        ("dev/ptmx", "pts/ptmx"),
+    ] {
+        symlink(target, link).fail(Step::Devices, link)?;
+    }
+    mount("tmpfs", "dev/shm", "tmpfs", SHARED, Some(c"mode=1777"))
+        .fail(Step::Devices, "/dev/shm")?;
+    mount(
+        "devpts",
+        "dev/pts",
+        "devpts",
+        MountFlags::NOSUID | MountFlags::NOEXEC,
+        Some(c"newinstance,ptmxmode=0666,mode=0620"),
+    )
+    .fail(Step::Devices, "/dev/pts")
+}
+
+/// Mounts `/proc` while the host's is still there: the kernel gives a new one only to who sees one.
+fn proc() -> Result<(), Failure> {
+    directory("proc", 0o755)?;
+    let flags = SHARED | MountFlags::NOEXEC | MountFlags::RDONLY;
+    mount("proc", "proc", "proc", flags, None).fail(Step::Proc, "/proc")?;
+    for path in MASKED {
+        if rustix::fs::access(*path, rustix::fs::Access::EXISTS).is_ok() {
+            let null = tree(Path::new("/dev/null"))?;
+            move_mount(&null, "", CWD, *path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+                .fail(Step::Proc, path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Leaves the host's root for the one that was laid out, and shows in it what the order says.
+pub(super) fn fill(order: &Order) -> Result<(), Failure> {
+    let sources = sources(order)?;
+    // The old root lies on top of the new one until it is taken off.
+    pivot_root(".", ".").fail(Step::PivotRoot, "/")?;
+    unmount(".", UnmountFlags::DETACH).fail(Step::PivotRoot, "/")?;
+    chdir("/").fail(Step::PivotRoot, "/")?;
+    for (path, mode) in [("/tmp", c"mode=1777"), ("/build", c"mode=0755")] {
+        directory(path, 0o755)?;
+        if !order.binds.iter().any(|bind| bind.inside == path.as_bytes()) {
+            mount("tmpfs", path, "tmpfs", SHARED, Some(mode)).fail(Step::RootFs, path)?;
+        }
+    }
+    if order.root.is_none() {
+        directory("/etc", 0o755)?;
+        for (path, text) in [("/etc/passwd", PASSWD), ("/etc/group", GROUP), ("/etc/hosts", HOSTS)]
+        {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::CLOEXEC;
+            let file = open(path, flags, Mode::from_raw_mode(0o644)).fail(Step::File, path)?;
+            rustix::io::write(&file, text.as_bytes()).fail(Step::File, path)?;
+        }
+    }
+    for source in sources {
+        show(source)?;
+    }
+    set_read_only("/")
+}
+
+/// Opens all that is bound in: the root tree's entries first.
+fn sources(order: &Order) -> Result<Vec<Source>, Failure> {
+    let mut sources = Vec::with_capacity(order.binds.len());
+    if let Some(root) = &order.root {
+        let root = Path::new(OsStr::from_bytes(root));
+        let dir = open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .fail(Step::OpenSource, root)?;
+        for entry in rustix::fs::Dir::new(dir).fail(Step::OpenSource, root)? {
+            let entry = entry.fail(Step::OpenSource, root)?;
+            let name = entry.file_name().to_bytes();
+            if matches!(name, b"." | b"..") || OWN.iter().any(|own| own.as_bytes() == name) {
+                continue;
+            }
+            let name = OsStr::from_bytes(name);
+            sources.push(source(&root.join(name), Path::new("/").join(name), Some(false))?);
+        }
+    }
+    for bind in &order.binds {
+        let inside = PathBuf::from(OsStr::from_bytes(&bind.inside));
+        sources.push(source(
+            Path::new(OsStr::from_bytes(&bind.host)),
+            inside,
+            Some(bind.writable),
+        )?);
+    }
+    Ok(sources)
+}
