@@ -79,7 +79,7 @@ const PARTS: &[(&str, Step)] = &[
     ("network and other namespaces", Step::Loopback),
     ("mounts in a namespace", Step::Devices),
     ("change of the root", Step::File),
-    ("limits and privileges", Step::Privileges),
+    ("limits and privileges", Step::Landlock),
     ("system call filter", Step::Filter),
 ];
 
@@ -127,20 +127,12 @@ fn warm(sandbox: &Sandbox, nothing: &Request) -> Option<Duration> {
 }
 
 fn landlock() -> Finding {
-    // SAFETY: without attributes and with this flag, the call only gives its version.
-    let version = unsafe {
-        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, 1u32)
-    };
+    let version = super::landlock::version();
     if version > 0 {
         finding("landlock", Health::Good, format!("version {version}"))
     } else {
-        let why = io::Error::last_os_error();
-        finding(
-            "landlock",
-            Health::Limited,
-            format!("not available: {why}; the sandbox has one wall less"),
-        )
-        .remedy("boot with landlock in the 'lsm=' list of the kernel's command line")
+        finding("landlock", Health::Limited, "not available; the sandbox has one wall less")
+            .remedy("boot with landlock in the 'lsm=' list of the kernel's command line")
     }
 }
 

@@ -15,7 +15,7 @@ use rustix::{
 };
 
 use super::{
-    confine,
+    confine, landlock,
     mounts::Fail,
     namespaces, root,
     wire::{self, Failure, Order, Reply, Step},
@@ -207,6 +207,7 @@ fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> 
         rustix::process::chdir(cwd).fail(Step::Directory, cwd)?;
         let image = Image::new(order)?;
         confine::drop_privileges()?;
+        landlock::confine(order)?;
         confine::install(filter)?;
         Err(image.execute())
     };

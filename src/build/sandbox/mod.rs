@@ -11,6 +11,7 @@ mod confine;
 mod doctor;
 mod filter;
 mod helper;
+mod landlock;
 mod mounts;
 mod namespaces;
 mod refusal;

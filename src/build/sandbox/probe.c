@@ -77,6 +77,15 @@ static void dial(int family, const char *address) {
     said(s < 0 ? -1 : connect(s, (struct sockaddr *)&to, sizeof to), "");
 }
 
+static void dial_port(const char *argument) {
+    char *address = strdup(argument), *port = strchr(address, ':');
+    *port++ = 0;
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(atoi(port))};
+    inet_pton(AF_INET, address, &to.sin_addr);
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+    said(s < 0 ? -1 : connect(s, (struct sockaddr *)&to, sizeof to), "");
+}
+
 static void background(void) {
     if (!fork()) {
         setsid();
@@ -117,10 +126,11 @@ static void limit(int which) {
     said(0, line);
 }
 
-static void abstract_socket(void) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "\0clutch-probe"};
+static void abstract_socket(const char *name) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
     int s = socket(AF_UNIX, SOCK_STREAM, 0);
-    said(connect(s, (struct sockaddr *)&to, sizeof(sa_family_t) + 13), "");
+    strcpy(to.sun_path + 1, name);
+    said(connect(s, (struct sockaddr *)&to, sizeof(sa_family_t) + 1 + strlen(name)), "");
 }
 
 static void x32_call(void) {
@@ -180,9 +190,11 @@ int main(int argc, char **argv) {
         else if (IS("status")) status(arg);
         else if (IS("limit")) limit(atoi(arg));
         else if (IS("connect")) dial(AF_INET, arg);
+        else if (IS("dial")) dial_port(arg);
+        else if (IS("rename-to")) { char *to = strchr(arg, ':'); *to++ = 0; said(rename(arg, to), ""); }
         else if (IS("socket")) said(socket(atoi(arg), SOCK_STREAM, 0), "");
         else if (IS("raw-socket")) said(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP), "");
-        else if (IS("abstract")) abstract_socket();
+        else if (IS("abstract")) abstract_socket(arg);
         else if (IS("unshare-user")) said(unshare(CLONE_NEWUSER), "");
         else if (IS("unshare-mount")) said(unshare(CLONE_NEWNS), "");
         else if (IS("clone-user")) said(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0), "");

@@ -140,7 +140,7 @@ fn the_network_is_the_loopback_interface() {
         "connect=127.0.0.1: ECONNREFUSED
          connect=192.0.2.1: ENETUNREACH
          connect=169.254.169.254: ENETUNREACH
-         abstract: ECONNREFUSED
+         abstract=clutch-probe: ECONNREFUSED
          raw-socket: EPERM
          socket=16: ESOCKTNOSUPPORT
          socket=40: EAFNOSUPPORT
@@ -148,16 +148,42 @@ fn the_network_is_the_loopback_interface() {
     );
 }
 
+/// The network of the host, for fixed outputs: its ports, but not its abstract sockets.
+#[test]
+fn with_the_network_only_the_network_is_shared() {
+    use std::os::{linux::net::SocketAddrExt, unix::net as unix};
+    let name = format!("clutch-network-{}", std::process::id());
+    let address = unix::SocketAddr::from_abstract_name(name.as_bytes()).unwrap();
+    let _abstract = unix::UnixListener::bind_addr(&address).unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dial = format!("dial={}", listener.local_addr().unwrap());
+    let attempts = [&*dial, &*format!("abstract={name}"), "list=/", "identity"];
+    assert!(Trial::new(&[&dial]).log().ends_with(": ECONNREFUSED\n"));
+    let mut trial = Trial::new(&attempts);
+    trial.request.network = true;
+    let log = trial.log();
+    let lines: Vec<_> = log.lines().map(|line| line.rsplit_once(": ").unwrap().1).collect();
+    assert_eq!(lines[0], "ok");
+    if landlock::version() >= 6 {
+        assert_eq!(lines[1], "EPERM");
+    }
+    assert!(lines[2].starts_with("ok bin build dev etc "), "{log}");
+    assert!(lines[3].starts_with("ok uid 1000 gid 100 pid 2 "), "{log}");
+}
+
 /// A host socket without a name in the file system can be reached only in the host's network
 /// namespace; the same attempt outside succeeds.
 #[test]
 fn an_abstract_socket_of_the_host_is_out_of_reach() {
     use std::os::{linux::net::SocketAddrExt, unix::net as unix};
-    let address = unix::SocketAddr::from_abstract_name(b"clutch-probe").unwrap();
+    let address = unix::SocketAddr::from_abstract_name(b"clutch-abstract").unwrap();
     let _listener = unix::UnixListener::bind_addr(&address).unwrap();
-    let outside = Command::new(probe()).arg("abstract").output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&outside.stdout), "abstract: ok\n");
-    assert_eq!(Trial::new(&["abstract"]).log(), "abstract: ECONNREFUSED\n");
+    let outside = Command::new(probe()).arg("abstract=clutch-abstract").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&outside.stdout), "abstract=clutch-abstract: ok\n");
+    assert_eq!(
+        Trial::new(&["abstract=clutch-abstract"]).log(),
+        "abstract=clutch-abstract: ECONNREFUSED\n"
+    );
 }
 
 #[test]
@@ -185,7 +211,6 @@ fn no_way_to_privileges() {
          unmount=/proc: EPERM
          chroot=/tmp: EPERM
          ptrace=1: EPERM
-         kill=1: ok
          kill=-1: ESRCH
          keyring: EPERM
          bpf: EPERM
@@ -200,6 +225,13 @@ fn no_way_to_privileges() {
     );
     #[cfg(target_arch = "x86_64")]
     expect("x32: Bad system call");
+}
+
+/// Whether the kernel refuses the signal (Landlock) or process 1 does not notice it.
+#[test]
+fn the_first_process_cannot_be_killed_from_inside() {
+    let log = Trial::new(&["kill=1", "sleep=1", "say=still here"]).log();
+    assert!(log.ends_with("still here\n"), "{log}");
 }
 
 #[test]
