@@ -11,7 +11,7 @@ const FOLDER: &str = "lib/locale";
 
 const MAGIC: u32 = 0xde02_0109;
 /// The files of a locale in the order of the categories' numbers; `LC_ALL` has none.
-const CATEGORIES: [Option<&str>; 13] = [
+pub(super) const CATEGORIES: [Option<&str>; 13] = [
     Some("LC_CTYPE"),
     Some("LC_NUMERIC"),
     Some("LC_TIME"),
@@ -133,7 +133,7 @@ fn hash(name: &str) -> u32 {
 }
 
 fn is_prime(n: u32) -> bool {
-    (2..n).take_while(|d| d * d <= n).all(|d| n % d != 0)
+    (2..n).take_while(|d| d * d <= n).all(|d| !n.is_multiple_of(d))
 }
 
 #[cfg(test)]

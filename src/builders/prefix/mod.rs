@@ -224,3 +224,6 @@ fn relative_name(root: &Path, path: &Path) -> Result<String, TaskError> {
     let problem = || TaskError::Failed(format!("'{}' is not UTF-8", path.display()));
     Ok(name.ok_or_else(problem)?.to_owned())
 }
+
+#[cfg(test)]
+mod tests;
