@@ -115,8 +115,9 @@ let
         else wheel {
           inherit name interpreter;
           inherit (package) version;
-          inherit (found) sha256;
           inherit file;
+          # every field must be there, although the hash says it all
+          sha256 = builtins.seq found.size found.sha256;
           index = if index == null then locked.index else index;
           record = records.${name} or "strict";
         };
