@@ -33,12 +33,14 @@ pub(super) struct Arguments {
     /// A Python version to lock for; may be given again.
     #[arg(long, value_name = "VERSION", default_value = "3.11")]
     python: Vec<String>,
-    /// A platform to lock for, as its newest wheel tag; may be given again.
-    #[arg(long, value_name = "PLATFORM", default_value = "manylinux_2_36_x86_64")]
+    /// A platform to lock for, as its newest wheel tag such as manylinux_2_36_x86_64; may be given
+    /// again. Default: that of the library's interpreter of the version.
+    #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
     /// The index that holds the files.
-    #[arg(long = "from", value_name = "INDEX", default_value = PYPI)]
-    index: String,
+    // not `index`: that is the id of the global `--index NAME=ADDRESS`
+    #[arg(long, value_name = "INDEX", default_value = PYPI)]
+    from: String,
     /// With --debian: the architecture.
     #[arg(long, value_name = "ARCHITECTURE", default_value = "amd64")]
     architecture: String,
@@ -82,16 +84,19 @@ fn python(
         return Err(Failure::new(Kind::Usage, "expected one file of requirements")
             .hint("a file can include others by lines `-r OTHER`"));
     };
-    let targets = arguments
-        .python
-        .iter()
-        .flat_map(|python| arguments.platform.iter().map(move |platform| (python, platform)))
-        .map(|(python, platform)| Target::new(python, platform).or_fail(Kind::Usage))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut targets = Vec::new();
+    for python in &arguments.python {
+        if arguments.platform.is_empty() {
+            targets.push(Target::usual(python, "x86_64").or_fail(Kind::Usage)?);
+        }
+        for platform in &arguments.platform {
+            targets.push(Target::new(python, platform).or_fail(Kind::Usage)?);
+        }
+    }
     let file = Path::new(file);
     let requirements = requirements_file::read(file).or_fail(Kind::Input)?;
     let fetcher = context.fetcher()?;
-    let lock = locking::lock(&fetcher, &arguments.index, &requirements, &targets, warn)
+    let lock = locking::lock(&fetcher, &arguments.from, &requirements, &targets, warn)
         .or_fail(Kind::Failed)?;
     Ok((lock.to_string(), lock.packages.len(), file.with_file_name("clutch.lock")))
 }
