@@ -9,8 +9,9 @@ pub mod store_path;
 pub mod derivation;
 
 pub mod archive;
-pub mod evaluate;
 pub mod store;
+
+pub mod evaluate;
 
 pub mod build;
 pub mod builders;

@@ -248,6 +248,23 @@ fn inflate(source: &[u8], size: u64) -> Result<Vec<u8>, String> {
     Ok(content)
 }
 
+/// The first name that the central directory at `start` has twice. The reader only tells that there
+/// is one.
+fn first_double(map: &[u8], start: u64) -> Option<String> {
+    let mut seen = std::collections::BTreeSet::new();
+    let mut rest = map.get(usize::try_from(start).ok()?..)?;
+    while rest.starts_with(b"PK\x01\x02") {
+        let length =
+            |at: usize| Some(usize::from(*rest.get(at)?) | usize::from(*rest.get(at + 1)?) << 8);
+        let name = rest.get(46..46 + length(28)?)?;
+        if !seen.insert(name) {
+            return Some(String::from_utf8_lossy(name).into_owned());
+        }
+        rest = rest.get(46 + length(28)? + length(30)? + length(32)?..)?;
+    }
+    None
+}
+
 /// Reads the central directory and checks all that can be known without inflating.
 fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
     let broken = |e: &dyn std::fmt::Display| {
@@ -255,7 +272,11 @@ fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
     };
     let mut zip = ZipArchive::new(Cursor::new(map)).map_err(|e| broken(&e))?;
     if zip.has_duplicate_names() {
-        return Err(ArchiveError::archive(path, "two entries have the same name"));
+        let name = first_double(map, zip.central_directory_start()).unwrap_or_default();
+        return Err(ArchiveError::archive(
+            path,
+            format!("two entries have the same name '{name}'"),
+        ));
     }
     // local headers against central ones, entries that overlap, entries that are not listed
     zip.validate_header_consistency().map_err(|e| broken(&e))?;

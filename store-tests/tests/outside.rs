@@ -84,7 +84,7 @@ fn a_download_that_breaks_off_is_resumed_or_refused() {
     let path = space.ok(["build", "--no-link", &at]);
     assert_eq!(fs_err::read_to_string(space.real(&path)).unwrap(), content);
     for _ in 0..20 {
-        index.fault(&format!("files/{name}"), Fault::Truncate(10));
+        index.fault(&format!("files/{name}"), Fault::Truncate(0));
     }
     let other = Space::new(BINARY);
     other.write("default.nix", fetching(name, &hash));
@@ -122,7 +122,16 @@ fn zip(entries: &[(&str, &[u8], u32)]) -> Vec<u8> {
         out.start_file(*name, options).unwrap();
         out.write_all(content).unwrap();
     }
-    out.finish().unwrap().into_inner()
+    let mut bytes = out.finish().unwrap().into_inner();
+    // the writer has no links and no setuid bits, so modes are put into the central directory
+    let mut at = bytes.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    for (name, _, mode) in entries {
+        bytes[at + 40..at + 42].copy_from_slice(&(*mode as u16).to_le_bytes());
+        let length = |n: usize| usize::from(u16::from_le_bytes([bytes[at + n], bytes[at + n + 1]]));
+        assert_eq!(length(28), name.len());
+        at += 46 + length(28) + length(30) + length(32);
+    }
+    bytes
 }
 
 /// The files that make a wheel of `bad` 1.0, and what the test adds.
