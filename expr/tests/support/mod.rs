@@ -1,0 +1,179 @@
+//! A host for tests: real files, and a store that only computes paths.
+
+use std::path::{Path, PathBuf};
+
+use clutch_expr::eval::{Interpreter, Options, PrintOptions, with_interpreter};
+use clutch_expr::hash::{Algorithm, Format};
+use clutch_expr::host::{
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
+    HostError, HostResult, Reference,
+};
+use clutch_expr::show::{self, Style};
+use clutch_expr::source::Origin;
+
+/// Reads what is there, keeps nothing, knows no environment.
+pub struct TestHost;
+
+fn refuse<T>(message: impl std::fmt::Display) -> HostResult<T> {
+    Err(HostError(message.to_string()))
+}
+
+/// A path that depends on everything that it is made of.
+fn made_up(name: &str, of: &dyn std::fmt::Debug) -> String {
+    let digest = Algorithm::Blake3.digest(format!("{of:?}").as_bytes()).format(Format::Nix32);
+    format!("/nix/store/{}-{name}", &digest[..32])
+}
+
+fn file_type(kind: std::fs::FileType) -> FileType {
+    if kind.is_dir() {
+        FileType::Directory
+    } else if kind.is_symlink() {
+        FileType::Symlink
+    } else if kind.is_file() {
+        FileType::Regular
+    } else {
+        FileType::Unknown
+    }
+}
+
+impl Host for TestHost {
+    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+        fs_err::read(path).or_else(refuse)
+    }
+
+    fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
+        let read = || -> std::io::Result<Vec<_>> {
+            fs_err::read_dir(path)?
+                .map(|entry| {
+                    let entry = entry?;
+                    let name = entry.file_name().as_encoded_bytes().to_vec();
+                    Ok((name, file_type(entry.file_type()?)))
+                })
+                .collect()
+        };
+        read().or_else(refuse)
+    }
+
+    fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
+        match fs_err::symlink_metadata(path) {
+            Ok(metadata) => Ok(Some(file_type(metadata.file_type()))),
+            Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => refuse(error),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
+        fs_err::canonicalize(path).or_else(refuse)
+    }
+
+    fn search_path(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        None
+    }
+
+    fn current_system(&self) -> Option<String> {
+        Some("x86_64-linux".to_owned())
+    }
+
+    fn current_time(&self) -> Option<i64> {
+        Some(1)
+    }
+
+    fn store_dir(&self) -> &str {
+        "/nix/store"
+    }
+
+    fn placeholder(&self, output: &str) -> String {
+        made_up(output, &"placeholder")
+    }
+
+    fn add_text(&self, name: &str, text: &[u8], references: &[String]) -> HostResult<String> {
+        Ok(made_up(name, &(text, references)))
+    }
+
+    fn add_path(&self, request: &AddPath, _: Option<&mut Filter<'_>>) -> HostResult<String> {
+        if fs_err::symlink_metadata(&request.path).is_err() {
+            return refuse(format!("path '{}' does not exist", request.path.display()));
+        }
+        Ok(made_up(&request.name, request))
+    }
+
+    fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths> {
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "+-._?=".contains(c);
+        if !request.name.chars().all(is_plain) {
+            return refuse(format!("name '{}' contains invalid characters", request.name));
+        }
+        let outputs = request
+            .outputs
+            .iter()
+            .map(|output| {
+                let suffix = if output == "out" { String::new() } else { format!("-{output}") };
+                (output.clone(), made_up(&format!("{}{suffix}", request.name), &(output, &request)))
+            })
+            .collect();
+        Ok(DerivationPaths {
+            drv_path: made_up(&format!("{}.drv", request.name), &request),
+            outputs,
+        })
+    }
+
+    fn realise(&self, _: &[Reference]) -> HostResult<()> {
+        refuse("nothing is built here")
+    }
+
+    fn store_path(&self, path: &Path) -> HostResult<String> {
+        refuse(format!("path '{}' is not in the store", path.display()))
+    }
+
+    fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
+        refuse(format!("'{}' fetches nothing here", request.builtin))
+    }
+
+    fn trace(&self, _: &str) {}
+
+    fn warn(&self, _: &str) {}
+}
+
+/// The tree of a file as text.
+pub fn parse_file(file: &Path) -> Result<String, String> {
+    evaluate(|it| {
+        let text = fs_err::read(file).unwrap();
+        let folder = file.parent().unwrap().as_os_str().as_encoded_bytes();
+        it.show_parsed(Origin::File(file.as_os_str().as_encoded_bytes().to_vec()), text, folder)
+    })
+}
+
+/// The value of a file, computed whole, as text.
+pub fn eval_file(file: &Path) -> Result<String, String> {
+    evaluate(|it| {
+        let value = it.import(file)?;
+        it.force_deep(value)?;
+        it.print(value, PrintOptions::PLAIN)
+    })
+}
+
+/// The value of a text, computed whole, as text.
+pub fn eval_text(text: &str) -> Result<String, String> {
+    evaluate(|it| {
+        let value = it.eval_text(Origin::Text, text.as_bytes(), b"/")?;
+        it.force_deep(value)?;
+        it.print(value, PrintOptions::PLAIN)
+    })
+}
+
+fn evaluate(
+    run: impl FnOnce(&mut Interpreter<'_>) -> clutch_expr::error::Result<Vec<u8>> + Send,
+) -> Result<String, String> {
+    with_interpreter(&TestHost, Options::default(), |it| match run(it) {
+        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+        Err(error) => Err(show::error(&error, &it.sources, Style::default())),
+    })
+    .unwrap()
+}
