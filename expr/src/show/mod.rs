@@ -184,5 +184,16 @@ note: 2 more steps led here; `--show-trace` shows them
         let text = error(&shown, &sources, Style::default());
         assert!(text.contains("caf? + import ./a.nix"), "{text}");
         assert!(text.contains("«string»:1:8"), "{text}");
+        // every place can be shown, also one inside a character
+        let mut sources = Sources::default();
+        let text = "é\u{1F600}\r\n\t\u{1}x\u{7f}".as_bytes();
+        let text = [text, b"\xff\xe2\x82 \x80\n"].concat();
+        sources.add(Origin::Stdin, text.as_slice().into());
+        for lo in 1..=text.len() as u32 + 1 {
+            for hi in lo..=text.len() as u32 + 1 {
+                let shown = Error::new(Kind::Eval, Span::new(lo, hi), "no");
+                assert!(error(&shown, &sources, Style::default()).contains("«stdin»"));
+            }
+        }
     }
 }
