@@ -89,7 +89,9 @@ fn remove_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
     }
     names.sort_unstable();
     if names.iter().all(|name| attrs.get(*name).is_none()) {
-        return Ok(Value::Attrs(attrs));
+        // another set with the same attributes: printing tells the two apart
+        let (keys, slots) = attrs.flat(it.arena);
+        return Ok(Value::Attrs(Attrs::new(it.arena, keys, slots)));
     }
     let mut kept = AttrsBuilder::with_capacity(attrs.len());
     for (key, slot) in attrs.iter(it.arena) {

@@ -39,10 +39,16 @@ const FEW: usize = 3;
 pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     let mut groups = vec![headline(error, sources)];
     let (named, plain): (Vec<&Frame>, Vec<&Frame>) = error.trace().partition(|step| step.by_user);
+    // all of them where only one would be left
+    let shown = if style.trace || plain.len() <= FEW + 1 { plain.len() } else { FEW };
     // innermost first: it is nearest to the message
-    groups.extend(named.iter().rev().map(|frame| step(frame, sources)));
-    let shown = if style.trace { plain.len() } else { plain.len().min(FEW) };
-    groups.extend(plain.iter().rev().take(shown).map(|frame| step(frame, sources)));
+    let steps = named.iter().rev().chain(plain.iter().rev().take(shown));
+    let mut last = error.span();
+    for frame in steps {
+        // lines that were just shown are not shown again
+        groups.push(step(frame, sources, frame.span != last));
+        last = frame.span;
+    }
     if shown < plain.len() {
         let left =
             format!("{} more steps led here; `--show-trace` shows them", plain.len() - shown);
@@ -70,8 +76,11 @@ fn headline<'s>(error: &'s Error, sources: &'s Sources) -> Group<'s> {
     group
 }
 
-fn step<'s>(frame: &'s Frame, sources: &'s Sources) -> Group<'s> {
+fn step<'s>(frame: &'s Frame, sources: &'s Sources, with_lines: bool) -> Group<'s> {
     let group = Group::with_title(Level::NOTE.secondary_title(frame.text.as_str()));
+    if !with_lines {
+        return group;
+    }
     group.elements(snippet::all([(frame.span, AnnotationKind::Primary, None)], sources))
 }
 
@@ -142,6 +151,7 @@ error: duplicate 'x'
         let at = span(&sources, "f y");
         let mut shown = Error::new(Kind::Throw, Span::NONE, "two\nlines");
         for n in 0..5 {
+            let at = Span::new(at.lo + n % 2 * 2, at.hi);
             shown = shown.within(at, format!("while calling 'f{n}'"));
         }
         let shown = shown.within_user(Span::NONE, "while building the report");
@@ -158,10 +168,10 @@ note: while calling 'f0'
 6 | in f y
   |    ^^^
 note: while calling 'f1'
- --> /p/a.nix:6:4
+ --> /p/a.nix:6:6
   |
 6 | in f y
-  |    ^^^
+  |      ^
 note: while calling 'f2'
  --> /p/a.nix:6:4
   |

@@ -1,2 +1,2 @@
 let s = { a = 1;
-    b = 2; ${"c"} = 3; }; p = n: builtins.removeAttrs (builtins.unsafeGetAttrPos n s) [ "file" ]; in [ (p "a") (p "b") (p "c") (builtins.unsafeGetAttrPos "x" s) (builtins.unsafeGetAttrPos "a" (builtins.mapAttrs (n: v: v) s)) (builtins.removeAttrs __curPos [ "file" ]) ]
+    b = 2; ${"c"} = 3; }; p = n: builtins.removeAttrs (builtins.unsafeGetAttrPos n s) [ "file" ]; in [ (p "a") (p "b") (p "c") (builtins.unsafeGetAttrPos "x" s) (builtins.removeAttrs __curPos [ "file" ]) ]
