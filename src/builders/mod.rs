@@ -23,6 +23,12 @@ pub mod tree;
 pub mod unpack;
 pub mod zip_file;
 
+// the whole-tool tests' index; as a dependency it would depend on this crate
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../store-tests/src/index.rs"]
+pub(crate) mod test_index;
+
 use std::sync::Arc;
 
 use crate::build::task::{Builtins, Task, TaskError};

@@ -253,12 +253,13 @@ fn is_for_python(file: &File, target: &Target) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use clutch_store_tests::index::Index;
     use serde_json::{Value, json};
 
     use super::*;
     use crate::{
-        builders::{fetch::FetchSettings, http::HttpSettings, index::Environment},
+        builders::{
+            fetch::FetchSettings, http::HttpSettings, index::Environment, test_index::Index,
+        },
         python::requirements_file,
     };
 
@@ -343,7 +344,7 @@ mod tests {
     #[test]
     fn hashes_limit_the_choice() {
         let index = index();
-        let sha256 = |file: &str| clutch_store_tests::index::sha256(file.as_bytes());
+        let sha256 = |file: &str| crate::builders::test_index::sha256(file.as_bytes());
         let file = "a_b-1.0-cp311-cp311-manylinux_2_17_x86_64.whl";
         let text = format!("a-b==1.0 --hash=sha256:{}", sha256(file));
         assert_eq!(lock_text(&index, &text, &["3.11"]).unwrap(), file);

@@ -1,8 +1,8 @@
-use clutch_store_tests::index::{Fault, Index, sha256};
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    builders::test_index::{Fault, Index, sha256},
     derivation::{Derivation, Fixed, Output},
     store_path::StorePath,
 };
