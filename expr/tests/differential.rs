@@ -1,6 +1,8 @@
 //! Made-up expressions, evaluated here and by `nix-instantiate`, where that is installed: both must
 //! print the same, or both must fail. `DIFFERENTIAL_CASES` says how many (64).
 
+#![allow(clippy::print_stdout)] // says loudly what was not compared
+
 mod support;
 
 use std::process::{Command, Stdio};

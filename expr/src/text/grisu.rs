@@ -102,7 +102,7 @@ fn power_of_ten(e: i32) -> (Wide, i32) {
     let index = (k - FIRST + STEP - 1) / STEP;
     let exponent = FIRST + index * STEP;
     // the power has 64 bits: floor(exponent * log2(10)) - 63
-    let binary = (i64::from(exponent) * 1_741_647 >> 19) as i32 - 63;
+    let binary = ((i64::from(exponent) * 1_741_647) >> 19) as i32 - 63;
     (Wide { f: POWERS[index as usize], e: binary }, exponent)
 }
 
