@@ -22,6 +22,9 @@ use clutch_expr::{
 };
 use world::World;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Default)]
 struct Arguments {
     parse: bool,

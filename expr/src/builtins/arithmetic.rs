@@ -9,13 +9,13 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("__add", 2, add),
-    Builtin::new("__sub", 2, subtract),
-    Builtin::new("__mul", 2, multiply),
-    Builtin::new("__div", 2, divide),
-    Builtin::new("__lessThan", 2, less_than),
-    Builtin::new("__ceil", 1, |it, args| round(it, args[0], f64::ceil)),
-    Builtin::new("__floor", 1, |it, args| round(it, args[0], f64::floor)),
+    Builtin::new("__add", 2, add).computes(0),
+    Builtin::new("__sub", 2, subtract).computes(0),
+    Builtin::new("__mul", 2, multiply).computes(0),
+    Builtin::new("__div", 2, divide).computes(0),
+    Builtin::new("__lessThan", 2, less_than).computes(0),
+    Builtin::new("__ceil", 1, |it, args| round(it, args[0], f64::ceil)).computes(0),
+    Builtin::new("__floor", 1, |it, args| round(it, args[0], f64::floor)).computes(0),
 ];
 
 /// Both operands, computed in order; they must be numbers.

@@ -12,17 +12,17 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("__attrNames", 1, attr_names),
-    Builtin::new("__attrValues", 1, attr_values),
-    Builtin::new("__getAttr", 2, get_attr),
-    Builtin::new("__hasAttr", 2, has_attr),
+    Builtin::new("__attrNames", 1, attr_names).computes(0),
+    Builtin::new("__attrValues", 1, attr_values).computes(0),
+    Builtin::new("__getAttr", 2, get_attr).computes(0),
+    Builtin::new("__hasAttr", 2, has_attr).computes(0),
     Builtin::new("__unsafeGetAttrPos", 2, attr_pos),
-    Builtin::new("removeAttrs", 2, remove_attrs),
-    Builtin::new("__intersectAttrs", 2, intersect_attrs),
-    Builtin::new("__listToAttrs", 1, list_to_attrs),
-    Builtin::new("__mapAttrs", 2, map_attrs),
+    Builtin::new("removeAttrs", 2, remove_attrs).computes(0),
+    Builtin::new("__intersectAttrs", 2, intersect_attrs).computes(0),
+    Builtin::new("__listToAttrs", 1, list_to_attrs).computes(0),
+    Builtin::new("__mapAttrs", 2, map_attrs).computes(1),
     Builtin::new("__zipAttrsWith", 2, zip_attrs_with),
-    Builtin::new("__catAttrs", 2, cat_attrs),
+    Builtin::new("__catAttrs", 2, cat_attrs).computes(0),
 ];
 
 fn attr_names<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

@@ -10,10 +10,10 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("throw", 1, throw),
-    Builtin::new("abort", 1, abort),
+    Builtin::new("throw", 1, throw).computes(0),
+    Builtin::new("abort", 1, abort).computes(0),
     Builtin::new("__tryEval", 1, try_eval),
-    Builtin::silent("__seq", 2, seq),
+    Builtin::silent("__seq", 2, seq).computes(0),
     Builtin::silent("__deepSeq", 2, deep_seq),
     Builtin::silent("__trace", 2, trace),
     Builtin::silent("__traceVerbose", 2, trace_verbose),

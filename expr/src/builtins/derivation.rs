@@ -19,7 +19,7 @@ const DERIVATION: Builtin = Builtin::silent("derivation", 1, derivation);
 const STRICT: Builtin = Builtin::silent("derivationStrict", 1, derivation_strict);
 
 static STRICT_LATER: Builtin = STRICT;
-static GET_LATER: Builtin = Builtin::silent("getAttr", 2, get_later);
+static GET_LATER: Builtin = Builtin::silent("getAttr", 2, get_later).computes(0);
 
 /// `getAttr` of the result of `derivationStrict`.
 fn get_later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

@@ -8,8 +8,10 @@ use crate::{
     value::{AttrsBuilder, Value},
 };
 
-pub(super) const TABLE: &[Builtin] =
-    &[Builtin::silent("import", 1, import), Builtin::silent("scopedImport", 2, scoped_import)];
+pub(super) const TABLE: &[Builtin] = &[
+    Builtin::silent("import", 1, import).computes(0),
+    Builtin::silent("scopedImport", 2, scoped_import),
+];
 
 fn import<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let path = it.path(args[0])?;

@@ -14,23 +14,24 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("map", 2, map),
-    Builtin::new("__filter", 2, filter),
+    Builtin::new("map", 2, map).computes(1),
+    Builtin::new("__filter", 2, filter).computes(1),
     Builtin::new("__foldl'", 3, foldl),
-    Builtin::new("__genList", 2, gen_list),
-    Builtin::new("__sort", 2, sort),
-    Builtin::new("__length", 1, |it, args| Ok(Value::Int(it.list(args[0])?.len() as i64))),
-    Builtin::new("__elemAt", 2, elem_at),
-    Builtin::new("__elem", 2, elem),
-    Builtin::new("__head", 1, head),
-    Builtin::new("__tail", 1, tail),
+    Builtin::new("__genList", 2, gen_list).computes(1),
+    Builtin::new("__sort", 2, sort).computes(1),
+    Builtin::new("__length", 1, |it, args| Ok(Value::Int(it.list(args[0])?.len() as i64)))
+        .computes(0),
+    Builtin::new("__elemAt", 2, elem_at).computes(1),
+    Builtin::new("__elem", 2, elem).computes(1),
+    Builtin::new("__head", 1, head).computes(0),
+    Builtin::new("__tail", 1, tail).computes(0),
     Builtin::new("__all", 2, |it, args| any_or_all(it, args, false)),
     Builtin::new("__any", 2, |it, args| any_or_all(it, args, true)),
-    Builtin::new("__concatLists", 1, concat_lists),
+    Builtin::new("__concatLists", 1, concat_lists).computes(0),
     Builtin::new("__concatMap", 2, concat_map),
     Builtin::new("__partition", 2, partition),
     Builtin::new("__groupBy", 2, group_by),
-    Builtin::new("__genericClosure", 1, generic_closure),
+    Builtin::new("__genericClosure", 1, generic_closure).computes(0),
 ];
 
 impl<'a> Interpreter<'a> {

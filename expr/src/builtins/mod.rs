@@ -98,6 +98,7 @@ pub struct Builtin {
     name: &'static str,
     arity: u8,
     silent: bool,
+    first: Option<u8>,
     pub(crate) run: Run,
 }
 
@@ -106,13 +107,24 @@ impl Builtin {
     /// a global of its plain name.
     #[must_use]
     pub const fn new(name: &'static str, arity: u8, run: Run) -> Self {
-        Self { name, arity, silent: false, run }
+        Self { name, arity, silent: false, first: None, run }
     }
 
     /// The same, without "while calling the builtin" in traces.
     #[must_use]
     pub const fn silent(name: &'static str, arity: u8, run: Run) -> Self {
-        Self { name, arity, silent: true, run }
+        Self { name, arity, silent: true, first: None, run }
+    }
+
+    /// The same, for a builtin that computes the argument of that number before it does anything
+    /// else: no thunk is made for it.
+    #[must_use]
+    pub const fn computes(self, first: u8) -> Self {
+        Self { first: Some(first), ..self }
+    }
+
+    pub(crate) fn first(&self) -> Option<u32> {
+        self.first.map(u32::from)
     }
 
     /// The name within `builtins`.

@@ -9,10 +9,10 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("toString", 1, to_string),
-    Builtin::new("__stringLength", 1, string_length),
-    Builtin::new("__substring", 3, substring),
-    Builtin::new("__concatStringsSep", 2, concat_strings_sep),
+    Builtin::new("toString", 1, to_string).computes(0),
+    Builtin::new("__stringLength", 1, string_length).computes(0),
+    Builtin::new("__substring", 3, substring).computes(0),
+    Builtin::new("__concatStringsSep", 2, concat_strings_sep).computes(0),
     Builtin::new("placeholder", 1, placeholder),
     Builtin::new("__getEnv", 1, get_env),
 ];

@@ -8,17 +8,23 @@ use crate::{
 };
 
 pub(super) const TABLE: &[Builtin] = &[
-    Builtin::new("__typeOf", 1, type_of),
-    Builtin::new("isNull", 1, |it, args| is(it, args, |v| matches!(v, Value::Null))),
-    Builtin::new("__isFunction", 1, |it, args| is(it, args, Value::is_function)),
-    Builtin::new("__isInt", 1, |it, args| is(it, args, |v| matches!(v, Value::Int(_)))),
-    Builtin::new("__isFloat", 1, |it, args| is(it, args, |v| matches!(v, Value::Float(_)))),
-    Builtin::new("__isString", 1, |it, args| is(it, args, |v| matches!(v, Value::String(_)))),
-    Builtin::new("__isBool", 1, |it, args| is(it, args, |v| matches!(v, Value::Bool(_)))),
-    Builtin::new("__isPath", 1, |it, args| is(it, args, |v| matches!(v, Value::Path(_)))),
-    Builtin::new("__isList", 1, |it, args| is(it, args, |v| matches!(v, Value::List(_)))),
-    Builtin::new("__isAttrs", 1, |it, args| is(it, args, |v| matches!(v, Value::Attrs(_)))),
-    Builtin::new("__functionArgs", 1, function_args),
+    Builtin::new("__typeOf", 1, type_of).computes(0),
+    Builtin::new("isNull", 1, |it, args| is(it, args, |v| matches!(v, Value::Null))).computes(0),
+    Builtin::new("__isFunction", 1, |it, args| is(it, args, Value::is_function)).computes(0),
+    Builtin::new("__isInt", 1, |it, args| is(it, args, |v| matches!(v, Value::Int(_)))).computes(0),
+    Builtin::new("__isFloat", 1, |it, args| is(it, args, |v| matches!(v, Value::Float(_))))
+        .computes(0),
+    Builtin::new("__isString", 1, |it, args| is(it, args, |v| matches!(v, Value::String(_))))
+        .computes(0),
+    Builtin::new("__isBool", 1, |it, args| is(it, args, |v| matches!(v, Value::Bool(_))))
+        .computes(0),
+    Builtin::new("__isPath", 1, |it, args| is(it, args, |v| matches!(v, Value::Path(_))))
+        .computes(0),
+    Builtin::new("__isList", 1, |it, args| is(it, args, |v| matches!(v, Value::List(_))))
+        .computes(0),
+    Builtin::new("__isAttrs", 1, |it, args| is(it, args, |v| matches!(v, Value::Attrs(_))))
+        .computes(0),
+    Builtin::new("__functionArgs", 1, function_args).computes(0),
 ];
 
 fn is<'a>(

@@ -39,6 +39,8 @@ pub enum Expr<'a> {
     HasAttr(&'a HasAttr<'a>),
     /// A call with all its arguments.
     Call(&'a Call<'a>),
+    /// A call of a builtin with as many arguments as it takes.
+    CallBuiltin(&'a CallBuiltin<'a>),
     /// A function.
     Lambda(FunctionId),
     /// Opens an activation: `let`, `with`, sources of `inherit (...)`.
@@ -82,6 +84,8 @@ pub enum Delay<'a> {
     Lambda(FunctionId),
     /// `variable.name`: taken at once when the variable holds a set that has it.
     Select(&'a QuickSelect),
+    /// Arithmetic on integers: done at once when they are known.
+    Arithmetic(&'a QuickArithmetic),
     /// A thunk.
     Code(CodeId),
 }
@@ -96,6 +100,27 @@ pub struct QuickSelect {
     pub name: Symbol,
     /// What to suspend otherwise.
     pub code: CodeId,
+}
+
+/// See [`Delay::Arithmetic`].
+pub struct QuickArithmetic {
+    /// What to do.
+    pub op: BinaryOp,
+    /// The left operand.
+    pub left: Operand,
+    /// The right operand.
+    pub right: Operand,
+    /// What to suspend otherwise.
+    pub code: CodeId,
+}
+
+/// An operand that may be known when an operation is delayed.
+#[derive(Clone, Copy)]
+pub enum Operand {
+    /// It is known.
+    Int(i64),
+    /// A variable: how many activations up, and the slot there.
+    Variable(u32, u32),
 }
 
 /// See [`Expr::With`].
@@ -153,6 +178,18 @@ pub struct Call<'a> {
     /// The function.
     pub function: Expr<'a>,
     /// One or more.
+    pub args: &'a [Delay<'a>],
+    /// Where.
+    pub span: Span,
+}
+
+/// See [`Expr::CallBuiltin`].
+pub struct CallBuiltin<'a> {
+    /// The builtin.
+    pub builtin: &'static crate::builtins::Builtin,
+    /// The argument that it computes before it does anything else, by its number.
+    pub first: Option<(u32, Expr<'a>)>,
+    /// All arguments, with something in place of the first one.
     pub args: &'a [Delay<'a>],
     /// Where.
     pub span: Span,
@@ -307,6 +344,7 @@ impl Expr<'_> {
             Self::SelectPath(code) => code.span,
             Self::HasAttr(code) => code.span,
             Self::Call(code) => code.span,
+            Self::CallBuiltin(code) => code.span,
             Self::Let(code) => code.body.span(),
             Self::Bind(code) => code.body.span(),
             Self::Assert(code) => code.span,

@@ -3,11 +3,13 @@
 use std::cell::Cell;
 
 use super::{
-    Assert, Binary, BinaryOp, Bind, Call, CodeId, Delay, Expr, Formal, Formals, Function,
-    FunctionId, HasAttr, Let, Name, Parts, QuickSelect, Select, SelectPath, WithVar,
+    Assert, Binary, BinaryOp, Bind, Call, CallBuiltin, CodeId, Delay, Expr, Formal, Formals,
+    Function, FunctionId, HasAttr, Let, Name, Operand, Parts, QuickArithmetic, QuickSelect, Select,
+    SelectPath, WithVar,
     scope::{Meaning, Scope, Variable},
 };
 use crate::{
+    builtins::Builtin,
     error::{Error, Kind, Result},
     eval::Interpreter,
     source::Span,
@@ -309,12 +311,62 @@ impl<'a> Lowerer<'_, 'a> {
             }
         }
         let function = self.expr(call.function, false, None)?;
+        if let Expr::Const(Value::Builtin(builtin)) = function
+            && builtin.arity() == call.args.len()
+        {
+            return self.call_builtin(builtin, &call.args, span);
+        }
         let mut args = Vec::with_capacity(call.args.len());
         for arg in &call.args {
             args.push(self.delay(*arg, None, ALL_READY)?);
         }
         let args = self.alloc_slice(args);
         Ok(Expr::Call(self.alloc(Call { function, args, span })))
+    }
+
+    fn call_builtin(
+        &mut self,
+        builtin: &'static Builtin,
+        given: &[ExprId],
+        span: Span,
+    ) -> Result<Expr<'a>> {
+        let mut first = None;
+        let mut args = Vec::with_capacity(given.len());
+        for (arg, at) in given.iter().zip(0..) {
+            args.push(if builtin.first() == Some(at) {
+                first = Some((at, self.expr(*arg, false, None)?));
+                Delay::Const(Value::Null)
+            } else {
+                self.delay(*arg, None, ALL_READY)?
+            });
+        }
+        let args = self.alloc_slice(args);
+        Ok(Expr::CallBuiltin(self.alloc(CallBuiltin { builtin, first, args, span })))
+    }
+
+    /// An operation on operands that may be integers known already.
+    fn quick_arithmetic(
+        &self,
+        code: &Expr<'a>,
+        ready: u32,
+    ) -> Option<(BinaryOp, Operand, Operand)> {
+        let Expr::Binary(Binary { op, left, right, .. }) = code else { return None };
+        let operand = |expr: &Expr<'a>| match *expr {
+            Expr::Const(Value::Int(number)) => Some(Operand::Int(number)),
+            Expr::Local(slot, _) if slot < ready => Some(Operand::Variable(0, slot)),
+            Expr::Outer(depth, slot, _) => Some(Operand::Variable(depth, slot)),
+            _ => None,
+        };
+        let known = matches!(
+            op,
+            BinaryOp::Add
+                | BinaryOp::Subtract
+                | BinaryOp::Multiply
+                | BinaryOp::Less
+                | BinaryOp::Equal
+                | BinaryOp::NotEqual
+        );
+        if known { Some((*op, operand(left)?, operand(right)?)) } else { None }
     }
 
     /// What a place starts with whose value is the expression. Slots of the innermost activation
@@ -367,8 +419,14 @@ impl<'a> Lowerer<'_, 'a> {
             Expr::Lambda(function) => Delay::Lambda(function),
             code => {
                 let id = CodeId(u32::try_from(self.it.code.len()).unwrap_or(u32::MAX));
+                let quick = self.quick_arithmetic(&code, ready);
                 self.it.code.push(self.it.arena.alloc(code));
-                Delay::Code(id)
+                match quick {
+                    Some((op, left, right)) => {
+                        Delay::Arithmetic(self.alloc(QuickArithmetic { op, left, right, code: id }))
+                    }
+                    None => Delay::Code(id),
+                }
             }
         }
     }

@@ -1,8 +1,6 @@
 //! Calls: of functions of the program, of builtins, of partial applications and of sets with
 //! `__functor`.
 
-use std::cell::Cell;
-
 use smallvec::SmallVec;
 
 use super::{Interpreter, run::delay};
@@ -30,6 +28,14 @@ impl<'a> Interpreter<'a> {
         span: Span,
     ) -> Result<Value<'a>> {
         let function = self.value(function)?;
+        if let Value::Lambda(id, up) = function
+            && self.functions[id.0 as usize].arity as usize == args.len()
+        {
+            let calls = self.calls;
+            let result = self.apply(id, up, args, span);
+            self.calls = calls;
+            return result;
+        }
         self.call_forced(function, args, span)
     }
 
@@ -97,23 +103,23 @@ impl<'a> Interpreter<'a> {
         span: Span,
     ) -> Result<Value<'a>> {
         let code = self.functions[id.0 as usize];
-        let slots = self.arena.alloc_slice_fill_with(code.frame as usize, |at| {
-            Cell::new(args.get(at).copied().unwrap_or(Value::Null))
-        });
-        let env = self.arena.alloc(Env { up: Some(up), slots });
+        let env = self.activation(code.frame as usize, up);
+        for (slot, arg) in env.slots.iter().zip(args) {
+            slot.set(*arg);
+        }
         self.enter(span)?;
         if let Some(formals) = code.formals {
             self.bind_formals(code, formals, env, span)?;
         }
         match self.eval(&code.body, env) {
             Err(error) => {
-                let text = match code.name {
-                    Some(name) => format!("while calling '{}'", self.symbols.show(name)),
-                    None => "while calling an anonymous function".to_owned(),
-                };
-                Err(error.within(if span.is_none() { code.span } else { span }, text))
+                let span = if span.is_none() { code.span } else { span };
+                Err(self.while_calling(error, id, span))
             }
-            done => done,
+            done => {
+                self.spare.give(env);
+                done
+            }
         }
     }
 
@@ -133,16 +139,24 @@ impl<'a> Interpreter<'a> {
         let result = (builtin.run)(self, args);
         self.calls -= 1;
         match result {
-            Err(error) => {
-                let error = error.at(span);
-                if builtin.is_silent() {
-                    return Err(error);
-                }
-                let text = format!("while calling the '{}' builtin", builtin.name());
-                Err(error.within(span, text))
-            }
+            Err(error) => Err(self.while_running(error, builtin, span)),
             done => done,
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn while_running(
+        &self,
+        error: Box<Error>,
+        builtin: &Builtin,
+        span: Span,
+    ) -> Box<Error> {
+        let error = error.at(span);
+        if builtin.is_silent() {
+            return error;
+        }
+        error.within(span, format!("while calling the '{}' builtin", builtin.name()))
     }
 
     #[cold]

@@ -121,7 +121,7 @@ impl<'a> Interpreter<'a> {
         let code = self.compile(origin, &text.into(), folder, &names)?;
         let root = self.root;
         let env =
-            if names.is_empty() { root } else { self.arena.alloc(Env { up: Some(root), slots }) };
+            if names.is_empty() { root } else { self.arena.alloc(Env::new(Some(root), slots)) };
         self.eval(code, env)
     }
 

@@ -32,7 +32,7 @@ use crate::{
     host::Host,
     source::{Sources, Span},
     symbol::Symbols,
-    value::{Env, Slot, Value},
+    value::{Env, Slot, Spare, Value},
 };
 
 /// What an evaluation may and may not do.
@@ -115,6 +115,7 @@ pub struct Interpreter<'a> {
     /// Paths that were copied to the store already.
     pub(crate) copied: FxHashMap<PathBuf, &'a crate::value::Str<'a>>,
     failures: Vec<Box<Error>>,
+    spare: Spare<'a>,
     calls: u32,
     stack_end: usize,
 }
@@ -162,11 +163,12 @@ impl<'a> Interpreter<'a> {
             code: Vec::new(),
             functions: Vec::new(),
             globals: Globals::default(),
-            root: arena.alloc(Env { up: None, slots: &[] }),
+            root: arena.alloc(Env::new(None, &[])),
             files: FxHashMap::default(),
             resolved: FxHashMap::default(),
             copied: FxHashMap::default(),
             failures: Vec::new(),
+            spare: Spare::default(),
             calls: 0,
             stack_end: (&raw const mark).addr().saturating_sub(usable),
         };

@@ -6,44 +6,72 @@ use smallvec::SmallVec;
 
 use super::Interpreter;
 use crate::{
-    compile::{Assert, AttrsCode, Binary, BinaryOp, Delay, Expr, FunctionId},
+    compile::{
+        Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, Delay, Expr, FunctionId, Operand,
+        QuickArithmetic,
+    },
     error::{Error, Kind, Result},
     source::Span,
     value::{Attrs, AttrsBuilder, Env, Key, List, Slot, Value, share},
 };
 
-/// The call whose body the loop is evaluating.
-type LastCall = Option<(FunctionId, Span)>;
-
-#[inline(always)]
-fn variable<'a>(env: &'a Env<'a>, depth: u32, slot: u32) -> &'a Slot<'a> {
-    let mut env = env;
-    for _ in 0..depth {
-        env = env.up.expect("the compiler counts the activations around a variable");
-    }
-    &env.slots[slot as usize]
-}
+/// The call whose body the loop is evaluating, and its activation.
+type LastCall<'a> = Option<(FunctionId, Span, &'a Env<'a>)>;
 
 /// What a place that computes later starts with. The result is at home nowhere yet.
 #[inline(always)]
 pub(super) fn delay<'a>(delay: Delay<'a>, env: &'a Env<'a>) -> Value<'a> {
     match delay {
         Delay::Const(value) => value,
-        Delay::Local(slot) => share(&env.slots[slot as usize]),
-        Delay::Outer(depth, slot) => share(variable(env, depth, slot)),
-        Delay::Lambda(function) => Value::Lambda(function, env),
-        Delay::Code(code) => Value::Thunk(code, env),
+        Delay::Local(slot) => env.share(0, slot),
+        Delay::Outer(depth, slot) => env.share(depth, slot),
+        Delay::Lambda(function) => {
+            env.keep();
+            Value::Lambda(function, env)
+        }
+        Delay::Code(code) => {
+            env.keep();
+            Value::Thunk(code, env)
+        }
         Delay::Select(quick) => {
-            let slot = variable(env, quick.depth, quick.slot);
+            let slot = env.slot(quick.depth, quick.slot);
             let subject = if let Value::Ref(other) = slot.get() { other.get() } else { slot.get() };
             if let Value::Attrs(attrs) = subject
                 && let Some(found) = attrs.get(quick.name)
             {
                 return share(found);
             }
+            env.keep();
             Value::Thunk(quick.code, env)
         }
+        Delay::Arithmetic(quick) => arithmetic(quick, env).unwrap_or_else(|| {
+            env.keep();
+            Value::Thunk(quick.code, env)
+        }),
     }
+}
+
+/// The result of an operation on integers that are known already; none where it is not one, or
+/// fails.
+#[inline]
+fn arithmetic<'a>(quick: &QuickArithmetic, env: &'a Env<'a>) -> Option<Value<'a>> {
+    let operand = |operand| match operand {
+        Operand::Int(number) => Some(number),
+        Operand::Variable(depth, slot) => match env.slot(depth, slot).get() {
+            Value::Int(number) => Some(number),
+            _ => None,
+        },
+    };
+    let (left, right) = (operand(quick.left)?, operand(quick.right)?);
+    Some(match quick.op {
+        BinaryOp::Add => Value::Int(left.checked_add(right)?),
+        BinaryOp::Subtract => Value::Int(left.checked_sub(right)?),
+        BinaryOp::Multiply => Value::Int(left.checked_mul(right)?),
+        BinaryOp::Less => Value::Bool(left < right),
+        BinaryOp::Equal => Value::Bool(left == right),
+        BinaryOp::NotEqual => Value::Bool(left != right),
+        _ => return None,
+    })
 }
 
 impl<'a> Interpreter<'a> {
@@ -53,7 +81,7 @@ impl<'a> Interpreter<'a> {
             Expr::Const(value) => return Ok(*value),
             Expr::Local(slot, span) => return self.force_at(&env.slots[*slot as usize], *span),
             Expr::Outer(depth, slot, span) => {
-                return self.force_at(variable(env, *depth, *slot), *span);
+                return self.force_at(env.slot(*depth, *slot), *span);
             }
             _ => self.deeper()?,
         }
@@ -62,8 +90,12 @@ impl<'a> Interpreter<'a> {
         let result = self.run(expr, env, &mut last);
         self.calls = calls;
         match (result, last) {
-            (Err(error), Some(call)) => Err(self.while_calling(error, call)),
-            (result, _) => result,
+            (Ok(value), Some((_, _, own))) => {
+                self.spare.give(own);
+                Ok(value)
+            }
+            (Err(error), Some((id, span, _))) => Err(self.while_calling(error, id, span)),
+            (result, None) => result,
         }
     }
 
@@ -81,7 +113,12 @@ impl<'a> Interpreter<'a> {
 
     #[cold]
     #[inline(never)]
-    fn while_calling(&self, error: Box<Error>, (id, span): (FunctionId, Span)) -> Box<Error> {
+    pub(super) fn while_calling(
+        &self,
+        error: Box<Error>,
+        id: FunctionId,
+        span: Span,
+    ) -> Box<Error> {
         let text = match self.functions[id.0 as usize].name {
             Some(name) => format!("while calling '{}'", self.symbols.show(name)),
             None => "while calling an anonymous function".to_owned(),
@@ -93,7 +130,7 @@ impl<'a> Interpreter<'a> {
         &mut self,
         mut expr: &'a Expr<'a>,
         mut env: &'a Env<'a>,
-        last: &mut LastCall,
+        last: &mut LastCall<'a>,
     ) -> Result<Value<'a>> {
         loop {
             match expr {
@@ -101,7 +138,7 @@ impl<'a> Interpreter<'a> {
                 Expr::Global(slot) => return self.force(slot),
                 Expr::Local(slot, span) => return self.force_at(&env.slots[*slot as usize], *span),
                 Expr::Outer(depth, slot, span) => {
-                    return self.force_at(variable(env, *depth, *slot), *span);
+                    return self.force_at(env.slot(*depth, *slot), *span);
                 }
                 Expr::Call(call) => {
                     let function = self.eval(&call.function, env)?;
@@ -109,20 +146,18 @@ impl<'a> Interpreter<'a> {
                         let code = self.functions[id.0 as usize];
                         let count = call.args.len();
                         if code.arity as usize == count {
-                            let slots =
-                                self.arena.alloc_slice_fill_with(code.frame as usize, |at| {
-                                    Cell::new(if at < count {
-                                        delay(call.args[at], env)
-                                    } else {
-                                        Value::Null
-                                    })
-                                });
-                            let inner = self.arena.alloc(Env { up: Some(up), slots });
+                            let inner = self.activation(code.frame as usize, up);
+                            for (slot, arg) in inner.slots.iter().zip(call.args) {
+                                slot.set(delay(*arg, env));
+                            }
+                            if let Some((_, _, own)) = last.take() {
+                                self.spare.give(own);
+                            }
                             self.enter(call.span)?;
                             if let Some(formals) = code.formals {
                                 self.bind_formals(code, formals, inner, call.span)?;
                             }
-                            *last = Some((id, call.span));
+                            *last = Some((id, call.span, inner));
                             expr = &code.body;
                             env = inner;
                             continue;
@@ -149,12 +184,16 @@ impl<'a> Interpreter<'a> {
                     expr = if self.eval_bool(condition, env, *span)? { yes } else { no };
                 }
                 Expr::Binary(binary) => return self.binary(binary, env),
-                Expr::Lambda(function) => return Ok(Value::Lambda(*function, env)),
+                Expr::Lambda(function) => {
+                    env.keep();
+                    return Ok(Value::Lambda(*function, env));
+                }
+                Expr::CallBuiltin(call) => return self.call_builtin(call, env),
                 Expr::Let(code) => {
                     let slots = self
                         .arena
                         .alloc_slice_fill_with(code.size as usize, |_| Cell::new(Value::Null));
-                    let inner: &Env<'a> = self.arena.alloc(Env { up: Some(env), slots });
+                    let inner: &Env<'a> = self.arena.alloc(Env::new(Some(env), slots));
                     for (slot, value) in slots.iter().zip(code.values) {
                         slot.set(delay(*value, inner));
                     }
@@ -196,7 +235,7 @@ impl<'a> Interpreter<'a> {
                 Expr::HasAttr(code) => return self.has_attr(code, env).map(Value::Bool),
                 Expr::With(code) => {
                     for &(depth, slot) in code.sets {
-                        let set = self.force_at(variable(env, depth, slot), code.span)?;
+                        let set = self.force_at(env.slot(depth, slot), code.span)?;
                         let Value::Attrs(attrs) = set else {
                             let error = self.expected("a set", set).at(code.span);
                             let text =
@@ -218,6 +257,29 @@ impl<'a> Interpreter<'a> {
                 }
             }
         }
+    }
+
+    /// An activation of a function; all its slots are to be set.
+    #[inline(always)]
+    pub(super) fn activation(&mut self, size: usize, up: &'a Env<'a>) -> &'a Env<'a> {
+        match self.spare.take(size, up) {
+            Some(env) => env,
+            None => {
+                let slots = self.arena.alloc_slice_fill_with(size, |_| Cell::new(Value::Null));
+                self.arena.alloc(Env::new(Some(up), slots))
+            }
+        }
+    }
+
+    fn call_builtin(&mut self, call: &'a CallBuiltin<'a>, env: &'a Env<'a>) -> Result<Value<'a>> {
+        let mut args: SmallVec<[Value<'a>; 4]> =
+            call.args.iter().map(|&arg| self.shared(delay(arg, env))).collect();
+        if let Some((at, first)) = &call.first {
+            args[*at as usize] = self
+                .eval(first, env)
+                .map_err(|error| self.while_running(error, call.builtin, call.span))?;
+        }
+        self.run_builtin(call.builtin, &args, call.span)
     }
 
     #[cold]
@@ -362,7 +424,7 @@ impl<'a> Interpreter<'a> {
             let size = count + code.hidden.len();
             let slots: &[Slot<'a>] =
                 self.arena.alloc_slice_fill_with(size, |_| Cell::new(Value::Null));
-            let inner: &Env<'a> = self.arena.alloc(Env { up: Some(env), slots });
+            let inner: &Env<'a> = self.arena.alloc(Env::new(Some(env), slots));
             for (slot, value) in slots[count..].iter().zip(code.hidden) {
                 slot.set(delay(*value, inner));
             }

@@ -2,12 +2,15 @@
 //! hold a value not computed yet is a [`Slot`]; computing overwrites it with the result.
 
 mod attrs;
+mod env;
 mod list;
 mod string;
 
 use std::cell::Cell;
 
 pub use attrs::{Attrs, AttrsBuilder, Key};
+pub use env::Env;
+pub(crate) use env::Spare;
 pub use list::{Items, List};
 pub use string::{Context, Str};
 
@@ -62,14 +65,6 @@ pub enum Value<'a> {
 
 const _: () = assert!(size_of::<Value<'_>>() == 16);
 const _: () = assert!(size_of::<crate::error::Result<Value<'_>>>() == 16);
-
-/// The variables of one activation.
-pub struct Env<'a> {
-    /// The variables around.
-    pub up: Option<&'a Env<'a>>,
-    /// The variables.
-    pub slots: &'a [Slot<'a>],
-}
 
 /// A function that was given too few arguments.
 pub struct Partial<'a> {

@@ -1,0 +1,97 @@
+//! Variables at run time: an activation of a function, a `let` or a recursive set.
+
+use std::cell::Cell;
+
+use super::{Slot, Value};
+
+/// The variables of one activation.
+pub struct Env<'a> {
+    up: Cell<Option<&'a Env<'a>>>,
+    /// The variables.
+    pub slots: &'a [Slot<'a>],
+    kept: Cell<bool>,
+}
+
+impl<'a> Env<'a> {
+    /// An activation within another.
+    #[must_use]
+    pub fn new(up: Option<&'a Env<'a>>, slots: &'a [Slot<'a>]) -> Self {
+        Self { up: Cell::new(up), slots, kept: Cell::new(false) }
+    }
+
+    /// The variables around.
+    #[inline(always)]
+    #[must_use]
+    pub fn up(&self) -> Option<&'a Env<'a>> {
+        self.up.get()
+    }
+
+    /// The slot of a variable, so many activations up.
+    #[inline(always)]
+    pub(crate) fn slot(&'a self, depth: u32, slot: u32) -> &'a Slot<'a> {
+        let mut env = self;
+        for _ in 0..depth {
+            env = env.up().expect("the compiler counts the activations around a variable");
+        }
+        &env.slots[slot as usize]
+    }
+
+    /// Something now refers to this activation or one of its slots, so that it may live on when
+    /// its function has returned.
+    #[inline(always)]
+    pub(crate) fn keep(&self) {
+        if !self.kept.get() {
+            self.keep_all();
+        }
+    }
+
+    fn keep_all(&self) {
+        self.kept.set(true);
+        let mut next = self.up();
+        while let Some(env) = next
+            && !env.kept.get()
+        {
+            env.kept.set(true);
+            next = env.up();
+        }
+    }
+
+    /// As [`super::share`] for a variable.
+    #[inline(always)]
+    pub(crate) fn share(&'a self, depth: u32, slot: u32) -> Value<'a> {
+        let slot = self.slot(depth, slot);
+        let value = slot.get();
+        if value.is_forced() || matches!(value, Value::Ref(_)) {
+            return value;
+        }
+        self.keep();
+        Value::Ref(slot)
+    }
+}
+
+/// Activations of functions that returned and that nothing refers to, by their size. Most calls
+/// leave such a one, and the next call takes it over.
+#[derive(Default)]
+pub(crate) struct Spare<'a> {
+    by_size: [Vec<&'a Env<'a>>; 12],
+}
+
+impl<'a> Spare<'a> {
+    /// An old activation of that size; its slots hold anything.
+    #[inline(always)]
+    pub(crate) fn take(&mut self, size: usize, up: &'a Env<'a>) -> Option<&'a Env<'a>> {
+        let env = self.by_size.get_mut(size)?.pop()?;
+        env.up.set(Some(up));
+        Some(env)
+    }
+
+    /// Takes an activation whose function returned, unless something refers to it.
+    #[inline(always)]
+    pub(crate) fn give(&mut self, env: &'a Env<'a>) {
+        if !env.kept.get()
+            && let Some(spare) = self.by_size.get_mut(env.slots.len())
+        {
+            spare.push(env);
+        }
+    }
+}
