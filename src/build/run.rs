@@ -312,9 +312,9 @@ impl Build<'_, '_> {
     /// Runs a program of an input for a builder inside the binary. The inputs come before its own
     /// binds, which may lie beside them.
     fn run_for_task(&self, request: &Request) -> Result<(), TaskError> {
-        let own = request.binds.clone();
         let mut all = self.with_inputs(Request { binds: Vec::new(), ..request.clone() });
-        all.binds.extend(own);
+        all.binds.retain(|input| request.binds.iter().all(|own| own.inside != input.inside));
+        all.binds.extend(request.binds.iter().cloned());
         match self.sandboxed(all) {
             Ok(Exit::Code(0)) => Ok(()),
             Ok(exit) => Err(TaskError::Failed(format!(

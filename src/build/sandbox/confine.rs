@@ -14,6 +14,9 @@ use super::{
     wire::{Failure, Step},
 };
 
+/// The most processes and threads of one sandbox: ends fork bombs. Fewer in tests, where one is made.
+pub(super) const PROCESSES: u64 = if cfg!(test) { 512 } else { 8192 };
+
 /// The limits that hold in every sandbox, whatever the host's are, so that a build meets the same
 /// everywhere. A hard limit of the caller that is lower stays.
 const LIMITS: &[(Resource, u64, u64)] = &[
@@ -22,8 +25,8 @@ const LIMITS: &[(Resource, u64, u64)] = &[
     // What Linux starts the first process with, and what systemd gives as the upper bound.
     (Resource::Nofile, 1024, 524_288),
     (Resource::Stack, 8 << 20, u64::MAX),
-    // The tree of one build, counted in its own user namespace (not for root): ends fork bombs.
-    (Resource::Nproc, 32_768, 32_768),
+    // Counted in the build's own user namespace. Does not bind root.
+    (Resource::Nproc, PROCESSES, PROCESSES),
     // Locked memory, message queues and pending signals are the kernel's memory.
     (Resource::Memlock, 8 << 20, 8 << 20),
     (Resource::Msgqueue, 819_200, 819_200),

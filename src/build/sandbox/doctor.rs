@@ -61,11 +61,17 @@ pub fn examine(place: &Path) -> Vec<Finding> {
     findings
 }
 
-fn kernel() -> Finding {
+/// The version of Linux; zeros where its name is none.
+pub(super) fn linux() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse::<u32>().ok());
-    let version = (numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0));
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().ok());
+    (numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0))
+}
+
+fn kernel() -> Finding {
+    let (name, version) = (rustix::system::uname(), linux());
+    let release = name.release().to_string_lossy();
     if version >= LINUX {
         return finding("kernel", Health::Good, format!("Linux {release}"));
     }

@@ -108,7 +108,7 @@ pub(super) fn tree(path: &Path) -> Result<OwnedFd, Failure> {
 }
 
 /// Adds attributes to a mount and those below it (mount_setattr, Linux 5.12).
-fn set_attributes(
+pub(super) fn set_attributes(
     at: impl AsFd,
     path: &std::ffi::CStr,
     set: u64,

@@ -40,7 +40,7 @@ pub struct Bind {
 }
 
 /// What a process may use before it is ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest time from start to end.
     pub wall: Option<Duration>,
@@ -48,6 +48,15 @@ pub struct Limits {
     pub silence: Option<Duration>,
     /// The most bytes of output.
     pub log_bytes: Option<u64>,
+    /// The bytes that stay free on the file system that it writes to.
+    pub keep_free: Option<u64>,
+}
+
+/// Only what keeps the machine usable.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { wall: None, silence: None, log_bytes: None, keep_free: Some(64 << 20) }
+    }
 }
 
 impl Request {

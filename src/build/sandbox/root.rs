@@ -16,6 +16,7 @@ use rustix::{
 };
 
 use super::{
+    confine, doctor,
     mounts::{self, Fail, Source, directory, set_read_only, show, source, tmpfs, tree},
     wire::{Failure, Order, Step},
 };
@@ -31,6 +32,10 @@ const OWN: &[&str] = &["build", "clutch", "dev", "proc", "sys", "tmp"];
 
 /// Files of `/proc` that tell of the host; they show empty. All of `/proc` is read-only.
 const MASKED: &[&str] = &["proc/kcore", "proc/keys", "proc/timer_list"];
+
+/// From this Linux on a process namespace has a bound of its own on its processes, which also binds
+/// root. Before, the same file is the host's.
+const OWN_PID_MAX: (u32, u32) = (6, 14);
 
 const SHARED: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -77,8 +82,15 @@ pub(super) fn lay_out() -> Result<(), Failure> {
 /// Mounts `/proc` while the host's is still there: the kernel gives a new one only to who sees one.
 fn proc() -> Result<(), Failure> {
     directory("proc", 0o755)?;
-    let flags = SHARED | MountFlags::NOEXEC | MountFlags::RDONLY;
-    mount("proc", "proc", "proc", flags, None).fail(Step::Proc, "/proc")?;
+    mount("proc", "proc", "proc", SHARED | MountFlags::NOEXEC, None).fail(Step::Proc, "/proc")?;
+    if doctor::linux() >= OWN_PID_MAX {
+        let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+        let path = "proc/sys/kernel/pid_max";
+        let file = open(path, flags, Mode::empty()).fail(Step::Proc, path)?;
+        let most = confine::PROCESSES.to_string();
+        rustix::io::write(file, most.as_bytes()).fail(Step::Proc, path)?;
+    }
+    mounts::set_attributes(CWD, c"proc", libc::MOUNT_ATTR_RDONLY, "/proc")?;
     for path in MASKED {
         if rustix::fs::access(*path, rustix::fs::Access::EXISTS).is_ok() {
             let null = tree(Path::new("/dev/null"))?;

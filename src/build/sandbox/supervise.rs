@@ -6,7 +6,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::Path,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -17,12 +17,15 @@ use rustix::{
 };
 
 use super::{
-    Limits, Refusal, Request, Sandbox,
+    Refusal, Request, Sandbox,
     wire::{self, Failure, Order, Reply, Step, WireBind},
 };
 
 /// How often a run asks whether it has been cancelled.
 const TICK: Duration = Duration::from_millis(100);
+
+/// How often a run looks how full the disk is.
+const LOOK_AT_DISK: Duration = Duration::from_millis(500);
 
 /// Files of the host that make its network usable, shown where the request allows the network.
 const NETWORK_FILES: &[&str] =
@@ -72,14 +75,27 @@ pub enum SandboxError {
         source: io::Error,
     },
     /// It took too long.
-    #[error("ran for longer than {} s, the limit set by 'timeout'", .0.as_secs())]
+    #[error("ran for longer than {} s, the limit set by --timeout", .0.as_secs())]
     Wall(Duration),
     /// It was silent for too long.
-    #[error("was silent for longer than {} s, the limit set by 'max-silent'", .0.as_secs())]
+    #[error("was silent for longer than {} s, the limit set by --max-silent-time", .0.as_secs())]
     Silence(Duration),
     /// It wrote too much.
-    #[error("wrote more than {0} bytes of output, the limit set by 'max-log'")]
+    #[error("wrote more than {0} bytes of output, the limit for a log")]
     LogSize(u64),
+    /// It filled the disk.
+    #[error(
+        "left only {free} bytes free on the disk of '{}', the least is {least}; free some space",
+        .place.display()
+    )]
+    DiskFull {
+        /// A folder on that disk.
+        place: PathBuf,
+        /// What was left.
+        free: u64,
+        /// What has to stay.
+        least: u64,
+    },
     /// The caller asked for it.
     #[error("cancelled")]
     Cancelled,
@@ -105,7 +121,7 @@ pub(super) fn run(
     drop((order, theirs, log_end));
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
-    let ended = run.follow(request.limits, watch);
+    let ended = run.follow(request, watch);
     if ended.is_err() {
         run.kill();
     }
@@ -159,8 +175,9 @@ struct Run {
 
 impl Run {
     /// Until both the log and the status are closed at the other end.
-    fn follow(&mut self, limits: Limits, watch: Watch<'_>) -> io::Result<()> {
-        let start = Instant::now();
+    fn follow(&mut self, request: &Request, watch: Watch<'_>) -> io::Result<()> {
+        let (limits, start) = (request.limits, Instant::now());
+        let mut disk = Disk::of(request);
         let (mut last_output, mut written) = (start, 0u64);
         let mut buffer = [0; 64 << 10];
         let (mut log_open, mut status_open) = (true, true);
@@ -202,8 +219,10 @@ impl Run {
                     Some(SandboxError::Wall(limit))
                 } else if let Some(limit) = over(limits.silence, last_output) {
                     Some(SandboxError::Silence(limit))
+                } else if let Some(limit) = limits.log_bytes.filter(|&limit| written > limit) {
+                    Some(SandboxError::LogSize(limit))
                 } else {
-                    limits.log_bytes.filter(|&l| written > l).map(SandboxError::LogSize)
+                    disk.as_mut().and_then(|disk| disk.check(now))
                 };
                 if self.stopped.is_some() {
                     self.kill();
@@ -218,6 +237,32 @@ impl Run {
             // It may have ended already.
             let _ = pidfd_send_signal(pidfd, Signal::KILL);
         }
+    }
+}
+
+/// The disk that a run writes to.
+struct Disk<'a> {
+    place: &'a Path,
+    least: u64,
+    next: Instant,
+}
+
+impl<'a> Disk<'a> {
+    fn of(request: &'a Request) -> Option<Self> {
+        let place = &request.binds.iter().find(|bind| bind.writable)?.host;
+        Some(Self { place, least: request.limits.keep_free?, next: Instant::now() })
+    }
+
+    /// Looks, if it is time.
+    fn check(&mut self, now: Instant) -> Option<SandboxError> {
+        if now < self.next {
+            return None;
+        }
+        self.next = now + LOOK_AT_DISK;
+        let status = rustix::fs::statvfs(self.place).ok()?;
+        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        let (place, least) = (self.place.to_owned(), self.least);
+        (free < least).then_some(SandboxError::DiskFull { place, free, least })
     }
 }
 

@@ -227,6 +227,14 @@ fn no_way_to_privileges() {
     expect("x32: Bad system call");
 }
 
+/// Root is bound only from Linux 6.14 on.
+#[test]
+fn a_fork_bomb_ends_at_a_limit() {
+    if doctor::linux() >= (6, 14) || !rustix::process::geteuid().is_root() {
+        expect("fork-bomb: EAGAIN");
+    }
+}
+
 /// Whether the kernel refuses the signal (Landlock) or process 1 does not notice it.
 #[test]
 fn the_first_process_cannot_be_killed_from_inside() {
@@ -277,6 +285,8 @@ fn limits_end_a_run_and_say_which() {
     assert!(matches!(error, SandboxError::Silence(_)), "{error}");
     let error = limited(&["flood"], Limits { log_bytes: Some(100_000), ..none });
     assert!(matches!(error, SandboxError::LogSize(100_000)), "{error}");
+    let error = limited(&["sleep=100"], Limits { keep_free: Some(u64::MAX), ..none });
+    assert!(matches!(error, SandboxError::DiskFull { .. }), "{error}");
 }
 
 #[test]
