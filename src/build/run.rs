@@ -75,11 +75,14 @@ impl<'a> Builder<'a> {
         self.observer.event(Event::Planned(plan));
         let work = |_, step: &Step| self.build(step);
         let skip = |step: &Step, failed: &Step| self.observer.event(Event::Skipped(step, failed));
-        queue::run(plan, self.options.jobs, &work, &skip, self.cancelled)
+        let outcome = queue::run(plan, self.options.jobs, &work, &skip, self.cancelled);
+        let failed = outcome.failed.into_iter().map(|(id, failure)| (id, *failure)).collect();
+        let Outcome { done, skipped, not_started, .. } = outcome;
+        Outcome { done, failed, skipped, not_started }
     }
 
     /// Makes the outputs of a step valid, unless another process does it first.
-    fn build(&self, step: &Step) -> Result<(), BuildFailure> {
+    fn build(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
         let result = self.locked(step);
         if let Err(failure) = &result {
             self.observer.event(Event::Failed(step, failure));
@@ -87,13 +90,10 @@ impl<'a> Builder<'a> {
         result
     }
 
-    fn locked(&self, step: &Step) -> Result<(), BuildFailure> {
-        let fail = |error: BuildError| BuildFailure {
-            derivation: step.path.clone(),
-            error,
-            tail: Vec::new(),
-            log: None,
-            kept: None,
+    fn locked(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
+        let fail = |error: BuildError| {
+            let derivation = step.path.clone();
+            Box::new(BuildFailure { derivation, error, tail: Vec::new(), log: None, kept: None })
         };
         let _lock = self.lock(step).map_err(fail)?;
         let valid = self.store.valid(step.outputs()).map_err(|e| fail(e.into()))?;
@@ -128,12 +128,12 @@ impl<'a> Builder<'a> {
     }
 
     /// Builds, with a log; what is needed of a failure is gathered before its scratch folder goes.
-    fn attempt(&self, step: &Step) -> Result<(), BuildFailure> {
+    fn attempt(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
         let path = log_path(&self.store.logs(), &step.path);
         let observe = |line: &str| self.observer.event(Event::Line(step, line));
         let fail = |error, tail, log, kept| {
             let derivation = step.path.clone();
-            BuildFailure { derivation, error, tail, log, kept }
+            Box::new(BuildFailure { derivation, error, tail, log, kept })
         };
         let log = Log::create(&path, &observe)
             .map_err(|error| fail(error.into(), Vec::new(), None, None))?;
@@ -247,7 +247,7 @@ impl Build<'_, '_> {
         request.root = self.root()?;
         request.network = derivation.is_fixed();
         request.limits = options.limits;
-        match self.sandboxed(self.with_inputs(request))? {
+        match self.sandboxed(&self.with_inputs(request))? {
             Exit::Code(0) => {}
             exit => return Err(BuildError::Exit(exit)),
         }
@@ -274,10 +274,10 @@ impl Build<'_, '_> {
         })
     }
 
-    fn sandboxed(&self, request: Request) -> Result<Exit, BuildError> {
+    fn sandboxed(&self, request: &Request) -> Result<Exit, BuildError> {
         let mut output = |bytes: &[u8]| lock(self.log).bytes(bytes);
         let watch = Watch { output: &mut output, cancelled: self.builder.cancelled };
-        Ok(self.builder.sandbox.run(&request, watch)?)
+        Ok(self.builder.sandbox.run(request, watch)?)
     }
 
     /// Runs a builder inside the binary.
@@ -315,7 +315,7 @@ impl Build<'_, '_> {
         let mut all = self.with_inputs(Request { binds: Vec::new(), ..request.clone() });
         all.binds.retain(|input| request.binds.iter().all(|own| own.inside != input.inside));
         all.binds.extend(request.binds.iter().cloned());
-        match self.sandboxed(all) {
+        match self.sandboxed(&all) {
             Ok(Exit::Code(0)) => Ok(()),
             Ok(exit) => Err(TaskError::Failed(format!(
                 "'{}' {}",

@@ -110,7 +110,7 @@ pub enum SandboxError {
 pub(super) fn run(
     sandbox: &Sandbox,
     request: &Request,
-    watch: Watch<'_>,
+    mut watch: Watch<'_>,
 ) -> Result<Exit, SandboxError> {
     let order = wire::write_order(&order(request))?;
     let (status, theirs) =
@@ -121,7 +121,7 @@ pub(super) fn run(
     drop((order, theirs, log_end));
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
-    let ended = run.follow(request, watch);
+    let ended = run.follow(request, &mut watch);
     if ended.is_err() {
         run.kill();
     }
@@ -175,7 +175,7 @@ struct Run {
 
 impl Run {
     /// Until both the log and the status are closed at the other end.
-    fn follow(&mut self, request: &Request, watch: Watch<'_>) -> io::Result<()> {
+    fn follow(&mut self, request: &Request, watch: &mut Watch<'_>) -> io::Result<()> {
         let (limits, start) = (request.limits, Instant::now());
         let mut disk = Disk::of(request);
         let (mut last_output, mut written) = (start, 0u64);
