@@ -81,7 +81,7 @@ impl World {
                 {
                     continue;
                 }
-                out.extend(entry.file_name().map(|name| name.as_encoded_bytes()).unwrap_or(b""));
+                out.extend(entry.file_name().map(std::ffi::OsStr::as_encoded_bytes).unwrap_or(b""));
                 self.collect(&entry, filter.as_deref_mut(), out)?;
             }
         }

@@ -114,6 +114,7 @@ pub struct Interpreter<'a> {
     pub(crate) resolved: FxHashMap<PathBuf, PathBuf>,
     /// Paths that were copied to the store already.
     pub(crate) copied: FxHashMap<PathBuf, &'a crate::value::Str<'a>>,
+    #[expect(clippy::vec_box, reason = "an error is handed out in its box")]
     failures: Vec<Box<Error>>,
     spare: Spare<'a>,
     calls: u32,

@@ -54,7 +54,7 @@ impl Parser<'_, '_> {
                 return Err(self.error(span, "dynamic attributes not allowed in inherit"));
             };
             if let Some(before) = self.ast.set(id).find(name) {
-                return Err(self.defined_twice(self.symbols.show(name), span, before.span));
+                return Err(self.defined_twice(&self.symbols.show(name), span, before.span));
             }
             self.ast.sets[id.0 as usize].push(Entry { name, span, value: bound });
         }
@@ -62,7 +62,7 @@ impl Parser<'_, '_> {
         Ok(())
     }
 
-    fn defined_twice(&self, name: String, span: Span, before: Span) -> Box<crate::error::Error> {
+    fn defined_twice(&self, name: &str, span: Span, before: Span) -> Box<crate::error::Error> {
         let place = (self.context.show_place)(before);
         self.error(span, format!("attribute '{name}' already defined at {place}"))
             .with_label(before, "the first definition")
@@ -120,7 +120,7 @@ impl Parser<'_, '_> {
                         Some(inner) => inner,
                         None => {
                             let name = self.show_path(&path[..=at]);
-                            return Err(self.defined_twice(name, span, entry.span));
+                            return Err(self.defined_twice(&name, span, entry.span));
                         }
                     },
                     None => {
@@ -189,7 +189,7 @@ impl Parser<'_, '_> {
             return Ok(());
         };
         let (Some(old), Some(new)) = (self.plain_set(before), self.plain_set(entry)) else {
-            return Err(self.defined_twice(self.show_names(path), entry.span, before.span));
+            return Err(self.defined_twice(&self.show_names(path), entry.span, before.span));
         };
         let taken = std::mem::take(&mut self.ast.sets[new.0 as usize]);
         let first = self.ast.set(old).sources.len();

@@ -72,11 +72,7 @@ pub(super) fn strip(pieces: Vec<(Piece<'_>, Span)>) -> Vec<(Piece<'static>, Span
                 continue;
             }
             bytes.push(byte);
-            if byte == b'\n' {
-                at_start = true;
-            } else {
-                at_start = false;
-            }
+            at_start = byte == b'\n';
             dropped = 0;
         }
         // the blanks before the closing quotes are no text

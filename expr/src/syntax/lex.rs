@@ -381,8 +381,7 @@ impl<'t> Lexer<'t> {
                     len += memchr::memchr2(b'$', b'\'', &text[len..]).unwrap_or(text.len() - len);
                     match text[len..] {
                         []
-                        | [b'$']
-                        | [b'\'']
+                        | [b'$' | b'\'']
                         | [b'$', b'{' | b'\'', ..]
                         | [b'\'', b'\'' | b'$', ..] => break,
                         _ => len += 2,
