@@ -3,7 +3,7 @@
 { fetch, system }:
 let
   inherit (builtins)
-    attrValues elemAt filter fromTOML isList isString length listToAttrs map match readFile split;
+    attrValues deepSeq elemAt filter fromTOML isList isString length listToAttrs map match readFile split;
 
   # The name that Debian has for the system.
   architecture = {
@@ -21,26 +21,37 @@ rec {
   lock = file:
     let
       content = fromTOML (readFile file);
-      fail = problem: throw "${toString file}: ${problem}";
-      one = package: {
-        inherit (package) name;
-        value = {
-          inherit (package) name version;
-          deb = fetch {
-            name = base package.file;
-            inherit (content) index;
-            inherit (package) file sha256;
+      fail = problem: throw "${toString file}: ${problem}; write it again with 'clutch lock --debian'";
+      need = where: set: field: set.${field} or (fail "${where} has no field '${field}'");
+      locked = need "it" content;
+      one = package:
+        let
+          name = need "a package" package "name";
+          field = need "package '${name}'" package;
+          # whatever is missing is said at once, not when it is needed
+          complete = deepSeq [ (field "version") (field "size") (field "depends") ];
+        in
+        {
+          inherit name;
+          value = complete {
+            inherit name;
+            version = field "version";
+            deb = fetch {
+              name = base (field "file");
+              index = locked "index";
+              file = field "file";
+              sha256 = field "sha256";
+            };
           };
         };
-      };
     in
-    if content.version or null != 1 then fail "its version is not known, expected 1"
-    else if content.kind or null != "debian" then fail "its kind is not 'debian'"
-    else if content.architecture != architecture then
+    if locked "version" != 1 then fail "its version ${toString content.version} is not known, expected 1"
+    else if locked "kind" != "debian" then fail "its kind is '${content.kind}', expected 'debian'"
+    else if locked "architecture" != architecture then
       fail "it is for '${content.architecture}', expected '${architecture}'"
     else {
-      inherit (content) suite;
-      packages = listToAttrs (map one content.package);
+      suite = locked "suite";
+      packages = listToAttrs (map one (locked "package"));
     };
 
   # The packages that are meant: a list of them, or the path of a lock.
@@ -50,6 +61,9 @@ rec {
 
   # A version as upstream writes it: without Debian's epoch and revision.
   upstream = version: elemAt (match "([0-9]+:)?([^-+]+).*" version) 1;
+
+  # What the builders of prefixes and interpreters make; they refuse any other.
+  revision = 1;
 
   # Packages as one prefix (bin, lib, share, ...) that runs anywhere with nothing of the host.
   #
@@ -61,7 +75,7 @@ rec {
     , links ? { }
     }:
     derivation {
-      inherit name links;
+      inherit name links revision;
       system = "builtin";
       builder = "builtin:prefix";
       __structuredAttrs = true;

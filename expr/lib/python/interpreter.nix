@@ -17,6 +17,7 @@ let
       builder = "builtin:python";
       __structuredAttrs = true;
       inherit version;
+      inherit (debian) revision;
       debs = debian.debs packages;
     } // {
       version = full;

@@ -2,7 +2,7 @@
 //! anywhere with nothing of the host: its programs start its own dynamic linker, which finds its own
 //! libraries through its own cache. Maintainer scripts are never run.
 //!
-//! Attributes (structured): `debs`, the packages; `links`, further links from a place in the prefix
+//! Attributes (structured): `revision`, see [`REVISION`]; `debs`, the packages; `links`, further links from a place in the prefix
 //! to a text (`"bin/awk" = "mawk"`), such as a maintainer script would have made.
 
 mod certificates;
@@ -29,9 +29,14 @@ use super::{
 };
 use crate::build::task::{Task, TaskError};
 
+/// What these builders make of the same packages. It is an attribute, so it is part of a derivation's
+/// identity: it grows with every change of what is made, and one path never stands for two contents.
+pub const REVISION: u64 = 1;
+
 /// What the builder is told.
 #[derive(Deserialize)]
 struct Attributes {
+    revision: u64,
     debs: Vec<String>,
     #[serde(default)]
     links: BTreeMap<String, String>,
@@ -43,6 +48,7 @@ struct Attributes {
 /// Names the attribute, package or file that is at fault.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
+    check_revision(attributes.revision)?;
     let out = task.output("out")?;
     let debs = packages(task, &attributes.debs)?;
     lay_out(task, &debs, out, &|_| true)?;
@@ -50,6 +56,21 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
         link(out, name, target)?;
     }
     Ok(())
+}
+
+/// Refuses a derivation that was written for other builders.
+///
+/// # Errors
+/// Names both revisions.
+pub fn check_revision(revision: u64) -> Result<(), TaskError> {
+    if revision == REVISION {
+        return Ok(());
+    }
+    let problem = format!(
+        "it is {revision}, but this clutch makes revision {REVISION}; \
+         use the library that it brings, `import <clutch>`"
+    );
+    Err(attributes::bad("revision", &problem))
 }
 
 /// Where the packages of the attribute `debs` can be read.

@@ -82,7 +82,9 @@ fn make(debs: &[Vec<u8>], links: &serde_json::Value) -> Result<Made, String> {
         builder: b"builtin:prefix".to_vec(),
         args: Vec::new(),
         env: BTreeMap::new(),
-        structured: Some(json!({ "debs": names, "links": links }).to_string()),
+        structured: Some(
+            json!({ "revision": REVISION, "debs": names, "links": links }).to_string(),
+        ),
         outputs: [("out".to_owned(), Output { path, fixed: None })].into(),
         input_derivations: BTreeMap::new(),
         input_sources: BTreeSet::new(),
@@ -192,6 +194,8 @@ fn what_cannot_be_a_prefix_is_refused() {
         error(std::slice::from_ref(&one), json!({ "../z": "x" })).contains("leaves the prefix")
     );
     assert!(make(&[one], &json!({ "bin/x": "y" })).is_err(), "the place is taken");
+    let old = check_revision(REVISION + 1).unwrap_err().to_string();
+    assert!(old.contains("attribute 'revision'"), "{old}");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! `builtin:python`: CPython out of Debian's packages, relocated so that it runs with nothing of the
 //! host, laid out as CPython's own installation is, with its byte code.
 //!
-//! Attributes (structured): `debs`, the packages of the interpreter and of every library that it
-//! needs, the C library included; `version`, such as `3.11`.
+//! Attributes (structured): `revision`, as for `builtin:prefix`; `debs`, the packages of the
+//! interpreter and of every library that it needs, the C library included; `version`, such as `3.11`.
 
+mod bundled;
 mod layout;
 mod sources;
 mod sysconfig;
@@ -23,6 +24,7 @@ use crate::{
 
 #[derive(Deserialize)]
 struct Attributes {
+    revision: u64,
     debs: Vec<String>,
     version: String,
 }
@@ -34,6 +36,7 @@ struct Attributes {
 /// needs attention: every text that is replaced must be there.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
+    prefix::check_revision(attributes.revision)?;
     let minor = minor(&attributes.version)?;
     let (out, logical) = (task.output("out")?, prefix::logical(task)?);
     let debs = prefix::packages(task, &attributes.debs)?;
@@ -42,6 +45,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     layout::complete(out, minor)?;
     sources::undo_distribution(out, minor)?;
     sysconfig::rewrite(out, &logical, minor)?;
+    bundled::use_certificates(out, &logical)?;
 
     let interpreter = Interpreter::at(out, &logical)?;
     let library = out.join("lib").join(interpreter.name());
