@@ -161,6 +161,7 @@ pub(super) fn world<'a>(
     let store = context.store_root().ok().map(|root| root.join("store")).filter(|s| s.is_dir());
     let access = Access { store, allowed: (!arguments.impure).then_some(allowed) };
     let mut world = World::new(access, realiser);
+    world.system.clone_from(&context.global.system);
     if arguments.impure {
         let variables = variables();
         for entry in variables.get("NIX_PATH").into_iter().flat_map(|p| p.split(':')) {

@@ -50,6 +50,8 @@ pub struct World<'a> {
     pub search_path: Vec<(String, String)>,
     /// What pure evaluation hides: variables, clock, platform and home.
     pub surroundings: Option<Surroundings>,
+    /// The platform where it was asked for by name: then it is no secret of the machine.
+    pub system: Option<String>,
     /// Builds, and takes messages.
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
@@ -80,6 +82,7 @@ impl<'a> World<'a> {
             access,
             search_path: Vec::new(),
             surroundings: None,
+            system: None,
             realiser,
             pending: Mutex::default(),
         }
@@ -234,7 +237,8 @@ impl Host for World<'_> {
     }
 
     fn current_system(&self) -> Option<String> {
-        Some(self.surroundings.as_ref()?.system.clone())
+        let found = self.surroundings.as_ref().map(|s| &s.system).or(self.system.as_ref());
+        found.cloned()
     }
 
     fn current_time(&self) -> Option<i64> {
