@@ -150,14 +150,13 @@ impl<'a> Interpreter<'a> {
                             for (slot, arg) in inner.slots.iter().zip(call.args) {
                                 slot.set(delay(*arg, env));
                             }
-                            if let Some((_, _, own)) = last.take() {
-                                self.spare.give(own);
-                            }
                             self.enter(call.span)?;
                             if let Some(formals) = code.formals {
                                 self.bind_formals(code, formals, inner, call.span)?;
                             }
-                            *last = Some((id, call.span, inner));
+                            if let Some((_, _, own)) = last.replace((id, call.span, inner)) {
+                                self.spare.give(own);
+                            }
                             expr = &code.body;
                             env = inner;
                             continue;
