@@ -84,6 +84,7 @@ fn arguments() -> std::result::Result<Arguments, String> {
             file => parsed.input = Some(Input::File(file.into())),
         }
     }
+    parsed.options.eager = parsed.strict;
     Ok(parsed)
 }
 
@@ -165,7 +166,10 @@ fn print<'a>(
     let whole = [String::new()];
     let paths = if arguments.attr.is_empty() { &whole[..] } else { &arguments.attr };
     for path in paths {
-        let value = it.at_path(value, path, args)?;
+        let mut value = it.at_path(value, path, args)?;
+        if !args.is_empty() {
+            value = it.auto_call(value, args)?;
+        }
         if arguments.strict {
             it.force_deep(value)?;
         }

@@ -93,6 +93,9 @@ impl Host for World {
     fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
         match self.text(path) {
             Some(text) => Ok(text),
+            None if !path.exists() => {
+                Err(HostError(format!("path '{}' does not exist", path.display())))
+            }
             None => fs_err::read(path).map_err(refuse),
         }
     }
@@ -115,6 +118,9 @@ impl Host for World {
     fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
         if self.text(path).is_some() {
             return Ok(Some(FileType::Regular));
+        }
+        if path == Path::new(STORE) {
+            return Ok(Some(FileType::Directory));
         }
         match fs_err::symlink_metadata(path) {
             Ok(found) => Ok(Some(kind(found.file_type()))),

@@ -21,6 +21,8 @@ const STRICT: Builtin = Builtin::silent("derivationStrict", 1, derivation_strict
 static STRICT_LATER: Builtin = STRICT;
 static GET_LATER: Builtin = Builtin::silent("getAttr", 2, get_later).computes(0);
 
+static ALL_LATER: Builtin = Builtin::silent("all", 1, |it, args| it.value(args[0]));
+
 /// `getAttr` of the result of `derivationStrict`.
 fn get_later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let name = it.plain_string(args[0])?;
@@ -52,7 +54,8 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     };
     let sets: Vec<Value<'a>> = homes.iter().map(|home| Value::Ref(home)).collect();
     let mut common = AttrsBuilder::with_capacity(outputs.len() + 2);
-    common.push(known::all, it.new_list(&sets));
+    let list = it.new_list(&sets);
+    common.push(known::all, it.shared_apply(Value::Builtin(&ALL_LATER), &[list]));
     common.push(known::drv_attrs, Value::Attrs(attrs));
     let drv_path = Value::String(it.symbols.string(known::drv_path));
     let drv_path = it.shared_apply(Value::Builtin(&GET_LATER), &[drv_path, strict]);

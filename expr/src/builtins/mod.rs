@@ -139,6 +139,11 @@ impl Builtin {
         usize::from(self.arity)
     }
 
+    /// Whether Nix has it as a function written in the language.
+    pub(crate) fn is_wrapper(&self) -> bool {
+        self.name == "derivation"
+    }
+
     pub(crate) fn is_silent(&self) -> bool {
         self.silent
     }

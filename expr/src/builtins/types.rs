@@ -4,6 +4,7 @@ use super::Builtin;
 use crate::{
     error::Result,
     eval::Interpreter,
+    symbol::known,
     value::{AttrsBuilder, Str, Value},
 };
 
@@ -47,6 +48,9 @@ fn function_args<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
         return Err(it.expected("a function", value));
     }
     let mut all = AttrsBuilder::default();
+    if matches!(value, Value::Builtin(builtin) if builtin.is_wrapper()) {
+        all.push(known::outputs, Value::Bool(true));
+    }
     for formal in it.formals(value).map_or(&[][..], |formals| formals.list) {
         all.push_at(formal.name, formal.span.lo, Value::Bool(formal.default.is_some()));
     }

@@ -283,6 +283,9 @@ impl<'a> Lowerer<'_, 'a> {
 
     /// `builtins.name`, when that is what it says.
     fn builtin(&self, select: &ast::Select) -> Option<Value<'a>> {
+        if !self.it.options.eager {
+            return None;
+        }
         let [(ast::Name::Static(name), _)] = select.path[..] else { return None };
         let ast::Expr::Var(known::builtins) = self.tree.expr(select.subject) else { return None };
         let value = match self.global(select.subject)? {
@@ -402,7 +405,8 @@ impl<'a> Lowerer<'_, 'a> {
         let from = self.meaning(&Meaning::Variable(variable), name, subject)?;
         let code = Expr::Select(self.alloc(Select { subject: from, name, span }));
         let Delay::Code(code) = self.suspend(code, ready) else { unreachable!("it is no value") };
-        if self.scope.is_innermost(variable) && variable.slot >= ready {
+        let unset = self.scope.is_innermost(variable) && variable.slot >= ready;
+        if unset || !self.it.options.eager {
             return Ok(Delay::Code(code));
         }
         let depth = self.scope.depth(variable);
@@ -416,10 +420,11 @@ impl<'a> Lowerer<'_, 'a> {
             Expr::Global(slot) => Delay::Const(Value::Ref(slot)),
             Expr::Local(slot, _) if slot < ready => Delay::Local(slot),
             Expr::Outer(depth, slot, _) => Delay::Outer(depth, slot),
-            Expr::Lambda(function) => Delay::Lambda(function),
+            Expr::Lambda(function) if self.it.options.eager => Delay::Lambda(function),
             code => {
                 let id = CodeId(u32::try_from(self.it.code.len()).unwrap_or(u32::MAX));
-                let quick = self.quick_arithmetic(&code, ready);
+                let eager = self.it.options.eager;
+                let quick = self.quick_arithmetic(&code, ready).filter(|_| eager);
                 self.it.code.push(self.it.arena.alloc(code));
                 match quick {
                     Some((op, left, right)) => {

@@ -162,6 +162,11 @@ impl<'a> Interpreter<'a> {
             return self.difference_of_attrs(a, b).map(Some);
         }
         let (a, b) = (self.show_short(left), self.show_short(right));
+        let number = |value| matches!(value, Value::Int(_) | Value::Float(_));
+        if number(left) && number(right) {
+            let (x, y) = (left.describe(), right.describe());
+            return Ok(Some(format!("{x} with value '{a}' is not equal to {y} with value '{b}'")));
+        }
         let (x, y) = (plain_type(left), plain_type(right));
         Ok(Some(match (left, right) {
             (Value::Lambda(..) | Value::Builtin(_) | Value::Partial(_), _) if x == y => {
@@ -196,8 +201,7 @@ impl<'a> Interpreter<'a> {
             };
             if left.len() == right.len() && !self.equal_slots(slot, other)? {
                 let (x, y) = (self.force(slot)?, self.force(other)?);
-                let inner = self.difference(x, y)?.unwrap_or_default();
-                return Ok(format!("attribute '{name}' differs: {inner}"));
+                return Ok(self.difference(x, y)?.unwrap_or_default());
             }
         }
         Ok(format!("attribute names of attribute set '{a}' differs from attribute set '{b}'"))
@@ -206,7 +210,6 @@ impl<'a> Interpreter<'a> {
 
 fn plain_type(value: Value<'_>) -> &'static str {
     match value {
-        Value::Int(_) => "integer",
         Value::Bool(_) => "boolean",
         other => other.type_name(),
     }

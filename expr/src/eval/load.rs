@@ -253,7 +253,7 @@ impl<'a> Interpreter<'a> {
     }
 
     /// The value at an attribute path such as `a."b.c".0`; functions on the way are called as by
-    /// [`Self::auto_call`], numbers select from lists.
+    /// [`Self::auto_call`], one at the end is not; numbers select from lists.
     ///
     /// # Errors
     /// The path is malformed or leads nowhere.
@@ -313,7 +313,7 @@ impl<'a> Interpreter<'a> {
             };
             value = self.force(slot)?;
         }
-        self.auto_call(value, args)
+        Ok(value)
     }
 }
 

@@ -42,6 +42,10 @@ pub struct Options {
     pub max_call_depth: u32,
     /// Whether `|>` and `<|` are part of the language.
     pub pipe_operators: bool,
+    /// Whether what is cheap to compute is computed at once where it would be suspended: functions,
+    /// sums of known numbers, attributes of known sets. It is not to be noticed, except that a
+    /// value printed without computing it shows less `<CODE>` than Nix shows.
+    pub eager: bool,
     /// Whether `builtins.traceVerbose` traces.
     pub trace_verbose: bool,
     /// Whether `fromTOML` takes dates and times.
@@ -55,6 +59,7 @@ impl Default for Options {
         Self {
             max_call_depth: 10_000,
             pipe_operators: false,
+            eager: true,
             trace_verbose: false,
             toml_timestamps: false,
             stack_size: 1 << 30,

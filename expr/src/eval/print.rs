@@ -105,6 +105,9 @@ impl<'a> Interpreter<'a> {
             Value::Builtin(builtin) if message => {
                 to.out.extend_from_slice(format!("«primop {}»", builtin.name()).as_bytes());
             }
+            Value::Builtin(builtin) if builtin.is_wrapper() => {
+                to.out.extend_from_slice(b"<LAMBDA>");
+            }
             Value::Builtin(_) => to.out.extend_from_slice(b"<PRIMOP>"),
             Value::Partial(partial) => match (partial.function, message) {
                 (Value::Builtin(builtin), true) => {
@@ -115,7 +118,9 @@ impl<'a> Interpreter<'a> {
                 (function, _) => self.print_value(to, function, depth)?,
             },
             Value::List(list) => {
-                if !list.is_empty() && !to.seen.insert(std::ptr::from_ref(list).addr()) {
+                // the outermost list is an object of its own
+                let seen = depth > 0 && !list.is_empty();
+                if seen && !to.seen.insert(std::ptr::from_ref(list).addr()) {
                     to.out.extend_from_slice("«repeated»".as_bytes());
                 } else if depth >= to.options.max_depth {
                     to.out.extend_from_slice(b"[ ... ]");

@@ -78,7 +78,7 @@ fn binding(kind: Kind) -> Option<(u8, Lean)> {
         Kind::Plus | Kind::Minus => (8, Lean::Left),
         Kind::Star | Kind::Slash => (9, Lean::Left),
         Kind::Concat => (10, Lean::Right),
-        Kind::Question => (11, Lean::Neither),
+        Kind::Question => (11, Lean::Left),
         _ => return None,
     })
 }
