@@ -14,6 +14,8 @@ python=${PYTHON:-python3.11}
 runs=${RUNS:-11}
 place=$(mktemp -d -p "$([[ -d /dev/shm ]] && echo /dev/shm || echo /tmp)")
 trap 'chmod -R u+w "$place"; rm -rf "$place"' EXIT
+# the environment in the scratch folder, whatever the caller has set: `sync` removes what it does not know
+unset UV_PYTHON UV_SYSTEM_PYTHON UV_PROJECT_ENVIRONMENT VIRTUAL_ENV CONDA_PREFIX
 export UV_CACHE_DIR=$place/uv-cache CLUTCH_STORE=$place/store UV_LINK_MODE=hardlink
 
 cat >"$place/default.nix" <<NIX
