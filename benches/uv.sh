@@ -41,7 +41,7 @@ again() { build 0; }
 sync() { rm -rf "$place/venv"; "$uv" venv -q --python "$python" "$place/venv" && "$uv" pip sync -q --python "$place/venv" "$place/requirements.txt"; }
 compiled() { rm -rf "$place/venv"; "$uv" venv -q --python "$python" "$place/venv" && "$uv" pip sync -q --compile-bytecode --python "$place/venv" "$place/requirements.txt"; }
 
-build warm
+build warm >/dev/null
 sync
 echo "| $(grep -c '==' "$place/requirements.txt") wheels of $(basename "$folder") | wall clock | processor |"
 echo "|---|---|---|"
