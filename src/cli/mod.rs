@@ -10,6 +10,7 @@ mod eval;
 mod evaluation;
 mod expression;
 mod failure;
+mod gc;
 mod lock;
 mod log;
 mod paths;
@@ -18,6 +19,7 @@ mod realise;
 mod run;
 mod show;
 mod transfer;
+mod verify;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode};
 
@@ -91,6 +93,14 @@ enum Command {
     Import(transfer::ImportArguments),
     /// Pin wheels or Debian packages by name, version, file, size and hash.
     Lock(lock::Arguments),
+    /// Remove what nothing keeps: no result link, pin or running process.
+    Gc(gc::GcArguments),
+    /// Say what keeps a path from being removed.
+    WhyAlive(gc::WhyArguments),
+    /// Keep a path under a name, or let go of it.
+    Pin(gc::PinArguments),
+    /// Hash what is in the store again and say what is damaged.
+    Verify(verify::Arguments),
     /// Say what this machine allows, and what to do about what it does not.
     Doctor,
     /// Print the completion script of a shell.
@@ -132,6 +142,10 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Export(a) => transfer::export(&context, &a),
         Command::Import(a) => transfer::import(&context, &a),
         Command::Lock(a) => lock::run(&context, &a),
+        Command::Gc(a) => gc::gc(&context, &a),
+        Command::WhyAlive(a) => gc::why_alive(&context, &a),
+        Command::Pin(a) => gc::pin(&context, &a),
+        Command::Verify(a) => verify::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
     };

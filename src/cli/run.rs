@@ -94,6 +94,7 @@ fn environment(
         && let path = parse_path(context, text)?
         && !path.is_derivation()
     {
+        context.store()?.keep([&path]).or_fail(Kind::Store)?;
         if !context.store()?.is_valid(&path).or_fail(Kind::Store)? {
             return Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
                 .hint("import it, or build its derivation"));
@@ -211,6 +212,7 @@ fn start(
     words: Vec<OsString>,
     isolated: bool,
 ) -> Result<Infallible, Failure> {
+    store.touch(&environment.paths).or_fail(Kind::Store)?;
     let variables = environment.variables(isolated);
     if !isolated && store.dir() == Path::new(STORE_DIR) {
         let error =
