@@ -266,7 +266,8 @@ impl<'a> Lowerer<'_, 'a> {
                 ast::Name::Dynamic(_) => None,
             })
             .collect();
-        if let (Some(names), None) = (names, select.default) {
+        let short = |names: &Vec<Symbol>| names.len() <= 32;
+        if let (Some(names), None) = (names.filter(short), select.default) {
             for (name, (_, at)) in names.into_iter().zip(&select.path) {
                 let span = Span::new(span.lo, at.hi.max(span.lo));
                 subject = Expr::Select(self.alloc(Select { subject, name, span }));

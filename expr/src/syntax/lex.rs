@@ -131,12 +131,26 @@ struct Lexer<'t> {
     at: usize,
     modes: Vec<Mode>,
     tokens: Vec<Token>,
+    /// Where the run of characters of paths ends that the lexer is in, and that of URI schemes:
+    /// found once for all words in it.
+    path_end: usize,
+    scheme_end: usize,
+    /// Whether a long comment has an end from here on.
+    comments: bool,
 }
 
 /// All tokens of a text; the last is [`Kind::End`].
 pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
     let tokens = Vec::with_capacity(text.len() / 4 + 1);
-    let mut lexer = Lexer { text, at: 0, modes: Vec::new(), tokens };
+    let mut lexer = Lexer {
+        text,
+        at: 0,
+        modes: Vec::new(),
+        tokens,
+        path_end: 0,
+        scheme_end: 0,
+        comments: true,
+    };
     while lexer.at < text.len() {
         match lexer.modes.last().copied().unwrap_or(Mode::Default) {
             Mode::Default => lexer.default()?,
@@ -175,9 +189,13 @@ impl<'t> Lexer<'t> {
         match text[0] {
             b' ' | b'\t' | b'\r' | b'\n' => self.at += length(blank, text),
             b'#' => self.at += length(line_comment, text),
-            b'/' if next == b'*' && length(long_comment, text) > 0 => {
-                self.at += length(long_comment, text);
-            }
+            b'/' if next == b'*' && self.comments => match length(long_comment, text) {
+                0 => {
+                    self.comments = false;
+                    self.operator();
+                }
+                len => self.at += len,
+            },
             byte if is_path(byte) || byte == b'/' => self.word(),
             b'~' => match length(home_path, text) {
                 0 => self.push(Kind::Unknown, 1),
@@ -230,8 +248,7 @@ impl<'t> Lexer<'t> {
             (Kind::Unknown, 0)
         };
         // a path or URI goes on behind the word with one of these
-        let run = text.iter().take_while(|&&byte| is_path(byte)).count();
-        let kind = match text.get(run) {
+        let kind = match self.text.get(self.path_end()) {
             Some(b'/') => {
                 let path = length(path, text).max(length(path_before_interpolation, text));
                 if path > plain.1 {
@@ -239,16 +256,38 @@ impl<'t> Lexer<'t> {
                 }
                 plain
             }
-            Some(b':') if first.is_ascii_alphabetic() => match length(uri, text) {
-                len if len > plain.1 => (Kind::Uri, len),
-                _ => plain,
-            },
+            Some(b':') if first.is_ascii_alphabetic() && self.has_scheme() => {
+                match length(uri, text) {
+                    len if len > plain.1 => (Kind::Uri, len),
+                    _ => plain,
+                }
+            }
             _ => plain,
         };
         match kind {
             (_, 0) => self.operator(),
             (kind, len) => self.push(kind, len),
         }
+    }
+
+    /// The end of the path characters from here on.
+    fn path_end(&mut self) -> usize {
+        if self.path_end < self.at {
+            self.path_end = self.at;
+        }
+        if self.path_end == self.at {
+            self.path_end += self.rest().iter().take_while(|&&byte| is_path(byte)).count();
+        }
+        self.path_end
+    }
+
+    /// Whether all path characters from here on can be those of a URI's scheme.
+    fn has_scheme(&mut self) -> bool {
+        if self.scheme_end <= self.at {
+            let scheme = |byte: &&u8| is_path(**byte) && **byte != b'_';
+            self.scheme_end = self.at + self.rest().iter().take_while(scheme).count();
+        }
+        self.scheme_end == self.path_end
     }
 
     fn operator(&mut self) {
