@@ -5,6 +5,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -42,6 +43,9 @@ pub enum References {
     Scan(Vec<StorePath>),
     /// Exactly these.
     Known(BTreeSet<StorePath>),
+    /// Exactly these, and the tree must not hold any other of the paths behind them: what an archive
+    /// says of an output, which could leave one out.
+    Declared(BTreeSet<StorePath>, Arc<[StorePath]>),
 }
 
 impl Store {
@@ -90,7 +94,7 @@ impl Store {
     pub fn scan(insertion: &Insertion) -> Result<BTreeSet<StorePath>, StoreError> {
         match &insertion.references {
             References::Scan(paths) => Ok(seal::seal(&insertion.source, paths, None)?.references),
-            References::Known(known) => Ok(known.clone()),
+            References::Known(known) | References::Declared(known, _) => Ok(known.clone()),
         }
     }
 
@@ -173,6 +177,7 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
         let Insertion { path, source, references, deriver, expected } = insertion;
         let candidates: &[StorePath] = match &references {
             References::Scan(candidates) => candidates,
+            References::Declared(_, among) => among,
             References::Known(_) => &[],
         };
         let kind = kind(&source)?;
@@ -184,6 +189,12 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
         let references = match references {
             References::Scan(_) => sealed.references,
             References::Known(known) => known,
+            References::Declared(known, _) => {
+                if let Some(reference) = sealed.references.difference(&known).next().cloned() {
+                    return Err(StoreError::Undeclared { path, reference });
+                }
+                known
+            }
         };
         let size = sealed.measure.size;
         let info = PathInfo { path, tree: found, size, references, deriver, registered };

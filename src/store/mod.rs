@@ -124,6 +124,14 @@ pub enum StoreError {
         /// What it refers to.
         reference: StorePath,
     },
+    /// A reference that was not declared.
+    #[error("'{path}' refers to '{reference}', but is said not to")]
+    Undeclared {
+        /// The path.
+        path: StorePath,
+        /// What it refers to.
+        reference: StorePath,
+    },
     /// References that lead back.
     #[error("'{0}' refers to itself by way of other outputs; an output may only refer to itself")]
     Cycle(StorePath),

@@ -7,7 +7,10 @@ use std::{
     io::{BufReader, Read},
     os::unix::fs::FileExt,
     path::Path,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use flate2::bufread::GzDecoder;
@@ -60,10 +63,12 @@ pub fn import(
     let scratch = store.scratch()?;
     let all = fresh.iter().map(|(_, e)| e.announced.size).sum();
     let done = AtomicU64::new(0);
+    // what an output may hold of the others is in the archive, or it was not whole when it was made
+    let all_paths: Arc<[StorePath]> = header.paths.iter().map(|e| e.path.clone()).collect();
     let insertions = fresh
         .par_iter()
         .map(|(at, exported)| {
-            let insertion = source.unpack(*at, exported, &scratch)?;
+            let insertion = source.unpack(*at, exported, &all_paths, &scratch)?;
             let size = exported.announced.size;
             progress(done.fetch_add(size, Ordering::Relaxed) + size, all);
             Ok(insertion)
@@ -73,6 +78,10 @@ pub fn import(
     match store.insert(insertions) {
         Err(StoreError::Tree { path, expected, found }) => {
             let problem = format!("its tree has hash {found}, but the header says {expected}");
+            return Err(source.refuse(path.to_string(), problem));
+        }
+        Err(StoreError::Undeclared { path, reference }) => {
+            let problem = format!("it refers to '{reference}', but its header leaves that out");
             return Err(source.refuse(path.to_string(), problem));
         }
         other => other?,
@@ -169,6 +178,7 @@ impl Source {
         &self,
         at: usize,
         exported: &Exported,
+        all_paths: &Arc<[StorePath]>,
         scratch: &Scratch,
     ) -> Result<Insertion, TransferError> {
         let target = scratch.path().join(exported.path.base());
@@ -178,7 +188,11 @@ impl Source {
         Ok(Insertion {
             path: exported.path.clone(),
             source: target,
-            references: References::Known(exported.references.clone()),
+            // a source or a text may hold any words; an output's references are what it holds
+            references: match exported.deriver {
+                Some(_) => References::Declared(exported.references.clone(), all_paths.clone()),
+                None => References::Known(exported.references.clone()),
+            },
             deriver: exported.deriver.clone(),
             expected: Some(exported.tree),
         })

@@ -97,6 +97,20 @@ fn a_closure_comes_back_as_it_was() {
 }
 
 #[test]
+fn a_reference_that_the_header_leaves_out_is_refused() {
+    let (from, to) = (space(), space());
+    // the last holds the first, but says that it refers to the two before it, as `add` does
+    for n in 0..3 {
+        from.add(n, b"alone", false);
+    }
+    from.add(3, path(0).to_string().as_bytes(), false);
+    let bytes = from.export(&[path(0), path(3)]);
+    let error = to.import(&bytes).unwrap_err().to_string();
+    assert!(error.contains("leaves that out") && error.contains("path-0"), "{error}");
+    assert!(to.is_empty());
+}
+
+#[test]
 fn a_large_path_is_one_member() {
     let (from, to) = (space(), space());
     let text: Vec<u8> = (0..40_000_000u32).map(|n| (n ^ (n >> 9)) as u8).collect();
