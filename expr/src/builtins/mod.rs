@@ -4,7 +4,7 @@
 //!
 //! Write a function in the file of its theme and put it into that file's table:
 //!
-//! ```ignore
+//! ```text
 //! pub(super) const TABLE: &[Builtin] = &[Builtin::new("__stringLength", 1, string_length)];
 //!
 //! fn string_length<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
