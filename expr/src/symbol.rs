@@ -111,14 +111,31 @@ impl<'a> Symbols<'a> {
 
     /// The symbol of a name.
     pub fn intern(&mut self, text: &[u8]) -> Symbol {
-        let hashed = hash(text);
+        self.find_or_add(hash(text), text, |arena| {
+            arena.alloc(Str::plain(arena.alloc_slice_copy(text)))
+        })
+    }
+
+    /// The symbol of a string; a name that is new is not copied.
+    pub fn intern_string(&mut self, text: &'a Str<'a>) -> Symbol {
+        let hashed = hash(text.bytes());
+        self.find_or_add(hashed, text.bytes(), |arena| {
+            if text.context().is_empty() { text } else { arena.alloc(Str::plain(text.bytes())) }
+        })
+    }
+
+    fn find_or_add(
+        &mut self,
+        hashed: u64,
+        text: &[u8],
+        new: impl FnOnce(&'a Bump) -> &'a Str<'a>,
+    ) -> Symbol {
         let names = &self.names;
         if let Some(&at) = self.table.find(hashed, |&at| names[at as usize].flat() == text) {
             return Symbol(at);
         }
         let at = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
-        let text = self.arena.alloc_slice_copy(text);
-        self.names.push(self.arena.alloc(Str::plain(text)));
+        self.names.push(new(self.arena));
         let names = &self.names;
         self.table.insert_unique(hashed, at, |&at| hash(names[at as usize].flat()));
         Symbol(at)

@@ -43,7 +43,7 @@ fn attr_values<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
 fn get_attr<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let name = it.plain_string(args[0])?;
     let attrs = it.attrs(args[1])?;
-    let name = it.symbols.intern(name.bytes());
+    let name = it.symbols.intern_string(name);
     let value = it.attr(attrs, name)?;
     it.value(value)
 }
@@ -125,17 +125,16 @@ fn intersect_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
 fn list_to_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let list = it.list(args[0])?;
     let mut all = AttrsBuilder::with_capacity(list.len());
-    let mut seen = rustc_hash::FxHashSet::default();
     for slot in list.items {
         let pair = it.attrs(share(slot))?;
         let name = it.attr(pair, known::name)?;
         let name = it.plain_string(name)?;
-        let name = it.symbols.intern(name.bytes());
-        if seen.insert(name) {
-            let Some((key, slot)) = pair.entry(known::value) else {
-                return Err(it.missing(pair, known::value));
-            };
-            all.push_at(name, key.at, share(slot));
+        let name = it.symbols.intern_string(name);
+        match pair.entry(known::value) {
+            Some((key, slot)) => all.push_at(name, key.at, share(slot)),
+            // of several with one name only the first is asked for its value
+            None if all.has(name) => {}
+            None => return Err(it.missing(pair, known::value)),
         }
     }
     Ok(Value::Attrs(all.build(it.arena)))
@@ -174,7 +173,7 @@ fn zip_attrs_with<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
 
 fn cat_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let name = it.plain_string(args[0])?;
-    let name = it.symbols.intern(name.bytes());
+    let name = it.symbols.intern_string(name);
     let list = it.list(args[1])?;
     let mut values = Vec::with_capacity(list.len());
     for slot in list.items {

@@ -38,7 +38,7 @@ impl<'a> Interpreter<'a> {
     /// A list of values, each computed or shared.
     pub fn new_list(&self, values: &[Value<'a>]) -> Value<'a> {
         let items = self.arena.alloc_slice_fill_with(values.len(), |at| Cell::new(values[at]));
-        Value::List(self.arena.alloc(List { items }))
+        Value::List(self.arena.alloc(List::new(items)))
     }
 
     /// A call to be made when its value is asked for, with a slot of its own.
@@ -54,7 +54,7 @@ impl<'a> Interpreter<'a> {
         #[allow(clippy::cast_possible_truncation)]
         let items =
             self.arena.alloc_slice_fill_with(len, |at| Cell::new(Value::Item(at as u32, shared)));
-        Value::List(self.arena.alloc(List { items }))
+        Value::List(self.arena.alloc(List::new(items)))
     }
 
     /// Calls a predicate.
@@ -225,7 +225,7 @@ fn tail<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let list = it.list(args[0])?;
     match list.items.split_first() {
         // the slots stay the same ones: a tail costs nothing
-        Some((_, items)) => Ok(Value::List(it.arena.alloc(List { items }))),
+        Some((_, items)) => Ok(Value::List(it.arena.alloc(List::new(items)))),
         None => Err(empty("tail")),
     }
 }
@@ -249,7 +249,7 @@ fn concat<'a>(it: &mut Interpreter<'a>, lists: &[&'a List<'a>]) -> Value<'a> {
     }
     let slots: Vec<&'a Slot<'a>> = lists.iter().flat_map(|list| list.items).collect();
     let items = it.arena.alloc_slice_fill_with(slots.len(), |at| Cell::new(share(slots[at])));
-    Value::List(it.arena.alloc(List { items }))
+    Value::List(it.arena.alloc(List::new(items)))
 }
 
 fn concat_lists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -294,7 +294,7 @@ fn group_by<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     for slot in list.items {
         let name = it.call(function, &[share(slot)], Span::NONE)?;
         let name = it.as_plain_string(name)?;
-        let name = it.symbols.intern(name.bytes());
+        let name = it.symbols.intern_string(name);
         groups.entry(name).or_default().push(share(slot));
     }
     let mut result = AttrsBuilder::with_capacity(groups.len());

@@ -103,16 +103,21 @@ pub struct Builtin {
 }
 
 impl Builtin {
+    /// No builtin takes more arguments.
+    pub(crate) const MOST_ARGS: usize = 3;
+
     /// An entry of a table. The name is as Nix registers it: with `__` in front unless it is
     /// a global of its plain name.
     #[must_use]
     pub const fn new(name: &'static str, arity: u8, run: Run) -> Self {
+        assert!(arity as usize <= Self::MOST_ARGS);
         Self { name, arity, silent: false, first: None, run }
     }
 
     /// The same, without "while calling the builtin" in traces.
     #[must_use]
     pub const fn silent(name: &'static str, arity: u8, run: Run) -> Self {
+        assert!(arity as usize <= Self::MOST_ARGS);
         Self { name, arity, silent: true, first: None, run }
     }
 

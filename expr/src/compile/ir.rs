@@ -3,7 +3,7 @@
 use crate::{
     source::Span,
     symbol::Symbol,
-    value::{Key, Slot, Value},
+    value::{Shape, Slot, Value},
 };
 
 /// The number of an expression that can be suspended.
@@ -66,7 +66,7 @@ pub enum Expr<'a> {
     /// A set.
     Attrs(&'a AttrsCode<'a>),
     /// A set of constants.
-    ConstAttrs(&'a [Key], &'a [Slot<'a>]),
+    ConstAttrs(&'a Shape<'a>, &'a [Slot<'a>]),
     /// An error that the source holds but only evaluation may report.
     Refuse(&'a str, Span),
 }
@@ -268,7 +268,7 @@ pub struct Parts<'a> {
 /// See [`Expr::Attrs`].
 pub struct AttrsCode<'a> {
     /// The static names, sorted by symbol.
-    pub keys: &'a [Key],
+    pub keys: &'a Shape<'a>,
     /// Their values.
     pub values: &'a [Delay<'a>],
     /// Whether the values see each other: they are then the slots of an activation.

@@ -11,7 +11,7 @@ use crate::{
     source::Span,
     symbol::{Symbol, known},
     syntax::ast::{self, Bound, Entry, ExprId, SetId},
-    value::Key,
+    value::{Key, Shape},
 };
 
 /// Where the set is that `inherit (source)` takes from.
@@ -229,9 +229,9 @@ impl<'a> Lowerer<'_, 'a> {
         Ok(Expr::Attrs(self.it.arena.alloc(code)))
     }
 
-    fn keys(&self, entries: &[Entry]) -> &'a [Key] {
+    fn keys(&self, entries: &[Entry]) -> &'a Shape<'a> {
         let keys = entries.iter().map(|entry| Key { symbol: entry.name, at: entry.span.lo });
-        self.alloc_slice(keys.collect())
+        self.it.arena.alloc(self.alloc_slice(keys.collect()))
     }
 
     fn dynamic(&mut self, set: &ast::Set) -> Result<&'a [DynamicAttr<'a>]> {

@@ -5,7 +5,7 @@ use crate::{
     compile::{CodeId, Expr},
     error::{Error, Kind, Result},
     source::Span,
-    value::{Apply, Items, List, Slot, Value, home, share},
+    value::{Apply, Items, Slot, Value, home, share},
 };
 
 impl<'a> Interpreter<'a> {
@@ -44,7 +44,7 @@ impl<'a> Interpreter<'a> {
                     Ok(Value::List(list))
                         if !matches!(expr, Expr::List(_) | Expr::ConstList(_)) =>
                     {
-                        Ok(Value::List(self.arena.alloc(List { items: list.items })))
+                        Ok(Value::List(self.arena.alloc(list.again())))
                     }
                     other => other,
                 }

@@ -211,11 +211,12 @@ impl<'a> Interpreter<'a> {
     /// The attributes in the alphabet's order.
     #[must_use]
     pub fn sorted_attrs(&self, attrs: &'a Attrs<'a>) -> Vec<(Key, &'a Slot<'a>)> {
-        let mut all: Vec<_> = attrs.iter(self.arena).collect();
-        all.sort_unstable_by(|(a, _), (b, _)| {
-            self.symbols.bytes(a.symbol).cmp(self.symbols.bytes(b.symbol))
-        });
-        all
+        let mut all: Vec<(&[u8], Key, &'a Slot<'a>)> = attrs
+            .iter(self.arena)
+            .map(|(key, slot)| (self.symbols.bytes(key.symbol), key, slot))
+            .collect();
+        all.sort_unstable_by_key(|(name, ..)| *name);
+        all.into_iter().map(|(_, key, slot)| (key, slot)).collect()
     }
 }
 

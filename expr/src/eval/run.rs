@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::Interpreter;
 use crate::{
+    builtins::Builtin,
     compile::{
         Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, Delay, Expr, FunctionId, Operand,
         QuickArithmetic,
@@ -148,7 +149,19 @@ impl<'a> Interpreter<'a> {
                         if code.arity as usize == count {
                             let inner = self.activation(code.frame as usize, up);
                             for (slot, arg) in inner.slots.iter().zip(call.args) {
-                                slot.set(delay(*arg, env));
+                                slot.set(match *arg {
+                                    // what a pattern takes apart needs no thunk
+                                    Delay::Code(id)
+                                        if code.formals.is_some()
+                                            && std::ptr::eq(
+                                                arg,
+                                                &raw const call.args[count - 1],
+                                            ) =>
+                                    {
+                                        self.eval(self.code[id.0 as usize], env)?
+                                    }
+                                    arg => delay(arg, env),
+                                });
                             }
                             self.enter(call.span)?;
                             if let Some(formals) = code.formals {
@@ -162,8 +175,10 @@ impl<'a> Interpreter<'a> {
                             continue;
                         }
                     }
-                    let args: SmallVec<[Value<'a>; 4]> =
-                        call.args.iter().map(|&arg| self.shared(delay(arg, env))).collect();
+                    let mut args: SmallVec<[Value<'a>; 4]> = SmallVec::new();
+                    for arg in call.args {
+                        args.push(self.shared(delay(*arg, env)));
+                    }
                     return self.call_forced(function, &args, call.span);
                 }
                 Expr::Select(select) => {
@@ -208,16 +223,16 @@ impl<'a> Interpreter<'a> {
                 }
                 Expr::Attrs(code) => return self.attrs_literal(code, env),
                 Expr::ConstAttrs(keys, slots) => {
-                    return Ok(Value::Attrs(Attrs::new(self.arena, keys, slots)));
+                    return Ok(Value::Attrs(Attrs::with_shape(self.arena, keys, slots)));
                 }
                 Expr::List(items) => {
                     let items = self
                         .arena
                         .alloc_slice_fill_with(items.len(), |at| Cell::new(delay(items[at], env)));
-                    return Ok(Value::List(self.arena.alloc(List { items })));
+                    return Ok(Value::List(self.arena.alloc(List::new(items))));
                 }
                 Expr::ConstList(items) => {
-                    return Ok(Value::List(self.arena.alloc(List { items })));
+                    return Ok(Value::List(self.arena.alloc(List::new(items))));
                 }
                 Expr::Not(operand, span) => {
                     return Ok(Value::Bool(!self.eval_bool(operand, env, *span)?));
@@ -271,14 +286,17 @@ impl<'a> Interpreter<'a> {
     }
 
     fn call_builtin(&mut self, call: &'a CallBuiltin<'a>, env: &'a Env<'a>) -> Result<Value<'a>> {
-        let mut args: SmallVec<[Value<'a>; 4]> =
-            call.args.iter().map(|&arg| self.shared(delay(arg, env))).collect();
+        let mut args = [Value::Null; Builtin::MOST_ARGS];
+        let args = &mut args[..call.args.len()];
+        for (arg, given) in args.iter_mut().zip(call.args) {
+            *arg = self.shared(delay(*given, env));
+        }
         if let Some((at, first)) = &call.first {
             args[*at as usize] = self
                 .eval(first, env)
                 .map_err(|error| self.while_running(error, call.builtin, call.span))?;
         }
-        self.run_builtin(call.builtin, &args, call.span)
+        self.run_builtin(call.builtin, args, call.span)
     }
 
     #[cold]
@@ -380,18 +398,7 @@ impl<'a> Interpreter<'a> {
             BinaryOp::Less => Ok(Value::Bool(self.less(left, right)?)),
             BinaryOp::Concat => {
                 let (left, right) = (self.as_list(left)?, self.as_list(right)?);
-                if left.is_empty() {
-                    return Ok(Value::List(right));
-                }
-                if right.is_empty() {
-                    return Ok(Value::List(left));
-                }
-                let cut = left.len();
-                let items = self.arena.alloc_slice_fill_with(cut + right.len(), |at| {
-                    let slot = if at < cut { &left.items[at] } else { &right.items[at - cut] };
-                    Cell::new(share(slot))
-                });
-                Ok(Value::List(self.arena.alloc(List { items })))
+                Ok(Value::List(List::concat(self.arena, left, right)))
             }
             BinaryOp::Subtract => self.subtract(left, right),
             BinaryOp::Multiply => self.multiply(left, right),
@@ -437,12 +444,12 @@ impl<'a> Interpreter<'a> {
                 .alloc_slice_fill_with(count, |at| Cell::new(delay(code.values[at], env)));
             (slots, env)
         };
-        let mut keys = code.keys;
+        let mut keys: &[Key] = code.keys;
         if let Some(at) = code.overrides {
             (keys, slots) = self.override_attrs(keys, slots, at as usize, code.span)?;
         }
-        if code.dynamic.is_empty() {
-            return Ok(Value::Attrs(Attrs::new(self.arena, keys, slots)));
+        if code.dynamic.is_empty() && code.overrides.is_none() {
+            return Ok(Value::Attrs(Attrs::with_shape(self.arena, code.keys, slots)));
         }
         self.dynamic_attrs(code, keys, slots, inner)
     }
@@ -493,7 +500,7 @@ impl<'a> Interpreter<'a> {
                 let text = "while evaluating the name of a dynamic attribute";
                 error.at(attr.span).within(attr.span, text)
             })?;
-            let symbol = self.symbols.intern(name.bytes());
+            let symbol = self.symbols.intern_string(name);
             let earlier = match keys.binary_search_by_key(&symbol, |key| key.symbol) {
                 Ok(at) => Some(keys[at].at),
                 Err(_) => seen.insert(symbol, attr.span.lo),

@@ -59,7 +59,7 @@ impl<'a> Interpreter<'a> {
                 let name = self.as_plain_string(name).map_err(|error| {
                     error.at(*span).within(*span, "while evaluating an attribute name")
                 })?;
-                Ok(self.symbols.intern(name.bytes()))
+                Ok(self.symbols.intern_string(name))
             }
         }
     }

@@ -19,14 +19,26 @@ pub struct Key {
     pub at: u32,
 }
 
+/// The keys of a set, sorted by symbol; all sets that a literal makes have the same one.
+pub type Shape<'a> = &'a [Key];
+
 /// An attribute set.
 pub struct Attrs<'a> {
-    top: Cell<Layer<'a>>,
-    base: Cell<Option<&'a Attrs<'a>>>,
+    shape: Cell<&'a Shape<'a>>,
+    slots: Cell<&'a [Slot<'a>]>,
+    below: Cell<Option<&'a Below<'a>>>,
+}
+
+/// What a layer lies on.
+struct Below<'a> {
+    base: &'a Attrs<'a>,
+    /// Of all layers together.
     len: u32,
     /// Look-ups that went below the top layer.
     deep: Cell<u32>,
 }
+
+const _: () = assert!(size_of::<Attrs<'_>>() == 32);
 
 #[derive(Clone, Copy)]
 struct Layer<'a> {
@@ -50,26 +62,37 @@ impl<'a> Attrs<'a> {
 
     /// A set of keys, sorted by symbol, and as many slots.
     pub fn new(arena: &'a Bump, keys: &'a [Key], slots: &'a [Slot<'a>]) -> &'a Self {
-        debug_assert_eq!(keys.len(), slots.len());
-        arena.alloc(Self {
-            top: Cell::new(Layer { keys, slots }),
-            base: Cell::new(None),
-            len: keys.len() as u32,
-            deep: Cell::new(0),
-        })
+        Self::with_shape(arena, arena.alloc(keys), slots)
+    }
+
+    /// A set of a known shape.
+    #[inline]
+    pub fn with_shape(arena: &'a Bump, shape: &'a Shape<'a>, slots: &'a [Slot<'a>]) -> &'a Self {
+        debug_assert_eq!(shape.len(), slots.len());
+        let (shape, slots) = (Cell::new(shape), Cell::new(slots));
+        arena.alloc(Self { shape, slots, below: Cell::new(None) })
+    }
+
+    #[inline(always)]
+    fn top(&self) -> Layer<'a> {
+        Layer { keys: self.shape.get(), slots: self.slots.get() }
+    }
+
+    fn base(&self) -> Option<&'a Attrs<'a>> {
+        self.below.get().map(|below| below.base)
     }
 
     /// How many attributes there are.
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len as usize
+        self.below.get().map_or(self.slots.get().len(), |below| below.len as usize)
     }
 
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     /// The slot of an attribute.
@@ -83,50 +106,41 @@ impl<'a> Attrs<'a> {
     #[inline]
     #[must_use]
     pub fn entry(&self, symbol: Symbol) -> Option<(Key, &'a Slot<'a>)> {
-        let top = self.top.get();
+        let top = self.top();
         if let Some(at) = top.find(symbol) {
             return Some((top.keys[at], &top.slots[at]));
         }
-        let mut below = self.base.get()?;
-        self.deep.set(self.deep.get() + 1);
+        let below = self.below.get()?;
+        below.deep.set(below.deep.get().saturating_add(1));
+        below.base.entry_below(symbol)
+    }
+
+    fn entry_below(&self, symbol: Symbol) -> Option<(Key, &'a Slot<'a>)> {
+        let mut layer = self.top();
+        let mut next = self.base();
         loop {
-            let layer = below.top.get();
             if let Some(at) = layer.find(symbol) {
                 return Some((layer.keys[at], &layer.slots[at]));
             }
-            below = below.base.get()?;
+            let base = next?;
+            layer = base.top();
+            next = base.base();
         }
     }
 
     /// Keys and slots, flat, in the order of the symbols.
     #[must_use]
     pub fn flat(&self, arena: &'a Bump) -> (&'a [Key], &'a [Slot<'a>]) {
-        while let Some(base) = self.base.get() {
-            let (keys, slots) = if base.base.get().is_some() {
-                base.flat_parts(arena)
-            } else {
-                let layer = base.top.get();
-                (layer.keys, layer.slots)
-            };
-            let merged = merge(arena, Layer { keys, slots }, self.top.get());
-            self.top.set(merged);
-            self.base.set(None);
-        }
-        let top = self.top.get();
-        (top.keys, top.slots)
-    }
-
-    /// All layers of this set as one, without changing the set.
-    fn flat_parts(&self, arena: &'a Bump) -> (&'a [Key], &'a [Slot<'a>]) {
-        let mut layers = Vec::new();
-        let mut next = Some((self.top.get(), self.base.get()));
-        while let Some((layer, base)) = next {
-            layers.push(layer);
-            next = base.map(|base| (base.top.get(), base.base.get()));
-        }
-        let mut whole = layers[0];
-        for lower in &layers[1..] {
-            whole = merge(arena, *lower, whole);
+        let mut whole = self.top();
+        let mut next = self.base();
+        if next.is_some() {
+            while let Some(base) = next {
+                whole = merge(arena, base.top(), whole);
+                next = base.base();
+            }
+            self.shape.set(arena.alloc(whole.keys));
+            self.slots.set(whole.slots);
+            self.below.set(None);
         }
         (whole.keys, whole.slots)
     }
@@ -145,47 +159,35 @@ impl<'a> Attrs<'a> {
         if left.is_empty() {
             return right;
         }
-        let mut top = {
-            let (keys, slots) = right.flat(arena);
-            Layer { keys, slots }
-        };
+        let (keys, slots) = right.flat(arena);
+        let mut top = Layer { keys, slots };
         if left.len() < Self::LARGE || left.len() / 4 < right.len() {
             let (keys, slots) = left.flat(arena);
             let merged = merge(arena, Layer { keys, slots }, top);
             return Self::new(arena, merged.keys, merged.slots);
         }
-        if left.base.get().is_some() && left.deep.get() as usize > left.len() {
+        if let Some(below) = left.below.get()
+            && below.deep.get() as usize > left.len()
+        {
             let _ = left.flat(arena);
         }
-        let new = top.keys.iter().filter(|key| left.get_quiet(key.symbol).is_none()).count();
-        let len = left.len + new as u32;
+        let is_new = |key: &&Key| left.entry_below(key.symbol).is_none();
+        let len = left.len() + top.keys.iter().filter(is_new).count();
         let mut base = left;
-        while base.top.get().keys.len() <= 2 * top.keys.len() {
-            top = merge(arena, base.top.get(), top);
-            match base.base.get() {
+        while base.slots.get().len() <= 2 * top.keys.len() {
+            top = merge(arena, base.top(), top);
+            match base.base() {
                 Some(lower) => base = lower,
                 None => return Self::new(arena, top.keys, top.slots),
             }
         }
+        #[allow(clippy::cast_possible_truncation, reason = "symbols are 32 bits")]
+        let below = Below { base, len: len as u32, deep: Cell::new(0) };
         arena.alloc(Self {
-            top: Cell::new(top),
-            base: Cell::new(Some(base)),
-            len,
-            deep: Cell::new(0),
+            shape: Cell::new(arena.alloc(top.keys)),
+            slots: Cell::new(top.slots),
+            below: Cell::new(Some(arena.alloc(below))),
         })
-    }
-
-    fn get_quiet(&self, symbol: Symbol) -> Option<&'a Slot<'a>> {
-        let mut layer = self.top.get();
-        let mut base = self.base.get();
-        loop {
-            if let Some(at) = layer.find(symbol) {
-                return Some(&layer.slots[at]);
-            }
-            let below = base?;
-            layer = below.top.get();
-            base = below.base.get();
-        }
     }
 }
 
@@ -236,6 +238,12 @@ impl<'a> AttrsBuilder<'a> {
     /// or shared ([`share`]), or be at home nowhere else.
     pub fn push(&mut self, symbol: Symbol, value: Value<'a>) {
         self.push_at(symbol, 0, value);
+    }
+
+    /// Whether there is an attribute of that name; it is searched for from the start.
+    #[must_use]
+    pub fn has(&self, symbol: Symbol) -> bool {
+        self.entries.iter().any(|(key, _)| key.symbol == symbol)
     }
 
     /// The same with the place of its definition.

@@ -8,7 +8,7 @@ mod string;
 
 use std::cell::Cell;
 
-pub use attrs::{Attrs, AttrsBuilder, Key};
+pub use attrs::{Attrs, AttrsBuilder, Key, Shape};
 pub use env::Env;
 pub(crate) use env::Spare;
 pub use list::{Items, List};
