@@ -55,23 +55,31 @@ fn less_than<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     it.less(left, right).map(Value::Bool)
 }
 
-/// A float rounded to an integer; it must fit.
+/// A float rounded to an integer; it must fit. An integer is itself, but Nix refuses the large ones
+/// that it once rounded, and so a program that it refuses is refused here.
 fn round<'a>(
     it: &mut Interpreter<'a>,
     value: Value<'a>,
     round: fn(f64) -> f64,
 ) -> Result<Value<'a>> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let value = it.value(value)?;
-    if matches!(value, Value::Int(_)) {
-        return Ok(value);
-    }
-    let number = it.float(value)?;
-    let rounded = round(number);
+    let rounded = round(it.float(value)?);
     #[allow(clippy::cast_possible_truncation)]
-    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&rounded) {
-        return Ok(Value::Int(rounded as i64));
-    }
-    let shown = crate::text::float::general(number);
-    let message = format!("the float {shown} has no place among the 64-bit integers");
+    let result = (-LIMIT..LIMIT).contains(&rounded).then_some(rounded as i64);
+    let message = match (value, result) {
+        (Value::Int(given), Some(result)) if given != result => format!(
+            "the integer {given} is not exact as a float, to which earlier versions of Nix \
+             rounded it ({result}); it is refused as there"
+        ),
+        (Value::Int(given), None) => {
+            format!("the integer {given} is not exact as a float; it is refused as by Nix")
+        }
+        (_, Some(result)) => return Ok(Value::Int(result)),
+        (_, None) => {
+            let shown = crate::text::float::general(it.float(value)?);
+            format!("NixFloat argument {shown} is not in the range of NixInt")
+        }
+    };
     Err(Error::new(Kind::Eval, Span::NONE, message))
 }

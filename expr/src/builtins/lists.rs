@@ -350,10 +350,7 @@ impl<'a> Keys<'a> {
             Some(first) => {
                 it.less(key, first)?;
             }
-            None => {
-                it.less(key, key)?;
-                self.first = Some(key);
-            }
+            None => self.first = Some(key),
         }
         let mixed = !self.others.is_empty();
         match key {
