@@ -43,7 +43,7 @@ fn a_pin_keeps_a_path_until_it_is_let_go() {
     let (_, _, other) = built(&space);
     space.ok(["pin", "mine", &other]);
     space.ok(["gc"]);
-    assert_eq!(space.valid(), [other.clone()]);
+    assert_eq!(space.valid(), std::slice::from_ref(&other));
     space.ok(["pin", "mine"]);
     space.fails(1, ["pin", "mine"]);
     space.ok(["gc", "--keep-days", "1"]);
