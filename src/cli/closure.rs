@@ -11,7 +11,7 @@ use super::{
     paths::describe,
     show::parse_path,
 };
-use crate::{closure, store::StoreError};
+use crate::{closure, store::StoreError, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -51,10 +51,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         other => Failure::new(Kind::Store, other),
     })?;
     let total: u64 = infos.iter().map(|i| i.size).sum();
-    let sizes = match arguments.size || context.global.json {
-        true => closure::sizes(store, &paths).or_fail(Kind::Store)?,
-        false => std::collections::BTreeMap::new(),
+    // of each path only where that was asked for: it takes a walk each
+    let all: Vec<StorePath> = infos.iter().map(|info| info.path.clone()).collect();
+    let sized: &[StorePath] = match (arguments.size, context.global.json) {
+        (true, _) => &all,
+        (false, true) => &paths,
+        (false, false) => &[],
     };
+    let sizes = closure::sizes(store, sized).or_fail(Kind::Store)?;
     if context.global.json {
         let paths: Vec<Value> = infos
             .iter()

@@ -68,6 +68,11 @@ fn outputs_references_and_closures() {
     // references come first; the manual and the probe are not referred to
     assert_eq!(closure.lines().collect::<Vec<_>>(), [library, &program]);
     assert_eq!(info(&space, &program)["references"][0], library);
+    let sizes: Value =
+        serde_json::from_str(&space.ok(["closure", "--size", "--json", &program])).unwrap();
+    let size = |n: usize| sizes["paths"][n]["closureSize"].as_u64().unwrap();
+    assert!(size(0) > 0 && size(1) > size(0), "{sizes}");
+    assert_eq!(sizes["size"], size(1));
 }
 
 #[test]
