@@ -157,8 +157,8 @@ pub(super) fn world<'a>(
         allowed.extend(fs_err::canonicalize(&path));
         allowed.push(path);
     }
-    // a store that is not there yet has nothing to be read
-    let store = context.store_root().ok().map(|root| root.join("store")).filter(|s| s.is_dir());
+    // it may be made in the middle of the evaluation
+    let store = context.store_root().ok().map(|root| root.join("store"));
     let access = Access { store, allowed: (!arguments.impure).then_some(allowed) };
     let mut world = World::new(access, realiser);
     world.system.clone_from(&context.global.system);

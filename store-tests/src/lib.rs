@@ -243,7 +243,7 @@ pub fn probing(name: &str, attributes: &str, operations: &[&[&str]]) -> String {
         .map(|operation| operation.iter().map(quote).collect::<Vec<_>>().join(" "))
         .collect();
     format!(
-        "derivation {{ name = \"{name}\"; system = \"x86_64-linux\"; builder = ./probe; {attributes} \
+        "derivation {{ name = \"{name}\"; system = \"x86_64-linux\"; builder = \"${{./probe}}\"; {attributes} \
          args = [ {} ]; }}",
         words.join(" \"--\" ")
     )
