@@ -56,7 +56,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     let json = context.global.json;
     let mut stats = None;
-    let shown = interpret(context, &world, &arguments.expression, |it, value, _| {
+    let shows_code = !(arguments.strict || arguments.raw || json);
+    let expression = ExpressionArguments { shows_code, ..arguments.expression.clone() };
+    let shown = interpret(context, &world, &expression, |it, value, _| {
         let text = show(it, value, arguments, json);
         stats = Some(it.stats());
         text

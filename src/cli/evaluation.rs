@@ -263,6 +263,7 @@ pub(super) fn with<T: Send>(
     let options = Options {
         pipe_operators: arguments.extra_experimental_features.iter().any(|f| f == "pipe-operators"),
         trace_verbose: context.global.verbose > 0,
+        eager: !arguments.shows_code,
         ..Options::default()
     };
     let width = env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100);

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// Which expression, and with what arguments.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct ExpressionArguments {
     /// An expression file or a folder with a default.nix.
     #[arg(value_name = "PATH")]
@@ -29,4 +29,7 @@ pub(super) struct ExpressionArguments {
     /// Allow experimental features of the language (`pipe-operators`, ...).
     #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
     pub(super) extra_experimental_features: Vec<String>,
+    /// The value is printed as far as it was computed, so that it shows what was not.
+    #[arg(skip)]
+    pub(super) shows_code: bool,
 }

@@ -220,6 +220,10 @@ impl Host for World<'_> {
         }
     }
 
+    fn read_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        fs_err::read_link(self.locate(path, false)?).map(Some).map_err(refuse)
+    }
+
     fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
         self.access.resolve(path, true).map_err(refuse)
     }
