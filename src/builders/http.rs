@@ -15,9 +15,10 @@ use ureq::{
     config::RedirectAuthHeaders,
     http::{Response, header},
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
+    unversioned::transport::DefaultConnector,
 };
 
-use super::{address::Address, clients, index::Environment, netrc::Netrc};
+use super::{address::Address, clients, index::Environment, netrc::Netrc, resolver::Remembering};
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -143,7 +144,7 @@ impl Http {
                 .timeout_per_read(Some(settings.read))
                 .max_idle_connections_per_host(8)
                 .build();
-            Ok(config.new_agent())
+            Ok(Agent::with_parts(config, DefaultConnector::default(), Remembering::default()))
         };
         Ok(Self { secure: agent(true)?, plain: agent(false)?, netrc, settings })
     }

@@ -16,6 +16,7 @@ pub mod index;
 pub mod loader_cache;
 pub mod netrc;
 pub mod prefix;
+mod resolver;
 pub mod simple;
 pub mod tarball;
 pub mod text;

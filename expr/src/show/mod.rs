@@ -2,14 +2,11 @@
 //! advice. The text depends on the error, the sources and the style alone.
 
 mod snippet;
-mod suggest;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer};
 
 use crate::error::{Error, Frame};
 use crate::source::Sources;
-
-pub use suggest::closest;
 
 /// How an error is shown.
 #[derive(Clone, Copy, Debug)]
