@@ -44,6 +44,10 @@ impl Pending {
         }
     }
 
+    pub(super) fn derivation(&self, path: &StorePath) -> Option<&Derivation> {
+        self.by_path.get(path).map(|at| &self.derivations[*at])
+    }
+
     pub(super) fn into_derivations(self) -> FxHashMap<StorePath, Derivation> {
         let Self { mut by_path, derivations, .. } = self;
         let mut derivations: Vec<Option<Derivation>> = derivations.into_iter().map(Some).collect();

@@ -163,9 +163,56 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// Adds what a text made of a `drvPath` refers to: the derivations of its closure as sources, and
+    /// all their outputs, since whoever gets the text may build any of them.
+    fn add_closures(&self, draft: &mut Draft, roots: Vec<StorePath>) -> HostResult<()> {
+        let pending = self.pending();
+        let mut todo = roots;
+        while let Some(path) = todo.pop() {
+            if !draft.input_sources.insert(path.clone()) || !path.is_derivation() {
+                continue;
+            }
+            let derivation = match pending.derivation(&path) {
+                Some(derivation) => derivation.clone(),
+                None => {
+                    let store = self.realiser.store().map_err(HostError)?;
+                    store.read_derivation(&path).map_err(refuse)?
+                }
+            };
+            todo.extend(derivation.input_derivations.into_keys());
+            todo.extend(derivation.input_sources);
+            let outputs = derivation.outputs.into_keys();
+            draft.input_derivations.entry(path).or_default().extend(outputs);
+        }
+        Ok(())
+    }
+
+    /// Whether all these outputs are there, so that nothing has to be built or written.
+    fn are_valid(
+        &self,
+        store: &Store,
+        targets: &[(StorePath, BTreeSet<String>)],
+    ) -> Result<bool, StoreError> {
+        let pending = self.pending();
+        let mut paths = Vec::new();
+        for (path, outputs) in targets {
+            let Some(derivation) = pending.derivation(path) else { return Ok(false) };
+            for output in outputs {
+                let Some(output) = derivation.outputs.get(output) else { return Ok(false) };
+                paths.push(&output.path);
+            }
+        }
+        store.keep(paths.iter().copied())?;
+        Ok(store.valid(paths.iter().copied())?.len() == paths.iter().collect::<BTreeSet<_>>().len())
+    }
+
     /// Makes outputs valid in the middle of the evaluation.
     pub(super) fn build(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
-        self.pending().commit(self.realiser.store().map_err(HostError)?).map_err(refuse)?;
+        let store = self.realiser.store().map_err(HostError)?;
+        if self.are_valid(store, targets).map_err(refuse)? {
+            return Ok(());
+        }
+        self.pending().commit(store).map_err(refuse)?;
         self.realiser.realise(targets).map_err(HostError)
     }
 }
@@ -316,7 +363,7 @@ impl Host for World<'_> {
             Some(fixed) => DraftOutputs::Fixed(fixed_output(fixed)?),
             None => DraftOutputs::Named(request.outputs.iter().cloned().collect()),
         };
-        let draft = Draft {
+        let mut draft = Draft {
             name: request.name,
             system: request.system,
             builder: request.builder,
@@ -331,6 +378,8 @@ impl Host for World<'_> {
                 .collect::<HostResult<_>>()?,
             input_sources: request.input_sources.iter().map(parse).collect::<HostResult<_>>()?,
         };
+        let closures = request.input_closures.iter().map(parse).collect::<HostResult<Vec<_>>>()?;
+        self.add_closures(&mut draft, closures)?;
         let (path, derivation) = self.resolve(draft)?;
         let outputs = derivation.outputs.into_iter().map(|(name, o)| (name, o.path.to_string()));
         Ok(DerivationPaths { drv_path: path.to_string(), outputs: outputs.collect() })
