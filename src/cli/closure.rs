@@ -32,7 +32,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         arguments.paths.iter().map(|p| parse_path(context, p)).collect::<Result<Vec<_>, _>>()?;
     if let Some(why) = &arguments.why {
         let to = parse_path(context, why)?;
-        let chain = closure::why_depends(store, &paths[0], &to).or_fail(Kind::Store)?;
+        let chain = closure::why_depends(store, &paths[0], &to).map_err(fail)?;
         let chain = chain.ok_or_else(|| {
             Failure::new(Kind::Failed, format!("'{}' does not need '{to}'", paths[0]))
         })?;
@@ -45,11 +45,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let infos = closure::requisites(store, &paths).map_err(|error| match error {
-        StoreError::NotValid(_) => Failure::new(Kind::Failed, error)
-            .hint("build it first, or give the store that has it with --store"),
-        other => Failure::new(Kind::Store, other),
-    })?;
+    let infos = closure::requisites(store, &paths).map_err(fail)?;
     let total: u64 = infos.iter().map(|i| i.size).sum();
     // of each path only where that was asked for: it takes a walk each
     let all: Vec<StorePath> = infos.iter().map(|info| info.path.clone()).collect();
@@ -88,6 +84,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         context.say(format!("{} in {} paths", bytes(total), infos.len()));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn fail(error: StoreError) -> Failure {
+    match error {
+        StoreError::NotValid(_) => Failure::new(Kind::Failed, error)
+            .hint("build it first, or give the store that has it with --store"),
+        other => Failure::new(Kind::Store, other),
+    }
 }
 
 /// A size for people: three digits and a unit of 1024.

@@ -14,6 +14,7 @@ use super::{
     context::Context,
     evaluation::{Realiser, Source, interpret, source, with, world},
     expression::ExpressionArguments,
+    failure::{Failure, Kind},
     realise::BuildArguments,
 };
 
@@ -44,7 +45,11 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let realiser = Realiser { context, build: &arguments.build };
+    if context.global.json && (arguments.raw || arguments.xml || arguments.parse) {
+        let message = "--json does not go with --raw, --xml or --parse";
+        return Err(Failure::new(Kind::Usage, message));
+    }
+    let realiser = Realiser::new(context, &arguments.build);
     let world = world(context, &arguments.expression, &realiser)?;
     if arguments.parse {
         let source = source(&arguments.expression)?;
@@ -62,7 +67,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let text = show(it, value, arguments, json);
         stats = Some(it.stats());
         text
-    })?;
+    })
+    .map_err(|failure| realiser.explain(failure))?;
     for text in shown {
         context.print(text);
     }

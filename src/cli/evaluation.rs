@@ -5,6 +5,7 @@ use std::{
     env,
     io::Read as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use clutch_expr::{
@@ -38,6 +39,8 @@ pub(super) struct Target {
     pub(super) outputs: BTreeSet<String>,
     /// What `meta.mainProgram` says.
     pub(super) main_program: Option<String>,
+    /// The environment that it runs in, where it names one.
+    pub(super) environment: Option<StorePath>,
     /// Its name.
     pub(super) name: String,
 }
@@ -62,15 +65,20 @@ impl Evaluation {
         {
             return Self::of_derivation(context, parse_path(context, text)?);
         }
-        let realiser = Realiser { context, build };
+        let realiser = Realiser::new(context, build);
         let world = world(context, arguments, &realiser)?;
         let found =
-            interpret(context, &world, arguments, |it, value, args| it.derivations(value, args))?;
+            interpret(context, &world, arguments, |it, value, args| it.derivations(value, args))
+                .map_err(|failure| realiser.explain(failure))?;
         let targets = found
             .into_iter()
             .flatten()
             .map(|found| target(found, arguments))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        if targets.is_empty() {
+            return Err(Failure::new(Kind::Failed, "the expression holds no derivation")
+                .hint("sets within sets count when they say `recurseForDerivations = true`"));
+        }
         let store = context.store()?;
         if store.is_writable() {
             world.commit(store).or_fail(Kind::Store)?;
@@ -85,8 +93,13 @@ impl Evaluation {
         }
         let derivation = context.store()?.read_derivation(&path).or_fail(Kind::Failed)?;
         let name = derivation.name.clone();
-        let target =
-            Target { derivation: path.clone(), outputs: BTreeSet::new(), main_program: None, name };
+        let target = Target {
+            derivation: path.clone(),
+            outputs: BTreeSet::new(),
+            main_program: None,
+            environment: None,
+            name,
+        };
         Ok(Self { targets: vec![target], derivations: FxHashMap::from_iter([(path, derivation)]) })
     }
 
@@ -111,26 +124,55 @@ fn target(found: Found, arguments: &ExpressionArguments) -> Result<Target, Failu
         true => BTreeSet::from([found.output_name]),
         false => BTreeSet::new(),
     };
-    Ok(Target { derivation, outputs, main_program: found.main_program, name: found.name })
+    let environment =
+        found.environment.map(|path| StorePath::parse(&path)).transpose().or_fail(Kind::Failed)?;
+    let (main_program, name) = (found.main_program, found.name);
+    Ok(Target { derivation, outputs, main_program, environment, name })
 }
 
 /// Builds in the middle of an evaluation, and opens the store when it is first needed.
 pub(super) struct Realiser<'a> {
-    pub(super) context: &'a Context,
-    pub(super) build: &'a BuildArguments,
+    context: &'a Context,
+    build: &'a BuildArguments,
+    /// What failed in the middle: the language only passes its text on.
+    failed: Mutex<Option<Failure>>,
+}
+
+impl<'a> Realiser<'a> {
+    pub(super) fn new(context: &'a Context, build: &'a BuildArguments) -> Self {
+        Self { context, build, failed: Mutex::default() }
+    }
+
+    /// The failure of an evaluation, with the kind and the hints of a build that failed in its
+    /// middle.
+    pub(super) fn explain(&self, mut failure: Failure) -> Failure {
+        let inner = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(inner) = inner {
+            failure.kind = inner.kind;
+            failure.hints.extend(inner.hints);
+        }
+        failure
+    }
+
+    fn keep<T>(&self, result: Result<T, Failure>) -> Result<T, String> {
+        result.map_err(|failure| {
+            let text = failure.message.clone();
+            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+            text
+        })
+    }
 }
 
 impl Realise for Realiser<'_> {
     fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
         let goals: Vec<Goal> =
             targets.iter().map(|(d, outputs)| realise::goal(d.clone(), outputs.clone())).collect();
-        realise::realise(self.context, self.build, &FxHashMap::default(), &goals)
+        self.keep(realise::realise(self.context, self.build, &FxHashMap::default(), &goals))
             .map(|_| ())
-            .map_err(|failure| failure.message)
     }
 
     fn store(&self) -> Result<&Store, String> {
-        self.context.store().map_err(|failure| failure.message)
+        self.keep(self.context.store())
     }
 
     fn message(&self, text: &str, warning: bool) {

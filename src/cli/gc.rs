@@ -73,7 +73,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     }
     let would = if arguments.dry_run { "would be " } else { "" };
     let (number, freed) = (collected.paths.len(), bytes(collected.freed));
-    context.say(format!("{number} paths {would}removed, {freed} {would}free"));
+    context.say(format!("{number} paths {would}removed, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -95,6 +95,10 @@ fn python(
     }
     let file = Path::new(file);
     let requirements = requirements_file::read(file).or_fail(Kind::Input)?;
+    if requirements.lines.is_empty() {
+        let message = format!("{}: it has no requirements", file.display());
+        return Err(Failure::new(Kind::Input, message));
+    }
     let fetcher = context.fetcher()?;
     let lock = locking::lock(&fetcher, &arguments.from, &requirements, &targets, warn)
         .or_fail(Kind::Failed)?;

@@ -56,6 +56,9 @@ impl Progress {
     /// Removes what is drawn.
     pub(super) fn finish(&self) {
         if let Shown::Terminal(terminal) = &self.shown {
+            for (_, bar) in terminal.running().drain() {
+                bar.finish_and_clear();
+            }
             terminal.total.finish_and_clear();
             let _ = terminal.all.clear();
         }

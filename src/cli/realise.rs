@@ -27,6 +27,7 @@ use crate::{
     },
     builders,
     derivation::Derivation,
+    hash::Format,
     python,
     store::Store,
     store_path::StorePath,
@@ -174,7 +175,10 @@ fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bool) -> Fail
     for (_, failed) in &outcome.failed {
         if let Some((specified, got)) = failed.error.hash_mismatch() {
             failure = failure.hint(format!(
-                "if the new content is what you want, write {got} in place of {specified}"
+                "if the new content is what you want, write {got} in place of {specified} ({} in \
+                 place of {} where it is written so, as in a lock)",
+                got.format(Format::Base16),
+                specified.format(Format::Base16)
             ));
         }
     }

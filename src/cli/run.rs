@@ -53,6 +53,18 @@ pub(super) struct ShellArguments {
     command: Vec<OsString>,
 }
 
+/// Variables by which Python or `ld.so` load code that is not of the closure.
+const FOREIGN: [&str; 8] = [
+    "PYTHONPATH",
+    "PYTHONHOME",
+    "PYTHONSTARTUP",
+    "PYTHONUSERBASE",
+    "PYTHONPLATLIBDIR",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "LD_AUDIT",
+];
+
 /// What is there to be run: the outputs of one or more derivations.
 struct Environment {
     paths: Vec<StorePath>,
@@ -65,7 +77,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let store = context.store()?;
     let mut words = arguments.command.iter().cloned();
     let program = match words.next() {
-        Some(command) => environment.find(store, &command),
+        Some(command) => environment.find(store, &command).ok_or_else(|| {
+            let message = format!("the environment has no program '{}'", command.display());
+            let hint = "`clutch shell PATH -- COMMAND` runs the machine's own programs, too";
+            Failure::new(Kind::Failed, message).hint(hint)
+        })?,
         None => environment.main_program(store)?,
     };
     start(store, &environment, program, words.collect(), arguments.isolated)
@@ -77,7 +93,7 @@ pub(super) fn shell(context: &Context, arguments: &ShellArguments) -> Outcome {
     let store = context.store()?;
     let mut words = arguments.command.iter().cloned();
     let program = match words.next() {
-        Some(command) => environment.find(store, &command),
+        Some(command) => environment.find(store, &command).unwrap_or(command),
         None => env::var_os("SHELL").filter(|s| !s.is_empty()).unwrap_or_else(|| "/bin/sh".into()),
     };
     start(store, &environment, program, words.collect(), false).map(|never| match never {})
@@ -114,11 +130,16 @@ fn environment(
         let found: Vec<StorePath> =
             all.iter().filter(|(name, _)| wanted(name)).map(|(_, p)| p.clone()).collect();
         paths.extend(if found.is_empty() { all.into_values().take(1).collect() } else { found });
+        // a program brings the environment that it runs in, behind its own programs
+        let store = context.store()?;
+        if let Some(environment) = &target.environment {
+            store.keep([environment]).or_fail(Kind::Store)?;
+            if store.is_valid(environment).or_fail(Kind::Store)? {
+                paths.push(environment.clone());
+            }
+        }
     }
-    let first = evaluation
-        .targets
-        .first()
-        .ok_or_else(|| Failure::new(Kind::Failed, "the expression has no derivation to run"))?;
+    let first = &evaluation.targets[0];
     Ok(Environment { paths, main: first.main_program.clone(), name: first.name.clone() })
 }
 
@@ -167,31 +188,27 @@ impl Environment {
         })
     }
 
-    /// A command by its name: from the environment where that has it.
-    fn find(&self, store: &Store, command: &OsString) -> OsString {
+    /// A command by its name, from the environment; one with a slash is what it says.
+    fn find(&self, store: &Store, command: &OsString) -> Option<OsString> {
         if command.as_bytes().contains(&b'/') {
-            return command.clone();
+            return Some(command.clone());
         }
         let has = |path: &&StorePath| {
             store.real(path).join("bin").join(command).symlink_metadata().is_ok()
         };
-        match self.paths.iter().find(has) {
-            Some(path) => {
-                let mut found = OsString::from(format!("{path}/bin/"));
-                found.push(command);
-                found
-            }
-            None => command.clone(),
-        }
+        let path = self.paths.iter().find(has)?;
+        let mut found = OsString::from(format!("{path}/bin/"));
+        found.push(command);
+        Some(found)
     }
 
-    /// The variables of the program: its programs first in `PATH`, and none of the caller's that
-    /// would make Python look elsewhere.
+    /// The variables of the program: the environment's programs first in `PATH`, and none of the
+    /// caller's that would load code from elsewhere ([`FOREIGN`]).
     fn variables(&self, isolated: bool) -> BTreeMap<OsString, OsString> {
         let kept = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TZ"];
         let mut variables: BTreeMap<OsString, OsString> = env::vars_os()
             .filter(|(name, _)| !isolated || kept.iter().any(|k| name == *k))
-            .filter(|(name, _)| name != "PYTHONPATH" && name != "PYTHONHOME")
+            .filter(|(name, _)| FOREIGN.iter().all(|foreign| name != foreign))
             .collect();
         let mut path = self.paths.iter().map(|p| format!("{p}/bin")).collect::<Vec<_>>().join(":");
         if isolated {

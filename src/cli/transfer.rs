@@ -74,6 +74,9 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
             context.line(root.to_string());
         }
         context.say(format!("{} of {} paths were new", imported.added.len(), imported.total));
+        if !imported.added.is_empty() {
+            context.say("`clutch pin NAME PATH` keeps a path from `clutch gc`");
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -26,6 +26,8 @@ pub struct Found {
     pub output_name: String,
     /// `meta.mainProgram`, or else `pname`: what `run` starts.
     pub main_program: Option<String>,
+    /// The path of its attribute `environment`, where that is a derivation: what it runs in.
+    pub environment: Option<String>,
 }
 
 impl<'a> Interpreter<'a> {
@@ -173,7 +175,19 @@ impl<'a> Interpreter<'a> {
             Some(program) => Some(program),
             None => self.optional(attrs, "pname")?,
         };
-        Ok(Found { attr_path: path.to_owned(), name, drv_path, outputs, output_name, main_program })
+        let environment = self.environment(attrs)?;
+        let attr_path = path.to_owned();
+        Ok(Found { attr_path, name, drv_path, outputs, output_name, main_program, environment })
+    }
+
+    fn environment(&mut self, attrs: &'a Attrs<'a>) -> Result<Option<String>> {
+        let Some(name) = self.symbols.find(b"environment") else { return Ok(None) };
+        let Some(slot) = attrs.get(name) else { return Ok(None) };
+        let Value::Attrs(environment) = self.force(slot)? else { return Ok(None) };
+        if !self.is_derivation(environment)? {
+            return Ok(None);
+        }
+        self.string_attr(environment, known::out_path).map(Some)
     }
 }
 
