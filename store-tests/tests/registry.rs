@@ -37,6 +37,17 @@ fn the_main_job_prints_a_report_and_then_does_nothing_but_start() {
 }
 
 #[test]
+fn a_command_of_a_program_runs_in_its_environment() {
+    let space = space();
+    let program = "import pandas, sys; print(sys.prefix)";
+    for start in ["run", "shell"] {
+        let words = [start, &source("examples/report"), "--", "python", "-c", program];
+        let said = space.ok(words);
+        assert!(said.ends_with("-report-environment"), "{start}: {said}");
+    }
+}
+
+#[test]
 fn the_report_moves_to_another_user_and_into_an_empty_root() {
     let space = space();
     let said = space.ok(["run", &source("examples/report")]);

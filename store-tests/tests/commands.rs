@@ -1,0 +1,259 @@
+//! The commands as a person or a program calls them: selection, output forms, links, exit codes.
+
+use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
+
+use clutch_store_tests::{Ran, Space, probing};
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// A set of two derivations, one with two outputs, behind a function.
+fn project(space: &Space) {
+    let words: &[&[&str]] = &[&["write", "$out", "x"], &["write", "$doc", "$note"]];
+    let one = probing("one", "outputs = [ \"out\" \"doc\" ]; inherit note;", words);
+    let two = probing("two", "", &[&["write", "$out", "x"]]);
+    space.write("default.nix", format!("{{ note ? \"none\" }}: {{ one = {one}; two = {two}; }}"));
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+#[test]
+fn attributes_arguments_and_links() {
+    let space = Space::new(BINARY).with_probe();
+    project(&space);
+    let one = space.ok(["build", "-A", "one", "--argstr", "note", "hello", "-o", "mine"]);
+    assert_eq!(one.lines().count(), 2);
+    let link = |name: &str| fs_err::read_link(space.path("project").join(name)).unwrap();
+    assert_eq!(fs_err::read_to_string(link("mine-doc")).unwrap(), "hello");
+    assert_eq!(fs_err::read_to_string(link("mine")).unwrap(), "x");
+    let other = space.ok(["build", "-A", "one", "--arg", "note", "\"a\" + \"b\"", "--no-link"]);
+    assert_ne!(one, other);
+    let doc = space.ok(["build", "-A", "one.doc", "--no-link"]);
+    assert!(doc.ends_with("-one-doc") && doc.lines().count() == 1, "{doc}");
+    assert_eq!(space.ok(["build", "--no-link"]).lines().count(), 3);
+    let error = space.fails(1, ["build", "-A", "tow", "--no-link"]);
+    assert!(error.contains("did you mean 'two'"), "{error}");
+    let error = space.fails(1, ["build", "-E", "{ a = 5; }"]);
+    assert!(error.contains("no derivation"), "{error}");
+}
+
+#[test]
+fn values_print_in_every_form() {
+    let space = Space::new(BINARY);
+    let eval = |words: &[&str]| {
+        space.ok(["eval", "-E", "{ a = 1 + 1; b = [ \"x\" ]; }"].iter().chain(words))
+    };
+    assert_eq!(eval(&[]), "{ a = <CODE>; b = <CODE>; }");
+    assert_eq!(eval(&["--strict"]), "{ a = 2; b = [ \"x\" ]; }");
+    assert_eq!(eval(&["--json"]), "{\"a\":2,\"b\":[\"x\"]}");
+    assert!(eval(&["--xml", "--strict"]).contains("<int value=\"2\" />"));
+    assert_eq!(eval(&["--parse"]), "{ a = (1 + 1); b = [ (\"x\") ]; }");
+    assert_eq!(space.ok(["eval", "--raw", "-E", "\"plain\""]), "plain");
+    for form in ["--raw", "--xml", "--parse"] {
+        space.fails(2, ["eval", "-E", "1", "--json", form]);
+    }
+    let mut command = space.command();
+    let child = command.args(["eval", "--parse", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"x: x + 1").unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap());
+    assert_eq!((ran.code, ran.stdout.trim()), (0, "(x: (x + 1))"), "{}", ran.stderr);
+}
+
+#[test]
+fn sources_and_texts_have_the_paths_of_their_content() {
+    let space = Space::new(BINARY).with_probe();
+    space.write("tree/keep", "1");
+    space.write("tree/drop", "2");
+    let filter = "(path: type: baseNameOf path != \"drop\")";
+    let path = |expression: &str| space.ok(["eval", "--raw", "-E", expression]);
+    let filtered = path(&format!("builtins.filterSource {filter} ./tree"));
+    let same = path(&format!("builtins.path {{ path = ./tree; filter = {filter}; }}"));
+    assert_eq!(filtered, same);
+    assert_ne!(filtered, path("\"${./tree}\""));
+    let name =
+        format!("\"${{builtins.path {{ path = ./tree; name = \"tree\"; filter = {filter}; }}}}\"");
+    space.write(
+        "default.nix",
+        probing("user", &format!("tree = {name};"), &[&["list", "$tree"], &["write", "$out", "x"]]),
+    );
+    let derivation = space.ok(["eval", "--raw", "-A", "drvPath", "default.nix"]);
+    space.ok(["build", "--no-link"]);
+    assert_eq!(space.ok(["log", &derivation]), "keep");
+    let wrong = "0".repeat(52);
+    let error = space.fails(
+        1,
+        ["eval", "-E", &format!("builtins.path {{ path = ./tree; sha256 = \"{wrong}\"; }}")],
+    );
+    assert!(error.contains("hash mismatch"), "{error}");
+    let text = path("builtins.toFile \"note\" \"hello\"");
+    assert_eq!(
+        space.ok(["eval", "--raw", "-E", "builtins.readFile (builtins.toFile \"note\" \"hello\")"]),
+        "hello"
+    );
+    assert!(text.ends_with("-note"));
+}
+
+#[test]
+fn a_recursive_fixed_output_is_checked_by_its_archive() {
+    let space = Space::new(BINARY).with_probe();
+    // nix-hash --type sha256 --sri of a folder that holds the file `f` with the text x
+    let build = |hash: &str| {
+        let fixed = format!("outputHashMode = \"recursive\"; outputHash = \"{hash}\";");
+        let operations = [&["mkdir", "$out"][..], &["write", "$out/f", "x"]];
+        space.write("default.nix", probing("tree", &fixed, &operations));
+        space.run(["build", "--no-link"])
+    };
+    let ran = build(&format!("sha256-{}=", "A".repeat(43)));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains(TREE), "{}", ran.stderr);
+    assert_eq!(build(TREE).code, 0);
+}
+
+/// What `nix-hash --type sha256 --sri` says of a folder that holds the file `f` with the text x.
+const TREE: &str = "sha256-THLxN/MnSXSjba+rHU3Zp5sdhfaqWy+d2/VlKGm4BtY=";
+
+#[test]
+fn a_text_of_a_derivation_brings_its_closure() {
+    let space = Space::new(BINARY).with_probe();
+    space.write("inner.nix", probing("inner", "", &[&["write", "$out", "x"]]));
+    let operations = [&["read", "$drv"][..], &["read", "$path"], &["write", "$out", "x"]];
+    let attributes = "drv = (import ./inner.nix).drvPath; path = builtins.unsafeDiscardStringContext (import ./inner.nix).outPath;";
+    space.write("default.nix", probing("outer", attributes, &operations));
+    let derivation = space.ok(["eval", "--raw", "-A", "drvPath", "default.nix"]);
+    space.ok(["build", "--no-link"]);
+    let described = json(&space.ok(["show", "--json", &derivation]));
+    let inputs = described["inputDerivations"].as_object().unwrap();
+    assert!(inputs.keys().any(|path| path.ends_with("-inner.drv")), "{described}");
+}
+
+#[test]
+fn only_programs_of_the_environment_are_run() {
+    let space = Space::new(BINARY).with_probe();
+    let operations: [&[&str]; 4] = [
+        &["mkdir", "$out"],
+        &["mkdir", "$out/bin"],
+        &["copy", "$program", "$out/bin/tool"],
+        &["write", "$out/x", "y"],
+    ];
+    space.write("default.nix", probing("tool", "program = ./probe;", &operations));
+    let error = space.fails(1, ["run", ".", "--", "ls"]);
+    assert!(error.contains("no program 'ls'"), "{error}");
+    assert_eq!(space.ok(["shell", ".", "--", "tool", "print", "inside"]), "inside");
+    space.ok(["shell", ".", "--", "ls"]);
+    let mut command = space.command();
+    command.env("PYTHONPATH", "/x").env("LD_PRELOAD", "").args([
+        "run",
+        ".",
+        "--",
+        "tool",
+        "environment",
+    ]);
+    let said = Ran::of(command.output().unwrap()).stdout;
+    assert!(!said.contains("PYTHONPATH=") && !said.contains("LD_PRELOAD="), "{said}");
+    assert!(
+        said.lines().any(|l| l.starts_with("PATH=/clutch/store/") && l.contains("-tool/bin:")),
+        "{said}"
+    );
+    // the program's own end is the command's
+    assert_eq!(space.run(["run", ".", "--", "tool", "exit", "7"]).code, 7);
+}
+
+#[test]
+fn what_is_there_is_described() {
+    let space = Space::new(BINARY).with_probe();
+    project(&space);
+    let paths = space.ok(["build", "--no-link"]);
+    let derivation = space.ok(["eval", "--raw", "-A", "one.drvPath"]);
+    let shown = json(&space.ok(["show", "--json", &derivation]));
+    assert_eq!((&shown["name"], &shown["env"]["note"]), (&"one".into(), &"none".into()));
+    assert!(shown["outputs"]["doc"]["path"].as_str().unwrap().ends_with("-one-doc"));
+    let first = paths.lines().next().unwrap();
+    let why = space.fails(1, ["closure", first, "--why", &derivation]);
+    assert!(why.contains("does not need"), "{why}");
+    let missing = "/clutch/store/00000000000000000000000000000000-missing";
+    for words in [
+        &["closure", missing][..],
+        &["closure", missing, "--why", first],
+        &["show", missing],
+        &["run", missing],
+        &["log", missing],
+    ] {
+        let error = space.fails(1, words);
+        assert!(error.contains("missing"), "{words:?}: {error}");
+    }
+    assert!(space.ok(["completions", "bash"]).contains("clutch"));
+    let doctor = space.run(["doctor", "--json"]);
+    let findings = json(&doctor.stdout);
+    let subjects: Vec<&str> = findings["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|f| f["subject"].as_str().unwrap())
+        .collect();
+    assert!(subjects.contains(&"user namespaces"), "{subjects:?}");
+}
+
+#[test]
+fn exit_codes_are_the_documented_ones() {
+    let space = Space::new(BINARY).with_probe();
+    space.fails(2, ["no-such-command"]);
+    space.fails(2, ["build", "nowhere.nix"]);
+    space.fails(2, ["show", "neither"]);
+    space.fails(5, ["import", "default.nix"]);
+    space.write("requirements.txt", "name>=1\n");
+    let error = space.fails(5, ["lock", "requirements.txt"]);
+    assert!(error.contains("requirements.txt:1"), "{error}");
+    let file = space.write("file", "");
+    space.fails(3, ["--store", file.to_str().unwrap(), "paths"]);
+    space.write("folder/something", "");
+    space.fails(3, ["--store", space.path("project/folder").to_str().unwrap(), "paths"]);
+    // a failure in the middle of an evaluation keeps its kind
+    space.write("default.nix", "builtins.readFile (import ./bad.nix)");
+    space.write("bad.nix", probing("bad", "", &[&["exit", "1"]]));
+    let error = space.fails(1, ["eval", "default.nix"]);
+    assert!(error.contains("exit code 1"), "{error}");
+    space.fails(3, ["--store", file.to_str().unwrap(), "eval", "default.nix"]);
+}
+
+#[test]
+fn two_processes_build_a_derivation_once() {
+    let space = Space::new(BINARY).with_probe();
+    space.write("default.nix", probing("slow", "", &[&["sleep", "1.5"], &["write", "$out", "x"]]));
+    let spawn = || {
+        space
+            .command()
+            .args(["build", "--no-link"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    };
+    let both = [spawn(), spawn()].map(|child| Ran::of(child.wait_with_output().unwrap()));
+    assert_eq!(both[0].stdout, both[1].stdout);
+    let said: String = both.iter().map(|ran| ran.stderr.as_str()).collect();
+    assert_eq!(said.matches("building slow").count(), 1, "{said}");
+}
+
+#[test]
+fn a_store_that_cannot_be_written_can_be_read() {
+    if !Space::is_root() {
+        eprintln!("LEFT OUT: becoming another user needs root");
+        return;
+    }
+    let space = Space::new(BINARY).with_probe();
+    space.write("made.nix", probing("made", "", &[&["write", "$out", "text"]]));
+    let path = space.ok(["build", "--no-link", "made.nix"]);
+    // the owner stays root: for this user nothing in it can be written
+    let user = Space::new(BINARY).with_probe().as_user(12345);
+    let store = space.store();
+    fs_err::set_permissions(space.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let store = store.to_str().unwrap();
+    assert_eq!(user.ok(["--store", store, "closure", &path]), path);
+    user.write("made.nix", fs_err::read_to_string(space.path("project/made.nix")).unwrap());
+    assert_eq!(user.ok(["--store", store, "build", "--no-link", "made.nix"]), path);
+    let read = "builtins.readFile (import ./made.nix)";
+    assert_eq!(user.ok(["--store", store, "eval", "--raw", "-E", read]), "text");
+}
