@@ -30,10 +30,12 @@ pub enum Purpose {
     Directory,
     /// A whole tree: the kind and the hash of its root.
     Tree,
+    /// What an evaluation was asked for, in the evaluation cache.
+    Evaluation,
 }
 
 impl Purpose {
-    const ALL: [(Self, &'static str); 9] = [
+    const ALL: [(Self, &'static str); 10] = [
         (Self::Derivation, "clutch 2026 store path: derivation"),
         (Self::Identity, "clutch 2026 derivation identity"),
         (Self::Output, "clutch 2026 store path: output"),
@@ -43,6 +45,7 @@ impl Purpose {
         (Self::Placeholder, "clutch 2026 store path: placeholder"),
         (Self::Directory, "clutch 2026 tree hash: directory"),
         (Self::Tree, "clutch 2026 tree hash: tree"),
+        (Self::Evaluation, "clutch 2026 evaluation cache"),
     ];
 
     /// A hasher keyed for this purpose.

@@ -201,8 +201,11 @@ pub trait Host: Sync {
     /// `builtins.currentSystem`; `None` in pure evaluation, where the attribute is absent.
     fn current_system(&self) -> Option<String>;
 
-    /// `builtins.currentTime` in seconds since 1970; `None` in pure evaluation.
-    fn current_time(&self) -> Option<i64>;
+    /// Whether there is a `builtins.currentTime`; not in pure evaluation.
+    fn has_clock(&self) -> bool;
+
+    /// `builtins.currentTime` in seconds since 1970. Asked only when the language needs it.
+    fn current_time(&self) -> i64;
 
     /// The logical store, such as `/clutch/store`: `builtins.storeDir`, and what a store path is.
     fn store_dir(&self) -> &str;

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     context::Context,
-    evaluation::{Evaluation, Target},
+    evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Kind, OrFail as _},
     realise::{self, BuildArguments},
 };
-use crate::store_path::StorePath;
+use crate::{evaluate::Target, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {

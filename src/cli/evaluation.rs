@@ -11,6 +11,7 @@ use std::{
 use clutch_expr::{
     error::Error,
     eval::{Found, Interpreter, Options, with_interpreter},
+    host::Host,
     show::{self, Style},
     source::Origin,
     value::{Attrs, AttrsBuilder, Value},
@@ -27,23 +28,13 @@ use super::{
 use crate::{
     build::plan::Goal,
     derivation::Derivation,
-    evaluate::{Access, Realise, Surroundings, World},
+    evaluate::{
+        Access, Realise, Recording, Surroundings, Target, World,
+        cache::{self, Key},
+    },
     store::Store,
     store_path::{STORE_DIR, StorePath},
 };
-
-/// A derivation that a command is about.
-pub(super) struct Target {
-    pub(super) derivation: StorePath,
-    /// The outputs that are meant; empty for all.
-    pub(super) outputs: BTreeSet<String>,
-    /// What `meta.mainProgram` says.
-    pub(super) main_program: Option<String>,
-    /// The environment that it runs in, where it names one.
-    pub(super) environment: Option<StorePath>,
-    /// Its name.
-    pub(super) name: String,
-}
 
 /// What a command is about, in the store as far as that is needed to build it.
 pub(super) struct Evaluation {
@@ -53,8 +44,8 @@ pub(super) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Evaluates what the arguments name and puts the derivations into the store. A `.drv` path is
-    /// taken as it is.
+    /// Evaluates what the arguments name and puts the derivations into the store, or finds in the
+    /// evaluation cache what that would give. A `.drv` path is taken as it is.
     pub(super) fn run(
         context: &Context,
         arguments: &ExpressionArguments,
@@ -67,9 +58,17 @@ impl Evaluation {
         }
         let realiser = Realiser::new(context, build);
         let world = world(context, arguments, &realiser)?;
-        let found =
-            interpret(context, &world, arguments, |it, value, args| it.derivations(value, args))
-                .map_err(|failure| realiser.explain(failure))?;
+        let key = key(context, arguments, &world);
+        if let Some(key) = &key
+            && let Some(targets) = cached(context, &world, key)?
+        {
+            return Ok(Self { targets, derivations: FxHashMap::default() });
+        }
+        let recording = Recording::new(&world);
+        let found = interpret(context, &recording, arguments, |it, value, args| {
+            it.derivations(value, args)
+        })
+        .map_err(|failure| realiser.explain(failure))?;
         let targets = found
             .into_iter()
             .flatten()
@@ -82,6 +81,10 @@ impl Evaluation {
         let store = context.store()?;
         if store.is_writable() {
             world.commit(store).or_fail(Kind::Store)?;
+            if let Some(key) = &key {
+                // without it the next evaluation only takes longer
+                let _ = cache::save(store, recording, key, &targets);
+            }
         }
         Ok(Self { targets, derivations: world.into_derivations() })
     }
@@ -110,6 +113,59 @@ impl Evaluation {
             .map(|t| realise::goal(t.derivation.clone(), t.outputs.clone()))
             .collect()
     }
+}
+
+/// What the evaluation depends on besides the answers to what it asks: the arguments, the settings
+/// and this program. Nothing where the cache is not to be used.
+fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) -> Option<Key> {
+    use std::os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _};
+    let ExpressionArguments {
+        path,
+        expression,
+        attributes,
+        arg,
+        argstr,
+        include: _, // as the world has it
+        impure,
+        extra_experimental_features,
+        no_eval_cache,
+        shows_code: _, // of `eval`, which finds no derivations
+    } = arguments;
+    if *no_eval_cache || path.as_deref() == Some(Path::new("-")) {
+        return None;
+    }
+    let mut key = Key::default();
+    // one file is one program; it may be replaced by another of the same version
+    let program = fs_err::metadata("/proc/self/exe").ok()?;
+    let times = [program.mtime(), program.mtime_nsec(), program.ctime(), program.ctime_nsec()];
+    key.add(times.map(i64::to_le_bytes));
+    key.add([program.dev(), program.ino(), program.size()].map(u64::to_le_bytes));
+    let file = absolute(path.as_deref().unwrap_or(Path::new("default.nix"))).ok()?;
+    key.add(expression.is_none().then(|| file.as_os_str().as_bytes()));
+    // what an expression among the arguments is relative to
+    let texts = expression.is_some() || !arg.is_empty();
+    let folder = env::current_dir().ok()?;
+    key.add(texts.then(|| folder.as_os_str().as_bytes()));
+    key.add(expression).add(attributes).add(arg).add(argstr).add(extra_experimental_features);
+    key.add(world.search_path.iter().flat_map(|(prefix, path)| [prefix, path]));
+    key.add(&world.system).add([[u8::from(*impure), context.global.verbose.min(1)]]);
+    key.add(world.surroundings.iter().map(|s| &s.system));
+    let allowed = world.access.allowed.iter().flatten();
+    key.add(allowed.map(|path| path.as_os_str().as_bytes()));
+    Some(key)
+}
+
+/// What the cache has; nothing where there is no store yet.
+fn cached(context: &Context, world: &World<'_>, key: &Key) -> Result<Option<Vec<Target>>, Failure> {
+    let there = context.store_root().is_ok_and(|root| root.join("var/evaluations").is_dir());
+    if !there {
+        return Ok(None);
+    }
+    let found = cache::find(context.store()?, world, key).or_fail(Kind::Store)?;
+    if found.is_some() && context.global.verbose > 0 {
+        context.say("nothing that the evaluation read has changed: its result is known");
+    }
+    Ok(found)
 }
 
 fn target(found: Found, arguments: &ExpressionArguments) -> Result<Target, Failure> {
@@ -266,7 +322,7 @@ fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 /// Evaluates what the arguments name, selects, and gives each value to `each`.
 pub(super) fn interpret<T: Send>(
     context: &Context,
-    world: &World<'_>,
+    world: &dyn Host,
     arguments: &ExpressionArguments,
     each: impl for<'a> FnMut(&mut Interpreter<'a>, Value<'a>, &'a Attrs<'a>) -> Result<T, Box<Error>>
     + Send,
@@ -298,7 +354,7 @@ pub(super) fn interpret<T: Send>(
 /// Runs an interpreter; an error of the evaluation is told with the lines that it is about.
 pub(super) fn with<T: Send>(
     context: &Context,
-    world: &World<'_>,
+    world: &dyn Host,
     arguments: &ExpressionArguments,
     run: impl FnOnce(&mut Interpreter<'_>) -> Result<T, Box<Error>> + Send,
 ) -> Result<T, Failure> {

@@ -29,6 +29,9 @@ pub(super) struct ExpressionArguments {
     /// Allow experimental features of the language (`pipe-operators`, ...).
     #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
     pub(super) extra_experimental_features: Vec<String>,
+    /// Evaluate, also where the result is known and nothing that it was made from has changed.
+    #[arg(long)]
+    pub(super) no_eval_cache: bool,
     /// The value is printed as far as it was computed, so that it shows what was not.
     #[arg(skip)]
     pub(super) shows_code: bool,

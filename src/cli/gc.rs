@@ -14,7 +14,10 @@ use super::{
     failure::{Failure, Kind, OrFail as _},
     show::parse_path,
 };
-use crate::store::{Holder, Limits};
+use crate::{
+    evaluate,
+    store::{Holder, Limits},
+};
 
 #[derive(clap::Args)]
 pub(super) struct GcArguments {
@@ -61,6 +64,9 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         false => store.collect(limits),
     }
     .or_fail(Kind::Store)?;
+    if !arguments.dry_run {
+        evaluate::cache::sweep(store).or_fail(Kind::Store)?;
+    }
     if context.global.json {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
         context.json(&json!({ "paths": paths, "size": collected.size, "freed": collected.freed }));

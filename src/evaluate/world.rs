@@ -292,8 +292,12 @@ impl Host for World<'_> {
         found.cloned()
     }
 
-    fn current_time(&self) -> Option<i64> {
-        Some(self.surroundings.as_ref()?.time)
+    fn has_clock(&self) -> bool {
+        self.surroundings.is_some()
+    }
+
+    fn current_time(&self) -> i64 {
+        self.surroundings.as_ref().map_or(0, |s| s.time)
     }
 
     fn store_dir(&self) -> &str {

@@ -113,6 +113,10 @@ impl Layout {
         self.root.join("var/pool")
     }
 
+    pub(super) fn evaluations(&self) -> PathBuf {
+        self.root.join("var/evaluations")
+    }
+
     pub(super) fn roots(&self) -> PathBuf {
         self.root.join("var/roots")
     }

@@ -206,6 +206,12 @@ impl Store {
         self.layout.log()
     }
 
+    /// The folder of what evaluations found (it may not be there).
+    #[must_use]
+    pub fn evaluations(&self) -> PathBuf {
+        self.layout.evaluations()
+    }
+
     /// Whether this process may add to the store.
     #[must_use]
     pub fn is_writable(&self) -> bool {

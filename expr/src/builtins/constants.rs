@@ -4,8 +4,13 @@ use super::{Builtin, all};
 use crate::{
     eval::Interpreter,
     symbol::known,
-    value::{AttrsBuilder, Value},
+    value::{Apply, AttrsBuilder, Value},
 };
+
+/// What `builtins.currentTime` is until it is asked for: a result that depends on the clock is
+/// another one the next time.
+static CLOCK: Builtin =
+    Builtin::silent("__currentTime", 1, |it, _| Ok(Value::Int(it.host.current_time())));
 
 /// Fills the global names of a new interpreter.
 pub(crate) fn install(it: &mut Interpreter<'_>) {
@@ -17,6 +22,11 @@ pub(crate) fn install(it: &mut Interpreter<'_>) {
         let name = it.symbols.intern(builtin.name().as_bytes());
         set.push(name, Value::Builtin(builtin));
     }
+    let clock = it.host.has_clock().then(|| {
+        let args = &*it.arena.alloc_slice_copy(&[Value::Null]);
+        let call = it.arena.alloc(Apply { function: Value::Builtin(&CLOCK), args });
+        Value::Ref(it.slot(Value::Apply(call)))
+    });
     let constants = [
         ("true", true, Some(Value::Bool(true))),
         ("false", true, Some(Value::Bool(false))),
@@ -25,7 +35,7 @@ pub(crate) fn install(it: &mut Interpreter<'_>) {
         ("nixVersion", false, Some(it.text(b"2.34.8"))),
         ("storeDir", false, Some(it.text(it.host.store_dir().as_bytes()))),
         ("currentSystem", false, it.host.current_system().map(|text| it.text(text.as_bytes()))),
-        ("currentTime", false, it.host.current_time().map(Value::Int)),
+        ("currentTime", false, clock),
     ];
     for (name, plain, value) in constants {
         let Some(value) = value else { continue };

@@ -83,8 +83,12 @@ impl Host for TestHost {
         Some("x86_64-linux".to_owned())
     }
 
-    fn current_time(&self) -> Option<i64> {
-        Some(1)
+    fn has_clock(&self) -> bool {
+        true
+    }
+
+    fn current_time(&self) -> i64 {
+        1
     }
 
     fn store_dir(&self) -> &str {

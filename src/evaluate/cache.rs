@@ -1,0 +1,200 @@
+//! The evaluation cache: what an evaluation found, kept with all that it asked of the world. It is
+//! found again where the same is asked for with the same settings and every question is answered as
+//! before; anything else is a miss, damage included (docs/formats.md, "Evaluations").
+
+use std::{collections::BTreeSet, io, path::PathBuf};
+
+use bincode::{Decode, Encode};
+
+use super::{
+    Recording, Target, World,
+    recording::{Answer, Message, Question, ask},
+};
+use crate::{
+    codec::{self, Kind},
+    hash::{Purpose, encode_nix32},
+    store::{Store, StoreError},
+    store_path::StorePath,
+};
+
+const KIND: Kind = Kind { magic: *b"clutchev", version: 1, what: "an evaluation" };
+
+/// What an evaluation was asked for and with which settings: its name in the cache.
+#[derive(Clone, Debug)]
+pub struct Key(blake3::Hasher);
+
+impl Default for Key {
+    fn default() -> Self {
+        Self(Purpose::Evaluation.hasher())
+    }
+}
+
+impl Key {
+    /// Adds a list of texts; the same lists in the same order are the same key.
+    pub fn add<T: AsRef<[u8]>>(&mut self, texts: impl IntoIterator<Item = T>) -> &mut Self {
+        let mut number: u64 = 0;
+        for text in texts {
+            let text = text.as_ref();
+            self.0.update(&(text.len() as u64).to_le_bytes()).update(text);
+            number += 1;
+        }
+        // a length that no text has ends the list
+        self.0.update(&u64::MAX.to_le_bytes()).update(&number.to_le_bytes());
+        self
+    }
+
+    fn file(&self, store: &Store) -> PathBuf {
+        store.evaluations().join(encode_nix32(&self.0.finalize().as_bytes()[..20]))
+    }
+}
+
+#[derive(Encode, Decode)]
+struct Record {
+    answers: Vec<(Question, Answer)>,
+    messages: Vec<Message>,
+    targets: Vec<TargetRecord>,
+}
+
+#[derive(Encode, Decode)]
+struct TargetRecord {
+    derivation: String,
+    outputs: Vec<String>,
+    main_program: Option<String>,
+    environment: Option<String>,
+    name: String,
+}
+
+/// What was found, if it would be found again. Its derivations are valid, and kept from being
+/// collected. The messages of the evaluation are told again.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn find(
+    store: &Store,
+    world: &World<'_>,
+    key: &Key,
+) -> Result<Option<Vec<Target>>, StoreError> {
+    let Some(record) = read(store, key) else { return Ok(None) };
+    let Some(targets) = record.targets.iter().map(TargetRecord::target).collect::<Option<_>>()
+    else {
+        return Ok(None);
+    };
+    let targets: Vec<Target> = targets;
+    // what is read in the store counts only where it is valid
+    let mut needed: BTreeSet<StorePath> = targets.iter().map(|t| t.derivation.clone()).collect();
+    needed.extend(record.answers.iter().filter_map(|(question, _)| question.in_store()));
+    store.keep(&needed)?;
+    if store.valid(&needed)?.len() < needed.len()
+        || !record.answers.iter().all(|(question, answer)| ask(world, question) == *answer)
+    {
+        return Ok(None);
+    }
+    for (text, warning) in &record.messages {
+        world.realiser.message(text, *warning);
+    }
+    Ok(Some(targets))
+}
+
+/// Keeps what was found, for [`find`]; nothing where it could not be asked again. The derivations
+/// are in the store.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn save(
+    store: &Store,
+    recording: Recording<'_>,
+    key: &Key,
+    targets: &[Target],
+) -> io::Result<()> {
+    let Some(told) = recording.into_told() else { return Ok(()) };
+    let targets = targets.iter().map(TargetRecord::of).collect();
+    let record = Record { answers: told.answers, messages: told.messages, targets };
+    // paths that are no texts, or more than a reader would take: not worth an error
+    let Ok(mut bytes) = codec::encode(KIND, &record) else { return Ok(()) };
+    bytes.extend(blake3::hash(&bytes).as_bytes());
+    let folder = store.evaluations();
+    fs_err::create_dir_all(&folder)?;
+    let file = tempfile::NamedTempFile::new_in(&folder)?;
+    fs_err::write(file.path(), bytes)?;
+    file.persist(key.file(store)).map_err(|e| e.error)?;
+    Ok(())
+}
+
+/// Removes what names a derivation that is not valid any more; what cannot be removed stays.
+///
+/// # Errors
+/// Where the store cannot be read.
+pub fn sweep(store: &Store) -> Result<(), StoreError> {
+    let entries = match fs_err::read_dir(store.evaluations()) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let record = fs_err::read(&path).ok().and_then(|bytes| decode(&bytes));
+        let targets: Option<Vec<Target>> =
+            record.and_then(|r| r.targets.iter().map(TargetRecord::target).collect());
+        let paths = targets.iter().flatten().map(|target| &target.derivation);
+        let whole = match &targets {
+            Some(targets) => store.valid(paths)?.len() == targets.len(),
+            None => false,
+        };
+        if !whole {
+            let _ = fs_err::remove_file(&path);
+        }
+    }
+    Ok(())
+}
+
+fn read(store: &Store, key: &Key) -> Option<Record> {
+    decode(&fs_err::read(key.file(store)).ok()?)
+}
+
+/// The record in a file, whose last 32 bytes are the hash of the others.
+fn decode(bytes: &[u8]) -> Option<Record> {
+    let (record, hash) = bytes.split_last_chunk::<32>()?;
+    if blake3::hash(record) != *hash {
+        return None;
+    }
+    codec::decode(KIND, record).ok()
+}
+
+impl Question {
+    /// The store path that it is about.
+    fn in_store(&self) -> Option<StorePath> {
+        let path = match self {
+            Self::File(path)
+            | Self::Folder(path)
+            | Self::Type(path)
+            | Self::Link(path)
+            | Self::Resolved(path)
+            | Self::StorePath(path) => path,
+            Self::Tree(tree) => tree.path(),
+            Self::Variable(_) | Self::Home => return None,
+        };
+        Some(StorePath::split(path.to_str()?).ok()?.0)
+    }
+}
+
+impl TargetRecord {
+    fn of(target: &Target) -> Self {
+        Self {
+            derivation: target.derivation.base().to_owned(),
+            outputs: target.outputs.iter().cloned().collect(),
+            main_program: target.main_program.clone(),
+            environment: target.environment.as_ref().map(|path| path.base().to_owned()),
+            name: target.name.clone(),
+        }
+    }
+
+    fn target(&self) -> Option<Target> {
+        let environment = self.environment.as_deref().map(StorePath::from_base);
+        Some(Target {
+            derivation: StorePath::from_base(&self.derivation).ok()?,
+            outputs: self.outputs.iter().cloned().collect(),
+            main_program: self.main_program.clone(),
+            environment: environment.transpose().ok()?,
+            name: self.name.clone(),
+        })
+    }
+}

@@ -1,0 +1,348 @@
+//! What an evaluation asked of the world and what it was told: who asks the same again and is told
+//! the same knows its result. Nothing is guessed: [`Recording`] stands between the language and the
+//! world, and every answer passes through it.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use bincode::{Decode, Encode};
+use clutch_expr::host::{
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
+    HostResult, Reference,
+};
+use rustc_hash::FxHashMap;
+
+use super::World;
+
+/// Something that an evaluation asks and that may be answered differently the next time. What it is
+/// told of settings (the search path, the platform) is known before it starts and not asked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub(super) enum Question {
+    /// The bytes of a file.
+    File(PathBuf),
+    /// The names and kinds in a folder.
+    Folder(PathBuf),
+    /// What is at a path.
+    Type(PathBuf),
+    /// Where a link leads.
+    Link(PathBuf),
+    /// A path with its links followed.
+    Resolved(PathBuf),
+    /// The store path of a tree.
+    Tree(Tree),
+    /// The store path that a path is in.
+    StorePath(PathBuf),
+    /// A variable of the environment.
+    Variable(String),
+    /// The home folder.
+    Home,
+}
+
+/// A tree that is copied to the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
+pub(super) struct Tree {
+    path: PathBuf,
+    name: String,
+    recursive: bool,
+    sha256: Option<String>,
+    /// What the filter left out, where there was one.
+    left_out: Option<BTreeSet<PathBuf>>,
+}
+
+impl Tree {
+    pub(super) fn path(&self) -> &PathBuf {
+        &self.path
+    }
+}
+
+/// The digest of an answer, refusals included.
+pub(super) type Answer = [u8; 32];
+
+/// A message of the evaluation, and whether it is a warning.
+pub(super) type Message = (String, bool);
+
+/// Everything that was asked and said.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Each question once, in the order in which they came up.
+    pub(super) answers: Vec<(Question, Answer)>,
+    pub(super) messages: Vec<Message>,
+    known: FxHashMap<Question, Answer>,
+    /// Whether something cannot be asked again: the clock, or what changed while it was read.
+    unsteady: bool,
+}
+
+/// A world whose answers are written down.
+pub struct Recording<'a> {
+    world: &'a World<'a>,
+    told: Mutex<Told>,
+}
+
+impl<'a> Recording<'a> {
+    /// Nothing has been asked yet.
+    #[must_use]
+    pub fn new(world: &'a World<'a>) -> Self {
+        Self { world, told: Mutex::default() }
+    }
+
+    /// What was asked and said; nothing where it could not be asked again.
+    pub(super) fn into_told(self) -> Option<Told> {
+        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (!told.unsteady).then_some(told)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, question: Question, answer: Answer) {
+        let mut told = self.told();
+        if let Some(before) = told.known.insert(question.clone(), answer) {
+            told.unsteady |= before != answer;
+        } else {
+            told.answers.push((question, answer));
+        }
+    }
+}
+
+/// Asks again.
+pub(super) fn ask(world: &World<'_>, question: &Question) -> Answer {
+    match question {
+        Question::File(path) => digest(&world.read_file(path)),
+        Question::Folder(path) => digest(&world.read_dir(path)),
+        Question::Type(path) => digest(&world.file_type(path)),
+        Question::Link(path) => digest(&world.read_link(path)),
+        Question::Resolved(path) => digest(&Host::resolve(world, path)),
+        Question::StorePath(path) => digest(&world.store_path(path)),
+        Question::Variable(name) => digest(&Ok(world.variable(name))),
+        Question::Home => digest(&Ok(world.home())),
+        Question::Tree(tree) => {
+            let Tree { path, name, recursive, sha256, left_out } = tree.clone();
+            let request = AddPath { path, name, recursive, sha256 };
+            match left_out {
+                None => digest(&world.add_path(&request, None)),
+                Some(left_out) => {
+                    let mut filter = |path: &Path, _| Ok(!left_out.contains(path));
+                    filtered(world, &request, &mut filter).1
+                }
+            }
+        }
+    }
+}
+
+/// The store path of what a filter leaves; the answer is made of that and of all that it was asked.
+fn filtered(
+    world: &World<'_>,
+    request: &AddPath,
+    filter: &mut Filter<'_>,
+) -> (HostResult<String>, Answer) {
+    let mut asked = blake3::Hasher::new();
+    let found = world.add_path(
+        request,
+        Some(&mut |path: &Path, kind: FileType| {
+            feed(&mut asked, path.as_os_str().as_encoded_bytes());
+            feed(&mut asked, kind.name().as_bytes());
+            filter(path, kind)
+        }),
+    );
+    asked.update(&digest(&found));
+    (found, *asked.finalize().as_bytes())
+}
+
+/// What can be an answer: bytes that differ where the answers do.
+trait Feed {
+    fn feed(&self, hasher: &mut blake3::Hasher);
+}
+
+fn feed(hasher: &mut blake3::Hasher, bytes: &[u8]) {
+    hasher.update(&(bytes.len() as u64).to_le_bytes()).update(bytes);
+}
+
+fn digest<T: Feed>(found: &HostResult<T>) -> Answer {
+    let mut hasher = blake3::Hasher::new();
+    match found {
+        Ok(answer) => {
+            hasher.update(b"+");
+            answer.feed(&mut hasher);
+        }
+        Err(refused) => feed(hasher.update(b"-"), refused.0.as_bytes()),
+    }
+    *hasher.finalize().as_bytes()
+}
+
+impl Feed for Vec<u8> {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        feed(hasher, self);
+    }
+}
+
+impl Feed for String {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        feed(hasher, self.as_bytes());
+    }
+}
+
+impl Feed for PathBuf {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        feed(hasher, self.as_os_str().as_encoded_bytes());
+    }
+}
+
+impl Feed for FileType {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        feed(hasher, self.name().as_bytes());
+    }
+}
+
+impl<T: Feed> Feed for Option<T> {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(if self.is_some() { b"+" } else { b"-" });
+        if let Some(value) = self {
+            value.feed(hasher);
+        }
+    }
+}
+
+impl Feed for Vec<(Vec<u8>, FileType)> {
+    fn feed(&self, hasher: &mut blake3::Hasher) {
+        // a folder's entries come in any order
+        let mut entries: Vec<_> = self.iter().map(|(name, kind)| (name, kind.name())).collect();
+        entries.sort_unstable();
+        for (name, kind) in entries {
+            feed(hasher, name);
+            feed(hasher, kind.as_bytes());
+        }
+    }
+}
+
+impl Host for Recording<'_> {
+    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+        let found = self.world.read_file(path);
+        self.note(Question::File(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn read_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
+        let found = self.world.read_link(path);
+        self.note(Question::Link(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
+        let found = self.world.read_dir(path);
+        self.note(Question::Folder(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
+        let found = self.world.file_type(path);
+        self.note(Question::Type(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
+        let found = Host::resolve(self.world, path);
+        self.note(Question::Resolved(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn search_path(&self) -> Vec<(String, String)> {
+        self.world.search_path()
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        let found = self.world.variable(name);
+        if self.world.surroundings.is_some() {
+            self.note(Question::Variable(name.to_owned()), digest(&Ok(found.clone())));
+        }
+        found
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        let found = self.world.home();
+        if self.world.surroundings.is_some() {
+            self.note(Question::Home, digest(&Ok(found.clone())));
+        }
+        found
+    }
+
+    fn current_system(&self) -> Option<String> {
+        self.world.current_system()
+    }
+
+    fn has_clock(&self) -> bool {
+        self.world.has_clock()
+    }
+
+    fn current_time(&self) -> i64 {
+        self.told().unsteady = true;
+        self.world.current_time()
+    }
+
+    fn store_dir(&self) -> &str {
+        self.world.store_dir()
+    }
+
+    fn placeholder(&self, output: &str) -> String {
+        self.world.placeholder(output)
+    }
+
+    fn add_text(&self, name: &str, text: &[u8], references: &[String]) -> HostResult<String> {
+        self.world.add_text(name, text, references)
+    }
+
+    fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String> {
+        let AddPath { path, name, recursive, sha256 } = request.clone();
+        let tree = |left_out| Question::Tree(Tree { path, name, recursive, sha256, left_out });
+        let Some(filter) = filter else {
+            let found = self.world.add_path(request, None);
+            self.note(tree(None), digest(&found));
+            return found;
+        };
+        let mut left_out = BTreeSet::new();
+        let (found, answer) = filtered(self.world, request, &mut |path, kind| {
+            let kept = filter(path, kind)?;
+            if !kept {
+                left_out.insert(path.to_owned());
+            }
+            Ok(kept)
+        });
+        self.note(tree(Some(left_out)), answer);
+        found
+    }
+
+    fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths> {
+        self.world.derivation(request)
+    }
+
+    fn realise(&self, references: &[Reference]) -> HostResult<()> {
+        // what is read of the result is asked for by itself
+        self.world.realise(references)
+    }
+
+    fn store_path(&self, path: &Path) -> HostResult<String> {
+        let found = self.world.store_path(path);
+        self.note(Question::StorePath(path.to_owned()), digest(&found));
+        found
+    }
+
+    fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
+        let found = self.world.fetch(request);
+        // by hash it always gives the same; an impure one may find something else
+        self.told().unsteady |= self.world.surroundings.is_some();
+        found
+    }
+
+    fn trace(&self, text: &str) {
+        self.told().messages.push((text.to_owned(), false));
+        self.world.trace(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.told().messages.push((text.to_owned(), true));
+        self.world.warn(text);
+    }
+}
