@@ -90,8 +90,7 @@ impl Context {
         let netrc = env::var_os("NETRC")
             .map(PathBuf::from)
             .or_else(|| Some(environment.home()?.join(".netrc")).filter(|p| p.exists()));
-        let partial =
-            self.store.get().filter(|s| s.is_writable()).map(|s| s.root().join("var/fetch"));
+        let partial = self.store.get().filter(|s| s.is_writable()).map(Store::partial);
         let http = HttpSettings { offline: self.global.offline, netrc, ..HttpSettings::default() };
         let fetcher = Arc::new(Fetcher::new(FetchSettings { indexes, environment, http, partial }));
         Ok(self.fetcher.get_or_init(|| fetcher).clone())

@@ -1,9 +1,6 @@
-//! `clutch gc`, `clutch why-alive` and `clutch pin`: what goes, and what keeps the rest.
+//! `clutch gc` and `clutch why-alive`: what goes, and what keeps the rest.
 
-use std::{
-    process::ExitCode,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
@@ -11,12 +8,13 @@ use super::{
     Outcome,
     closure::bytes,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Kind, OrFail as _},
     show::parse_path,
 };
 use crate::{
     evaluate,
-    store::{Holder, Limits},
+    store::{Downloads, Holder, Limits},
+    store_path::StorePath,
 };
 
 #[derive(clap::Args)]
@@ -27,10 +25,14 @@ pub(super) struct GcArguments {
     /// Keep what was used in the last N days, with all that it needs.
     #[arg(long, value_name = "N")]
     keep_days: Option<u64>,
-    /// Stop when so many bytes are free; with a unit such as 500M or 2G.
+    /// Keep downloads (wheels, packages, sources) that nothing needs any more: those used last, up to
+    /// a size such as 2G, or those used in so many days, such as 30d.
+    #[arg(long, value_name = "SIZE|DAYS", value_parser = downloads)]
+    keep_downloads: Option<Downloads>,
+    /// Stop when so many bytes are freed; with a unit such as 500M or 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_freed: Option<u64>,
-    /// Stop when the store has no more than so many bytes.
+    /// Stop when the store's paths take no more than so many bytes on disk.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
 }
@@ -41,21 +43,11 @@ pub(super) struct WhyArguments {
     path: String,
 }
 
-#[derive(clap::Args)]
-pub(super) struct PinArguments {
-    /// The name of the pin.
-    name: String,
-    /// The path to keep; without one the pin is removed.
-    path: Option<String>,
-    /// Keep it for N days.
-    #[arg(long, value_name = "N", requires = "path")]
-    days: Option<u64>,
-}
-
 pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     let store = context.store()?;
     let limits = Limits {
         keep_days: arguments.keep_days,
+        keep_downloads: arguments.keep_downloads,
         max_freed: arguments.max_freed,
         max_size: arguments.max_size,
     };
@@ -98,8 +90,12 @@ pub(super) fn why_alive(context: &Context, arguments: &WhyArguments) -> Outcome 
         None => context.line("nothing keeps it: the next `clutch gc` may remove it"),
         Some((root, chain)) => {
             context.line(root.holder.to_string());
+            let mut above = None;
             for (depth, path) in chain.iter().enumerate() {
-                context.line(format!("{}{path}", "  ".repeat(depth + 1)));
+                let made = above.is_some_and(|above: &StorePath| !above.is_derivation());
+                let note = if made && path.is_derivation() { " (which made it)" } else { "" };
+                context.line(format!("{}{path}{note}", "  ".repeat(depth + 1)));
+                above = Some(path);
             }
         }
     }
@@ -115,26 +111,12 @@ fn kind(holder: &Holder) -> &'static str {
     }
 }
 
-pub(super) fn pin(context: &Context, arguments: &PinArguments) -> Outcome {
-    let store = context.store()?;
-    let Some(text) = &arguments.path else {
-        return match store.unpin(&arguments.name).or_fail(Kind::Store)? {
-            true => Ok(ExitCode::SUCCESS),
-            false => {
-                let message = format!("there is no pin '{}'", arguments.name);
-                Err(Failure::new(Kind::Failed, message))
-            }
-        };
-    };
-    let path = parse_path(context, text)?;
-    store.keep([&path]).or_fail(Kind::Store)?;
-    if !store.is_valid(&path).or_fail(Kind::Store)? {
-        return Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store")));
+/// Reads a size, or a number of days with a `d` behind it.
+fn downloads(text: &str) -> Result<Downloads, String> {
+    match text.strip_suffix('d') {
+        Some(days) => days.parse().map(Downloads::Days).map_err(|e| e.to_string()),
+        None => size(text).map(Downloads::Size),
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs());
-    let until = arguments.days.map(|days| now.saturating_add(days.saturating_mul(86_400)));
-    store.pin(&arguments.name, &path, until).or_fail(Kind::Store)?;
-    Ok(ExitCode::SUCCESS)
 }
 
 /// Reads a number of bytes with an optional unit of 1024.
@@ -154,7 +136,16 @@ fn size(text: &str) -> Result<u64, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{Downloads, downloads, size};
+
+    #[test]
+    fn downloads_are_kept_by_size_or_days() {
+        assert_eq!(downloads("30d"), Ok(Downloads::Days(30)));
+        assert_eq!(downloads("2G"), Ok(Downloads::Size(2 << 30)));
+        for text in ["d", "-1d", "1.5d", "x"] {
+            assert!(downloads(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_have_units_of_1024() {

@@ -14,10 +14,12 @@ mod gc;
 mod lock;
 mod log;
 mod paths;
+mod pin;
 mod progress;
 mod realise;
 mod run;
 mod show;
+mod time;
 mod transfer;
 mod verify;
 
@@ -93,12 +95,12 @@ enum Command {
     Import(transfer::ImportArguments),
     /// Pin wheels or Debian packages by name, version, file, size and hash.
     Lock(lock::Arguments),
-    /// Remove what nothing keeps: no result link, pin or running process.
+    /// Remove what nothing keeps: no result link, profile, pin or running process.
     Gc(gc::GcArguments),
     /// Say what keeps a path from being removed.
     WhyAlive(gc::WhyArguments),
-    /// Keep a path under a name, or let go of it.
-    Pin(gc::PinArguments),
+    /// Keep a path under a name, list such names, or let go of one.
+    Pin(pin::Arguments),
     /// Hash what is in the store again and say what is damaged.
     Verify(verify::Arguments),
     /// Say what this machine allows, and what to do about what it does not.
@@ -144,7 +146,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Lock(a) => lock::run(&context, &a),
         Command::Gc(a) => gc::gc(&context, &a),
         Command::WhyAlive(a) => gc::why_alive(&context, &a),
-        Command::Pin(a) => gc::pin(&context, &a),
+        Command::Pin(a) => pin::run(&context, &a),
         Command::Verify(a) => verify::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),

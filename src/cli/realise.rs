@@ -14,7 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     context::Context,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, OrFail as _},
     progress::Progress,
 };
 use crate::{
@@ -125,6 +125,11 @@ pub(super) fn realise(
 ) -> Result<Vec<BTreeMap<String, StorePath>>, Failure> {
     let store = context.store()?;
     let plan = plan(store, fresh, goals)?;
+    // what was asked for, and what builds are about to read
+    let used = plan.outputs.iter().flat_map(BTreeMap::values);
+    let used: BTreeSet<&StorePath> =
+        used.chain(plan.steps.iter().flat_map(|s| &s.inputs)).collect();
+    store.touch(used).or_fail(Kind::Store)?;
     if plan.steps.is_empty() {
         return Ok(plan.outputs);
     }

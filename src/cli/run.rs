@@ -19,7 +19,7 @@ use super::{
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
     realise::{self, BuildArguments},
-    show::parse_path,
+    show::{parse_path, parse_valid},
 };
 use crate::{
     build::sandbox::{Bind, SandboxError, View},
@@ -110,11 +110,7 @@ fn environment(
         && let path = parse_path(context, text)?
         && !path.is_derivation()
     {
-        context.store()?.keep([&path]).or_fail(Kind::Store)?;
-        if !context.store()?.is_valid(&path).or_fail(Kind::Store)? {
-            return Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
-                .hint("import it, or build its derivation"));
-        }
+        let path = parse_valid(context, text)?;
         let name = path.name().to_owned();
         return Ok(Environment { paths: vec![path], main: None, name });
     }

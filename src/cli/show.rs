@@ -82,6 +82,18 @@ pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Fai
     ))
 }
 
+/// As [`parse_path`]; the path is valid, and stays so as long as this command runs.
+pub(super) fn parse_valid(context: &Context, text: &str) -> Result<StorePath, Failure> {
+    let path = parse_path(context, text)?;
+    let store = context.store()?;
+    store.keep([&path]).or_fail(Kind::Store)?;
+    match store.is_valid(&path).or_fail(Kind::Store)? {
+        true => Ok(path),
+        false => Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
+            .hint("import it, or build its derivation")),
+    }
+}
+
 /// A derivation for people and programs. Bytes that are no UTF-8 are shown with replacement
 /// characters; the record itself has them.
 fn describe_derivation(path: &StorePath, derivation: &Derivation) -> Value {

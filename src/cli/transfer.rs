@@ -12,7 +12,10 @@ use super::{
     failure::{Failure, Kind, OrFail as _},
     show::parse_path,
 };
-use crate::transfer::{self, TransferError};
+use crate::{
+    store_path::check_name,
+    transfer::{self, TransferError},
+};
 
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
@@ -28,6 +31,12 @@ pub(super) struct ExportArguments {
 pub(super) struct ImportArguments {
     /// A file that `clutch export` wrote.
     file: PathBuf,
+    /// Make a result link to what was exported, which keeps it from being collected.
+    #[arg(short, long, value_name = "LINK")]
+    out_link: Option<PathBuf>,
+    /// Keep what was exported under this name, as `clutch pin` does.
+    #[arg(long, value_name = "NAME")]
+    pin: Option<String>,
 }
 
 pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome {
@@ -58,10 +67,27 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
 
 pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome {
     let store = context.store()?;
+    if let Some(name) = &arguments.pin {
+        check_name(name).or_fail(Kind::Usage)?;
+    }
     let bar = bar(context);
     let imported = transfer::import(store, &arguments.file, &|done, all| show(&bar, done, all))
         .map_err(fail)?;
     bar.finish_and_clear();
+    // of several, all but the first have their number behind the name, as result links do
+    let numbered = |name: &str, at: usize| match at {
+        0 => name.to_owned(),
+        at => format!("{name}-{}", at + 1),
+    };
+    for (at, root) in imported.roots.iter().enumerate() {
+        if let Some(link) = &arguments.out_link {
+            let link = numbered(&link.to_string_lossy(), at);
+            store.link_root(link.as_ref(), root).or_fail(Kind::Failed)?;
+        }
+        if let Some(name) = &arguments.pin {
+            store.pin(&numbered(name, at), root, None).or_fail(Kind::Failed)?;
+        }
+    }
     if context.global.json {
         let text = |paths: Vec<String>| paths;
         context.json(&json!({
@@ -74,8 +100,11 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
             context.line(root.to_string());
         }
         context.say(format!("{} of {} paths were new", imported.added.len(), imported.total));
-        if !imported.added.is_empty() {
-            context.say("`clutch pin NAME PATH` keeps a path from `clutch gc`");
+        let is_kept = arguments.out_link.is_some() || arguments.pin.is_some();
+        if !is_kept && !imported.added.is_empty() {
+            context.say(
+                "nothing keeps them: `clutch gc` removes them again; with -o LINK or --pin NAME they stay",
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -6,30 +6,46 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
-    os::unix::fs::MetadataExt,
     path::PathBuf,
+    time::{Duration, SystemTime},
 };
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    PathInfo, Root, Store, StoreError, index, insert::now, keep::Share, pool::SMALLEST, seal,
+    PathInfo, Root, Store, StoreError, disk_use::DiskUse, index, insert::now, keep::Share,
+    lock::hold, roots::entries, seal,
 };
-use crate::{archive::Listing, files, store_path::StorePath};
+use crate::{files, store_path::StorePath};
 
 /// How often the use of a path is recorded at most, in seconds.
 const DAY: u64 = 24 * 60 * 60;
+
+/// How long what is left of a download that was interrupted stays, in seconds.
+const PARTIAL: u64 = 7 * DAY;
 
 /// What a collection spares of what no root reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// What was used in so many days stays, with all that it needs.
     pub keep_days: Option<u64>,
-    /// Stop when so many bytes are free.
+    /// Which downloads stay.
+    pub keep_downloads: Option<Downloads>,
+    /// Stop when so many bytes are freed.
     pub max_freed: Option<u64>,
-    /// Stop when the store has no more than so many bytes.
+    /// Stop when the store's paths take no more than so many bytes on disk.
     pub max_size: Option<u64>,
+}
+
+/// Which downloads stay that no root reaches. A download is a fixed output: it can be had again by its
+/// hash, but that takes a network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Downloads {
+    /// Those used last, as long as they have no more than so many bytes together.
+    Size(u64),
+    /// Those used in so many days.
+    Days(u64),
 }
 
 /// What a collection removed, or would remove.
@@ -44,12 +60,15 @@ pub struct Collected {
 }
 
 impl Store {
-    /// Records that these paths are used now, for [`Limits::keep_days`]. Costs a look-up for what was
+    /// Records that these paths are used now, those of them that are valid. Costs a look-up for what was
     /// recorded today already.
     ///
     /// # Errors
     /// Where the index cannot be read or written; a store that cannot be written records nothing.
-    pub fn touch(&self, paths: &[StorePath]) -> Result<(), StoreError> {
+    pub fn touch<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p StorePath>,
+    ) -> Result<(), StoreError> {
         if !self.layout.writable {
             return Ok(());
         }
@@ -63,32 +82,37 @@ impl Store {
     /// # Errors
     /// Where roots or index cannot be read.
     pub fn garbage(&self, limits: Limits) -> Result<Collected, StoreError> {
+        let mut disk = self.look_ahead(limits)?;
         let roots = self.roots()?;
-        let collected = self.index.read(|connection| dead(connection, &roots, limits))?;
-        Ok(Collected { freed: self.disk_use(&collected.paths), ..collected })
+        let known = self.index.read(Known::read)?;
+        Ok(self.choose(&known, &roots, limits, &mut disk))
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
-    /// what crashes have left.
+    /// what crashes have left. The derivation of what stays is kept with all that it refers to, so
+    /// that the path can be explained, checked and made again.
     ///
     /// # Errors
     /// Where roots or index cannot be read, or the store cannot be written.
     pub fn collect(&self, limits: Limits) -> Result<Collected, StoreError> {
         self.need_writable()?;
         self.remove_dead_scratch()?;
-        self.remove_dead_roots()?;
+        // looking at trees takes its time, so it is done before others have to wait
+        let mut disk = self.look_ahead(limits)?;
         let alone = self.collect_lock(Share::Nobody)?;
+        self.remove_dead_roots()?;
         let roots = self.roots()?;
         let collected = self.index.write_durably(|writer| {
-            let collected = writer.read(|connection| dead(connection, &roots, limits))?;
+            let known = writer.read(Known::read)?;
+            let collected = self.choose(&known, &roots, limits, &mut disk);
             writer.forget(&collected.paths)?;
             Ok(collected)
         })?;
         drop(alone);
-        let freed = self.disk_use(&collected.paths);
         self.sweep()?;
         self.pool.sweep()?;
-        Ok(Collected { freed, ..collected })
+        self.remove_old_partials()?;
+        Ok(collected)
     }
 
     /// Why a path stays: the first root that reaches it, and a shortest chain of references from what
@@ -100,61 +124,127 @@ impl Store {
         &self,
         path: &StorePath,
     ) -> Result<Option<(Root, Vec<StorePath>)>, StoreError> {
-        if !self.is_valid(path)? {
+        let all = self.all()?;
+        if all.binary_search_by(|info| info.path.cmp(path)).is_err() {
             return Err(StoreError::NotValid(path.clone()));
         }
-        let roots = self.roots()?;
-        // from the path back to what refers to it, nearest first
-        let mut next: FxHashMap<StorePath, Option<StorePath>> =
-            FxHashMap::from_iter([(path.clone(), None)]);
-        let mut todo = VecDeque::from([path.clone()]);
-        while let Some(at) = todo.pop_front() {
-            if let Some(root) = roots.iter().find(|root| root.path == at) {
-                let mut chain = vec![at];
-                while let Some(Some(step)) = chain.last().map(|last| next[last].clone()) {
-                    chain.push(step);
-                }
-                return Ok(Some((root.clone(), chain)));
+        let mut keepers: FxHashMap<&StorePath, Vec<&StorePath>> = FxHashMap::default();
+        for info in &all {
+            for kept in info.references.iter().chain(&info.deriver) {
+                keepers.entry(kept).or_default().push(&info.path);
             }
-            for referrer in self.referrers(&at)? {
-                if !next.contains_key(&referrer) {
-                    next.insert(referrer.clone(), Some(at.clone()));
-                    todo.push_back(referrer);
+        }
+        let mut holders: FxHashMap<StorePath, Root> = FxHashMap::default();
+        for root in self.roots()? {
+            holders.entry(root.path.clone()).or_insert(root);
+        }
+        // from the path back to what keeps it, nearest first
+        let mut next: FxHashMap<&StorePath, Option<&StorePath>> =
+            FxHashMap::from_iter([(path, None)]);
+        let mut todo = VecDeque::from([path]);
+        while let Some(at) = todo.pop_front() {
+            if let Some(root) = holders.remove(at) {
+                let mut chain = vec![at.clone()];
+                let mut at = at;
+                while let Some(step) = next[at] {
+                    chain.push(step.clone());
+                    at = step;
                 }
+                return Ok(Some((root, chain)));
+            }
+            for &keeper in keepers.get(at).into_iter().flatten() {
+                next.entry(keeper).or_insert_with(|| {
+                    todo.push_back(keeper);
+                    Some(at)
+                });
             }
         }
         Ok(None)
     }
 
-    /// The bytes on disk that go when these trees go. What cannot be looked at counts nothing.
-    fn disk_use(&self, paths: &[StorePath]) -> u64 {
-        struct File {
-            number: (u64, u64),
-            links: u64,
-            bytes: u64,
-            pooled: bool,
+    /// Looks at what may go: all but what links and pins keep.
+    fn look_ahead(&self, limits: Limits) -> Result<DiskUse<'_>, StoreError> {
+        let mut disk = DiskUse::new(self);
+        let known = self.index.read(Known::read)?;
+        if limits.max_size.is_some() {
+            disk.look_at(&known.all.iter().map(|info| info.path.clone()).collect::<Vec<_>>());
+        } else {
+            let roots = self.lasting_roots()?;
+            let dead = self.dead(&known, &roots, limits);
+            disk.look_at(&dead.iter().map(|info| info.path.clone()).collect::<Vec<_>>());
         }
-        let look = |path: &StorePath| -> Vec<File> {
-            let Ok(listing) = Listing::read(&self.real(path)) else { return Vec::new() };
-            let files = listing.nodes().iter().filter_map(|node| {
-                let found = fs_err::symlink_metadata(&node.path).ok()?;
-                let (number, bytes) = ((found.dev(), found.ino()), found.blocks() * 512);
-                let pooled = found.is_file() && found.len() >= SMALLEST;
-                let links = if found.is_dir() { 1 } else { found.nlink() };
-                Some(File { number, links, bytes, pooled })
+        Ok(disk)
+    }
+
+    /// What is to go of what no root reaches.
+    fn choose(
+        &self,
+        known: &Known,
+        roots: &[Root],
+        limits: Limits,
+        disk: &mut DiskUse<'_>,
+    ) -> Collected {
+        let mut enough = limits.max_freed.unwrap_or(u64::MAX);
+        if let Some(size) = limits.max_size {
+            enough = enough.min(disk.total().saturating_sub(size));
+        }
+        let mut collected = Collected::default();
+        for info in self.dead(known, roots, limits) {
+            if collected.freed >= enough {
+                break;
+            }
+            collected.freed += disk.free(&info.path);
+            collected.size += info.size;
+            collected.paths.push(info.path.clone());
+        }
+        collected
+    }
+
+    /// What neither a root reaches nor the limits keep: each before what it refers to, what was used
+    /// longest ago first.
+    fn dead<'k>(&self, known: &'k Known, roots: &[Root], limits: Limits) -> Vec<&'k PathInfo> {
+        let days = |days: u64| now().saturating_sub(days.saturating_mul(DAY));
+        let mut alive = Alive::new(known);
+        alive.mark(roots.iter().filter_map(|root| known.places.get(&root.path).copied()));
+        if let Some(since) = limits.keep_days.map(days) {
+            alive.mark((0..known.all.len()).filter(|at| known.used(*at) >= since));
+        }
+        if let Some(limit) = limits.keep_downloads {
+            let mut downloads: Vec<usize> = (0..known.all.len())
+                .filter(|at| !alive.has(*at) && self.is_download(known, *at))
+                .collect();
+            downloads.sort_by_key(|at| Reverse(known.used(*at)));
+            let mut size = 0;
+            downloads.retain(|at| {
+                size += known.all[*at].size;
+                match limit {
+                    Downloads::Size(limit) => size <= limit,
+                    Downloads::Days(limit) => known.used(*at) >= days(limit),
+                }
             });
-            files.collect()
-        };
-        let files: Vec<File> = paths.par_iter().flat_map_iter(look).collect();
-        let mut seen: FxHashMap<(u64, u64), u64> = FxHashMap::default();
-        for file in &files {
-            *seen.entry(file.number).or_default() += 1;
+            alive.mark(downloads);
         }
-        // with its last path, a file leaves the pool
-        let goes = |file: &&File| seen[&file.number] + u64::from(file.pooled) >= file.links;
-        let all: FxHashMap<(u64, u64), u64> =
-            files.iter().filter(goes).map(|file| (file.number, file.bytes)).collect();
-        all.into_values().sum()
+        alive.others()
+    }
+
+    /// Whether the derivation of a path, which is still there, has a fixed output.
+    fn is_download(&self, known: &Known, at: usize) -> bool {
+        let deriver =
+            known.all[at].deriver.as_ref().filter(|path| known.places.contains_key(*path));
+        let derivation = deriver.and_then(|path| self.read_derivation(path).ok());
+        derivation.is_some_and(|derivation| derivation.is_fixed())
+    }
+
+    /// Removes what interrupted downloads left, unless it is in use or somebody may go on with it.
+    fn remove_old_partials(&self) -> Result<(), StoreError> {
+        let since = SystemTime::now() - Duration::from_secs(PARTIAL);
+        for path in entries(&self.layout.partial())? {
+            let Ok(file) = fs_err::File::open(&path) else { continue };
+            if file.metadata()?.modified()? < since && hold(file.file(), false)? {
+                fs_err::remove_file(&path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes from the store's folder what has no row.
@@ -184,55 +274,81 @@ impl Store {
     }
 }
 
-/// What is to go: not reached by a root or by what was used lately; each before what it refers to.
-fn dead(
-    connection: &rusqlite::Connection,
-    roots: &[Root],
-    limits: Limits,
-) -> rusqlite::Result<Collected> {
-    let all = index::all(connection)?;
-    let uses = index::uses(connection)?;
-    let places: FxHashMap<StorePath, usize> =
-        all.iter().enumerate().map(|(n, info)| (info.path.clone(), n)).collect();
-    let since = limits.keep_days.map(|days| now().saturating_sub(days.saturating_mul(DAY)));
-    let lately = |info: &&PathInfo| since.is_some_and(|since| uses[&info.path] >= since);
-    let mut alive = vec![false; all.len()];
-    let mut todo: Vec<usize> = roots.iter().filter_map(|r| places.get(&r.path).copied()).collect();
-    todo.extend(all.iter().filter(lately).map(|info| places[&info.path]));
-    while let Some(at) = todo.pop() {
-        if !std::mem::replace(&mut alive[at], true) {
-            todo.extend(all[at].references.iter().filter_map(|r| places.get(r)));
-        }
+/// The index in memory.
+struct Known {
+    all: Vec<PathInfo>,
+    places: FxHashMap<StorePath, usize>,
+    uses: FxHashMap<StorePath, u64>,
+}
+
+impl Known {
+    fn read(connection: &rusqlite::Connection) -> rusqlite::Result<Self> {
+        let (all, uses) = (index::all(connection)?, index::uses(connection)?);
+        let places = all.iter().enumerate().map(|(n, info)| (info.path.clone(), n)).collect();
+        Ok(Self { all, places, uses })
     }
-    let total: u64 = all.iter().map(|info| info.size).sum();
-    let mut enough = limits.max_freed.unwrap_or(u64::MAX);
-    if let Some(size) = limits.max_size {
-        enough = enough.min(total.saturating_sub(size));
+
+    /// When a path was used last, in seconds since 1970.
+    fn used(&self, at: usize) -> u64 {
+        self.uses[&self.all[at].path]
     }
-    let mut collected = Collected::default();
-    // how many dead paths refer to each: one goes only after all of these
-    let mut referrers = vec![0u32; all.len()];
-    let references = |at: usize| {
-        all[at].references.iter().filter_map(|r| places.get(r).copied()).filter(move |r| *r != at)
-    };
-    let is_dead = |at: &usize| !alive[*at];
-    for at in (0..all.len()).filter(is_dead) {
-        references(at).for_each(|reference| referrers[reference] += 1);
+
+    /// What a path refers to, itself left out.
+    fn references(&self, at: usize) -> impl Iterator<Item = usize> {
+        let references = self.all[at].references.iter();
+        references.filter_map(|r| self.places.get(r).copied()).filter(move |r| *r != at)
     }
-    let ready = (0..all.len()).filter(|at| is_dead(at) && referrers[*at] == 0);
-    let mut ready: BinaryHeap<Reverse<(u64, usize)>> =
-        ready.map(|at| Reverse((uses[&all[at].path], at))).collect();
-    while collected.size < enough
-        && let Some(Reverse((_, at))) = ready.pop()
-    {
-        collected.size += all[at].size;
-        collected.paths.push(all[at].path.clone());
-        for reference in references(at).filter(is_dead) {
-            referrers[reference] -= 1;
-            if referrers[reference] == 0 {
-                ready.push(Reverse((uses[&all[reference].path], reference)));
+}
+
+/// What stays.
+struct Alive<'k> {
+    known: &'k Known,
+    marks: Vec<bool>,
+}
+
+impl<'k> Alive<'k> {
+    fn new(known: &'k Known) -> Self {
+        Self { known, marks: vec![false; known.all.len()] }
+    }
+
+    fn has(&self, at: usize) -> bool {
+        self.marks[at]
+    }
+
+    /// Keeps paths, all that they refer to, and the derivations of all these.
+    fn mark(&mut self, paths: impl IntoIterator<Item = usize>) {
+        let mut todo: Vec<usize> = paths.into_iter().collect();
+        while let Some(at) = todo.pop() {
+            if !std::mem::replace(&mut self.marks[at], true) {
+                todo.extend(self.known.references(at));
+                let deriver = self.known.all[at].deriver.as_ref();
+                todo.extend(deriver.and_then(|path| self.known.places.get(path)));
             }
         }
     }
-    Ok(collected)
+
+    /// All others: each before what it refers to, what was used longest ago first.
+    fn others(&self) -> Vec<&'k PathInfo> {
+        let Self { known, marks } = self;
+        let is_dead = |at: &usize| !marks[*at];
+        // how many dead paths refer to each: one goes only after all of these
+        let mut referrers = vec![0u32; marks.len()];
+        for at in (0..marks.len()).filter(is_dead) {
+            known.references(at).for_each(|reference| referrers[reference] += 1);
+        }
+        let ready = (0..marks.len()).filter(|at| is_dead(at) && referrers[*at] == 0);
+        let mut ready: BinaryHeap<Reverse<(u64, usize)>> =
+            ready.map(|at| Reverse((known.used(at), at))).collect();
+        let mut others = Vec::new();
+        while let Some(Reverse((_, at))) = ready.pop() {
+            others.push(&known.all[at]);
+            for reference in known.references(at).filter(is_dead) {
+                referrers[reference] -= 1;
+                if referrers[reference] == 0 {
+                    ready.push(Reverse((known.used(reference), reference)));
+                }
+            }
+        }
+        others
+    }
 }

@@ -142,6 +142,15 @@ impl Index {
         self.explain(result)
     }
 
+    /// Makes what was written durable: everything committed is in the log, or was synced when it
+    /// left it.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        match fs_err::File::open(self.path.with_extension("sqlite-wal")) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            other => Ok(other?.sync_all()?),
+        }
+    }
+
     /// As [`Index::write`], and what it did is on disk when this returns.
     pub(super) fn write_durably<T>(
         &self,
@@ -291,9 +300,9 @@ pub(super) fn uses(connection: &Connection) -> rusqlite::Result<FxHashMap<StoreP
 }
 
 /// Those of the paths that are valid and were not used since that time.
-pub(super) fn unused_since(
+pub(super) fn unused_since<'p>(
     connection: &Connection,
-    paths: &[StorePath],
+    paths: impl IntoIterator<Item = &'p StorePath>,
     since: u64,
 ) -> rusqlite::Result<Vec<StorePath>> {
     let mut statement =
@@ -387,15 +396,24 @@ pub(super) fn referrers(
 
 /// Every valid path with what is known of it, ordered by path.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
-    let rows = connection
-        .prepare_cached(
-            "SELECT id, base, tree, size, deriver, registered FROM paths ORDER BY base",
-        )?
-        .query_map((), |row| Ok((row.get(0)?, row_info(row)?)))?
-        .collect::<rusqlite::Result<Vec<(i64, PathInfo)>>>()?;
-    rows.into_iter()
-        .map(|(id, info)| Ok(PathInfo { references: references(connection, id)?, ..info }))
-        .collect()
+    let mut places: FxHashMap<i64, usize> = FxHashMap::default();
+    let mut infos: Vec<PathInfo> = Vec::new();
+    let mut statement = connection.prepare_cached(
+        "SELECT id, base, tree, size, deriver, registered FROM paths ORDER BY base",
+    )?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        places.insert(row.get(0)?, infos.len());
+        infos.push(row_info(row)?);
+    }
+    let mut statement = connection.prepare_cached("SELECT path, reference FROM refs")?;
+    let mut rows = statement.query(())?;
+    while let Some(row) = rows.next()? {
+        let [path, reference] = [row.get(0)?, row.get(1)?].map(|id: i64| places[&id]);
+        let reference = infos[reference].path.clone();
+        infos[path].references.insert(reference);
+    }
+    Ok(infos)
 }
 
 fn references(connection: &Connection, id: i64) -> rusqlite::Result<BTreeSet<StorePath>> {

@@ -109,6 +109,11 @@ impl Layout {
         self.root.join("var/locks")
     }
 
+    /// What interrupted downloads left.
+    pub(super) fn partial(&self) -> PathBuf {
+        self.root.join("var/fetch")
+    }
+
     pub(super) fn pool(&self) -> PathBuf {
         self.root.join("var/pool")
     }
@@ -119,5 +124,13 @@ impl Layout {
 
     pub(super) fn roots(&self) -> PathBuf {
         self.root.join("var/roots")
+    }
+
+    pub(super) fn links(&self) -> PathBuf {
+        self.root.join("var/roots/links")
+    }
+
+    pub(super) fn pins(&self) -> PathBuf {
+        self.root.join("var/roots/pins")
     }
 }

@@ -5,11 +5,13 @@
 
 mod add;
 mod collect;
+mod disk_use;
 mod index;
 mod insert;
 mod keep;
 mod layout;
 mod lock;
+mod pins;
 pub mod place;
 mod pool;
 mod processes;
@@ -25,9 +27,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use collect::{Collected, Limits};
+pub use collect::{Collected, Downloads, Limits};
 pub use insert::{Insertion, References};
 pub use lock::PathLock;
+pub use pins::Pin;
 pub use roots::{Holder, Root};
 pub use scratch::Scratch;
 pub use verify::{Damage, Fault, Rebuilt};
@@ -154,6 +157,14 @@ pub enum StoreError {
     /// A result link would replace something else.
     #[error("'{}' is there already and is no result link; remove it or give another name", .0.display())]
     Occupied(PathBuf),
+    /// A pin cannot be read.
+    #[error("pin '{}': {problem}; make it again or remove it", .file.display())]
+    Pin {
+        /// Its file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A derivation's record is damaged.
     #[error("'{path}': {problem}")]
     Derivation {
@@ -210,6 +221,12 @@ impl Store {
     #[must_use]
     pub fn evaluations(&self) -> PathBuf {
         self.layout.evaluations()
+    }
+
+    /// The folder of what interrupted downloads left.
+    #[must_use]
+    pub fn partial(&self) -> PathBuf {
+        self.layout.partial()
     }
 
     /// Whether this process may add to the store.
@@ -278,6 +295,11 @@ impl Store {
     /// Where the index cannot be read.
     pub fn all(&self) -> Result<Vec<PathInfo>, StoreError> {
         self.index.read(index::all)
+    }
+
+    /// Makes what the index says durable: a root must not outlive the row of what it keeps.
+    fn sync_index(&self) -> Result<(), StoreError> {
+        self.index.sync()
     }
 
     fn need_writable(&self) -> Result<(), StoreError> {

@@ -7,12 +7,13 @@
 
 use std::{
     io,
-    os::unix::fs::MetadataExt,
+    os::unix::fs::{DirEntryExt, MetadataExt},
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::{Store, StoreError, seal};
 use crate::{
@@ -100,6 +101,17 @@ impl Pool {
             }
             _ => {}
         }
+    }
+
+    /// The numbers of the files that it holds. What cannot be read holds none.
+    pub(super) fn inodes(&self) -> FxHashSet<u64> {
+        let folders: Vec<_> =
+            fs_err::read_dir(&self.folder).into_iter().flatten().flatten().collect();
+        let of = |folder: &fs_err::DirEntry| {
+            let files = fs_err::read_dir(folder.path()).into_iter().flatten().flatten();
+            files.map(|file| file.ino()).collect::<Vec<u64>>()
+        };
+        folders.par_iter().flat_map_iter(of).collect()
     }
 
     /// Removes what no path shares any more.

@@ -38,16 +38,22 @@ fn only_what_nothing_keeps_is_collected() {
 }
 
 #[test]
-fn a_pin_keeps_a_path_until_it_is_let_go() {
+fn what_is_pinned_stays_with_what_made_it() {
     let space = Space::new(BINARY).with_probe();
-    let (_, _, other) = built(&space);
+    let (library, program, other) = built(&space);
     space.ok(["pin", "mine", &other]);
     space.ok(["gc"]);
-    assert_eq!(space.valid(), std::slice::from_ref(&other));
-    space.ok(["pin", "mine"]);
-    space.fails(1, ["pin", "mine"]);
+    let left = space.valid();
+    assert!(
+        left.contains(&other) && !left.contains(&program) && !left.contains(&library),
+        "{left:?}"
+    );
+    let derivation = left.iter().find(|path| path.ends_with("-other.drv")).expect("what made it");
+    let why = space.ok(["why-alive", derivation]);
+    assert!(why.contains("(which made it)"), "{why}");
+    space.ok(["pin", "--remove", "mine"]);
     space.ok(["gc", "--keep-days", "1"]);
-    assert_eq!(space.valid(), [other], "it was made today");
+    assert_eq!(space.valid(), left, "it was made today");
     space.ok(["gc"]);
     assert_eq!(space.valid(), Vec::<String>::new());
 }

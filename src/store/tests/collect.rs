@@ -105,10 +105,13 @@ fn limits_spare_what_was_used_lately() {
     assert_eq!(garbage(Limits { keep_days: Some(30), ..none }), ["old"]);
     assert_eq!(garbage(Limits { keep_days: Some(100), ..none }), [""; 0]);
     assert_eq!(garbage(Limits { max_freed: Some(1), ..none }), ["old"]);
-    assert_eq!(garbage(Limits { max_freed: Some(4), ..none }), ["old", "app"]);
-    assert_eq!(garbage(Limits { max_size: Some(1000), ..none }), [""; 0]);
+    let block = space.store.real(&old).metadata().unwrap().blocks() * 512;
+    assert_eq!(garbage(Limits { max_freed: Some(block + 1), ..none }), ["old", "app"]);
+    assert_eq!(garbage(Limits { max_size: Some(block * 3), ..none }), [""; 0]);
+    assert_eq!(garbage(Limits { max_size: Some(block * 3 - 1), ..none }), ["old"]);
+    assert_eq!(garbage(Limits { max_size: Some(block), ..none }), ["old", "app"]);
     assert_eq!(garbage(Limits { max_size: Some(0), ..none }), ["old", "app", "lib"]);
-    space.store.touch(&[old]).unwrap();
+    space.store.touch([&old]).unwrap();
     assert_eq!(garbage(Limits { keep_days: Some(30), ..none }), [""; 0]);
 }
 
@@ -128,4 +131,148 @@ fn what_is_shared_is_freed_with_its_last_path() {
     space.store.unpin("one").unwrap();
     let last = space.store.collect(Limits::default()).unwrap();
     assert_eq!((last.paths, last.freed), (vec![one], blocks));
+}
+
+#[test]
+fn limits_count_what_is_freed_on_disk() {
+    let space = space();
+    let paths = [path(1, "a"), path(2, "b"), path(3, "c")];
+    let writer = Space { store: other(&space), _dir: tempfile::tempdir().unwrap() };
+    // the first two share their bytes
+    for (path, letter) in paths.iter().zip(["x", "x", "y"]) {
+        writer.file(path, &letter.repeat(50_000), &[]);
+    }
+    drop(writer);
+    let block = space.store.real(&paths[0]).metadata().unwrap().blocks() * 512;
+    let names = |limits: Limits| {
+        let found = space.store.garbage(limits).unwrap();
+        (found.paths.iter().map(|p| p.name().to_owned()).collect::<String>(), found.freed)
+    };
+    let none = Limits::default();
+    assert_eq!(names(Limits { max_freed: Some(1), ..none }), ("ab".to_owned(), block));
+    assert_eq!(names(Limits { max_freed: Some(block + 1), ..none }), ("abc".to_owned(), 2 * block));
+    assert_eq!(names(Limits { max_size: Some(2 * block), ..none }), (String::new(), 0));
+    assert_eq!(names(Limits { max_size: Some(block), ..none }), ("ab".to_owned(), block));
+    // without its name in the pool, a file is freed with its last path all the same
+    fs_err::remove_dir_all(space.store.root().join("var/pool")).unwrap();
+    assert_eq!(names(Limits { max_freed: Some(1), ..none }), ("ab".to_owned(), block));
+    // a name that somebody else made is not removed, so nothing is freed
+    fs_err::hard_link(space.store.real(&paths[0]), space.store.root().join("mine")).unwrap();
+    assert_eq!(names(none), ("abc".to_owned(), block));
+}
+
+/// A derivation with these outputs (names of fixed ones end in `.whl`), in the store with them.
+fn made(space: &Space, name: &str) -> (StorePath, StorePath) {
+    use crate::derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities};
+    let fixed = name.ends_with(".whl").then(|| {
+        let hash = crate::hash::Algorithm::Sha256.digest(name.as_bytes());
+        Fixed { mode: HashMode::Flat, hash }
+    });
+    let draft = Draft {
+        name: name.to_owned(),
+        system: "builtin".to_owned(),
+        builder: b"builtin:text".to_vec(),
+        args: vec![],
+        env: std::collections::BTreeMap::new(),
+        structured: None,
+        outputs: fixed
+            .map_or_else(|| DraftOutputs::Named(["out".to_owned()].into()), DraftOutputs::Fixed),
+        input_derivations: std::collections::BTreeMap::new(),
+        input_sources: BTreeSet::new(),
+    };
+    let (drv, derivation) = Identities::new().resolve(draft).unwrap();
+    space.store.add_derivations(std::slice::from_ref(&derivation)).unwrap();
+    let scratch = space.store.scratch().unwrap();
+    let source = scratch.path().join("out");
+    fs_err::write(&source, name).unwrap();
+    let out = derivation.outputs["out"].path.clone();
+    let insertion = Insertion { deriver: Some(drv.clone()), ..insertion(&out, source, &[]) };
+    space.store.insert(vec![insertion]).unwrap();
+    (drv, out)
+}
+
+#[test]
+fn what_made_a_path_stays_with_it() {
+    let space = space();
+    let writer = Space { store: other(&space), _dir: tempfile::tempdir().unwrap() };
+    let (drv, out) = made(&writer, "tool");
+    drop(writer);
+    space.store.pin("tool", &out, None).unwrap();
+    assert_eq!(space.store.collect(Limits::default()).unwrap().paths, []);
+    let (root, chain) = space.store.why_alive(&drv).unwrap().unwrap();
+    assert_eq!(
+        (root.holder, chain),
+        (Holder::Pin("tool".to_owned()), vec![out.clone(), drv.clone()])
+    );
+    // but a derivation keeps nothing that it made
+    space.store.pin("tool", &drv, None).unwrap();
+    assert_eq!(space.store.why_alive(&out).unwrap(), None);
+    assert_eq!(space.store.collect(Limits::default()).unwrap().paths, [out]);
+}
+
+#[test]
+fn downloads_have_a_limit_of_their_own() {
+    let space = space();
+    let writer = Space { store: other(&space), _dir: tempfile::tempdir().unwrap() };
+    let made = ["old.whl", "new.whl", "tool"].map(|name| made(&writer, name));
+    drop(writer);
+    for ((_, out), days) in made.iter().zip([40u64, 20, 1]) {
+        let used = (insert::now() - days * 24 * 60 * 60).cast_signed();
+        let sql = "UPDATE paths SET used = ? WHERE base = ?";
+        let age = |c: &rusqlite::Connection| c.execute(sql, (used, out.base()));
+        space.store.index.write(|writer| writer.read(age)).unwrap();
+    }
+    let kept = |downloads| {
+        let limits = Limits { keep_downloads: Some(downloads), ..Limits::default() };
+        let gone = space.store.garbage(limits).unwrap().paths;
+        let stays = |path: &StorePath| !gone.contains(path) && space.store.is_valid(path).unwrap();
+        let kept = made.iter().filter(|(drv, out)| stays(drv) && stays(out));
+        kept.map(|(_, out)| out.name().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(Downloads::Size(14)), ["old.whl", "new.whl"], "of seven bytes each");
+    assert_eq!(kept(Downloads::Size(13)), ["new.whl"], "it was used last");
+    assert_eq!(kept(Downloads::Size(6)), [""; 0]);
+    assert_eq!(kept(Downloads::Days(30)), ["new.whl"]);
+    // what is kept is still known as a download at the next collection
+    let limits = |size| Limits { keep_downloads: Some(Downloads::Size(size)), ..Limits::default() };
+    assert_eq!(
+        space.store.collect(limits(14)).unwrap().paths.len(),
+        2,
+        "the tool and what made it"
+    );
+    assert_eq!(space.store.collect(limits(14)).unwrap().paths, []);
+    space.store.touch([&made[0].1]).unwrap();
+    assert_eq!(kept(Downloads::Size(7)), ["old.whl"]);
+    assert_eq!(space.store.collect(limits(0)).unwrap().paths.len(), 4);
+}
+
+#[test]
+fn what_an_interrupted_download_left_goes_after_a_week() {
+    let space = space();
+    let folder = space.store.partial();
+    fs_err::create_dir_all(&folder).unwrap();
+    for (name, days) in [("new", 6), ("old", 8)] {
+        let file = fs_err::File::create(folder.join(name)).unwrap();
+        let before = std::time::Duration::from_secs(days * 24 * 60 * 60);
+        file.file().set_modified(std::time::SystemTime::now() - before).unwrap();
+    }
+    let held = fs_err::File::open(folder.join("old")).unwrap();
+    held.file().lock().unwrap();
+    space.store.collect(Limits::default()).unwrap();
+    assert!(folder.join("old").exists(), "somebody goes on with it");
+    drop(held);
+    space.store.collect(Limits::default()).unwrap();
+    assert!(folder.join("new").exists() && !folder.join("old").exists());
+}
+
+#[test]
+fn a_pin_that_cannot_be_read_stops_a_collection() {
+    let (space, [lib, _, _]) = garbage();
+    space.store.pin("broken", &lib, None).unwrap();
+    fs_err::write(space.store.root().join("var/roots/pins/broken"), "nonsense\n").unwrap();
+    let text = space.store.collect(Limits::default()).unwrap_err().to_string();
+    assert!(text.contains("pins/broken") && text.contains("make it again or remove it"), "{text}");
+    assert_eq!(names(&space.store).len(), 3);
+    assert!(space.store.unpin("broken").unwrap());
+    space.store.collect(Limits::default()).unwrap();
 }

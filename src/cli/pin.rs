@@ -1,0 +1,87 @@
+//! `clutch pin`: names that keep paths.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    context::Context,
+    failure::{Failure, Kind, OrFail as _},
+    show::parse_valid,
+    time,
+};
+use crate::{store::Pin, store_path::check_name};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The name of the pin; without one all are listed.
+    name: Option<String>,
+    /// The path to keep; without one the pin is shown.
+    #[arg(requires = "name")]
+    path: Option<String>,
+    /// Keep it for N days.
+    #[arg(long, value_name = "N", requires = "path")]
+    days: Option<u64>,
+    /// Keep it until then (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
+    #[arg(long, value_name = "TIME", requires = "path", conflicts_with = "days", value_parser = time::parse)]
+    until: Option<u64>,
+    /// Let go of the pin.
+    #[arg(long, requires = "name", conflicts_with = "path")]
+    remove: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let store = context.store()?;
+    if let Some(name) = &arguments.name {
+        check_name(name).or_fail(Kind::Usage)?;
+    }
+    let Some(name) = &arguments.name else {
+        return list(context, &store.pins().or_fail(Kind::Store)?);
+    };
+    let none = || {
+        Failure::new(Kind::Failed, format!("there is no pin '{name}'"))
+            .hint("`clutch pin` lists all; `clutch pin NAME PATH` makes one")
+    };
+    if arguments.remove {
+        return match store.unpin(name).or_fail(Kind::Failed)? {
+            true => Ok(ExitCode::SUCCESS),
+            false => Err(none()),
+        };
+    }
+    let Some(text) = &arguments.path else {
+        let mut pins = store.pins().or_fail(Kind::Store)?;
+        pins.retain(|pin| pin.name == *name);
+        return if pins.is_empty() { Err(none()) } else { list(context, &pins) };
+    };
+    let path = parse_valid(context, text)?;
+    let until = arguments.until.or_else(|| arguments.days.map(time::in_days));
+    if until.is_some_and(|until| until <= time::now()) {
+        return Err(Failure::new(Kind::Usage, "the pin would end before it begins"));
+    }
+    store.pin(name, &path, until).or_fail(Kind::Failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(context: &Context, pins: &[Pin]) -> Outcome {
+    if context.global.json {
+        let pins: Vec<Value> = pins
+            .iter()
+            .map(
+                |pin| json!({ "name": pin.name, "path": pin.path.to_string(), "until": pin.until }),
+            )
+            .collect();
+        context.json(&pins.into());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = pins.iter().map(|pin| pin.name.len()).max().unwrap_or(0);
+    for pin in pins {
+        let until = match pin.until {
+            None => String::new(),
+            Some(until) if pin.has_ended() => format!("  ended {}", time::show(until)),
+            Some(until) => format!("  until {}", time::show(until)),
+        };
+        context.line(format!("{:width$}  {}{until}", pin.name, pin.path));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,119 @@
+//! Pins: roots under a name of the user's choice, each a file in `var/roots/pins` (docs/formats.md,
+//! "Store"), with an end if wanted.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+};
+
+use super::{Store, StoreError, insert::now, keep::Share, roots::entries};
+use crate::{
+    files,
+    store_path::{StorePath, check_name},
+};
+
+/// A name that keeps a path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pin {
+    /// The name.
+    pub name: String,
+    /// What it keeps, with all that this refers to.
+    pub path: StorePath,
+    /// Until when, in seconds since 1970; for ever where there is none.
+    pub until: Option<u64>,
+}
+
+impl Pin {
+    /// Whether its time is over: it keeps nothing any more, and goes with the next collection.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.until.is_some_and(|until| until <= now())
+    }
+}
+
+/// How files are called while they are written.
+const UNFINISHED: &str = ".new-";
+
+impl Store {
+    /// Keeps `path` under a name, until a time (seconds since 1970) where one is given. An earlier pin
+    /// of that name is replaced.
+    ///
+    /// # Errors
+    /// Where the name breaks the rules of store paths' names, or the store cannot be written.
+    pub fn pin(&self, name: &str, path: &StorePath, until: Option<u64>) -> Result<(), StoreError> {
+        self.need_writable()?;
+        let place = self.pin_file(name)?;
+        // a collector takes an unfinished file for a dead process's
+        let _shared = self.collect_lock(Share::Others)?;
+        self.sync_index()?;
+        let pins = self.layout.pins();
+        fs_err::create_dir_all(&pins)?;
+        let until = until.map(|until| format!("until {until}\n")).unwrap_or_default();
+        let mut file = tempfile::NamedTempFile::with_prefix_in(UNFINISHED, &pins)?;
+        file.write_all(format!("{}\n{until}", path.base()).as_bytes())?;
+        file.as_file().sync_all()?;
+        file.persist(place).map_err(|e| e.error)?;
+        files::sync_folder(&pins)?;
+        Ok(())
+    }
+
+    /// Lets go of a pin. Gives whether there was one of that name.
+    ///
+    /// # Errors
+    /// Where the name is not valid or the store cannot be written.
+    pub fn unpin(&self, name: &str) -> Result<bool, StoreError> {
+        self.need_writable()?;
+        match fs_err::remove_file(self.pin_file(name)?) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            other => Ok(other.map(|()| true)?),
+        }
+    }
+
+    /// Every pin, ordered by name, those that have ended included.
+    ///
+    /// # Errors
+    /// Where one cannot be read: what it keeps is not known then.
+    pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
+        let mut pins = Vec::new();
+        for file in entries(&self.layout.pins())? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if name.starts_with(UNFINISHED) || check_name(&name).is_err() {
+                continue;
+            }
+            let text = match fs_err::read_to_string(&file) {
+                // somebody let go of it meanwhile
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                other => other?,
+            };
+            let mut lines = text.lines();
+            let path = StorePath::from_base(lines.next().unwrap_or_default());
+            let path = path.map_err(|e| StoreError::Pin { file, problem: e.to_string() })?;
+            // an end that cannot be read is none: a pin keeps too long rather than too short
+            let until = lines.next().and_then(|line| line.strip_prefix("until ")?.parse().ok());
+            pins.push(Pin { name, path, until });
+        }
+        pins.sort_unstable();
+        Ok(pins)
+    }
+
+    /// Removes pins that have ended, and what dead processes have left. The caller keeps others from
+    /// making new ones.
+    pub(super) fn remove_ended_pins(&self) -> Result<(), StoreError> {
+        for pin in self.pins()?.iter().filter(|pin| pin.has_ended()) {
+            self.unpin(&pin.name)?;
+        }
+        for file in entries(&self.layout.pins())? {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            if name.starts_with(UNFINISHED) {
+                fs_err::remove_file(&file)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the pin of that name is.
+    fn pin_file(&self, name: &str) -> Result<PathBuf, StoreError> {
+        check_name(name)?;
+        Ok(self.layout.pins().join(name))
+    }
+}
