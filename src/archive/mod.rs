@@ -14,7 +14,7 @@ pub use copy::copy;
 pub use listing::{Kind, Listing, Node};
 pub use nar::{nar_hash, nar_hash_listed, write_nar};
 pub use pack::{pack, pack_bytes, pack_end};
-pub use tree::{Digest, Leaf, Measure, fold, hash_file, leaves, measure, measure_listed};
+pub use tree::{Digest, Leaf, Measure, fold, hash_file, leaf, leaves, measure, measure_listed};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
 /// Why a tree cannot be read.

@@ -56,7 +56,7 @@ pub fn measure_listed(listing: &Listing) -> Result<Measure, ArchiveError> {
 /// Where something cannot be read.
 pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, ArchiveError> {
     let nodes = listing.nodes().par_iter();
-    nodes.map_init(Vec::new, |buffer, node| read_leaf(node, buffer)).collect()
+    nodes.map_init(Vec::new, |buffer, node| leaf(node, buffer)).collect()
 }
 
 /// The hash of a tree out of its leaves, one a node (nothing for folders).
@@ -100,7 +100,11 @@ fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
     }
 }
 
-fn read_leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, ArchiveError> {
+/// Hashes one file or symlink; nothing for a folder. `buffer` is kept between calls.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, ArchiveError> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
     match node.kind {
         Kind::Directory => Ok(None),

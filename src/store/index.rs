@@ -229,21 +229,48 @@ impl Writer<'_> {
         for info in infos {
             ids.push(self.index.explain(add(info))?);
         }
-        for (info, own) in infos.iter().zip(ids) {
-            for reference in &info.references {
-                let Some(other) = self.index.explain(id(&self.transaction, reference))? else {
-                    return Err(StoreError::Dangling {
-                        path: info.path.clone(),
-                        reference: reference.clone(),
-                    });
-                };
-                let add = || {
-                    self.transaction
-                        .prepare_cached("INSERT INTO refs (path, reference) VALUES (?, ?)")?
-                        .execute((own, other))
-                };
-                self.index.explain(add())?;
-            }
+        infos.iter().zip(ids).try_for_each(|(info, own)| self.refer(info, own))
+    }
+
+    /// Changes what is known of a valid path: its tree, size and references, and what made it where
+    /// that is said.
+    pub(super) fn change(&self, info: &PathInfo) -> Result<(), StoreError> {
+        let change = || {
+            self.transaction.execute(
+                "UPDATE paths SET tree = ?2, size = ?3, deriver = ifnull(?4, deriver) WHERE base = ?1",
+                (
+                    info.path.base(),
+                    info.tree.0,
+                    i64::try_from(info.size).unwrap_or(i64::MAX),
+                    info.deriver.as_ref().map(StorePath::base),
+                ),
+            )?;
+            let own = id(&self.transaction, &info.path)?;
+            self.transaction.execute("DELETE FROM refs WHERE path = ?", [own])?;
+            Ok(own)
+        };
+        let own = self.index.explain(change())?;
+        own.map_or_else(
+            || Err(StoreError::NotValid(info.path.clone())),
+            |own| self.refer(info, own),
+        )
+    }
+
+    /// Adds the references of a row.
+    fn refer(&self, info: &PathInfo, own: i64) -> Result<(), StoreError> {
+        for reference in &info.references {
+            let Some(other) = self.index.explain(id(&self.transaction, reference))? else {
+                return Err(StoreError::Dangling {
+                    path: info.path.clone(),
+                    reference: reference.clone(),
+                });
+            };
+            let add = || {
+                self.transaction
+                    .prepare_cached("INSERT INTO refs (path, reference) VALUES (?, ?)")?
+                    .execute((own, other))
+            };
+            self.index.explain(add())?;
         }
         Ok(())
     }

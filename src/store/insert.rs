@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -11,6 +12,10 @@ use std::{
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use rustix::{
+    fs::{CWD, RenameFlags},
+    io::Errno,
+};
 
 use super::{
     PathInfo, Store, StoreError,
@@ -58,12 +63,27 @@ impl Store {
     /// Where a tree holds something that is not allowed, refers to a path that is neither valid nor
     /// inserted with it, or to one that refers back; where it has another hash than expected; and where the store cannot be written.
     pub fn insert(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
+        self.put(insertions, Valid::Stays)
+    }
+
+    /// As [`Store::insert`], but the tree of a path that is valid is replaced, in one step where the
+    /// file system can do that. Who has files of the old tree open keeps them.
+    ///
+    /// # Errors
+    /// As [`Store::insert`]; every old tree is in its place then.
+    pub fn replace(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
+        self.put(insertions, Valid::IsReplaced)
+    }
+
+    fn put(&self, insertions: Vec<Insertion>, valid: Valid) -> Result<Vec<PathInfo>, StoreError> {
         self.need_writable()?;
         let order: Vec<StorePath> = insertions.iter().map(|i| i.path.clone()).collect();
         let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
         let mut fresh: BTreeMap<StorePath, Insertion> = BTreeMap::new();
         for insertion in insertions {
-            if let Some(info) = self.info(&insertion.path)? {
+            if valid == Valid::Stays
+                && let Some(info) = self.info(&insertion.path)?
+            {
                 known.insert(insertion.path.clone(), info);
             } else if let Some(twice) = fresh.insert(insertion.path.clone(), insertion) {
                 return Err(StoreError::Twice(twice.path));
@@ -77,7 +97,7 @@ impl Store {
                 let folder = fs_err::File::open(self.layout.scratch())?;
                 rustix::fs::syncfs(folder.file()).map_err(std::io::Error::from)?;
             }
-            let placed = self.index.write(|writer| self.place(writer, &prepared));
+            let placed = self.index.write(|writer| self.place(writer, &prepared, valid));
             known.extend(placed?.into_iter().map(|info| (info.path.clone(), info)));
             self.offer(&prepared);
             for prepared in prepared {
@@ -106,30 +126,44 @@ impl Store {
         &self,
         writer: &Writer<'_>,
         prepared: &[Prepared],
+        valid: Valid,
     ) -> Result<Vec<PathInfo>, StoreError> {
         let mut before = Vec::new();
         let mut placed: Vec<&PathInfo> = Vec::with_capacity(prepared.len());
-        let work = |placed: &mut Vec<_>, before: &mut Vec<_>| {
+        let mut replaced: Vec<&Prepared> = Vec::new();
+        let mut work = || {
             for tree in prepared {
-                if let Some(info) = writer.info(&tree.info.path)? {
-                    before.push(info);
-                    continue;
-                }
                 let target = self.real(&tree.info.path);
-                self.discard(&target)?;
-                placed.push(&tree.info);
-                fs_err::rename(&tree.source, &target)?;
+                match writer.info(&tree.info.path)? {
+                    Some(info) if valid == Valid::Stays => {
+                        before.push(info);
+                        continue;
+                    }
+                    Some(_) => {
+                        swap(&tree.source, &target)?;
+                        replaced.push(tree);
+                    }
+                    None => {
+                        self.discard(&target)?;
+                        placed.push(&tree.info);
+                        fs_err::rename(&tree.source, &target)?;
+                    }
+                }
                 if tree.kind == Kind::Directory {
                     seal::seal_folder(&target, 0o555)?;
                 }
             }
             files::sync_folder(self.dir())?;
-            writer.register(placed)
+            writer.register(&placed)?;
+            replaced.iter().try_for_each(|tree| writer.change(&tree.info))
         };
-        let result = work(&mut placed, &mut before);
+        let result = work();
         if result.is_err() {
             for info in placed {
                 self.discard(&self.real(&info.path))?;
+            }
+            for tree in replaced {
+                swap(&tree.source, &self.real(&tree.info.path))?;
             }
         }
         result.map(|()| before)
@@ -160,6 +194,39 @@ impl Store {
         fs_err::rename(target, trash.path().join("discarded"))?;
         Ok(())
     }
+}
+
+/// What becomes of the tree of a path that is valid already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Valid {
+    Stays,
+    IsReplaced,
+}
+
+/// Exchanges two trees; where nothing is at `target`, moves the other there.
+fn swap(source: &Path, target: &Path) -> Result<(), StoreError> {
+    // a folder can only be moved while it is writable
+    for tree in [source, target] {
+        if fs_err::symlink_metadata(tree).is_ok_and(|found| found.is_dir()) {
+            fs_err::set_permissions(tree, PermissionsExt::from_mode(0o755))?;
+        }
+    }
+    match rustix::fs::renameat_with(CWD, source, CWD, target, RenameFlags::EXCHANGE) {
+        Ok(()) => return Ok(()),
+        Err(Errno::NOENT) => return Ok(fs_err::rename(source, target)?),
+        // the file system cannot do that
+        Err(Errno::INVAL | Errno::NOSYS) => {}
+        Err(e) => {
+            let (e, place) = (std::io::Error::from(e), target.display());
+            let text = format!("failed to replace '{place}': {e}");
+            return Err(std::io::Error::new(e.kind(), text).into());
+        }
+    }
+    let mut old = source.as_os_str().to_owned();
+    old.push(".old");
+    fs_err::rename(target, &old)?;
+    fs_err::rename(source, target)?;
+    Ok(fs_err::rename(&old, source)?)
 }
 
 /// A tree that is ready to be moved into place.

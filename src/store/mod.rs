@@ -11,6 +11,7 @@ mod insert;
 mod keep;
 mod layout;
 mod lock;
+mod optimise;
 mod pins;
 pub mod place;
 mod pool;
@@ -33,7 +34,7 @@ pub use lock::PathLock;
 pub use pins::Pin;
 pub use roots::{Holder, Root};
 pub use scratch::Scratch;
-pub use verify::{Damage, Fault, Rebuilt};
+pub use verify::{Damage, Fault, Rebuilt, Verified};
 
 use crate::{
     archive::ArchiveError,

@@ -2,33 +2,39 @@
 //! their bytes. Purely a saving: whatever cannot be shared stays a file of its own, and no error here
 //! is one of the store.
 //!
-//! A file only enters the pool when its data are on disk, and is only taken out of it while it looks
-//! untouched (size, mode, time): what somebody has written to is forgotten, not spread.
+//! A file only enters the pool when its data are on disk. Before it is shared it is read and hashed
+//! again: what somebody has written to, or the disk has lost, is forgotten, not spread.
 
 use std::{
+    fs::Metadata,
     io,
     os::unix::fs::{DirEntryExt, MetadataExt},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Store, StoreError, seal};
+use super::roots::entries;
 use crate::{
-    archive::{self, Digest, Kind, Listing},
-    hash::encode_nix32,
-    store_path::StorePath,
+    archive::{self, Digest},
+    hash::{decode_nix32, encode_nix32},
 };
 
 /// The smallest file that is shared, in bytes: smaller ones cost more links than they save blocks.
 pub(super) const SMALLEST: u64 = 4096;
 
+/// How many names a file gets at most; then a new one takes its place. Ext4 allows 65,000: the rest is
+/// left to others, such as backups that link. What the file system itself refuses counts the same.
+const MOST_NAMES: u64 = 60_000;
+
 /// The folder of the pool.
 #[derive(Debug)]
 pub(super) struct Pool {
     folder: PathBuf,
+    /// [`MOST_NAMES`], but in tests.
+    pub(super) most_names: u64,
 }
 
 /// A file that could be shared.
@@ -42,7 +48,7 @@ pub(super) struct Shareable {
 
 impl Pool {
     pub(super) fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, most_names: MOST_NAMES }
     }
 
     fn place(&self, shareable: &Shareable) -> PathBuf {
@@ -51,21 +57,25 @@ impl Pool {
         self.folder.join(&name[..2]).join(format!("{name}{end}"))
     }
 
-    /// Replaces a file of canonical metadata by a link to the pool's. Gives whether its bytes are
-    /// shared now and were not before.
-    pub(super) fn share(&self, shareable: &Shareable) -> bool {
-        let work = || -> io::Result<bool> {
+    /// Replaces a file of canonical metadata by a link to the pool's, if that has the same content.
+    /// Gives whether its bytes are shared now and were not before. `buffer` is kept between calls.
+    pub(super) fn share(&self, shareable: &Shareable, buffer: &mut Vec<u8>) -> bool {
+        let mut work = || -> io::Result<bool> {
             let place = self.place(shareable);
-            let (pooled, own) = (place.symlink_metadata()?, shareable.file.symlink_metadata()?);
-            if (pooled.dev(), pooled.ino()) == (own.dev(), own.ino()) {
+            let mut pooled = fs_err::File::open(&place)?;
+            let (found, own) = (pooled.metadata()?, shareable.file.symlink_metadata()?);
+            let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+            if inode(&found) == inode(&own) {
                 return Ok(false);
             }
             let mode = if shareable.executable { 0o555 } else { 0o444 };
-            let untouched = pooled.is_file()
-                && pooled.len() == own.len()
-                && pooled.mode() & 0o7777 == mode
-                && (pooled.mtime(), pooled.mtime_nsec()) == (1, 0);
-            if !untouched {
+            let is_whole = found.is_file()
+                && found.len() == own.len()
+                && found.mode() & 0o7777 == mode
+                && (found.mtime(), found.mtime_nsec()) == (1, 0)
+                && archive::hash_file(&mut pooled, found.len(), buffer, |_| {})?.0
+                    == shareable.digest;
+            if !is_whole || found.nlink() >= self.most_names {
                 fs_err::remove_file(&place)?;
                 return Ok(false);
             }
@@ -73,34 +83,50 @@ impl Pool {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let link = self.folder.join(format!(".link-{}-{number}", std::process::id()));
             match fs_err::hard_link(&place, &link) {
-                // it has as many links as a file can have: a new one takes its place
                 Err(e) if e.kind() == io::ErrorKind::TooManyLinks => {
                     fs_err::remove_file(&place)?;
                     return Ok(false);
                 }
                 other => other?,
             }
-            let replaced = fs_err::rename(&link, &shareable.file);
-            if replaced.is_err() {
-                fs_err::remove_file(&link)?;
+            // another one may have taken its place since it was read
+            let is_same = inode(&link.symlink_metadata()?) == inode(&found);
+            if is_same && fs_err::rename(&link, &shareable.file).is_ok() {
+                return Ok(true);
             }
-            replaced.map(|()| true)
+            fs_err::remove_file(&link)?;
+            Ok(false)
         };
         work().unwrap_or(false)
     }
 
-    /// Puts a file into the pool; one that is there already stays.
-    pub(super) fn offer(&self, shareable: &Shareable) {
+    /// Whether a file is the pool's.
+    pub(super) fn has(&self, shareable: &Shareable) -> bool {
+        let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let pooled = self.place(shareable).symlink_metadata().map(inode);
+        pooled.is_ok_and(|pooled| {
+            shareable.file.symlink_metadata().map(inode).is_ok_and(|own| own == pooled)
+        })
+    }
+
+    /// Puts a file into the pool; one that is there already stays. Gives whether it is in now.
+    pub(super) fn offer(&self, shareable: &Shareable) -> bool {
         let place = self.place(shareable);
         match fs_err::hard_link(&shareable.file, &place) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let made = place.parent().is_some_and(|p| fs_err::create_dir_all(p).is_ok());
-                if made {
-                    let _ = fs_err::hard_link(&shareable.file, &place);
-                }
+                made && fs_err::hard_link(&shareable.file, &place).is_ok()
             }
-            _ => {}
+            other => other.is_ok(),
         }
+    }
+
+    /// Takes files out of it.
+    pub(super) fn forget(files: &[PathBuf]) -> io::Result<()> {
+        files.iter().try_for_each(|file| match fs_err::remove_file(file) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        })
     }
 
     /// The numbers of the files that it holds. What cannot be read holds none.
@@ -112,6 +138,41 @@ impl Pool {
             files.map(|file| file.ino()).collect::<Vec<u64>>()
         };
         folders.par_iter().flat_map_iter(of).collect()
+    }
+
+    /// Its files whose content is not what their name says. `known` has digests by inode of files that
+    /// were read already.
+    pub(super) fn damaged(
+        &self,
+        known: &FxHashMap<(u64, u64), Digest>,
+    ) -> io::Result<Vec<PathBuf>> {
+        let is_damaged = |file: &PathBuf, buffer: &mut Vec<u8>| -> io::Result<bool> {
+            let found = file.symlink_metadata()?;
+            let Some(expected) = expected(file).filter(|_| found.is_file()) else {
+                return Ok(true);
+            };
+            let digest = match known.get(&(found.dev(), found.ino())) {
+                Some(digest) => *digest,
+                None => {
+                    let mut open = fs_err::File::open(file)?;
+                    archive::hash_file(&mut open, found.len(), buffer, |_| {})?.0
+                }
+            };
+            Ok(digest[..] != expected)
+        };
+        let mut files = Vec::new();
+        for folder in entries(&self.folder)?.iter().filter(|entry| entry.is_dir()) {
+            files.extend(entries(folder)?);
+        }
+        let damaged = files.into_par_iter().map_init(Vec::new, |buffer, file| {
+            match is_damaged(&file, buffer) {
+                Ok(false) => None,
+                // a collector was quicker
+                Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+                Ok(true) | Err(_) => Some(file),
+            }
+        });
+        Ok(damaged.flatten().collect())
     }
 
     /// Removes what no path shares any more.
@@ -136,37 +197,9 @@ impl Pool {
     }
 }
 
-impl Store {
-    /// Shares the equal files of these paths with each other and with what is shared already. Gives
-    /// the bytes that this saves.
-    ///
-    /// # Errors
-    /// Where a path cannot be read or the store cannot be written.
-    pub fn optimise(&self, paths: &[StorePath]) -> Result<u64, StoreError> {
-        self.need_writable()?;
-        self.keep(paths)?;
-        let mut saved = 0;
-        for path in self.valid(paths)? {
-            let listing = Listing::read(&self.real(&path))?;
-            let leaves = archive::leaves(&listing)?;
-            for (node, leaf) in listing.nodes().iter().zip(leaves) {
-                let Some(leaf) = leaf.filter(|l| node.kind == Kind::File && l.size >= SMALLEST)
-                else {
-                    continue;
-                };
-                let (digest, executable) = (leaf.digest, leaf.executable);
-                let shareable = Shareable { file: node.path.clone(), digest, executable };
-                // a folder of the store can only be changed while it is writable
-                let folder = node.path.parent().filter(|folder| *folder != self.dir());
-                folder.map_or(Ok(()), |folder| seal::seal_folder(folder, 0o755))?;
-                if self.pool.share(&shareable) {
-                    saved += leaf.size;
-                } else {
-                    self.pool.offer(&shareable);
-                }
-                folder.map_or(Ok(()), |folder| seal::seal_folder(folder, 0o555))?;
-            }
-        }
-        Ok(saved)
-    }
+/// The digest that a file's name in the pool says.
+fn expected(file: &Path) -> Option<Vec<u8>> {
+    // 256 bits in base 32
+    let (digest, end) = file.file_name()?.to_str()?.split_at_checked(52)?;
+    matches!(end, "" | "x").then(|| decode_nix32(digest)).flatten()
 }

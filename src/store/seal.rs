@@ -166,7 +166,7 @@ fn seal_file(
     };
     work().map_err(|e| named(e, path))?;
     let shareable = Shareable { file: path.clone(), digest, executable };
-    let shared = size >= SMALLEST && pool.is_some_and(|pool| pool.share(&shareable));
+    let shared = size >= SMALLEST && pool.is_some_and(|pool| pool.share(&shareable, buffer));
     if sync && !shared {
         file.sync_all()?;
     }

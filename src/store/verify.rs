@@ -1,14 +1,20 @@
 //! Looking whether what is in the store is what the index says, and making the index anew out of
 //! what is in the store.
 
-use std::{collections::BTreeSet, io, path::Path};
+use std::{
+    collections::BTreeSet,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{PathInfo, Store, StoreError, insert::now, seal};
+use super::{PathInfo, Store, StoreError, insert::now, pool::Pool, seal};
 use crate::{
-    archive::{self, ArchiveError},
+    archive::{self, ArchiveError, Digest, Kind, Leaf, Listing, Measure, Node},
     derivation::Derivation,
     hash::TreeHash,
     store_path::StorePath,
@@ -48,6 +54,20 @@ pub struct Rebuilt {
     pub refused: Vec<(String, String)>,
 }
 
+/// What [`Store::verify_all`] found.
+#[derive(Debug, Default)]
+pub struct Verified {
+    /// How many paths were looked at.
+    pub checked: usize,
+    /// Those that are damaged.
+    pub damages: Vec<Damage>,
+    /// The files of the pool whose content is not what their name says.
+    pub pool: Vec<PathBuf>,
+}
+
+/// Digests of files with several names, by inode, so that each is read once.
+type Digests = Mutex<FxHashMap<(u64, u64), Digest>>;
+
 impl Store {
     /// Hashes the trees of these paths again. `progress` is told the size of each that is done; any
     /// thread may call it. Gives those that are damaged, in the order in which they were given.
@@ -63,8 +83,38 @@ impl Store {
             .iter()
             .map(|path| self.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone())))
             .collect::<Result<Vec<_>, _>>()?;
+        Ok(self.damages(infos, &Digests::default(), progress))
+    }
+
+    /// Hashes everything again: every valid path and every file of the pool.
+    ///
+    /// # Errors
+    /// Where the index or the pool cannot be read.
+    pub fn verify_all(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified, StoreError> {
+        let infos = self.all()?;
+        let (checked, digests) = (infos.len(), Digests::default());
+        let damages = self.damages(infos, &digests, progress);
+        let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Verified { checked, damages, pool: self.pool.damaged(&digests)? })
+    }
+
+    /// Takes files out of the pool, so that nothing shares them any more.
+    ///
+    /// # Errors
+    /// Where the store cannot be written.
+    pub fn forget_pooled(&self, files: &[PathBuf]) -> Result<(), StoreError> {
+        self.need_writable()?;
+        Ok(Pool::forget(files)?)
+    }
+
+    fn damages(
+        &self,
+        infos: Vec<PathInfo>,
+        digests: &Digests,
+        progress: &(dyn Fn(u64) + Sync),
+    ) -> Vec<Damage> {
         let look = |info: PathInfo| {
-            let fault = match archive::measure(&self.real(&info.path)) {
+            let fault = match measure(&self.real(&info.path), digests) {
                 Ok(measure) if measure.hash == info.tree => None,
                 Ok(measure) => Some(Fault::Changed { expected: info.tree, found: measure.hash }),
                 Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {
@@ -75,7 +125,7 @@ impl Store {
             progress(info.size);
             fault.map(|fault| Damage { path: info.path, fault })
         };
-        Ok(infos.into_par_iter().filter_map(look).collect())
+        infos.into_par_iter().filter_map(look).collect()
     }
 
     /// Opens the store in that folder and registers what lies in it without a row: all of it, where
@@ -186,6 +236,32 @@ impl Store {
         };
         Ok(Found { info, outputs })
     }
+}
+
+/// Hashes a tree; files with several names only where their digest is not known.
+fn measure(root: &Path, digests: &Digests) -> Result<Measure, ArchiveError> {
+    let known = || digests.lock().unwrap_or_else(PoisonError::into_inner);
+    let leaf = |buffer: &mut Vec<u8>, node: &Node| -> Result<Option<Leaf>, ArchiveError> {
+        if node.kind != Kind::File {
+            return archive::leaf(node, buffer);
+        }
+        let metadata = fs_err::symlink_metadata(&node.path)?;
+        let inode = (metadata.dev(), metadata.ino());
+        if metadata.nlink() > 1
+            && let Some(digest) = known().get(&inode).copied()
+        {
+            let executable = metadata.mode() & 0o100 != 0;
+            return Ok(Some(Leaf { executable, digest, size: metadata.len() }));
+        }
+        let leaf = archive::leaf(node, buffer)?;
+        if let Some(leaf) = leaf.filter(|_| metadata.nlink() > 1) {
+            known().insert(inode, leaf.digest);
+        }
+        Ok(leaf)
+    };
+    let listing = Listing::read(root)?;
+    let leaves = listing.nodes().par_iter().map_init(Vec::new, leaf);
+    Ok(archive::fold(&listing, &leaves.collect::<Result<Vec<_>, _>>()?))
 }
 
 struct Found {

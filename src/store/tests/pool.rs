@@ -1,6 +1,7 @@
 //! Equal files.
 
 use super::*;
+use crate::files;
 
 #[test]
 fn equal_files_share_their_bytes() {
@@ -42,6 +43,134 @@ fn what_was_written_to_is_not_spread() {
     assert_eq!(damages.len(), 1);
 }
 
+/// Writes to a file and leaves no trace of it but in the content.
+fn tamper(file: &Path, content: &str) {
+    fs_err::set_permissions(file, PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::write(file, content).unwrap();
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    let open = fs_err::OpenOptions::new().write(true).open(file).unwrap();
+    open.file().set_modified(time).unwrap();
+    fs_err::set_permissions(file, PermissionsExt::from_mode(0o444)).unwrap();
+}
+
+#[test]
+fn what_looks_untouched_is_read_before_it_is_shared() {
+    let (space, large) = (space(), "large".repeat(1000));
+    let (bad, good) = (path(1, "bad"), path(2, "good"));
+    space.file(&bad, &large, &[]);
+    tamper(&space.store.real(&bad), &large.replace("large", "LARGE"));
+    // verification sees the pool's name of the file, too
+    let verified = space.store.verify_all(&|_| {}).unwrap();
+    assert_eq!((verified.checked, verified.damages.len(), verified.pool.len()), (1, 1, 1));
+    space.file(&good, &large, &[]);
+    assert_eq!(fs_err::read_to_string(space.store.real(&good)).unwrap(), large);
+    let verified = space.store.verify_all(&|_| {}).unwrap();
+    assert_eq!((verified.checked, verified.damages.len(), verified.pool.len()), (2, 1, 0));
+    assert_eq!(verified.damages[0].path, bad);
+
+    // alone in the pool, and as an executable
+    let name = |n: &str| space.store.root().join("var/pool").join(&n[..2]).join(n);
+    let digest = crate::hash::encode_nix32(blake3::hash(large.as_bytes()).as_bytes());
+    let script = name(&format!("{digest}x"));
+    fs_err::write(&script, "other").unwrap();
+    let stray = name(&format!("{digest}-old"));
+    fs_err::write(&stray, &large).unwrap();
+    let mut found = space.store.verify_all(&|_| {}).unwrap().pool;
+    found.sort();
+    assert_eq!(found, [stray, script]);
+    space.store.forget_pooled(&found).unwrap();
+    assert!(space.store.verify_all(&|_| {}).unwrap().pool.is_empty());
+}
+
+#[test]
+fn a_file_with_many_names_gives_way_to_a_new_one() {
+    let Space { mut store, _dir } = space();
+    store.pool.most_names = 3;
+    let (space, large) = (Space { store, _dir }, "large".repeat(1000));
+    let inode = |n: u8| {
+        space.file(&path(n, "x"), &large, &[]);
+        space.store.real(&path(n, "x")).metadata().unwrap().ino()
+    };
+    let inodes = [1, 2, 3, 4, 5].map(inode);
+    // two paths and the pool's own name each
+    assert_eq!(inodes[0], inodes[1]);
+    assert_eq!(inodes[2], inodes[3]);
+    assert!(inodes[1] != inodes[2] && inodes[3] != inodes[4], "{inodes:?}");
+}
+
+/// What the file system itself refuses. Ext4 allows 65,000 names.
+#[test]
+fn what_can_have_no_more_names_gives_way_to_a_new_one() {
+    let Space { mut store, _dir } = space();
+    store.pool.most_names = u64::MAX;
+    let (space, large) = (Space { store, _dir }, "large".repeat(1000));
+    space.file(&path(1, "x"), &large, &[]);
+    let file = space.store.real(&path(1, "x"));
+    let folder = space.store.root().join("names");
+    fs_err::create_dir(&folder).unwrap();
+    let mut refused = None;
+    for n in 0..65_000 {
+        if let Err(e) = fs_err::hard_link(&file, folder.join(n.to_string())) {
+            refused = Some(e.kind());
+            break;
+        }
+    }
+    if refused != Some(std::io::ErrorKind::TooManyLinks) {
+        eprintln!("LEFT OUT: this file system has room for more names, {refused:?}");
+        return;
+    }
+    space.file(&path(2, "x"), &large, &[]);
+    space.file(&path(3, "x"), &large, &[]);
+    let inode = |n: u8| space.store.real(&path(n, "x")).metadata().unwrap().ino();
+    assert!(inode(1) != inode(2) && inode(2) == inode(3));
+}
+
+#[test]
+fn a_tree_is_replaced_as_a_whole() {
+    let space = space();
+    let (lib, app, new) = (path(1, "lib"), path(2, "app"), path(3, "new"));
+    space.file(&lib, "library", &[]);
+    space.file(&new, "new", &[]);
+    let scratch = space.store.scratch().unwrap();
+    let tree = |name: &str, text: &str| {
+        let tree = scratch.path().join(name);
+        fs_err::create_dir(&tree).unwrap();
+        fs_err::write(tree.join("file"), text).unwrap();
+        tree
+    };
+    let first = insertion(&app, tree("first", &format!("{lib} 1")), &[&lib, &new]);
+    let before = space.store.insert(vec![first]).unwrap().remove(0);
+    let real = space.store.real(&app);
+    let open = fs_err::File::open(real.join("file")).unwrap();
+    fs_err::set_permissions(&real, PermissionsExt::from_mode(0o755)).unwrap();
+    fs_err::remove_file(real.join("file")).unwrap();
+
+    // a replacement that is refused leaves everything as it was
+    let missing = path(9, "missing");
+    let bad = insertion(&app, tree("bad", &missing.to_string()), &[&missing]);
+    assert!(matches!(space.store.replace(vec![bad]), Err(StoreError::Dangling { .. })));
+    assert_eq!(space.store.info(&app).unwrap(), Some(before.clone()));
+    assert!(!real.join("file").exists());
+
+    let again = insertion(&app, tree("again", &format!("{new} 22")), &[&lib, &new]);
+    space.store.replace(vec![again]).unwrap();
+    let after = space.store.info(&app).unwrap().unwrap();
+    assert_eq!((after.references, after.size), (BTreeSet::from([new]), before.size + 1));
+    assert_ne!(after.tree, before.tree);
+    assert!(space.store.verify(std::slice::from_ref(&app), &|_| {}).unwrap().is_empty());
+    assert_eq!(real.metadata().unwrap().mode() & 0o777, 0o555);
+    assert_eq!(
+        std::io::read_to_string(open).unwrap(),
+        format!("{lib} 1"),
+        "who has it open keeps it"
+    );
+    // what is not there at all is put there
+    fs_err::set_permissions(&real, PermissionsExt::from_mode(0o755)).unwrap();
+    files::remove_tree(&real).unwrap();
+    space.store.replace(vec![insertion(&app, tree("third", "3"), &[])]).unwrap();
+    assert_eq!(fs_err::read_to_string(real.join("file")).unwrap(), "3");
+}
+
 #[test]
 fn what_is_there_already_is_shared_afterwards() {
     let space = space();
@@ -52,8 +181,8 @@ fn what_is_there_already_is_shared_afterwards() {
     fs_err::write(tree.join("sub/two"), "large".repeat(1000)).unwrap();
     let path = path(1, "tree");
     let info = space.store.insert(vec![insertion(&path, tree, &[])]).unwrap().remove(0);
-    assert_eq!(space.store.optimise(std::slice::from_ref(&path)).unwrap(), 5000);
-    assert_eq!(space.store.optimise(std::slice::from_ref(&path)).unwrap(), 0);
+    assert_eq!(space.store.optimise(std::slice::from_ref(&path), &|_| {}).unwrap(), 5000);
+    assert_eq!(space.store.optimise(std::slice::from_ref(&path), &|_| {}).unwrap(), 0);
     let at = |name: &str| space.store.real(&path).join(name).metadata().unwrap();
     assert_eq!(at("one").ino(), at("sub/two").ino());
     assert_eq!((at("sub").mode() & 0o777, at("sub").mtime()), (0o555, 1));
