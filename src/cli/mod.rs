@@ -13,6 +13,7 @@ mod failure;
 mod gc;
 mod lock;
 mod log;
+mod optimise;
 mod paths;
 mod pin;
 mod progress;
@@ -103,6 +104,8 @@ enum Command {
     Pin(pin::Arguments),
     /// Hash what is in the store again and say what is damaged.
     Verify(verify::Arguments),
+    /// Share the bytes of equal files that are not shared yet.
+    Optimise(optimise::Arguments),
     /// Say what this machine allows, and what to do about what it does not.
     Doctor,
     /// Print the completion script of a shell.
@@ -148,6 +151,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::WhyAlive(a) => gc::why_alive(&context, &a),
         Command::Pin(a) => pin::run(&context, &a),
         Command::Verify(a) => verify::run(&context, &a),
+        Command::Optimise(a) => optimise::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
     };
