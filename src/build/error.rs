@@ -153,8 +153,6 @@ pub struct BuildFailure {
     pub error: BuildError,
     /// The last lines of its log.
     pub tail: Vec<String>,
-    /// Where the whole log is.
-    pub log: Option<PathBuf>,
     /// Where its working directory is kept.
     pub kept: Option<PathBuf>,
 }

@@ -4,10 +4,9 @@
 use std::{
     collections::VecDeque,
     io::{self, Write},
-    path::{Path, PathBuf},
 };
 
-use crate::store_path::StorePath;
+use crate::store::LogWriter;
 
 /// How many lines a failure report shows.
 const TAIL: usize = 25;
@@ -15,15 +14,9 @@ const TAIL: usize = 25;
 /// The longest piece of a line that is kept in memory, in bytes; the file has all of it.
 const LONGEST: usize = 4096;
 
-/// Where the log of a derivation is, in the store's folder of logs. There may be none.
-#[must_use]
-pub fn log_path(logs: &Path, derivation: &StorePath) -> PathBuf {
-    logs.join(format!("{}.log", derivation.base()))
-}
-
 /// A log that is being written.
 pub(super) struct Log<'a> {
-    file: fs_err::File,
+    file: LogWriter,
     line: Vec<u8>,
     tail: VecDeque<String>,
     observe: &'a (dyn Fn(&str) + Sync),
@@ -32,10 +25,9 @@ pub(super) struct Log<'a> {
 }
 
 impl<'a> Log<'a> {
-    /// Starts a log in place of an earlier one.
-    pub(super) fn create(path: &Path, observe: &'a (dyn Fn(&str) + Sync)) -> io::Result<Self> {
-        let file = fs_err::File::create(path)?;
-        Ok(Self { file, line: Vec::new(), tail: VecDeque::new(), observe, error: None })
+    /// A log that is still empty.
+    pub(super) fn new(file: LogWriter, observe: &'a (dyn Fn(&str) + Sync)) -> Self {
+        Self { file, line: Vec::new(), tail: VecDeque::new(), observe, error: None }
     }
 
     /// Takes a piece of output.
@@ -79,23 +71,26 @@ impl<'a> Log<'a> {
         if !self.line.is_empty() {
             self.end_line();
         }
+        self.file.finish();
         (self.tail.into(), self.error)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::{io::Read as _, sync::Mutex};
 
     use super::*;
+    use crate::{store::Store, store_path::StorePath};
 
     #[test]
     fn lines_come_out_of_pieces_and_the_last_are_kept() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("x.log");
+        let store = Store::open(&dir.path().join("root")).unwrap();
+        let derivation = StorePath::new(&[1; 20], "x.drv").unwrap();
         let seen = Mutex::new(Vec::new());
         let observe = |line: &str| seen.lock().unwrap().push(line.to_owned());
-        let mut log = Log::create(&path, &observe).unwrap();
+        let mut log = Log::new(store.create_log(&derivation).unwrap(), &observe);
         for piece in ["on", "e\ntw", "o\r\n", "\u{e9}\n"] {
             log.bytes(piece.as_bytes());
         }
@@ -109,6 +104,8 @@ mod tests {
         assert_eq!((tail.len(), tail[0].as_str(), tail[24].as_str()), (25, "6", "no end"));
         let seen = seen.into_inner().unwrap();
         assert_eq!(seen[..4], ["one", "two", "\u{e9}", "\u{fffd}"]);
-        assert!(fs_err::read(&path).unwrap().ends_with(b"29\nno end"));
+        let mut kept = Vec::new();
+        store.log(&derivation).unwrap().unwrap().read_to_end(&mut kept).unwrap();
+        assert!(kept.ends_with(b"29\nno end"));
     }
 }

@@ -21,7 +21,6 @@ use rustc_hash::FxHashMap;
 
 pub use attributes::AttributeError;
 pub use error::{BuildError, BuildFailure};
-pub use log::log_path;
 pub use observe::{Event, Observer};
 pub use run::{Builder, Options};
 

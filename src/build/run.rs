@@ -14,7 +14,7 @@ use super::{
     attributes::Attributes,
     environment::{BUILD_DIR, environment, fill_placeholders},
     inputs::Closures,
-    log::{Log, log_path},
+    log::Log,
     outputs,
     plan::{Plan, Step},
     queue::{self, Jobs, Outcome},
@@ -93,7 +93,7 @@ impl<'a> Builder<'a> {
     fn locked(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
         let fail = |error: BuildError| {
             let derivation = step.path.clone();
-            Box::new(BuildFailure { derivation, error, tail: Vec::new(), log: None, kept: None })
+            Box::new(BuildFailure { derivation, error, tail: Vec::new(), kept: None })
         };
         let _lock = self.lock(step).map_err(fail)?;
         let valid = self.store.valid(step.outputs()).map_err(|e| fail(e.into()))?;
@@ -129,21 +129,20 @@ impl<'a> Builder<'a> {
 
     /// Builds, with a log; what is needed of a failure is gathered before its scratch folder goes.
     fn attempt(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
-        let path = log_path(&self.store.logs(), &step.path);
         let observe = |line: &str| self.observer.event(Event::Line(step, line));
-        let fail = |error, tail, log, kept| {
+        let fail = |error, tail, kept| {
             let derivation = step.path.clone();
-            Box::new(BuildFailure { derivation, error, tail, log, kept })
+            Box::new(BuildFailure { derivation, error, tail, kept })
         };
-        let log = Log::create(&path, &observe)
-            .map_err(|error| fail(error.into(), Vec::new(), None, None))?;
-        let log = Mutex::new(log);
+        let file = self.store.create_log(&step.path);
+        let file = file.map_err(|error| fail(error.into(), Vec::new(), None))?;
+        let log = Mutex::new(Log::new(file, &observe));
         let mut kept = None;
         let result = self.prepared(step, &log, &mut kept);
         let (tail, incomplete) = log.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
         match (result, incomplete) {
-            (Err(error), _) => Err(fail(error, tail, Some(path), kept)),
-            (Ok(()), Some(error)) => Err(fail(error.into(), tail, Some(path), kept)),
+            (Err(error), _) => Err(fail(error, tail, kept)),
+            (Ok(()), Some(error)) => Err(fail(error.into(), tail, kept)),
             (Ok(()), None) => Ok(()),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    io::Read as _,
     path::PathBuf,
     sync::{Mutex, atomic::AtomicBool},
 };
@@ -188,8 +189,9 @@ fn an_output_becomes_a_valid_path() {
     assert!(info.deriver.as_ref().unwrap().is_derivation());
     let events = world.events();
     assert_eq!((events[0].as_str(), events[3].as_str(), events.len()), ("started x", "built x", 4));
-    let log = log_path(&world.store.logs(), &info.deriver.unwrap());
-    assert_eq!(fs_err::read_to_string(log).unwrap().lines().count(), 2);
+    let mut log = String::new();
+    world.store.log(&info.deriver.unwrap()).unwrap().unwrap().read_to_string(&mut log).unwrap();
+    assert_eq!(log.lines().count(), 2);
 
     let (again, _) = world.add(world.draft("x", &[&create, &text]));
     assert!(world.run(&[&again]).done.is_empty(), "it is there already");
@@ -270,7 +272,10 @@ fn a_failure_shows_the_end_of_the_log_and_keeps_what_is_asked_for() {
     assert!(matches!(failure.error, BuildError::Exit(sandbox::Exit::Code(3))), "{failure}");
     assert_eq!(failure.tail.last().unwrap(), "the reason");
     assert!(failure.to_string().contains("failed with exit code 3"), "{failure}");
-    assert!(fs_err::read_to_string(failure.log.unwrap()).unwrap().ends_with("the reason\n"));
+    let mut log = String::new();
+    let mut reader = world.store.log(&failure.derivation).unwrap().unwrap();
+    reader.read_to_string(&mut log).unwrap();
+    assert!(log.ends_with("the reason\n"));
     assert_eq!(failure.kept, None);
 
     world.keep_failed = true;

@@ -1,38 +1,161 @@
-//! `clutch log`.
+//! `clutch log`: what a build printed, or prints.
 
-use std::{io, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    io::{self, Read as _, Write as _},
+    process::ExitCode,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
 
 use super::{
     Outcome,
     context::Context,
+    evaluation::Evaluation,
+    expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
+    realise::BuildArguments,
     show::parse_path,
 };
-use crate::build::log_path;
+use crate::{
+    store::{LogReader, Store},
+    store_path::StorePath,
+};
 
+/// How often a log that is followed is looked at.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Print the log of a build: of a derivation, of what made a store path, or of what an expression
+/// describes.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A derivation, or an output of one.
-    path: String,
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+    /// Go on until the build ends, whichever process it is of.
+    #[arg(short, long)]
+    follow: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let derivations = derivations(context, arguments)?;
     let store = context.store()?;
-    let mut path = parse_path(context, &arguments.path)?;
-    if !path.is_derivation() {
-        let info = store.info(&path).or_fail(Kind::Store)?;
-        path = info.and_then(|i| i.deriver).ok_or_else(|| {
-            Failure::new(Kind::Failed, format!("it is not known which derivation made '{path}'"))
-                .hint("give the derivation: clutch eval --raw -A drvPath FILE")
-        })?;
-    }
-    match fs_err::read(log_path(&store.logs(), &path)) {
-        Ok(text) => context.print(text),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => {
-            return Err(Failure::new(Kind::Failed, format!("'{path}' has no log in this store"))
-                .hint("it was never built here, or it was imported"));
+    let mut logs = Vec::new();
+    let mut missing = Vec::new();
+    for derivation in derivations {
+        match store.log(&derivation).or_fail(Kind::Store)? {
+            Some(log) => logs.push((derivation, log)),
+            None => missing.push(derivation),
         }
-        Err(e) => return Err(Failure::new(Kind::Store, e)),
     }
-    Ok(ExitCode::SUCCESS)
+    if context.global.json && missing.is_empty() {
+        let all = logs.into_iter().map(|(d, log)| describe(&d, log)).collect::<Result<Value, _>>();
+        context.json(&all.or_fail(Kind::Store)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let several = logs.len() + missing.len() > 1;
+    for (derivation, log) in logs {
+        if several {
+            context.say(format!("log of {derivation}:"));
+        }
+        show(context, store, &derivation, log, arguments.follow)?;
+    }
+    match missing.first() {
+        None => Ok(ExitCode::SUCCESS),
+        Some(derivation) => Err(nothing(store, derivation, arguments.follow)?),
+    }
+}
+
+/// What the arguments name: a store path or a link to one, else what an expression describes.
+fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<StorePath>, Failure> {
+    let path = arguments.expression.path.as_ref().and_then(|path| path.to_str());
+    if let Some(Ok(path)) = path.map(|text| parse_path(context, text)) {
+        if path.is_derivation() {
+            return Ok(BTreeSet::from([path]));
+        }
+        let info = context.store()?.info(&path).or_fail(Kind::Store)?;
+        let deriver = info.and_then(|info| info.deriver).ok_or_else(|| {
+            Failure::new(Kind::Failed, format!("it is not known which derivation made '{path}'"))
+                .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE")
+        })?;
+        return Ok(BTreeSet::from([deriver]));
+    }
+    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
+    Ok(evaluation.targets.into_iter().map(|target| target.derivation).collect())
+}
+
+/// Prints a log, as it is or up to the end of its build.
+fn show(
+    context: &Context,
+    store: &Store,
+    derivation: &StorePath,
+    mut log: LogReader,
+    follow: bool,
+) -> Result<(), Failure> {
+    let mut written = 0;
+    let mut out = io::stdout().lock();
+    let ran = log.is_running().or_fail(Kind::Store)?;
+    loop {
+        // asked first, so that what was written before the end is read
+        let running = log.is_running().or_fail(Kind::Store)?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let count = log.read(&mut buffer).or_fail(Kind::Store)?;
+            if count == 0 {
+                break;
+            }
+            written += count;
+            // a reader that has gone away wants no more
+            if out.write_all(&buffer[..count]).and_then(|()| out.flush()).is_err() {
+                return Ok(());
+            }
+        }
+        if !follow || !running {
+            break;
+        }
+        std::thread::sleep(LOOK_AGAIN);
+    }
+    if follow && ran {
+        context.say(match is_built(store, derivation)? {
+            true => "the build has succeeded",
+            false => "the build has failed or was ended",
+        });
+    } else if ran {
+        context.say("the build is still running; -f follows it");
+    } else if written == 0 {
+        context.say("the build printed nothing");
+    }
+    Ok(())
+}
+
+/// Whether all outputs of a derivation are there.
+fn is_built(store: &Store, derivation: &StorePath) -> Result<bool, Failure> {
+    let outputs = store.read_derivation(derivation).or_fail(Kind::Store)?.outputs;
+    let valid = store.valid(outputs.values().map(|output| &output.path)).or_fail(Kind::Store)?;
+    Ok(valid.len() == outputs.len())
+}
+
+fn describe(derivation: &StorePath, mut log: LogReader) -> io::Result<Value> {
+    let mut text = Vec::new();
+    let running = log.is_running()?;
+    log.read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    Ok(json!({ "derivation": derivation.to_string(), "running": running, "log": text }))
+}
+
+/// Why there is nothing to print.
+fn nothing(store: &Store, derivation: &StorePath, follow: bool) -> Result<Failure, Failure> {
+    let failure = |text: &str| Failure::new(Kind::Failed, format!("'{derivation}' {text}"));
+    if !store.is_valid(derivation).or_fail(Kind::Store)? {
+        return Ok(failure("is not in this store, and neither is its log")
+            .hint("what it makes was imported, or the derivation was collected"));
+    }
+    let built = is_built(store, derivation)?;
+    Ok(failure("has no log in this store").hint(match (built, follow) {
+        (true, _) => "what it makes was not built here: it was imported, or its log was removed",
+        (false, true) => "nothing builds it now: start its build, then follow it",
+        (false, false) => "it was never built here",
+    }))
 }

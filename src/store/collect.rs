@@ -110,6 +110,7 @@ impl Store {
         })?;
         drop(alone);
         self.sweep()?;
+        self.sweep_logs()?;
         self.pool.sweep()?;
         self.remove_old_partials()?;
         Ok(collected)

@@ -11,6 +11,7 @@ mod insert;
 mod keep;
 mod layout;
 mod lock;
+mod logs;
 mod optimise;
 mod pins;
 pub mod place;
@@ -31,6 +32,7 @@ use std::{
 pub use collect::{Collected, Downloads, Limits};
 pub use insert::{Insertion, References};
 pub use lock::PathLock;
+pub use logs::{LogReader, LogWriter};
 pub use pins::Pin;
 pub use roots::{Holder, Root};
 pub use scratch::Scratch;
@@ -210,12 +212,6 @@ impl Store {
     #[must_use]
     pub fn real(&self, path: &StorePath) -> PathBuf {
         self.dir.join(path.base())
-    }
-
-    /// The folder of build logs.
-    #[must_use]
-    pub fn logs(&self) -> PathBuf {
-        self.layout.log()
     }
 
     /// The folder of what evaluations found (it may not be there).

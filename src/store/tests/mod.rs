@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod collect;
+mod logs;
 mod pool;
 mod verify;
 

@@ -1,0 +1,186 @@
+//! Build logs: one a derivation. While a build runs its log is plain text that anybody may read, locked
+//! by its process; when it has ended, a log that is worth it is compressed. The log of a build that was
+//! killed stays plain, and the lock is gone with its process. Knows nothing of lines.
+
+use std::{
+    fs::TryLockError,
+    io::{self, Read, Seek, SeekFrom, Write},
+    path::{Path, PathBuf},
+};
+
+use super::{Store, StoreError, lock::hold};
+use crate::store_path::StorePath;
+
+/// Up to this size, in bytes, compressing saves nothing: a file has whole blocks.
+const SMALL: u64 = 4096;
+
+/// The three names of a derivation's log: while it is made, plain, and compressed.
+const ENDINGS: [&str; 3] = [".log.new", ".log", ".log.zst"];
+
+fn place(folder: &Path, derivation: &StorePath, ending: &str) -> PathBuf {
+    folder.join(format!("{}{ending}", derivation.base()))
+}
+
+/// A log that is being written. Dropped without [`LogWriter::finish`] it stays as it is.
+#[derive(Debug)]
+pub struct LogWriter {
+    file: fs_err::File,
+    folder: PathBuf,
+    derivation: StorePath,
+}
+
+impl Store {
+    /// Starts the log of a derivation, in place of an earlier one. Only who has the lock of what the
+    /// derivation makes does that.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn create_log(&self, derivation: &StorePath) -> io::Result<LogWriter> {
+        let folder = self.layout.log();
+        let [new, plain, _] = ENDINGS.map(|ending| place(&folder, derivation, ending));
+        let mut options = fs_err::OpenOptions::new();
+        let file = options.read(true).write(true).create(true).truncate(true).open(&new)?;
+        // it is locked before others can see it
+        hold(file.file(), true)?;
+        fs_err::rename(&new, plain)?;
+        Ok(LogWriter { file, folder, derivation: derivation.clone() })
+    }
+
+    /// The log of the last build of a derivation in this store, from its start; nothing where there
+    /// was none.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn log(&self, derivation: &StorePath) -> io::Result<Option<LogReader>> {
+        let folder = self.layout.log();
+        let [_, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
+        let open = |path| match fs_err::File::open(path) {
+            Ok(file) => Ok(Some(file)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        };
+        // a plain one is newer; it may become a compressed one in between, or the other way round
+        for _ in 0..2 {
+            if let Some(file) = open(&plain)? {
+                return Ok(Some(LogReader(Form::Plain(file))));
+            }
+            if let Some(file) = open(&compressed)? {
+                let decoder = zstd::Decoder::new(file.into_file())?;
+                return Ok(Some(LogReader(Form::Compressed(Box::new(decoder)))));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Removes the logs of derivations that are not valid any more, unless they are being written.
+    pub(super) fn sweep_logs(&self) -> Result<(), StoreError> {
+        let mut logs = Vec::new();
+        for entry in fs_err::read_dir(self.layout.log())? {
+            let entry = entry?;
+            let name = entry.file_name();
+            // what has another name was put there by somebody else
+            let base = name
+                .to_str()
+                .and_then(|name| ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)));
+            if let Some(Ok(derivation)) = base.map(StorePath::from_base) {
+                logs.push((derivation, entry.path()));
+            }
+        }
+        // asked afterwards: a derivation is valid before it has a log
+        let valid = self.valid(logs.iter().map(|(derivation, _)| derivation))?;
+        for (derivation, log) in logs {
+            if !valid.contains(&derivation) && !is_locked(&log)? {
+                remove(&log)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file is there and locked.
+fn is_locked(path: &Path) -> io::Result<bool> {
+    match fs_err::File::open(path) {
+        Ok(file) => locked(file.file()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whether another holds the lock of an open file. Asking takes a lock that others may share.
+fn locked(file: &std::fs::File) -> io::Result<bool> {
+    match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+/// Removes a file; one that is not there is fine.
+fn remove(path: &Path) -> io::Result<()> {
+    match fs_err::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl LogWriter {
+    /// Ends the log. Where it cannot be compressed it stays plain, which is no less readable.
+    pub fn finish(mut self) {
+        let _ = self.compress();
+    }
+
+    fn compress(&mut self) -> io::Result<()> {
+        let [new, plain, compressed] =
+            ENDINGS.map(|ending| place(&self.folder, &self.derivation, ending));
+        if self.file.seek(SeekFrom::End(0))? <= SMALL {
+            // of an earlier build
+            return remove(&compressed);
+        }
+        self.file.seek(SeekFrom::Start(0))?;
+        let mut target = fs_err::File::create(&new)?;
+        let done = zstd::stream::copy_encode(&mut self.file, &mut target, 0)
+            .and_then(|()| fs_err::rename(&new, &compressed))
+            .and_then(|()| remove(&plain));
+        done.inspect_err(|_| drop(fs_err::remove_file(&new)))
+    }
+}
+
+/// A log, read from its start. At its end, what a running build has written since can be read.
+pub struct LogReader(Form);
+
+enum Form {
+    Plain(fs_err::File),
+    Compressed(Box<zstd::Decoder<'static, io::BufReader<std::fs::File>>>),
+}
+
+impl LogReader {
+    /// Whether the build still runs, in any process.
+    ///
+    /// # Errors
+    /// Where the file system has no locks.
+    pub fn is_running(&self) -> io::Result<bool> {
+        match &self.0 {
+            Form::Plain(file) => locked(file.file()),
+            Form::Compressed(_) => Ok(false),
+        }
+    }
+}
+
+impl Read for LogReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Form::Plain(file) => file.read(buffer),
+            Form::Compressed(decoder) => decoder.read(buffer),
+        }
+    }
+}
