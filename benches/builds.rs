@@ -1,7 +1,10 @@
 //! Whole builds: independent ones and a chain, each a small static program in its own sandbox, from
 //! the plan to registered outputs.
 
-use std::{collections::BTreeMap, process::Command};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    process::Command,
+};
 
 use clutch::{
     build::{
@@ -91,6 +94,7 @@ impl World {
             limits: Limits::default(),
             keep_failed: false,
             system: SYSTEM.to_owned(),
+            damaged: BTreeSet::new(),
         };
         let never = || false;
         let outcome = Builder::new(&self.store, &NoBuiltins, options, &(), &never).run(&plan);

@@ -11,6 +11,7 @@ mod observe;
 mod outputs;
 pub mod plan;
 pub mod queue;
+pub mod repair;
 mod run;
 pub mod sandbox;
 pub mod task;

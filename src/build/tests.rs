@@ -136,6 +136,7 @@ impl World {
             limits: Limits::default(),
             keep_failed: self.keep_failed,
             system: SYSTEM.to_owned(),
+            damaged: BTreeSet::new(),
         };
         let cancelled = || self.cancelled.load(std::sync::atomic::Ordering::Relaxed);
         Builder::new(&self.store, &Builders, options, &self.events, &cancelled).run(&plan)

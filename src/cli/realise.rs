@@ -74,6 +74,7 @@ impl BuildArguments {
             },
             keep_failed: self.keep_failed,
             system: context.system().to_owned(),
+            damaged: BTreeSet::new(),
         }
     }
 }
@@ -133,19 +134,38 @@ pub(super) fn realise(
     if plan.steps.is_empty() {
         return Ok(plan.outputs);
     }
+    let outcome = execute(context, arguments, &plan, BTreeSet::new())?;
+    if outcome.is_success() {
+        return Ok(plan.outputs);
+    }
+    Err(report(&plan, &outcome, is_cancelled()))
+}
+
+/// Runs a plan with all builders and shows its progress. What is `damaged` is built again.
+pub(super) fn execute(
+    context: &Context,
+    arguments: &BuildArguments,
+    plan: &Plan,
+    damaged: BTreeSet<StorePath>,
+) -> Result<Outcome<BuildFailure>, Failure> {
+    let store = context.store()?;
     let builtins = AllBuiltins {
         general: builders::Builders { fetcher: context.fetcher()? },
         python: python::Builders,
     };
     let progress = Progress::new(context);
-    let cancelled = || CANCELLED.load(Ordering::Relaxed);
-    let options = arguments.options(context);
-    let outcome = Builder::new(store, &builtins, options, &progress, &cancelled).run(&plan);
+    let mut options = arguments.options(context);
+    // a path that cannot be repaired is no reason to leave the others
+    options.jobs.keep_going |= !damaged.is_empty();
+    options.damaged = damaged;
+    let outcome = Builder::new(store, &builtins, options, &progress, &is_cancelled).run(plan);
     progress.finish();
-    if outcome.is_success() {
-        return Ok(plan.outputs);
-    }
-    Err(report(&plan, &outcome, cancelled()))
+    Ok(outcome)
+}
+
+/// Whether the user has stopped it.
+pub(super) fn is_cancelled() -> bool {
+    CANCELLED.load(Ordering::Relaxed)
 }
 
 /// All failures in one, the hash mismatches with what to write instead.

@@ -1,25 +1,56 @@
-//! `clutch verify`.
+//! `clutch verify`: what is damaged, and how it becomes whole.
 
-use std::process::ExitCode;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use serde_json::{Value, json};
 
 use super::{
     Outcome,
     context::Context,
-    failure::{Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _},
+    realise::{self, BuildArguments},
     show::parse_path,
 };
-use crate::store::{Fault, Store};
+use crate::{
+    build::repair::{Obstacle, Repair, Round},
+    hash::TreeHash,
+    store::{Fault, PathInfo, Store, Verified},
+    store_path::StorePath,
+    transfer,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths (default: all).
+    /// Store paths (default: all, and what they share).
     #[arg(value_name = "PATH")]
     paths: Vec<String>,
     /// First make the index anew out of what lies in the store: for an index that was lost.
     #[arg(long)]
     rebuild_index: bool,
+    /// Make what is damaged whole again: from exports, else by building it again.
+    #[arg(long)]
+    repair: bool,
+    /// An export to take damaged paths from; may be given again.
+    #[arg(long, value_name = "FILE", requires = "repair")]
+    from: Vec<PathBuf>,
+    #[command(flatten)]
+    build: BuildArguments,
+}
+
+/// How a damaged path became whole, or why it did not.
+enum End {
+    /// Nobody tried.
+    Untried,
+    Restored(PathBuf),
+    /// It was built again, and then had the same tree as before, or another.
+    Built {
+        same: bool,
+    },
+    Left(Obstacle),
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
@@ -31,33 +62,181 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
     }
     let store = context.store()?;
-    let paths = match arguments.paths.is_empty() {
-        true => store.all().or_fail(Kind::Store)?.into_iter().map(|info| info.path).collect(),
-        false => arguments
-            .paths
+    let verified = look(context, store, &arguments.paths)?;
+    let mut ends: BTreeMap<StorePath, End> = BTreeMap::new();
+    let mut pooled = verified.pool.len();
+    if arguments.repair && !(verified.damages.is_empty() && verified.pool.is_empty()) {
+        store.forget_pooled(&verified.pool).or_fail(Kind::Store)?;
+        pooled = 0;
+        let damaged: BTreeSet<StorePath> =
+            verified.damages.iter().map(|damage| damage.path.clone()).collect();
+        store.keep(&damaged).or_fail(Kind::Store)?;
+        ends = repair(context, store, arguments, damaged)?;
+    }
+    let end = |path: &StorePath| ends.get(path).unwrap_or(&End::Untried);
+    let is_left = |path: &StorePath| matches!(end(path), End::Untried | End::Left(_));
+    let left = verified.damages.iter().filter(|damage| is_left(&damage.path)).count();
+    if context.global.json {
+        let damaged: Vec<Value> = verified
+            .damages
             .iter()
-            .map(|text| parse_path(context, text))
-            .collect::<Result<Vec<_>, _>>()?,
-    };
-    let damaged = store.verify(&paths, &|_| {}).or_fail(Kind::Failed)?;
-    let told = |fault: &Fault| match fault {
+            .map(|damage| {
+                let mut value =
+                    json!({ "path": damage.path.to_string(), "fault": told(&damage.fault) });
+                match end(&damage.path) {
+                    End::Untried => {}
+                    End::Restored(file) => value["repaired"] = json!({ "from": file }),
+                    End::Built { same } => {
+                        value["repaired"] = json!({ "built": true, "same": same });
+                    }
+                    End::Left(obstacle) => value["obstacle"] = obstacle.to_string().into(),
+                }
+                value
+            })
+            .collect();
+        let shared: Vec<_> = verified.pool.iter().map(|file| file.display().to_string()).collect();
+        context.json(&json!({
+            "checked": verified.checked, "damaged": damaged, "shared": shared, "left": left + pooled,
+        }));
+    } else {
+        for damage in &verified.damages {
+            context.line(format!("{} {}", damage.path, told(&damage.fault)));
+            match end(&damage.path) {
+                End::Untried => {}
+                End::Restored(file) => context.line(format!("  restored from '{}'", file.display())),
+                End::Built { same: true } => context.line("  built again"),
+                End::Built { same: false } => context.line(
+                    "  built again; what it is now differs from what it was: its build is not reproducible",
+                ),
+                End::Left(obstacle) => {
+                    let text = obstacle.to_string().replace('\n', "\n    ");
+                    context.line(format!("  not repaired: {text}\n  {}", remedy(obstacle)));
+                }
+            }
+        }
+        for file in &verified.pool {
+            let done = if arguments.repair { ": no longer" } else { "" };
+            context.line(format!("'{}' has changed and is shared{done}", file.display()));
+        }
+        let damaged = verified.damages.len();
+        let repaired = match arguments.repair && damaged > 0 {
+            true => format!(", {} repaired", damaged - left),
+            false => String::new(),
+        };
+        context.say(format!("{} paths checked, {damaged} damaged{repaired}", verified.checked));
+    }
+    if left + pooled == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !arguments.repair && !context.global.json {
+        context.say("`clutch verify --repair` builds damaged paths again");
+    }
+    Ok(ExitCode::from(Kind::Failed.code()))
+}
+
+fn look(context: &Context, store: &Store, texts: &[String]) -> Result<Verified, Failure> {
+    if texts.is_empty() {
+        return store.verify_all(&|_| {}).or_fail(Kind::Failed);
+    }
+    let paths =
+        texts.iter().map(|text| parse_path(context, text)).collect::<Result<Vec<_>, _>>()?;
+    let damages = store.verify(&paths, &|_| {}).or_fail(Kind::Failed)?;
+    Ok(Verified { checked: paths.len(), damages, pool: Vec::new() })
+}
+
+fn told(fault: &Fault) -> String {
+    match fault {
         Fault::Missing => "is missing".to_owned(),
         Fault::Changed { expected, found } => {
             format!("has changed: its tree has hash {found}, expected {expected}")
         }
         Fault::Unreadable(error) => format!("cannot be read: {error}"),
-    };
-    if context.global.json {
-        let damaged: Vec<Value> = damaged
-            .iter()
-            .map(|d| json!({ "path": d.path.to_string(), "fault": told(&d.fault) }))
-            .collect();
-        context.json(&json!({ "checked": paths.len(), "damaged": damaged }));
-    } else {
-        for damage in &damaged {
-            context.line(format!("{} {}", damage.path, told(&damage.fault)));
-        }
-        context.say(format!("{} paths checked, {} damaged", paths.len(), damaged.len()));
     }
-    Ok(if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(Kind::Failed.code()) })
+}
+
+fn remedy(obstacle: &Obstacle) -> &'static str {
+    match obstacle {
+        Obstacle::NoDerivation => {
+            "give an export that holds it with --from FILE; or let go of what needs it (`clutch \
+             why-alive`), remove both with `clutch gc`, and evaluate or import again"
+        }
+        Obstacle::Derivation(_) => {
+            "evaluate its expression again (`clutch build` does), which adds the derivation, and \
+             repeat this; or give an export that holds the path with --from FILE"
+        }
+        Obstacle::Needs(_) => "repair that one first",
+        Obstacle::Failed(_) => {
+            "repeat this when the cause is gone, or give an export that holds the path with --from \
+             FILE"
+        }
+    }
+}
+
+/// Repairs what can be repaired: each way takes what it can of what those before it left.
+fn repair(
+    context: &Context,
+    store: &Store,
+    arguments: &Arguments,
+    mut damaged: BTreeSet<StorePath>,
+) -> Result<BTreeMap<StorePath, End>, Failure> {
+    let mut ends = BTreeMap::new();
+    let mut infos: BTreeMap<StorePath, PathInfo> = BTreeMap::new();
+    for path in &damaged {
+        infos.extend(store.info(path).or_fail(Kind::Store)?.map(|info| (path.clone(), info)));
+    }
+    for file in &arguments.from {
+        let wanted: Vec<PathInfo> =
+            damaged.iter().filter_map(|path| infos.get(path).cloned()).collect();
+        let restored = transfer::restore(store, file, &wanted, &|_, _| {}).or_fail(Kind::Input)?;
+        for path in restored {
+            damaged.remove(&path);
+            ends.insert(path, End::Restored(file.clone()));
+        }
+    }
+    let mut repair = Repair::new(store, damaged);
+    while let Some(round) = repair.round().or_fail(Kind::Store)? {
+        build(context, store, arguments, &mut repair, &round)?;
+        let paths: Vec<StorePath> = round.paths.into_iter().collect();
+        for path in paths.iter().filter(|path| !repair.damaged().contains(*path)) {
+            let tree = |info: PathInfo| info.tree;
+            let now: Option<TreeHash> = store.info(path).or_fail(Kind::Store)?.map(tree);
+            let before = infos.get(path).map(|info| info.tree);
+            ends.insert(path.clone(), End::Built { same: now == before });
+        }
+    }
+    let given_up = repair.given_up().into_iter();
+    ends.extend(given_up.map(|(path, obstacle)| (path, End::Left(obstacle))));
+    Ok(ends)
+}
+
+/// Does the builds of a round.
+fn build(
+    context: &Context,
+    store: &Store,
+    arguments: &Arguments,
+    repair: &mut Repair<'_>,
+    round: &Round,
+) -> Result<(), Failure> {
+    let damaged = round.paths.clone();
+    let outcome = realise::execute(context, &arguments.build, &round.plan, damaged)?;
+    if realise::is_cancelled() {
+        return Err(Failure::new(Kind::Interrupted, "interrupted; what was repaired is kept"));
+    }
+    let paths: Vec<StorePath> = round.paths.iter().cloned().collect();
+    let left = store.verify(&paths, &|_| {}).or_fail(Kind::Store)?;
+    let left: BTreeSet<&StorePath> = left.iter().map(|damage| &damage.path).collect();
+    repair.repaired(paths.iter().filter(|path| !left.contains(path)));
+    // the failure of a path's own build, or of what that needs
+    let failures = outcome.failed.iter().map(|(_, failure)| failure.to_string());
+    let mut all = failures.collect::<Vec<_>>().join("\n");
+    if all.is_empty() {
+        "it is damaged again".clone_into(&mut all);
+    }
+    let own = |path: &&StorePath| {
+        let steps = outcome.failed.iter().map(|(id, failure)| (round.plan.step(*id), failure));
+        let mut own = steps.filter(|(step, _)| step.outputs().any(|output| output == *path));
+        own.next().map_or_else(|| all.clone(), |(_, failure)| failure.to_string())
+    };
+    repair.failed(left.iter().map(|path| ((*path).clone(), own(path))));
+    Ok(())
 }

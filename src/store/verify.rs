@@ -83,7 +83,7 @@ impl Store {
             .iter()
             .map(|path| self.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone())))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(self.damages(infos, &Digests::default(), progress))
+        self.damages(infos, &Digests::default(), progress)
     }
 
     /// Hashes everything again: every valid path and every file of the pool.
@@ -93,7 +93,7 @@ impl Store {
     pub fn verify_all(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified, StoreError> {
         let infos = self.all()?;
         let (checked, digests) = (infos.len(), Digests::default());
-        let damages = self.damages(infos, &digests, progress);
+        let damages = self.damages(infos, &digests, progress)?;
         let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
         Ok(Verified { checked, damages, pool: self.pool.damaged(&digests)? })
     }
@@ -112,7 +112,7 @@ impl Store {
         infos: Vec<PathInfo>,
         digests: &Digests,
         progress: &(dyn Fn(u64) + Sync),
-    ) -> Vec<Damage> {
+    ) -> Result<Vec<Damage>, StoreError> {
         let look = |info: PathInfo| {
             let fault = match measure(&self.real(&info.path), digests) {
                 Ok(measure) if measure.hash == info.tree => None,
@@ -125,7 +125,10 @@ impl Store {
             progress(info.size);
             fault.map(|fault| Damage { path: info.path, fault })
         };
-        infos.into_par_iter().filter_map(look).collect()
+        let damages: Vec<Damage> = infos.into_par_iter().filter_map(look).collect();
+        // what a collector has removed meanwhile is not missing
+        let valid = self.valid(damages.iter().map(|damage| &damage.path))?;
+        Ok(damages.into_iter().filter(|damage| valid.contains(&damage.path)).collect())
     }
 
     /// Opens the store in that folder and registers what lies in it without a row: all of it, where

@@ -6,7 +6,7 @@ use std::{
     fs::File,
     io::{BufReader, Read},
     os::unix::fs::FileExt,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -68,30 +68,20 @@ pub fn import(
     let insertions = fresh
         .par_iter()
         .map(|(at, exported)| {
-            let insertion = source.unpack(*at, exported, &all_paths, &scratch)?;
+            let insertion = source.insertion(*at, exported, &all_paths, &scratch)?;
             let size = exported.announced.size;
             progress(done.fetch_add(size, Ordering::Relaxed) + size, all);
             Ok(insertion)
         })
         .collect::<Result<Vec<_>, TransferError>>()?;
     source.check_derivations(store, &fresh, &insertions)?;
-    match store.insert(insertions) {
-        Err(StoreError::Tree { path, expected, found }) => {
-            let problem = format!("its tree has hash {found}, but the header says {expected}");
-            return Err(source.refuse(path.to_string(), problem));
-        }
-        Err(StoreError::Undeclared { path, reference }) => {
-            let problem = format!("it refers to '{reference}', but its header leaves that out");
-            return Err(source.refuse(path.to_string(), problem));
-        }
-        other => other?,
-    };
+    store.insert(insertions).map_err(|error| source.explain(error))?;
     let added = fresh.iter().map(|(_, exported)| exported.path.clone()).collect();
     Ok(Imported { roots: header.roots, added, total: header.paths.len() })
 }
 
 /// The file of an export, with the place of each member.
-struct Source {
+pub(super) struct Source {
     name: String,
     file: File,
     /// Start and end of the members: the header, the paths, the end.
@@ -99,7 +89,7 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path) -> Result<Self, TransferError> {
+    pub(super) fn open(path: &Path) -> Result<Self, TransferError> {
         let file: File = fs_err::File::open(path)?.into_parts().0;
         let length = file.metadata()?.len();
         let mut source = Self { name: path.display().to_string(), file, members: Vec::new() };
@@ -135,7 +125,7 @@ impl Source {
     }
 
     /// The header, and whether there are as many members as it says.
-    fn header(&self) -> Result<Header, TransferError> {
+    pub(super) fn header(&self) -> Result<Header, TransferError> {
         let bytes =
             self.read(0, "the header", |from| archive::unpack_bytes(from, HEADER, header::LIMIT))?;
         let header =
@@ -174,20 +164,30 @@ impl Source {
         Ok(())
     }
 
-    fn unpack(
+    /// Unpacks a path into scratch. Gives where it is.
+    pub(super) fn unpack(
+        &self,
+        at: usize,
+        exported: &Exported,
+        scratch: &Scratch,
+    ) -> Result<PathBuf, TransferError> {
+        let target = scratch.path().join(exported.path.base());
+        self.read(at + 1, exported.path.base(), |from| {
+            archive::unpack(from, &entry_name(&exported.path), &target, exported.announced)
+        })?;
+        Ok(target)
+    }
+
+    fn insertion(
         &self,
         at: usize,
         exported: &Exported,
         all_paths: &Arc<[StorePath]>,
         scratch: &Scratch,
     ) -> Result<Insertion, TransferError> {
-        let target = scratch.path().join(exported.path.base());
-        self.read(at + 1, exported.path.base(), |from| {
-            archive::unpack(from, &entry_name(&exported.path), &target, exported.announced)
-        })?;
         Ok(Insertion {
             path: exported.path.clone(),
-            source: target,
+            source: self.unpack(at, exported, scratch)?,
             // a source or a text may hold any words; an output's references are what it holds
             references: match exported.deriver {
                 Some(_) => References::Declared(exported.references.clone(), all_paths.clone()),
@@ -196,6 +196,21 @@ impl Source {
             deriver: exported.deriver.clone(),
             expected: Some(exported.tree),
         })
+    }
+
+    /// What the store refuses, where that is the file's fault.
+    pub(super) fn explain(&self, error: StoreError) -> TransferError {
+        match error {
+            StoreError::Tree { path, expected, found } => {
+                let problem = format!("its tree has hash {found}, but the header says {expected}");
+                self.refuse(path.to_string(), problem)
+            }
+            StoreError::Undeclared { path, reference } => {
+                let problem = format!("it refers to '{reference}', but its header leaves that out");
+                self.refuse(path.to_string(), problem)
+            }
+            other => other.into(),
+        }
     }
 
     /// Inflates a member for `read`; the member has to end where it says, with its checksum.

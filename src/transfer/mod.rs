@@ -7,11 +7,13 @@ mod export;
 mod gzip;
 mod header;
 mod import;
+mod restore;
 
 use std::io;
 
 pub use export::export;
 pub use import::{Imported, import};
+pub use restore::restore;
 
 use crate::{archive::ArchiveError, codec::CodecError, store::StoreError};
 

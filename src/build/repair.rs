@@ -1,0 +1,188 @@
+//! Damaged paths: which of them can be built again, in which order, and what stands in the way of the
+//! others. Builds nothing itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rustc_hash::FxHashMap;
+
+use super::{
+    Derivations,
+    plan::{Goal, Lookup, Plan, PlanError, plan},
+};
+use crate::{
+    derivation::Derivation,
+    store::{Store, StoreError},
+    store_path::StorePath,
+};
+
+/// Paths that are valid and damaged.
+pub struct Repair<'a> {
+    store: &'a Store,
+    damaged: BTreeSet<StorePath>,
+    given_up: BTreeMap<StorePath, Obstacle>,
+}
+
+/// What stands in the way of building a path again.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// It was added, not built.
+    #[error(
+        "nothing here makes it: it is a source, a text, a derivation, or was imported without one"
+    )]
+    NoDerivation,
+    /// What made it is gone or damaged itself.
+    #[error("its derivation '{0}' is not in the store, or is damaged itself")]
+    Derivation(StorePath),
+    /// What it is made from is damaged, too.
+    #[error("it is made from '{0}', which is damaged and could not be repaired")]
+    Needs(StorePath),
+    /// There is no plan to build it, or the build failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Builds that repair paths.
+pub struct Round {
+    /// The builds.
+    pub plan: Plan,
+    /// The paths that are whole when they have succeeded.
+    pub paths: BTreeSet<StorePath>,
+}
+
+impl<'a> Repair<'a> {
+    /// Begins with all that is damaged.
+    #[must_use]
+    pub fn new(store: &'a Store, damaged: BTreeSet<StorePath>) -> Self {
+        Self { store, damaged, given_up: BTreeMap::new() }
+    }
+
+    /// What is still damaged.
+    #[must_use]
+    pub fn damaged(&self) -> &BTreeSet<StorePath> {
+        &self.damaged
+    }
+
+    /// The builds that can be done now: none of them sees anything damaged. Nothing where what is left
+    /// cannot be built.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn round(&mut self) -> Result<Option<Round>, StoreError> {
+        let mut goals: BTreeMap<StorePath, BTreeSet<String>> = BTreeMap::new();
+        let mut paths = BTreeSet::new();
+        let mut waiting = Vec::new();
+        for path in self.damaged.clone() {
+            if self.given_up.contains_key(&path) {
+                continue;
+            }
+            match self.needs(&path)? {
+                Err(obstacle) => drop(self.given_up.insert(path, obstacle)),
+                Ok((goal, needs)) if needs.is_empty() => {
+                    goals.entry(goal.derivation).or_default().extend(goal.outputs);
+                    paths.insert(path);
+                }
+                Ok((_, needs)) => waiting.push((path, needs)),
+            }
+        }
+        if paths.is_empty() {
+            for (path, needs) in waiting {
+                let hopeless = needs.iter().find(|need| self.given_up.contains_key(*need));
+                let need = hopeless.or(needs.first()).cloned();
+                self.given_up.extend(need.map(|need| (path, Obstacle::Needs(need))));
+            }
+            return Ok(None);
+        }
+        let goals: Vec<Goal> =
+            goals.into_iter().map(|(derivation, outputs)| Goal { derivation, outputs }).collect();
+        match plan(&self.lookup(), &goals) {
+            Ok(plan) => Ok(Some(Round { plan, paths })),
+            Err(PlanError::Store(error)) => Err(error),
+            // each had a plan alone
+            Err(error) => {
+                self.failed(paths.iter().map(|path| (path.clone(), error.to_string())));
+                self.round()
+            }
+        }
+    }
+
+    /// These are whole again.
+    pub fn repaired<'p>(&mut self, paths: impl IntoIterator<Item = &'p StorePath>) {
+        for path in paths {
+            self.damaged.remove(path);
+        }
+    }
+
+    /// These could not be built, and why.
+    pub fn failed(&mut self, paths: impl IntoIterator<Item = (StorePath, String)>) {
+        let failed = paths.into_iter().map(|(path, why)| (path, Obstacle::Failed(why)));
+        self.given_up.extend(failed);
+    }
+
+    /// What is left, and what stands in the way.
+    #[must_use]
+    pub fn given_up(self) -> BTreeMap<StorePath, Obstacle> {
+        self.given_up
+    }
+
+    /// How a path is built, and what is damaged of all that its build would see.
+    fn needs(&self, path: &StorePath) -> Result<Result<Need, Obstacle>, StoreError> {
+        let info = self.store.info(path)?;
+        let Some(deriver) = info.and_then(|info| info.deriver) else {
+            return Ok(Err(Obstacle::NoDerivation));
+        };
+        self.store.keep([&deriver])?;
+        let is_there = !self.damaged.contains(&deriver) && self.store.is_valid(&deriver)?;
+        let derivation = is_there.then(|| self.store.read_derivation(&deriver).ok()).flatten();
+        let Some(derivation) = derivation else { return Ok(Err(Obstacle::Derivation(deriver))) };
+        let Some((name, _)) = derivation.outputs.iter().find(|(_, output)| output.path == *path)
+        else {
+            return Ok(Err(Obstacle::NoDerivation));
+        };
+        let goal = Goal { derivation: deriver, outputs: [name.clone()].into() };
+        let plan = match plan(&self.lookup(), std::slice::from_ref(&goal)) {
+            Ok(plan) => plan,
+            Err(PlanError::NoSource { path, .. }) if self.damaged.contains(&path) => {
+                return Ok(Ok((goal, vec![path])));
+            }
+            Err(error) => return Ok(Err(Obstacle::Failed(error.to_string()))),
+        };
+        let mut needs = BTreeSet::new();
+        let mut inputs = BTreeSet::new();
+        for step in &plan.steps {
+            if step.path != goal.derivation {
+                needs.extend(step.outputs().filter(|p| self.damaged.contains(*p)).cloned());
+            }
+            inputs.extend(step.inputs.iter().filter(|p| !self.damaged.contains(*p)));
+        }
+        let inputs: Vec<StorePath> = self.store.valid(inputs)?.into_iter().collect();
+        let seen = self.store.reachable(&inputs)?.into_iter().map(|info| info.path);
+        needs.extend(seen.filter(|path| self.damaged.contains(path)));
+        Ok(Ok((goal, needs.into_iter().collect())))
+    }
+
+    fn lookup(&self) -> Undamaged<'_> {
+        Undamaged { store: self.store, damaged: &self.damaged }
+    }
+}
+
+/// How a path is built, and what is damaged of what it needs.
+type Need = (Goal, Vec<StorePath>);
+
+/// The store without what is damaged.
+struct Undamaged<'a> {
+    store: &'a Store,
+    damaged: &'a BTreeSet<StorePath>,
+}
+
+impl Lookup for Undamaged<'_> {
+    fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
+        Derivations { store: self.store, fresh: &FxHashMap::default() }.derivation(path)
+    }
+
+    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
+        let mut valid =
+            Derivations { store: self.store, fresh: &FxHashMap::default() }.valid(paths)?;
+        valid.retain(|path| !self.damaged.contains(path));
+        Ok(valid)
+    }
+}

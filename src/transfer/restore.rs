@@ -1,0 +1,61 @@
+//! Takes single trees out of an export, to put them in the place of damaged ones.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashMap;
+
+use super::{TransferError, header::Exported, import::Source};
+use crate::{
+    store::{Insertion, PathInfo, References, Store},
+    store_path::StorePath,
+};
+
+/// Replaces the trees of valid paths by those in the export `file`, as far as it has exactly what the
+/// index says: the same path with the same tree hash. Everything else stays what the store knows, so
+/// nothing is believed. `progress` is told how many bytes of all are done; any thread may call it.
+///
+/// Gives the paths that were replaced.
+///
+/// # Errors
+/// Where the file is no export, or what it holds of these paths is not what it says.
+pub fn restore(
+    store: &Store,
+    file: &Path,
+    wanted: &[PathInfo],
+    progress: &(dyn Fn(u64, u64) + Sync),
+) -> Result<Vec<StorePath>, TransferError> {
+    let wanted: FxHashMap<&StorePath, &PathInfo> = wanted.iter().map(|i| (&i.path, i)).collect();
+    let source = Source::open(file)?;
+    let header = source.header()?;
+    let found: Vec<(usize, &Exported, &PathInfo)> = header
+        .paths
+        .iter()
+        .enumerate()
+        .filter_map(|(at, exported)| Some((at, exported, *wanted.get(&exported.path)?)))
+        .filter(|(_, exported, info)| exported.tree == info.tree)
+        .collect();
+    let scratch = store.scratch()?;
+    let all = found.iter().map(|(_, _, info)| info.size).sum();
+    let done = AtomicU64::new(0);
+    let insertions = found
+        .par_iter()
+        .map(|(at, exported, info)| {
+            let insertion = Insertion {
+                path: info.path.clone(),
+                source: source.unpack(*at, exported, &scratch)?,
+                references: References::Known(info.references.clone()),
+                deriver: None,
+                expected: Some(info.tree),
+            };
+            progress(done.fetch_add(info.size, Ordering::Relaxed) + info.size, all);
+            Ok(insertion)
+        })
+        .collect::<Result<Vec<_>, TransferError>>()?;
+    let paths = insertions.iter().map(|insertion| insertion.path.clone()).collect();
+    store.replace(insertions).map_err(|error| source.explain(error))?;
+    Ok(paths)
+}
