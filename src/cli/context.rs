@@ -25,7 +25,9 @@ use crate::{
     store::{
         Store,
         place::{self, Wishes},
+        profile::Profile,
     },
+    store_path::check_name,
 };
 
 /// The global options and what follows from them.
@@ -72,6 +74,28 @@ impl Context {
             let _ = self.store.set(store);
         }
         Ok(self.store.get().expect("it was opened"))
+    }
+
+    /// The profile that a person means: a path where there is a slash in it, else a name.
+    pub(super) fn profile(&self, text: &str) -> Result<Profile, Failure> {
+        let link = match text.contains('/') {
+            true => PathBuf::from(text),
+            false => {
+                check_name(text).or_fail(Kind::Usage)?;
+                self.profiles()?.join(text)
+            }
+        };
+        Profile::at(&link).or_fail(Kind::Usage)
+    }
+
+    /// The folder of the profiles that have only a name.
+    #[expect(clippy::unused_self, reason = "the environment is read here")]
+    pub(super) fn profiles(&self) -> Result<PathBuf, Failure> {
+        let [state, home] = ["XDG_STATE_HOME", "HOME"].map(env::var_os);
+        place::profiles(state.as_deref(), home.as_deref()).ok_or_else(|| {
+            Failure::new(Kind::Usage, "there is no place for profiles: HOME is not set")
+                .hint("give the profile as a path, such as ./NAME")
+        })
     }
 
     /// What fetches, with the machine's settings. Nothing is read or asked before it is needed.

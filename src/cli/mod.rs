@@ -16,6 +16,7 @@ mod log;
 mod optimise;
 mod paths;
 mod pin;
+mod profile;
 mod progress;
 mod realise;
 mod run;
@@ -102,6 +103,8 @@ enum Command {
     WhyAlive(gc::WhyArguments),
     /// Keep a path under a name, list such names, or let go of one.
     Pin(pin::Arguments),
+    /// Deploy under a name, with a history: set, list, roll back, compare, wipe.
+    Profile(profile::Arguments),
     /// Hash what is in the store again and say what is damaged.
     Verify(verify::Arguments),
     /// Share the bytes of equal files that are not shared yet.
@@ -150,6 +153,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Gc(a) => gc::gc(&context, &a),
         Command::WhyAlive(a) => gc::why_alive(&context, &a),
         Command::Pin(a) => pin::run(&context, &a),
+        Command::Profile(a) => profile::run(&context, &a),
         Command::Verify(a) => verify::run(&context, &a),
         Command::Optimise(a) => optimise::run(&context, &a),
         Command::Doctor => doctor::run(&context),

@@ -19,7 +19,7 @@ use super::{
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
     realise::{self, BuildArguments},
-    show::{parse_path, parse_valid},
+    show::{check_valid, stored},
 };
 use crate::{
     build::sandbox::{Bind, SandboxError, View},
@@ -105,12 +105,10 @@ fn environment(
     expression: &ExpressionArguments,
     build: &BuildArguments,
 ) -> Result<Environment, Failure> {
-    if let Some(text) = expression.path.as_ref().and_then(|p| p.to_str())
-        && text.starts_with(STORE_DIR)
-        && let path = parse_path(context, text)?
+    if let Some(path) = stored(context, expression.path.as_deref())?
         && !path.is_derivation()
     {
-        let path = parse_valid(context, text)?;
+        let path = check_valid(context, path)?;
         let name = path.name().to_owned();
         return Ok(Environment { paths: vec![path], main: None, name });
     }

@@ -1,6 +1,9 @@
 //! `clutch show`: a derivation or a valid path.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -56,35 +59,64 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 /// Reads a store path as a person gives one: whole, below one (`.../bin/python`), where it is on
-/// this machine, or by a link to one (`./result`).
+/// this machine, by a link to one (`./result`), or by the name of a profile that leads to it.
 pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Failure> {
-    if let Ok((path, _)) = StorePath::split(text) {
+    if let Some((path, _)) = locate(context, text)? {
         return Ok(path);
     }
-    let mut place = std::path::PathBuf::from(text);
+    Err(Failure::new(
+        Kind::Usage,
+        format!("'{text}' is neither a path below {STORE_DIR}, nor a link to one, nor a profile"),
+    ))
+}
+
+/// Whether a person means something in the store by the `PATH` of a command that evaluates: a store
+/// path, a link to one, or a profile where there is no file of that name.
+pub(super) fn stored(context: &Context, path: Option<&Path>) -> Result<Option<StorePath>, Failure> {
+    let Some(text) = path.and_then(Path::to_str) else { return Ok(None) };
+    if text.starts_with(STORE_DIR) {
+        return parse_path(context, text).map(Some);
+    }
+    let found = Path::new(text).symlink_metadata();
+    if found.as_ref().is_ok_and(|found| !found.is_symlink()) {
+        return Ok(None);
+    }
+    let is_whole = |(path, whole): (StorePath, bool)| whole.then_some(path);
+    Ok(locate(context, text)?.and_then(is_whole))
+}
+
+/// The store path that a text leads to, and whether it leads to that itself, not to something in it.
+fn locate(context: &Context, text: &str) -> Result<Option<(StorePath, bool)>, Failure> {
+    let mut place = PathBuf::from(text);
+    if !text.contains('/') && place.symlink_metadata().is_err() {
+        // most texts are no names of profiles
+        let Ok(profile) = context.profile(text) else { return Ok(None) };
+        place = profile.link();
+    }
     for _ in 0..40 {
-        if let Some(Ok((path, _))) = place.to_str().map(StorePath::split) {
-            return Ok(path);
+        if let Some(Ok((path, rest))) = place.to_str().map(StorePath::split) {
+            return Ok(Some((path, rest.is_empty())));
         }
         if let Ok(inside) =
             std::path::absolute(&place).unwrap_or_default().strip_prefix(context.store()?.dir())
             && let Some(base) = inside.iter().next().and_then(|n| n.to_str())
             && let Ok(path) = StorePath::from_base(base)
         {
-            return Ok(path);
+            return Ok(Some((path, inside.iter().count() == 1)));
         }
         let Ok(target) = std::fs::read_link(&place) else { break };
         place = place.parent().map(|p| p.join(&target)).unwrap_or(target);
     }
-    Err(Failure::new(
-        Kind::Usage,
-        format!("'{text}' is neither a path below {STORE_DIR} nor a link to one"),
-    ))
+    Ok(None)
 }
 
 /// As [`parse_path`]; the path is valid, and stays so as long as this command runs.
 pub(super) fn parse_valid(context: &Context, text: &str) -> Result<StorePath, Failure> {
-    let path = parse_path(context, text)?;
+    check_valid(context, parse_path(context, text)?)
+}
+
+/// The path, if it is valid; it stays so as long as this command runs.
+pub(super) fn check_valid(context: &Context, path: StorePath) -> Result<StorePath, Failure> {
     let store = context.store()?;
     store.keep([&path]).or_fail(Kind::Store)?;
     match store.is_valid(&path).or_fail(Kind::Store)? {

@@ -15,6 +15,11 @@ pub(super) fn in_days(days: u64) -> u64 {
     now().saturating_add(days.saturating_mul(DAY))
 }
 
+/// So many days before now.
+pub(super) fn days_ago(days: u64) -> u64 {
+    now().saturating_sub(days.saturating_mul(DAY))
+}
+
 /// `2026-11-24T16:40:11Z`, from seconds since 1970.
 pub(super) fn show(seconds: u64) -> String {
     let (days, rest) = (seconds / DAY + 719_468, seconds % DAY);

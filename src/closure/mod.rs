@@ -1,6 +1,10 @@
 //! What a path needs: its closure, with sizes, and why something is in it.
 
+mod diff;
+
 use std::collections::BTreeMap;
+
+pub use diff::{Difference, Package, difference};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 

@@ -17,6 +17,7 @@ mod pins;
 pub mod place;
 mod pool;
 mod processes;
+pub mod profile;
 mod roots;
 mod scan;
 mod scratch;

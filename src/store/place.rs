@@ -46,6 +46,15 @@ pub fn place(wishes: Wishes<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathB
     Some(data?.join("clutch"))
 }
 
+/// The folder of the profiles that are called by their names: `clutch/profiles` in `XDG_STATE_HOME`,
+/// else in `.local/state` in `HOME`. Nothing where neither is set.
+#[must_use]
+pub fn profiles(xdg_state_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
+    let absolute = |text: Option<&OsStr>| text.map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = absolute(xdg_state_home).or_else(|| Some(absolute(home)?.join(".local/state")));
+    Some(state?.join("clutch/profiles"))
+}
+
 /// Whether this process can write that folder or, as root, make it.
 #[must_use]
 pub fn usable(path: &Path) -> bool {
@@ -59,6 +68,15 @@ pub fn usable(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn profiles_are_the_users_state() {
+        let at =
+            |state: &str, home: &str| profiles(Some(OsStr::new(state)), Some(OsStr::new(home)));
+        assert_eq!(at("/state", "/me"), Some("/state/clutch/profiles".into()));
+        assert_eq!(at("relative", "/me"), Some("/me/.local/state/clutch/profiles".into()));
+        assert_eq!(profiles(None, None), None);
+    }
 
     #[test]
     fn the_first_rule_that_applies_decides() {

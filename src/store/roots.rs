@@ -146,6 +146,14 @@ pub(super) fn store_path_of(target: &Path) -> Option<StorePath> {
     StorePath::from_base(target.file_name()?.to_str()?).ok()
 }
 
+/// The name that a symlink would have got that [`replace_link`] was about to make: `.<name>.<id>-<n>`.
+pub(super) fn unfinished(name: &str) -> Option<&str> {
+    let (name, number) = name.strip_prefix('.')?.rsplit_once('.')?;
+    let (id, number) = number.split_once('-')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (digits(id) && digits(number)).then_some(name)
+}
+
 /// Makes `link` a symlink to `target` in one step.
 pub(super) fn replace_link(target: &Path, link: &Path) -> io::Result<()> {
     let folder = link.parent().unwrap_or(Path::new("/"));

@@ -1,0 +1,329 @@
+//! `clutch profile`: names whose meaning changes, with a history.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    closure::bytes,
+    context::Context,
+    evaluation::Evaluation,
+    expression::ExpressionArguments,
+    failure::{Failure, Kind, OrFail as _},
+    realise::{self, BuildArguments},
+    show::{check_valid, stored},
+    time,
+};
+use crate::{
+    closure::{self, Difference, Package},
+    store::profile::{Generation, Profile, ProfileError},
+    store_path::StorePath,
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Make a profile lead to a store path, or to what an expression describes, which is built.
+    Set(Box<SetArguments>),
+    /// List the generations of a profile, or all profiles.
+    List(ListArguments),
+    /// Make an earlier generation the current one.
+    Rollback(RollbackArguments),
+    /// Show which packages came, went or changed between two generations.
+    Diff(DiffArguments),
+    /// Remove generations, so that `clutch gc` can remove what only they keep.
+    Wipe(WipeArguments),
+}
+
+#[derive(clap::Args)]
+struct SetArguments {
+    /// The profile: a name, or the path of its link.
+    profile: String,
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+}
+
+#[derive(clap::Args)]
+struct ListArguments {
+    /// The profile: a name, or the path of its link.
+    profile: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct RollbackArguments {
+    /// The profile: a name, or the path of its link.
+    profile: String,
+    /// The generation (default: the one before the current one).
+    #[arg(long, value_name = "N")]
+    to: Option<u64>,
+}
+
+#[derive(clap::Args)]
+struct DiffArguments {
+    /// The profile: a name, or the path of its link.
+    profile: String,
+    /// The generation to begin with (default: the one before the other).
+    from: Option<u64>,
+    /// The generation to end with (default: the current one).
+    to: Option<u64>,
+}
+
+#[derive(clap::Args)]
+struct WipeArguments {
+    /// The profile: a name, or the path of its link.
+    profile: String,
+    /// Keep the newest N generations (default: none but the current one).
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    keep: usize,
+    /// Remove only what was made more than so many days ago.
+    #[arg(long, value_name = "DAYS")]
+    older_than: Option<u64>,
+    /// Say what would be removed; remove nothing.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    match &arguments.command {
+        Command::Set(a) => set(context, a),
+        Command::List(a) => list(context, a),
+        Command::Rollback(a) => rollback(context, a),
+        Command::Diff(a) => diff(context, a),
+        Command::Wipe(a) => wipe(context, a),
+    }
+}
+
+fn set(context: &Context, arguments: &SetArguments) -> Outcome {
+    let profile = context.profile(&arguments.profile)?;
+    let path = match stored(context, arguments.expression.path.as_deref())? {
+        Some(path) if !path.is_derivation() => check_valid(context, path)?,
+        _ => build(context, arguments)?,
+    };
+    let store = context.store()?;
+    store.touch([&path]).or_fail(Kind::Store)?;
+    let (generation, is_new) = profile.set(store, &path).map_err(fail)?;
+    if context.global.json {
+        context.json(&describe(&generation));
+    } else {
+        let was = if is_new { "is now" } else { "was already" };
+        let place = profile.link();
+        context.say(format!("'{}' {was} generation {}", place.display(), generation.number));
+        context.line(path.to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds what the arguments describe: one derivation, and one output of it.
+fn build(context: &Context, arguments: &SetArguments) -> Result<StorePath, Failure> {
+    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
+    let [target] = &evaluation.targets[..] else {
+        let found = evaluation.targets.len();
+        let message =
+            format!("a profile leads to one derivation, but the expression holds {found}");
+        return Err(Failure::new(Kind::Usage, message).hint("select one with -A"));
+    };
+    let (goals, derivations) = (evaluation.goals(), &evaluation.derivations);
+    let mut outputs =
+        realise::realise(context, &arguments.build, derivations, &goals)?.swap_remove(0);
+    if !target.outputs.is_empty() {
+        outputs.retain(|name, _| target.outputs.contains(name));
+    }
+    let found = match outputs.len() {
+        1 => outputs.pop_first().map(|(_, path)| path),
+        _ => outputs.remove("out"),
+    };
+    found.ok_or_else(|| {
+        let names = outputs.into_keys().collect::<Vec<_>>().join(", ");
+        Failure::new(Kind::Usage, format!("a profile leads to one output, but there are {names}"))
+            .hint("select one with -A, such as NAME.bin")
+    })
+}
+
+fn list(context: &Context, arguments: &ListArguments) -> Outcome {
+    let Some(name) = &arguments.profile else { return list_all(context) };
+    let profile = context.profile(name)?;
+    let generations = profile.generations().map_err(fail)?;
+    if context.global.json {
+        let generations: Vec<Value> = generations.iter().map(describe).collect();
+        context.json(&json!({ "profile": profile.link(), "generations": generations }));
+    } else {
+        show(context, &generations);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list_all(context: &Context) -> Outcome {
+    let mut all = Vec::new();
+    for profile in Profile::all(&context.profiles()?).map_err(fail)? {
+        let generations = profile.read().map_err(fail)?;
+        let current = generations.into_iter().find(|generation| generation.is_current);
+        all.extend(current.map(|current| (profile, current)));
+    }
+    if context.global.json {
+        let value = |(profile, current): &(Profile, Generation)| {
+            let mut value = describe(current);
+            value["name"] = profile.name().into();
+            value["profile"] = json!(profile.link());
+            value
+        };
+        context.json(&all.iter().map(value).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    let width = all.iter().map(|(profile, _)| profile.name().len()).max().unwrap_or(0);
+    for (profile, Generation { number, path, made, .. }) in &all {
+        context.line(format!(
+            "{:width$}  {number:>4}  {}  {path}",
+            profile.name(),
+            time::show(*made)
+        ));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rollback(context: &Context, arguments: &RollbackArguments) -> Outcome {
+    let profile = context.profile(&arguments.profile)?;
+    let generation = profile.rollback(context.store()?, arguments.to).map_err(fail)?;
+    if context.global.json {
+        context.json(&describe(&generation));
+    } else {
+        let place = profile.link();
+        context.say(format!("'{}' is now generation {}", place.display(), generation.number));
+        context.line(generation.path.to_string());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
+    let profile = context.profile(&arguments.profile)?;
+    let before = arguments.older_than.map_or(u64::MAX, time::days_ago);
+    let wiped = profile.wipe(arguments.keep, before, arguments.dry_run).map_err(fail)?;
+    if context.global.json {
+        context.json(&wiped.iter().map(describe).collect());
+        return Ok(ExitCode::SUCCESS);
+    }
+    show(context, &wiped);
+    let would = if arguments.dry_run { "would be " } else { "" };
+    context.say(format!("{} generations {would}removed", wiped.len()));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
+    let profile = context.profile(&arguments.profile)?;
+    let generations = profile.generations().map_err(fail)?;
+    let to = match arguments.to {
+        Some(number) => profile.find(&generations, number).map_err(fail)?,
+        None => generations.iter().find(|generation| generation.is_current).ok_or_else(|| {
+            Failure::new(Kind::Failed, "the profile leads to none of its generations")
+                .hint("give two numbers, or `clutch profile rollback --to N`")
+        })?,
+    };
+    let from = match arguments.from {
+        Some(number) => profile.find(&generations, number).map_err(fail)?,
+        None => {
+            let earlier = generations.iter().rfind(|generation| generation.number < to.number);
+            let none = || ProfileError::NoEarlier(profile.name().to_owned());
+            earlier.ok_or_else(none).map_err(fail)?
+        }
+    };
+    let store = context.store()?;
+    store.keep([&from.path, &to.path]).or_fail(Kind::Store)?;
+    let difference = closure::difference(store, &from.path, &to.path).or_fail(Kind::Failed)?;
+    if context.global.json {
+        context.json(&json!({
+            "from": describe(from), "to": describe(to),
+            "packages": difference.packages.iter().map(describe_package).collect::<Vec<_>>(),
+            "size": { "before": difference.sizes[0], "after": difference.sizes[1] },
+        }));
+        return Ok(ExitCode::SUCCESS);
+    }
+    show_difference(context, &difference);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show_difference(context: &Context, difference: &Difference) {
+    let rows: Vec<[String; 3]> = difference
+        .packages
+        .iter()
+        .map(|(name, [before, after])| {
+            let list =
+                |package: &Package| package.versions.iter().cloned().collect::<Vec<_>>().join(", ");
+            let (old, new) = (list(before), list(after));
+            let change = match (before.is_absent(), after.is_absent()) {
+                (true, _) => format!("+ {new}"),
+                (_, true) => format!("- {old}"),
+                _ if old == new => format!("{old} (other content)"),
+                _ => format!("{old} -> {new}"),
+            };
+            [name.clone(), change.trim().to_owned(), signed(before.size, after.size)]
+        })
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
+    let (names, changes) = (width(0), width(1));
+    for [name, change, size] in &rows {
+        context.line(format!("{name:names$}  {change:changes$}  {size:>11}"));
+    }
+    let [before, after] = difference.sizes;
+    context.line(format!(
+        "closure: {} -> {} ({})",
+        bytes(before),
+        bytes(after),
+        signed(before, after)
+    ));
+}
+
+fn signed(before: u64, after: u64) -> String {
+    let sign = if after < before { "-" } else { "+" };
+    format!("{sign}{}", bytes(after.abs_diff(before)))
+}
+
+fn show(context: &Context, generations: &[Generation]) {
+    for Generation { number, path, made, is_current } in generations {
+        let mark = if *is_current { "*" } else { " " };
+        context.line(format!("{mark} {number:>4}  {}  {path}", time::show(*made)));
+    }
+}
+
+fn describe(generation: &Generation) -> Value {
+    json!({
+        "number": generation.number,
+        "path": generation.path.to_string(),
+        "made": generation.made,
+        "current": generation.is_current,
+    })
+}
+
+fn describe_package((name, [before, after]): (&String, &[Package; 2])) -> Value {
+    let side = |package: &Package| match package.is_absent() {
+        true => Value::Null,
+        false => json!({ "versions": package.versions, "size": package.size }),
+    };
+    json!({ "name": name, "before": side(before), "after": side(after) })
+}
+
+fn fail(error: ProfileError) -> Failure {
+    let hint = match &error {
+        ProfileError::None(_) => {
+            Some("`clutch profile list` lists all; `clutch profile set` makes one")
+        }
+        ProfileError::NoGeneration { .. } | ProfileError::NoEarlier(_) => {
+            Some("`clutch profile list PROFILE` lists its generations")
+        }
+        ProfileError::Store(crate::store::StoreError::NotValid(_)) => {
+            Some("build or import it again, or give the store that has it with --store")
+        }
+        _ => None,
+    };
+    let failure = Failure::new(Kind::Failed, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}

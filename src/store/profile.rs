@@ -1,0 +1,309 @@
+//! Profiles: names whose meaning changes, so that a service can be deployed and rolled back. A profile
+//! `NAME` is a symlink to `NAME-<number>-link` beside it, its current generation; a generation is a
+//! result link, so it leads to where its store path is on this machine, and is a root as long as it is
+//! there (docs/formats.md, "Profiles").
+//!
+//! A switch is the rename of one symlink. Whoever changes a profile holds a lock on its folder.
+
+use std::{
+    ffi::OsStr,
+    io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Store, StoreError,
+    lock::hold,
+    roots::{entries, replace_link, store_path_of, unfinished},
+};
+use crate::{
+    files,
+    store_path::{StorePath, StorePathError, check_name},
+};
+
+/// A profile, whether it is there yet or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    folder: PathBuf,
+    name: String,
+}
+
+/// What a profile led to, or leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Its number; a later generation has a greater one.
+    pub number: u64,
+    /// Its store path.
+    pub path: StorePath,
+    /// When it was made, in seconds since 1970.
+    pub made: u64,
+    /// Whether the profile leads to it now.
+    pub is_current: bool,
+}
+
+/// Why a profile cannot be used as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// Reading or writing failed; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The store refuses something.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The name breaks a rule.
+    #[error("profile: {0}")]
+    Name(#[from] StorePathError),
+    /// The name is that of a generation.
+    #[error("'{0}' is named as a generation of a profile; give the profile, or another name")]
+    Reserved(String),
+    /// Something else has the profile's name.
+    #[error("'{}' is there already and is no profile; remove it or give another name", .0.display())]
+    Occupied(PathBuf),
+    /// There is no such profile.
+    #[error("there is no profile '{}'", .0.display())]
+    None(PathBuf),
+    /// There is no such generation.
+    #[error("profile '{profile}' has no generation {number}; it has {has}")]
+    NoGeneration {
+        /// The profile.
+        profile: String,
+        /// The number that was asked for.
+        number: u64,
+        /// Those that there are.
+        has: String,
+    },
+    /// Nothing comes before the current generation.
+    #[error("profile '{0}' has no generation before the current one")]
+    NoEarlier(String),
+}
+
+impl Profile {
+    /// The profile that is, or would be, the symlink at that place.
+    ///
+    /// # Errors
+    /// Where its name breaks the rules of store paths' names, or is that of a generation.
+    pub fn at(link: &Path) -> Result<Self, ProfileError> {
+        let link = std::path::absolute(link)?;
+        let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        check_name(&name)?;
+        if number_of(&name).is_some() {
+            return Err(ProfileError::Reserved(name));
+        }
+        let folder = link.parent().unwrap_or(Path::new("/")).to_owned();
+        Ok(Self { folder, name })
+    }
+
+    /// Every profile in a folder that may not be there, ordered by name.
+    ///
+    /// # Errors
+    /// Where the folder cannot be read.
+    pub fn all(folder: &Path) -> Result<Vec<Self>, ProfileError> {
+        let all = entries(folder)?.into_iter().filter_map(|link| Self::at(&link).ok());
+        let mut all: Vec<Self> = all.filter(|profile| profile.current().is_some()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(all)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The symlink that leads, by way of the current generation, to its store path.
+    #[must_use]
+    pub fn link(&self) -> PathBuf {
+        self.folder.join(&self.name)
+    }
+
+    /// Its generations, in order.
+    ///
+    /// # Errors
+    /// Where its folder cannot be read, or there is none.
+    pub fn generations(&self) -> Result<Vec<Generation>, ProfileError> {
+        let generations = self.read()?;
+        if generations.is_empty() {
+            return Err(ProfileError::None(self.link()));
+        }
+        Ok(generations)
+    }
+
+    /// Makes a path the current generation: a new one, unless it is current already. The caller keeps
+    /// the path. Gives the generation, and whether anything changed.
+    ///
+    /// # Errors
+    /// Where the path is not valid, something else is in the profile's place, or it cannot be written.
+    /// The profile then leads to where it led.
+    pub fn set(&self, store: &Store, path: &StorePath) -> Result<(Generation, bool), ProfileError> {
+        fs_err::create_dir_all(&self.folder)?;
+        let _lock = self.lock()?;
+        self.check_free()?;
+        let generations = self.read()?;
+        let current = generations.iter().find(|generation| generation.is_current);
+        if let Some(current) = current.filter(|current| current.path == *path)
+            && fs_err::read_link(self.place(current.number))? == store.real(path)
+        {
+            return Ok((current.clone(), false));
+        }
+        if !store.is_valid(path)? {
+            return Err(StoreError::NotValid(path.clone()).into());
+        }
+        let number = generations.last().map_or(0, |last| last.number) + 1;
+        store.link_root(&self.place(number), path)?;
+        // a generation is durable before the profile leads to it
+        files::sync_folder(&self.folder)?;
+        self.switch(number)?;
+        let new = self.read()?.into_iter().find(|generation| generation.number == number);
+        new.map(|new| (new, true)).ok_or_else(|| ProfileError::None(self.link()))
+    }
+
+    /// Makes an earlier generation the current one: the one before it, or the one of that number.
+    ///
+    /// # Errors
+    /// Where there is none, or its path is not in the store. The profile then leads to where it led.
+    pub fn rollback(&self, store: &Store, to: Option<u64>) -> Result<Generation, ProfileError> {
+        if !self.folder.is_dir() {
+            return Err(ProfileError::None(self.link()));
+        }
+        let _lock = self.lock()?;
+        self.check_free()?;
+        let generations = self.generations()?;
+        let found = match to {
+            Some(number) => Ok(self.find(&generations, number)?),
+            None => generations
+                .iter()
+                .take_while(|generation| !generation.is_current)
+                .last()
+                .filter(|_| generations.iter().any(|generation| generation.is_current))
+                .ok_or_else(|| ProfileError::NoEarlier(self.name.clone())),
+        }?;
+        store.keep([&found.path])?;
+        let is_here = fs_err::read_link(self.place(found.number))? == store.real(&found.path);
+        if !is_here || !store.is_valid(&found.path)? {
+            return Err(StoreError::NotValid(found.path.clone()).into());
+        }
+        self.switch(found.number)?;
+        Ok(Generation { is_current: true, ..found.clone() })
+    }
+
+    /// The generation of that number.
+    ///
+    /// # Errors
+    /// Names those that there are.
+    pub fn find<'g>(
+        &self,
+        generations: &'g [Generation],
+        number: u64,
+    ) -> Result<&'g Generation, ProfileError> {
+        let found = generations.iter().find(|generation| generation.number == number);
+        found.ok_or_else(|| {
+            let has: Vec<String> = generations.iter().map(|g| g.number.to_string()).collect();
+            let (profile, has) = (self.name.clone(), has.join(", "));
+            ProfileError::NoGeneration { profile, number, has }
+        })
+    }
+
+    /// Removes generations, so that they keep their paths no more: all that were made before a time
+    /// (seconds since 1970), but for the newest `keep`. The current one stays. With `dry`, removes
+    /// nothing. Gives those.
+    ///
+    /// # Errors
+    /// Where there is no such profile, or its folder cannot be written.
+    pub fn wipe(
+        &self,
+        keep: usize,
+        before: u64,
+        dry: bool,
+    ) -> Result<Vec<Generation>, ProfileError> {
+        if !self.folder.is_dir() {
+            return Err(ProfileError::None(self.link()));
+        }
+        let _lock = self.lock()?;
+        let mut generations = self.generations()?;
+        generations.truncate(generations.len().saturating_sub(keep));
+        generations.retain(|generation| !generation.is_current && generation.made < before);
+        if !dry {
+            for generation in &generations {
+                fs_err::remove_file(self.place(generation.number))?;
+            }
+        }
+        Ok(generations)
+    }
+
+    /// Where a generation is.
+    fn place(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{}-{number}-link", self.name))
+    }
+
+    /// Leads the profile to a generation, in one step.
+    fn switch(&self, number: u64) -> Result<(), ProfileError> {
+        replace_link(Path::new(&format!("{}-{number}-link", self.name)), &self.link())?;
+        Ok(files::sync_folder(&self.folder)?)
+    }
+
+    /// The number of the current generation.
+    fn current(&self) -> Option<u64> {
+        let target = fs_err::read_link(self.link()).ok()?;
+        let (name, number) = number_of(target.to_str()?)?;
+        (name == self.name).then_some(number)
+    }
+
+    /// Refuses to replace what is no profile.
+    fn check_free(&self) -> Result<(), ProfileError> {
+        match self.link().symlink_metadata() {
+            Ok(_) if self.current().is_none() => Err(ProfileError::Occupied(self.link())),
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Profile::generations`]; nothing where there is no such profile.
+    ///
+    /// # Errors
+    /// Where its folder cannot be read.
+    pub fn read(&self) -> Result<Vec<Generation>, ProfileError> {
+        let current = self.current();
+        let mut generations = Vec::new();
+        for place in entries(&self.folder)? {
+            let number = place.file_name().and_then(OsStr::to_str).and_then(number_of);
+            let Some((_, number)) = number.filter(|(name, _)| *name == self.name) else { continue };
+            // one that is wiped in this moment, or was put there by somebody else
+            let Ok(target) = fs_err::read_link(&place) else { continue };
+            let Ok(metadata) = fs_err::symlink_metadata(&place) else { continue };
+            let Some(path) = store_path_of(&target) else { continue };
+            let made = metadata.mtime().unsigned_abs();
+            generations.push(Generation {
+                number,
+                path,
+                made,
+                is_current: current == Some(number),
+            });
+        }
+        generations.sort_by_key(|generation| generation.number);
+        Ok(generations)
+    }
+
+    /// Waits until no other process changes a profile in this folder, and keeps them from it; removes
+    /// what processes have left that ended in the middle.
+    fn lock(&self) -> Result<fs_err::File, ProfileError> {
+        let folder = fs_err::File::open(&self.folder)?;
+        hold(folder.file(), true)?;
+        for entry in entries(&self.folder)? {
+            let unfinished = entry.file_name().and_then(OsStr::to_str).and_then(unfinished);
+            let is_ours = unfinished.is_some_and(|name| {
+                name == self.name || number_of(name).is_some_and(|(name, _)| name == self.name)
+            });
+            if is_ours && entry.is_symlink() {
+                fs_err::remove_file(&entry)?;
+            }
+        }
+        Ok(folder)
+    }
+}
+
+/// The profile and the number that the name of a generation's link says.
+fn number_of(name: &str) -> Option<(&str, u64)> {
+    let (profile, number) = name.strip_suffix("-link")?.rsplit_once('-')?;
+    let is_number = !number.starts_with(['0', '+']);
+    Some((profile, number.parse().ok().filter(|_| is_number)?))
+}

@@ -1,0 +1,263 @@
+//! Profiles: deployed, rolled back, compared, wiped; usable by path and by name; whole at every moment.
+
+use std::{path::PathBuf, process::Stdio};
+
+use clutch_store_tests::{Ran, Space, probing};
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
+}
+
+/// Writes an expression for a service of that version, which needs a library and a tool.
+fn service(space: &Space, version: &str, library: &str, tool: &str) -> String {
+    let part = |name: &str, text: &str| {
+        probing(name, "", &[&["mkdir", "$out"], &["write", "$out/text", text]])
+    };
+    let operations: [&[&str]; 5] = [
+        &["mkdir", "$out"],
+        &["mkdir", "$out/bin"],
+        &["copy", "$program", "$out/bin/service"],
+        &["write", "$out/version", version],
+        &["write", "$out/needs", "$needs"],
+    ];
+    let attributes = format!(
+        "program = ./probe; needs = \"${{{}}} ${{{}}}\";",
+        part(library, library),
+        part(tool, "the same")
+    );
+    let file = format!("{version}.nix");
+    space.write(&file, probing(&format!("service-{version}"), &attributes, &operations));
+    file
+}
+
+fn profile(space: &Space, name: &str) -> PathBuf {
+    space.path("home/.local/state/clutch/profiles").join(name)
+}
+
+fn version(space: &Space, name: &str) -> String {
+    fs_err::read_to_string(profile(space, name).join("version")).unwrap()
+}
+
+#[test]
+fn a_service_is_deployed_and_rolled_back() {
+    let space = Space::new(BINARY).with_probe();
+    let [one, two] = [("1.0", "lib-1.5", "old-2"), ("2.0", "lib-1.6", "new-3")]
+        .map(|(version, library, tool)| service(&space, version, library, tool));
+    let first = space.ok(["profile", "set", "web", &one]);
+    assert_eq!(version(&space, "web"), "1.0");
+    let second = space.ok(["build", "--no-link", &two]);
+    // by a store path; what is set already stays what it is
+    assert_eq!(space.ok(["profile", "set", "web", &second]), second);
+    let said = space.run(["profile", "set", "web", &second]).stderr;
+    assert!(said.contains("was already generation 2"), "{said}");
+    assert_eq!(version(&space, "web"), "2.0");
+    assert_eq!(fs_err::read_link(profile(&space, "web")).unwrap(), PathBuf::from("web-2-link"));
+    assert_eq!(fs_err::read_link(profile(&space, "web-2-link")).unwrap(), space.real(&second));
+
+    // all generations are kept
+    space.ok(["gc"]);
+    assert!(space.real(&first).exists() && space.real(&second).exists());
+    let why = space.ok(["why-alive", &first]);
+    assert!(why.contains("web-1-link"), "{why}");
+
+    let list = space.ok(["profile", "list", "web"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(lines[0].starts_with("     1  2") && lines[0].ends_with(&first), "{list}");
+    assert!(lines[1].starts_with("*    2  2") && lines[1].ends_with(&second), "{list}");
+    let listed = json(&space.ok(["profile", "list", "web", "--json"]));
+    assert_eq!(listed["generations"][1]["current"], true);
+    assert_eq!(listed["generations"][0]["path"], *first);
+    assert!(space.ok(["profile", "list"]).starts_with("web     2  2"));
+
+    assert_eq!(space.ok(["profile", "rollback", "web"]), first);
+    assert_eq!(version(&space, "web"), "1.0");
+    let error = space.fails(1, ["profile", "rollback", "web"]);
+    assert!(error.contains("no generation before the current one"), "{error}");
+    let error = space.fails(1, ["profile", "rollback", "web", "--to", "7"]);
+    assert!(error.contains("no generation 7; it has 1, 2"), "{error}");
+    space.ok(["profile", "rollback", "web", "--to", "2"]);
+    assert_eq!(version(&space, "web"), "2.0");
+
+    space.ok(["profile", "wipe", "web", "--keep", "2"]);
+    space.ok(["profile", "wipe", "web", "--older-than", "1"]);
+    assert_eq!(space.ok(["profile", "list", "web"]).lines().count(), 2, "made today");
+    space.ok(["profile", "wipe", "web", "--dry-run"]);
+    let wiped = space.ok(["profile", "wipe", "web"]);
+    assert!(wiped.ends_with(&first) && wiped.lines().count() == 1, "{wiped}");
+    space.ok(["gc"]);
+    assert!(!space.real(&first).exists() && space.real(&second).exists());
+    // numbers are not used again
+    space.ok(["profile", "set", "web", &one]);
+    assert!(space.ok(["profile", "list", "web"]).contains("*    3  2"));
+    space.ok(["profile", "wipe", "web", "--keep", "1"]);
+    assert_eq!(space.ok(["profile", "list", "web"]).lines().count(), 1);
+}
+
+#[test]
+fn generations_are_compared() {
+    let space = Space::new(BINARY).with_probe();
+    for (version, library, tool) in
+        [("1.0", "lib-1.5", "old-2"), ("2.0", "lib-1.6", "new-3"), ("2.0", "lib-1.6", "new-4")]
+    {
+        let file = service(&space, version, library, tool);
+        space.ok(["profile", "set", "web", &file]);
+    }
+    let said = space.ok(["profile", "diff", "web", "1", "2"]);
+    let lines: Vec<String> =
+        said.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(lines[0], "lib 1.5 -> 1.6 +0 B", "{said}");
+    assert_eq!(lines[1], "new + 3 +8 B", "{said}");
+    assert_eq!(lines[2], "old - 2 -8 B", "{said}");
+    assert_eq!(lines[3], "service 1.0 -> 2.0 +0 B", "{said}");
+    assert!(lines[4].starts_with("closure: "), "{said}");
+    let last = json(&space.ok(["profile", "diff", "web", "--json"]));
+    assert_eq!((&last["from"]["number"], &last["to"]["number"]), (&2.into(), &3.into()));
+    let packages = last["packages"].as_array().unwrap();
+    assert_eq!(packages.len(), 2, "{last}");
+    assert_eq!(packages[0]["before"]["versions"][0], "3");
+    assert_eq!(packages[0]["after"]["versions"][0], "4");
+    assert_eq!(packages[1]["before"]["versions"], packages[1]["after"]["versions"]);
+    assert_eq!(last["size"]["before"], last["size"]["after"]);
+    assert!(space.ok(["profile", "diff", "web"]).contains("2.0 (other content)"));
+    space.fails(1, ["profile", "diff", "web", "1", "9"]);
+}
+
+#[test]
+fn a_profile_is_run_by_name_and_by_path() {
+    let space = Space::new(BINARY).with_probe();
+    let one = service(&space, "1.0", "lib-1", "tool-1");
+    let path = space.ok(["profile", "set", "service", &one]);
+    let link = profile(&space, "service");
+    let link = link.to_str().unwrap();
+    space.ok(["build", &one, "-o", "result"]);
+    for named in ["service", link, "./result", "result", &path] {
+        let said = space.ok(["run", named, "--", "service", "print", "runs"]);
+        assert_eq!(said, "runs", "{named}");
+        // the main program
+        assert_eq!(space.run(["run", named]).code, 0, "{named}");
+        let said = space.ok(["shell", named, "--", "service", "print", "in a shell"]);
+        assert_eq!(said, "in a shell", "{named}");
+        assert!(space.ok(["closure", named]).contains(&path), "{named}");
+    }
+    // a path of one's own choice
+    let place = space.path("srv/app/current");
+    let place = place.to_str().unwrap();
+    space.ok(["profile", "set", place, "service"]);
+    assert_eq!(space.ok(["run", place, "--", "service", "print", "x"]), "x");
+    assert_eq!(space.ok(["profile", "list", place]).lines().count(), 1);
+    assert_eq!(space.ok(["profile", "list"]).lines().count(), 1);
+    // a folder with an expression is what it was before there was a profile
+    space.write("service/default.nix", "throw \"the folder\"");
+    let error = space.fails(1, ["run", "service"]);
+    assert!(error.contains("the folder"), "{error}");
+    let error = space.fails(2, ["closure", "unknown"]);
+    assert!(error.contains("nor a profile"), "{error}");
+}
+
+#[test]
+fn what_is_no_profile_is_left_alone() {
+    let space = Space::new(BINARY).with_probe();
+    let one = service(&space, "1.0", "lib-1", "tool-1");
+    for name in ["web-3-link", ".", "a b"] {
+        space.fails(2, ["profile", "set", name, &one]);
+    }
+    fs_err::create_dir_all(profile(&space, "taken")).unwrap();
+    let error = space.fails(1, ["profile", "set", "taken", &one]);
+    assert!(error.contains("is there already and is no profile"), "{error}");
+    for words in
+        [&["list", "none"][..], &["rollback", "none"], &["diff", "none"], &["wipe", "none"]]
+    {
+        let error = space.fails(1, ["profile"].iter().chain(words));
+        assert!(error.contains("there is no profile"), "{error}");
+    }
+    let many = "[ (import ./1.0.nix) (import ./2.0.nix) ]";
+    service(&space, "2.0", "lib-1", "tool-1");
+    let error = space.fails(2, ["profile", "set", "web", "-E", many]);
+    assert!(error.contains("holds 2"), "{error}");
+    space.fails(
+        1,
+        ["profile", "set", "web", "/clutch/store/00000000000000000000000000000000-missing"],
+    );
+    assert_eq!(space.ok(["profile", "list", "--json"]), "[]");
+    // a generation whose path is gone is no place to go back to
+    let path = space.ok(["profile", "set", "web", &one]);
+    space.ok(["profile", "set", "web", "2.0.nix"]);
+    let link = profile(&space, "web-1-link");
+    fs_err::remove_file(&link).unwrap();
+    space.ok(["gc"]);
+    std::os::unix::fs::symlink(space.real(&path), &link).unwrap();
+    let error = space.fails(1, ["profile", "rollback", "web"]);
+    assert!(error.contains("is not in the store"), "{error}");
+    assert_eq!(version(&space, "web"), "2.0");
+}
+
+#[test]
+fn several_processes_set_one_profile() {
+    let space = Space::new(BINARY).with_probe();
+    let paths: Vec<String> = (0..8)
+        .map(|n| {
+            let file = service(&space, &format!("{n}.0"), "lib-1", "tool-1");
+            space.ok(["build", "--no-link", &file])
+        })
+        .collect();
+    let children: Vec<_> = paths
+        .iter()
+        .map(|path| {
+            let mut command = space.command();
+            command.args(["profile", "set", "web", path]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    for child in children {
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+    }
+    let listed = json(&space.ok(["profile", "list", "web", "--json"]));
+    let generations = listed["generations"].as_array().unwrap();
+    let numbers: Vec<u64> = generations.iter().map(|g| g["number"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut set: Vec<&str> = generations.iter().map(|g| g["path"].as_str().unwrap()).collect();
+    set.sort_unstable();
+    let mut all: Vec<&str> = paths.iter().map(String::as_str).collect();
+    all.sort_unstable();
+    assert_eq!(set, all);
+    assert_eq!(generations[7]["current"], true);
+}
+
+/// Kills `profile set` at moments spread over its run. `CLUTCH_TEST_KILLS` says how many times.
+#[test]
+fn a_killed_switch_leaves_the_old_or_the_new() {
+    let space = Space::new(BINARY).with_probe();
+    let paths = ["1.0", "2.0"].map(|version| {
+        let file = service(&space, version, "lib-1", "tool-1");
+        space.ok(["profile", "set", "web", &file])
+    });
+    let start = std::time::Instant::now();
+    space.ok(["profile", "set", "web", &paths[0]]);
+    let whole = start.elapsed();
+    let kills = std::env::var("CLUTCH_TEST_KILLS").map_or(40, |text| text.parse().unwrap());
+    for n in 0..kills {
+        let path = &paths[(n as usize + 1) % 2];
+        let mut command = space.command();
+        command.args(["profile", "set", "web", path]).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        std::thread::sleep(whole * n / kills);
+        let _ = child.kill();
+        child.wait().unwrap();
+        let target = fs_err::canonicalize(profile(&space, "web")).unwrap();
+        assert!(paths.iter().any(|path| space.real(path) == target), "{}", target.display());
+        if n % 10 == 0 {
+            space.ok(["gc"]);
+            assert!(paths.iter().all(|path| space.real(path).exists()));
+        }
+    }
+    space.ok(["profile", "set", "web", &paths[0]]);
+    space.ok(["profile", "set", "web", &paths[1]]);
+    assert_eq!(version(&space, "web"), "2.0");
+    let folder = fs_err::read_dir(profile(&space, "")).unwrap();
+    let names: Vec<_> = folder.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(names.iter().all(|name| name.starts_with("web")), "nothing is left over: {names:?}");
+}
