@@ -316,7 +316,7 @@ fn prioritise(plan: &mut Plan) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::cell::RefCell;
 
     use super::*;
@@ -383,7 +383,7 @@ pub(super) mod tests {
     }
 
     /// A plan of all these steps, for tests of what runs one.
-    pub(in crate::build) fn plan_of(steps: &[(&str, &[&str])]) -> Plan {
+    pub(crate) fn plan_of(steps: &[(&str, &[&str])]) -> Plan {
         let goals: Vec<_> = steps.iter().map(|(name, _)| (*name, &[][..])).collect();
         World::new(steps).plan(&goals).unwrap()
     }

@@ -6,6 +6,7 @@ use std::{
     env,
     io::{self, IsTerminal as _, Write as _},
     path::PathBuf,
+    process::ExitCode,
     sync::{Arc, OnceLock},
 };
 
@@ -13,7 +14,8 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{
-    Global,
+    Global, Outcome,
+    events::Events,
     failure::{Failure, Kind, OrFail as _},
 };
 use crate::{
@@ -33,13 +35,17 @@ use crate::{
 /// The global options and what follows from them.
 pub(super) struct Context {
     pub(super) global: Global,
+    /// With `--events`.
+    pub(super) events: Option<Events>,
     store: OnceLock<Store>,
     fetcher: OnceLock<Arc<Fetcher>>,
 }
 
 impl Context {
-    pub(super) fn new(global: Global) -> Self {
-        Self { global, store: OnceLock::new(), fetcher: OnceLock::new() }
+    /// Opens what events go to.
+    pub(super) fn new(global: Global) -> Result<Self, Failure> {
+        let events = global.events.as_deref().map(Events::open).transpose()?;
+        Ok(Self { global, events, store: OnceLock::new(), fetcher: OnceLock::new() })
     }
 
     /// The platform to evaluate for and to build on: the option, else that of this program.
@@ -141,22 +147,56 @@ impl Context {
         });
     }
 
+    /// Whether the progress of work is shown to a person.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.global.quiet && !self.global.json && !self.events_on_stderr()
+    }
+
+    /// Whether standard error holds events and nothing else.
+    fn events_on_stderr(&self) -> bool {
+        self.events.as_ref().is_some_and(|events| events.is_stderr)
+    }
+
     /// Says something on standard error, unless quiet.
     pub(super) fn say(&self, text: impl AsRef<str>) {
-        if !self.global.quiet {
-            anstream::eprintln!("{}", text.as_ref());
+        self.tell("info", text.as_ref(), text.as_ref());
+    }
+
+    fn tell(&self, level: &str, plain: &str, shown: &str) {
+        if let Some(events) = &self.events {
+            events.message(level, plain);
+        }
+        if !self.global.quiet && !self.events_on_stderr() {
+            anstream::eprintln!("{shown}");
         }
     }
 
     /// Warns on standard error.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
         let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-        self.say(format!("{style}warning:{style:#} {}", text.as_ref()));
+        let text = text.as_ref();
+        self.tell("warning", text, &format!("{style}warning:{style:#} {text}"));
     }
 
-    /// Says how a command failed, for people or, with `--json`, for programs.
-    pub(super) fn report(&self, failure: &Failure) {
-        report(failure, self.global.json);
+    /// The end of the command: how it failed is said for people or, with `--json`, for programs.
+    pub(super) fn end(&self, result: &Outcome) -> ExitCode {
+        let code = match result {
+            // an exit code does not tell its number
+            Ok(code) => (0..=u8::MAX).find(|n| ExitCode::from(*n) == *code).unwrap_or_default(),
+            Err(failure) => {
+                if let Some(events) = &self.events {
+                    events.error(failure);
+                }
+                if !self.events_on_stderr() {
+                    report(failure, self.global.json);
+                }
+                failure.kind.code()
+            }
+        };
+        if let Some(events) = &self.events {
+            events.end(code);
+        }
+        ExitCode::from(code)
     }
 
     /// Whether standard error shows colours.

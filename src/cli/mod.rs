@@ -8,6 +8,7 @@ mod context;
 mod doctor;
 mod eval;
 mod evaluation;
+mod events;
 mod expression;
 mod failure;
 mod gc;
@@ -62,6 +63,9 @@ struct Global {
     /// Print for programs: one JSON document.
     #[arg(long, global = true)]
     json: bool,
+    /// Write what happens to FILE as it happens, one JSON object a line; `-` is standard error.
+    #[arg(long, value_name = "FILE", global = true)]
+    events: Option<PathBuf>,
     /// Say more: the lines that builders print.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
@@ -137,7 +141,14 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    let context = Context::new(arguments.global);
+    let json = arguments.global.json;
+    let context = match Context::new(arguments.global) {
+        Ok(context) => context,
+        Err(failure) => {
+            context::report(&failure, json);
+            return ExitCode::from(failure.kind.code());
+        }
+    };
     let result = match arguments.command {
         Command::Eval(a) => eval::run(&context, &a),
         Command::Build(a) => build::run(&context, &a),
@@ -159,13 +170,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
     };
-    match result {
-        Ok(code) => code,
-        Err(failure) => {
-            context.report(&failure);
-            ExitCode::from(failure.kind.code())
-        }
-    }
+    context.end(&result)
 }
 
 /// What a command gives back.

@@ -14,12 +14,13 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     context::Context,
+    events::Events,
     failure::{Failure, Kind, OrFail as _},
     progress::Progress,
 };
 use crate::{
     build::{
-        BuildError, BuildFailure, Builder, Derivations, Options,
+        BuildError, BuildFailure, Builder, Derivations, Event, Observer, Options,
         plan::{self, Goal, Plan, PlanError},
         queue::{Jobs, Outcome},
         sandbox::{Limits, SandboxError},
@@ -105,6 +106,21 @@ static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
     flag
 });
 
+/// All who take the events of builds.
+struct Everyone<'a> {
+    progress: &'a Progress,
+    events: Option<&'a Events>,
+}
+
+impl Observer for Everyone<'_> {
+    fn event(&self, event: Event<'_>) {
+        if let Some(events) = self.events {
+            events.event(event);
+        }
+        self.progress.event(event);
+    }
+}
+
 /// What is missing for the goals.
 pub(super) fn plan(
     store: &Store,
@@ -153,13 +169,16 @@ pub(super) fn execute(
         general: builders::Builders { fetcher: context.fetcher()? },
         python: python::Builders,
     };
-    let progress = Progress::new(context);
+    let progress = Progress::new(context, is_cancelled);
+    let observer = Everyone { progress: &progress, events: context.events.as_ref() };
     let mut options = arguments.options(context);
     // a path that cannot be repaired is no reason to leave the others
     options.jobs.keep_going |= !damaged.is_empty();
     options.damaged = damaged;
-    let outcome = Builder::new(store, &builtins, options, &progress, &is_cancelled).run(plan);
-    progress.finish();
+    let outcome = Builder::new(store, &builtins, options, &observer, &is_cancelled).run(plan);
+    if outcome.is_success() {
+        progress.summary();
+    }
     Ok(outcome)
 }
 

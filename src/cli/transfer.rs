@@ -1,8 +1,7 @@
 //! `clutch export` and `clutch import`.
 
-use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{
@@ -10,6 +9,7 @@ use super::{
     closure::bytes,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
+    progress::Transfer,
     show::parse_path,
 };
 use crate::{
@@ -49,10 +49,10 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     };
     // written beside its place, so that the file is whole when it is there
     let mut file = tempfile::NamedTempFile::new_in(folder).or_fail(Kind::Failed)?;
-    let bar = bar(context);
-    transfer::export(store, &paths, file.as_file_mut(), &|done, all| show(&bar, done, all))
+    let progress = Transfer::new(context, "exported");
+    transfer::export(store, &paths, file.as_file_mut(), &|done, all| progress.show(done, all))
         .map_err(fail)?;
-    bar.finish_and_clear();
+    drop(progress);
     rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
         .or_fail(Kind::Failed)?;
     let size = file.as_file().metadata().or_fail(Kind::Failed)?.len();
@@ -70,10 +70,10 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     if let Some(name) = &arguments.pin {
         check_name(name).or_fail(Kind::Usage)?;
     }
-    let bar = bar(context);
-    let imported = transfer::import(store, &arguments.file, &|done, all| show(&bar, done, all))
+    let progress = Transfer::new(context, "imported");
+    let imported = transfer::import(store, &arguments.file, &|done, all| progress.show(done, all))
         .map_err(fail)?;
-    bar.finish_and_clear();
+    drop(progress);
     // of several, all but the first have their number behind the name, as result links do
     let numbered = |name: &str, at: usize| match at {
         0 => name.to_owned(),
@@ -116,17 +116,4 @@ fn fail(error: TransferError) -> Failure {
         _ => Kind::Input,
     };
     Failure::new(kind, error)
-}
-
-fn bar(context: &Context) -> ProgressBar {
-    if context.global.quiet || context.global.json || !std::io::stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{bar:40} {bytes}/{total_bytes} {bytes_per_sec:.dim}");
-    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
-}
-
-fn show(bar: &ProgressBar, done: u64, all: u64) {
-    bar.set_length(all);
-    bar.set_position(done);
 }

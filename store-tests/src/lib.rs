@@ -118,8 +118,14 @@ impl Space {
     /// The binary, ready to run in the project folder with this store.
     #[must_use]
     pub fn command(&self) -> Command {
+        self.command_of(&self.binary)
+    }
+
+    /// Another program, ready to run in the same place with the same environment.
+    #[must_use]
+    pub fn command_of(&self, program: impl AsRef<OsStr>) -> Command {
         use std::os::unix::process::CommandExt as _;
-        let mut command = Command::new(&self.binary);
+        let mut command = Command::new(program);
         command.env_clear().current_dir(self.path("project")).stdin(Stdio::null());
         // where the machine keeps its clients and certificates; indexes' addresses come from there
         for name in [

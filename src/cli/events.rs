@@ -1,0 +1,154 @@
+//! `--events`: what happens, for programs, as one JSON object a line (docs/formats.md, "Events").
+
+use std::{
+    io::Write,
+    path::Path,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use rustc_hash::FxHashMap;
+use serde_json::{Value, json};
+
+use super::failure::{Failure, Kind};
+use crate::{
+    build::{Event, Observer, plan::Step},
+    store_path::StorePath,
+};
+
+/// The version of the format. A reader takes new kinds and new fields as they come; anything else is
+/// another version.
+const VERSION: u32 = 1;
+
+/// How often the progress of one step is told.
+const PAUSE: Duration = Duration::from_millis(250);
+
+/// Where events go.
+pub(super) struct Events {
+    out: Mutex<Out>,
+    /// Whether that is standard error, where nothing else may stand then.
+    pub(super) is_stderr: bool,
+}
+
+struct Out {
+    to: Box<dyn Write + Send>,
+    /// When the progress of each running step was told last.
+    told: FxHashMap<StorePath, Instant>,
+}
+
+impl Events {
+    /// Into that file, or onto standard error for `-`.
+    pub(super) fn open(file: &Path) -> Result<Self, Failure> {
+        let is_stderr = file == Path::new("-");
+        let to: Box<dyn Write + Send> = if is_stderr {
+            Box::new(std::io::stderr())
+        } else {
+            let file = fs_err::File::create(file).map_err(|error| {
+                Failure::new(Kind::Usage, format!("--events: {error}"))
+                    .hint("give a file, /dev/fd/N for a descriptor, or `-` for standard error")
+            })?;
+            Box::new(file)
+        };
+        let events = Self { out: Mutex::new(Out { to, told: FxHashMap::default() }), is_stderr };
+        events.write("begin", json!({ "clutch": env!("CARGO_PKG_VERSION") }));
+        Ok(events)
+    }
+
+    /// Something that was said: `info`, `warning`.
+    pub(super) fn message(&self, level: &str, text: &str) {
+        let text = anstream::adapter::strip_str(text).to_string();
+        self.write("message", json!({ "level": level, "text": text }));
+    }
+
+    /// How the command failed.
+    pub(super) fn error(&self, failure: &Failure) {
+        let message = anstream::adapter::strip_str(&failure.message).to_string();
+        self.write("error", json!({ "message": message, "hints": failure.hints }));
+    }
+
+    /// The end of the command. A program that clutch becomes (`run`, `shell`) tells no end.
+    pub(super) fn end(&self, exit: u8) {
+        self.write("end", json!({ "exit": exit }));
+    }
+
+    /// Writes a line at once and whole. A reader that has gone away is not an error.
+    fn write(&self, kind: &str, mut value: Value) {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        value["version"] = VERSION.into();
+        value["kind"] = kind.into();
+        value["time"] = (since.as_millis() as f64 / 1000.0).into();
+        let line = format!("{value}\n");
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = out.to.write_all(line.as_bytes()).and_then(|()| out.to.flush());
+    }
+
+    fn of_step(&self, kind: &str, step: &Step, mut value: Value) {
+        value["derivation"] = step.path.to_string().into();
+        value["name"] = step.derivation.name.as_str().into();
+        self.write(kind, value);
+    }
+
+    /// Whether the progress of a step is to be told now.
+    fn is_due(&self, step: &Step, is_last: bool) -> bool {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let early = |at: &Instant| now.duration_since(*at) < PAUSE;
+        if !is_last && out.told.get(&step.path).is_some_and(early) {
+            return false;
+        }
+        out.told.insert(step.path.clone(), now);
+        true
+    }
+}
+
+fn outputs(step: &Step) -> Value {
+    step.derivation.outputs.iter().map(|(name, o)| (name.clone(), o.path.to_string())).collect()
+}
+
+impl Observer for Events {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Planned(plan) => {
+                let fetches = plan.steps.iter().filter(|step| step.is_fetch()).count();
+                let builds = plan.steps.len() - fetches;
+                let value =
+                    json!({ "builds": builds, "fetches": fetches, "present": plan.present });
+                self.write("plan", value);
+            }
+            Event::Waiting(step) => self.of_step("waiting", step, json!({})),
+            Event::Started(step) => {
+                let builder = step.builtin().map(|name| format!("builtin:{name}"));
+                self.of_step(
+                    "started",
+                    step,
+                    json!({ "builder": builder, "fetch": step.is_fetch() }),
+                );
+            }
+            Event::Line(step, text) => self.of_step("line", step, json!({ "text": text })),
+            Event::Progress(step, done, of) => {
+                if self.is_due(step, of == Some(done)) {
+                    self.of_step("progress", step, json!({ "done": done, "of": of }));
+                }
+            }
+            Event::Finished(step, took) => {
+                let seconds = took.map(|took| took.as_secs_f64());
+                let value = json!({ "seconds": seconds, "outputs": outputs(step) });
+                self.of_step("finished", step, value);
+            }
+            Event::Failed(step, failure) => {
+                let mut value = json!({
+                    "error": failure.error.to_string(),
+                    "cancelled": failure.error.is_cancelled(),
+                });
+                if let Some((specified, got)) = failure.error.hash_mismatch() {
+                    value["mismatch"] =
+                        json!({ "specified": specified.to_string(), "got": got.to_string() });
+                }
+                self.of_step("failed", step, value);
+            }
+            Event::Skipped(step, failed) => {
+                self.of_step("skipped", step, json!({ "because": failed.path.to_string() }));
+            }
+        }
+    }
+}

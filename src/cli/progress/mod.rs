@@ -1,0 +1,212 @@
+//! What a person sees while builds run. On a terminal: a tree of what runs and what waits for it, drawn
+//! ten times a second (`board`, `screen`). Elsewhere: a line when a step starts, and one every ten
+//! seconds in which nothing was said.
+
+mod board;
+mod line;
+mod screen;
+mod transfer;
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+pub(super) use self::transfer::Transfer;
+use self::{board::Board, line::Line, screen::Screen};
+use super::context::Context;
+use crate::build::{Event, Observer, plan::Step};
+
+/// How often a terminal is drawn.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// After how much silence a log shows that something still happens.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+
+/// Builds that took this long are told of in a log when they end.
+const LONG: Duration = Duration::from_secs(10);
+
+/// Takes the events of builds. What it has drawn disappears with it.
+pub(super) struct Progress {
+    shared: Arc<Shared>,
+    form: Form,
+    verbose: bool,
+    ticker: Option<JoinHandle<()>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Nothing,
+    Lines,
+    Terminal,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    ended: Condvar,
+}
+
+struct State {
+    board: Board,
+    screen: Screen,
+    /// When a line was printed last.
+    said: Instant,
+    ended: bool,
+    /// It was stopped and has said so; nothing is drawn any more.
+    stopped: bool,
+}
+
+impl Progress {
+    /// Shows what the options allow. `cancelled` says whether the user has stopped the work.
+    pub(super) fn new(context: &Context, cancelled: fn() -> bool) -> Self {
+        let form = if !context.shows_progress() {
+            Form::Nothing
+        } else if Screen::is_there() {
+            Form::Terminal
+        } else {
+            Form::Lines
+        };
+        let state = State {
+            board: Board::default(),
+            screen: Screen::default(),
+            said: Instant::now(),
+            ended: false,
+            stopped: false,
+        };
+        let shared = Arc::new(Shared { state: Mutex::new(state), ended: Condvar::new() });
+        let ticker = (form != Form::Nothing).then(|| {
+            let shared = shared.clone();
+            std::thread::spawn(move || shared.tick(form, cancelled))
+        });
+        Self { shared, form, verbose: context.global.verbose > 0, ticker }
+    }
+
+    /// Says what was done.
+    pub(super) fn summary(&self) {
+        let mut state = self.shared.lock();
+        let summary = state.board.summary(Instant::now());
+        state.say(self.form, &summary);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.shared.lock().ended = true;
+        self.shared.ended.notify_all();
+        if let Some(ticker) = self.ticker.take() {
+            // it only draws; what it panicked over was said
+            let _ = ticker.join();
+        }
+        self.shared.lock().screen.clear();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws, or lets the heart beat, until the end.
+    fn tick(&self, form: Form, cancelled: fn() -> bool) {
+        let mut state = self.lock();
+        while !state.ended {
+            let now = Instant::now();
+            if cancelled() && !state.stopped {
+                // said once and left alone, since the next Ctrl-C ends the process where it is
+                state.stopped = true;
+                state.say(form, "stopping; Ctrl-C once more ends at once");
+            } else if !state.stopped {
+                state.tick(form, now);
+            }
+            let wait = match form {
+                Form::Terminal => FRAME,
+                _ => Duration::from_millis(500),
+            };
+            state = self
+                .ended
+                .wait_timeout(state, wait)
+                .map_or_else(|e| e.into_inner().0, |(state, _)| state);
+        }
+    }
+}
+
+impl State {
+    fn tick(&mut self, form: Form, now: Instant) {
+        match form {
+            Form::Terminal => {
+                let (columns, rows) = Screen::size();
+                // the last column stays free: some terminals go on to the next line there
+                let lines = self.board.draw(now, columns - 1, rows.saturating_sub(1).clamp(1, 20));
+                self.screen.draw(&lines);
+            }
+            _ if now.duration_since(self.said) >= HEARTBEAT => {
+                if let Some(line) = self.board.heartbeat(now) {
+                    self.say(form, &line);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&mut self, form: Form, text: &str) {
+        self.said = Instant::now();
+        match form {
+            Form::Nothing => {}
+            Form::Lines => anstream::eprintln!("{text}"),
+            Form::Terminal => self.screen.print(text),
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn event(&self, event: Event<'_>) {
+        let form = self.form;
+        if form == Form::Nothing {
+            return;
+        }
+        let lines = form == Form::Lines;
+        let now = Instant::now();
+        let title = |verb: &str, step: &Step| format!("{verb} {}", step.derivation.name);
+        let mut state = self.shared.lock();
+        match event {
+            Event::Planned(plan) => state.board.plan(plan, now),
+            Event::Waiting(step) => {
+                state.board.elsewhere(step, now);
+                if lines {
+                    state.say(form, &title("waiting for another clutch:", step));
+                }
+            }
+            Event::Started(step) => {
+                state.board.started(step, now);
+                if lines {
+                    state.say(form, &title(board::verb(step), step));
+                }
+            }
+            Event::Line(step, text) => {
+                state.board.line(step, text);
+                if self.verbose {
+                    let text = Line::plain(text).text();
+                    state.say(form, &format!("{}> {text}", step.derivation.name));
+                }
+            }
+            Event::Progress(step, done, of) => state.board.progress(step, done, of, now),
+            Event::Finished(step, _) => {
+                let age = state.board.age(step, now).filter(|age| lines && *age >= LONG);
+                state.board.finished(step);
+                if let Some(age) = age {
+                    let text =
+                        format!("done: {} in {}", step.derivation.name, board::duration(age));
+                    state.say(form, &text);
+                }
+            }
+            Event::Failed(step, failure) => {
+                state.board.failed(step);
+                if !failure.error.is_cancelled() {
+                    state.say(form, &title("failed:", step));
+                }
+            }
+            Event::Skipped(..) => {}
+        }
+    }
+}

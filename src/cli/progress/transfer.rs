@@ -1,0 +1,50 @@
+//! What a person sees while one file is written or read: a line on a terminal, nothing elsewhere.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{FRAME, Line, Screen, board::duration};
+use crate::cli::{closure::bytes, context::Context};
+
+/// Takes how much is done. What it has drawn disappears with it.
+pub(in crate::cli) struct Transfer {
+    what: &'static str,
+    start: Instant,
+    /// Nothing where nothing is shown.
+    drawn: Option<Mutex<(Screen, Duration)>>,
+}
+
+impl Transfer {
+    /// Shows what the options allow.
+    pub(in crate::cli) fn new(context: &Context, what: &'static str) -> Self {
+        let shown = context.shows_progress() && Screen::is_there();
+        let drawn = shown.then(|| Mutex::new((Screen::default(), Duration::ZERO)));
+        Self { what, start: Instant::now(), drawn }
+    }
+
+    /// So many bytes are done, of so many.
+    pub(in crate::cli) fn show(&self, done: u64, all: u64) {
+        let Some(drawn) = &self.drawn else { return };
+        let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let took = self.start.elapsed();
+        if took.saturating_sub(drawn.1) < FRAME {
+            return;
+        }
+        drawn.1 = took;
+        let rate = (done as f64 / took.as_secs_f64()) as u64;
+        let (done, all, rate) = (bytes(done), bytes(all), bytes(rate));
+        let text = format!("{} {done} of {all}, {rate}/s, {}", self.what, duration(took));
+        let (columns, _) = Screen::size();
+        drawn.0.draw(&[Line::plain(&text).fit(columns - 1)]);
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        if let Some(drawn) = &self.drawn {
+            drawn.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
+        }
+    }
+}
