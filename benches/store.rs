@@ -99,7 +99,7 @@ fn insert_and_scan_256_mib_of_20_000_files(bencher: Bencher<'_, '_>) {
         .bench_local_refs(|(_, store, scratch)| {
             let insertion = Insertion {
                 path: path(0, 0),
-                source: scratch.path().join("tree"),
+                source: scratch.path().join("tree").into(),
                 references: References::Scan(candidates.clone()),
                 deriver: None,
                 expected: None,
@@ -118,7 +118,13 @@ fn insert_300_small_paths_one_by_one(bencher: Bencher<'_, '_>) {
             fs_err::write(&source, b"hello").unwrap();
             let references = References::Scan(Vec::new());
             let path = path(n, 2);
-            let insertion = Insertion { path, source, references, deriver: None, expected: None };
+            let insertion = Insertion {
+                path,
+                source: source.into(),
+                references,
+                deriver: None,
+                expected: None,
+            };
             store.insert(vec![insertion]).unwrap();
         }
     });

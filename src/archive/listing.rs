@@ -92,6 +92,12 @@ impl Listing {
         Ok(Self { nodes })
     }
 
+    /// The listing of a file, which need not be there.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Self {
+        Self { nodes: vec![Node { path: path.to_owned(), kind: Kind::File, parent: 0 }] }
+    }
+
     /// The entries, the root first.
     #[must_use]
     pub fn nodes(&self) -> &[Node] {

@@ -1,7 +1,6 @@
 //! A directory tree as data: its entries in one order, its hash, and its form as one stream of
 //! bytes. Knows nothing of the store.
 
-mod copy;
 mod listing;
 mod nar;
 mod pack;
@@ -10,7 +9,6 @@ mod unpack;
 
 use std::{io, path::PathBuf};
 
-pub use copy::copy;
 pub use listing::{Kind, Listing, Node};
 pub use nar::{nar_hash, nar_hash_listed, write_nar};
 pub use pack::{pack, pack_bytes, pack_end};

@@ -69,7 +69,7 @@ pub(super) fn insertions(
         .values()
         .map(|output| Insertion {
             path: output.path.clone(),
-            source: dir.join(output.path.base()),
+            source: dir.join(output.path.base()).into(),
             references: References::Scan(candidates.clone()),
             deriver: Some(deriver.clone()),
             expected: None,

@@ -122,7 +122,7 @@ mod tests {
             let references: BTreeSet<_> = references.iter().map(|r| paths[*r].clone()).collect();
             Insertion {
                 path: paths[n].clone(),
-                source,
+                source: source.into(),
                 references: References::Known(references),
                 deriver: None,
                 expected: None,

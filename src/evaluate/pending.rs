@@ -9,10 +9,10 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    archive::{self, Listing},
+    archive::{Leaf, Listing},
     derivation::{Derivation, Identities},
     hash::TreeHash,
-    store::{Insertion, References, Store, StoreError},
+    store::{Insertion, References, Source, Store, StoreError},
     store_path::StorePath,
 };
 
@@ -33,7 +33,7 @@ pub(super) struct Pending {
 /// A store path that is not a derivation.
 enum Object {
     Text { text: Vec<u8>, references: BTreeSet<StorePath> },
-    Source { listing: Listing, tree: TreeHash },
+    Tree { listing: Listing, leaves: Vec<Option<Leaf>>, tree: TreeHash },
 }
 
 impl Pending {
@@ -65,8 +65,15 @@ impl Pending {
             .or_insert_with(|| Object::Text { text: text.to_owned(), references });
     }
 
-    pub(super) fn add_source(&mut self, path: StorePath, listing: Listing, tree: TreeHash) {
-        self.waiting.entry(path).or_insert(Object::Source { listing, tree });
+    /// Adds a tree from outside that held these leaves when it was listed.
+    pub(super) fn add_tree(
+        &mut self,
+        path: StorePath,
+        listing: Listing,
+        leaves: Vec<Option<Leaf>>,
+        tree: TreeHash,
+    ) {
+        self.waiting.entry(path).or_insert(Object::Tree { listing, leaves, tree });
     }
 
     /// Whether that path waits for the store.
@@ -80,13 +87,9 @@ impl Pending {
         self.waiting.retain(|path, _| !valid.contains(path));
         if !self.waiting.is_empty() {
             let scratch = store.scratch()?;
-            let insertions = self
-                .waiting
-                .iter()
-                .map(|(path, object)| object.lay_out(path, scratch.path()))
-                .collect::<Result<Vec<_>, _>>()?;
-            store.insert(insertions)?;
-            self.waiting.clear();
+            // an insertion that fails leaves the store as it was, and the evaluation ends
+            let waiting = std::mem::take(&mut self.waiting).into_iter();
+            store.insert(waiting.map(|(path, o)| o.insertion(path, scratch.path())).collect())?;
         }
         store.add_derivations(&self.derivations[self.stored..])?;
         self.stored = self.derivations.len();
@@ -95,20 +98,15 @@ impl Pending {
 }
 
 impl Object {
-    /// Writes the tree into a scratch folder.
-    fn lay_out(&self, path: &StorePath, scratch: &Path) -> Result<Insertion, StoreError> {
-        let source = scratch.join(path.base());
-        let (references, expected) = match self {
-            Self::Text { text, references } => {
-                fs_err::write(&source, text)?;
-                (references.clone(), None)
-            }
-            Self::Source { listing, tree } => {
-                archive::copy(listing, &source)?;
-                (BTreeSet::new(), Some(*tree))
+    fn insertion(self, path: StorePath, scratch: &Path) -> Insertion {
+        let to = scratch.join(path.base());
+        let (source, references, expected) = match self {
+            Self::Text { text, references } => (Source::Text { bytes: text, to }, references, None),
+            Self::Tree { listing, leaves, tree } => {
+                (Source::Copy { listing, leaves, to }, BTreeSet::new(), Some(tree))
             }
         };
         let references = References::Known(references);
-        Ok(Insertion { path: path.clone(), source, references, deriver: None, expected })
+        Insertion { path, source, references, deriver: None, expected }
     }
 }

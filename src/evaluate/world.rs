@@ -328,7 +328,8 @@ impl Host for World<'_> {
         // the path itself may be a link, which is then what is copied
         let from = self.locate(&request.path, false)?;
         let listing = list(&from, &request.path, filter)?;
-        let tree = archive::measure_listed(&listing).map_err(refuse)?.hash;
+        let leaves = archive::leaves(&listing).map_err(refuse)?;
+        let tree = archive::fold(&listing, &leaves).hash;
         let path = match &request.sha256 {
             None if request.recursive => {
                 StorePath::of_source(&tree, &request.name).map_err(refuse)?
@@ -357,7 +358,7 @@ impl Host for World<'_> {
         if plain {
             pending.known.insert(key, path.clone());
         }
-        pending.add_source(path.clone(), listing, tree);
+        pending.add_tree(path.clone(), listing, leaves, tree);
         Ok(path.to_string())
     }
 

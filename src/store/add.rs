@@ -8,7 +8,7 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{Insertion, References, Scratch, Store, StoreError};
+use super::{Insertion, References, Scratch, Source, Store, StoreError};
 use crate::{
     archive::{self, Kind, Listing},
     derivation::Derivation,
@@ -30,8 +30,7 @@ impl Store {
         self.keep([&path])?;
         if !self.is_valid(&path)? {
             let scratch = self.scratch()?;
-            let source = scratch.path().join("text");
-            fs_err::write(&source, text)?;
+            let source = Source::Text { bytes: text.to_owned(), to: scratch.path().join("text") };
             let references = References::Known(references);
             let path = path.clone();
             let text = Insertion { path, source, references, deriver: None, expected: None };
@@ -66,18 +65,17 @@ impl Store {
         keep: &mut dyn FnMut(&Path, Kind) -> bool,
     ) -> Result<StorePath, StoreError> {
         let listing = Listing::read_some(from, keep)?;
-        let measure = archive::measure_listed(&listing)?;
+        let leaves = archive::leaves(&listing)?;
+        let measure = archive::fold(&listing, &leaves);
         let path = StorePath::of_source(&measure.hash, name)?;
         self.keep([&path])?;
         if self.is_valid(&path)? {
             return Ok(path);
         }
         let scratch = self.scratch()?;
-        let source = scratch.path().join("source");
-        archive::copy(&listing, &source)?;
         let insertion = Insertion {
             path: path.clone(),
-            source,
+            source: Source::Copy { listing, leaves, to: scratch.path().join("source") },
             references: References::Known(BTreeSet::new()),
             deriver: None,
             expected: Some(measure.hash),
@@ -139,9 +137,9 @@ fn record(
     path: &StorePath,
     derivation: &Derivation,
 ) -> Result<Insertion, StoreError> {
-    let source = scratch.path().join(path.digest());
     let damaged = |problem| StoreError::Derivation { path: path.clone(), problem };
-    fs_err::write(&source, derivation.to_bytes().map_err(|e| damaged(e.to_string()))?)?;
+    let bytes = derivation.to_bytes().map_err(|e| damaged(e.to_string()))?;
+    let source = Source::Text { bytes, to: scratch.path().join(path.digest()) };
     let references = References::Known(derivation.references());
     Ok(Insertion { path: path.clone(), source, references, deriver: None, expected: None })
 }

@@ -21,24 +21,70 @@ use super::{
     PathInfo, Store, StoreError,
     index::Writer,
     pool::{Pool, Shareable},
-    seal,
+    seal::{self, FEW, Sealed},
+    write,
 };
-use crate::{archive::Kind, files, hash::TreeHash, store_path::StorePath};
+use crate::{
+    archive::{Kind, Leaf, Listing},
+    files,
+    hash::TreeHash,
+    store_path::StorePath,
+};
 
 /// A tree that is to become a store path.
 #[derive(Clone, Debug)]
 pub struct Insertion {
     /// The path that it will have.
     pub path: StorePath,
-    /// Where it is now: in a [`super::Scratch`] of this store. It is moved away; its metadata are
-    /// made canonical.
-    pub source: PathBuf,
+    /// Where it comes from.
+    pub source: Source,
     /// What it refers to.
     pub references: References,
     /// The derivation that made it.
     pub deriver: Option<StorePath>,
     /// What its tree must hash to, where that is known.
     pub expected: Option<TreeHash>,
+}
+
+/// Where a tree comes from. `to` is a free place in a [`super::Scratch`] of this store.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// It is in a [`super::Scratch`] of this store, and is moved away; its metadata are made canonical.
+    Scratch(PathBuf),
+    /// It is elsewhere and is copied: what was listed, and what it held then.
+    Copy {
+        /// Its entries.
+        listing: Listing,
+        /// One an entry, as [`crate::archive::leaves`] gives them.
+        leaves: Vec<Option<Leaf>>,
+        /// Where it is copied to first.
+        to: PathBuf,
+    },
+    /// A file with these bytes.
+    Text {
+        /// Its content.
+        bytes: Vec<u8>,
+        /// Where it is written first.
+        to: PathBuf,
+    },
+}
+
+impl Source {
+    /// Where the tree is, or will be, before it is moved into the store.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        match self {
+            Self::Scratch(place) | Self::Copy { to: place, .. } | Self::Text { to: place, .. } => {
+                place
+            }
+        }
+    }
+}
+
+impl From<PathBuf> for Source {
+    fn from(scratch: PathBuf) -> Self {
+        Self::Scratch(scratch)
+    }
 }
 
 /// What a tree refers to.
@@ -107,13 +153,16 @@ impl Store {
         Ok(order.iter().filter_map(|path| known.get(path).cloned()).collect())
     }
 
-    /// Which references an insertion would be given, so that they can be judged before it is made.
+    /// Which references an insertion out of a scratch folder would be given, so that they can be
+    /// judged before it is made.
     ///
     /// # Errors
     /// Where the tree cannot be read or holds something that is not allowed.
     pub fn scan(insertion: &Insertion) -> Result<BTreeSet<StorePath>, StoreError> {
         match &insertion.references {
-            References::Scan(paths) => Ok(seal::seal(&insertion.source, paths, None)?.references),
+            References::Scan(paths) => {
+                Ok(seal::seal(insertion.source.place(), paths, None, false)?.references)
+            }
             References::Known(known) | References::Declared(known, _) => Ok(known.clone()),
         }
     }
@@ -240,6 +289,8 @@ struct Prepared {
 
 fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, StoreError> {
     let registered = now();
+    // many are synced at once, with their file system
+    let each = insertions.len() <= FEW;
     let one = |insertion: Insertion| {
         let Insertion { path, source, references, deriver, expected } = insertion;
         let candidates: &[StorePath] = match &references {
@@ -247,8 +298,13 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
             References::Declared(_, among) => among,
             References::Known(_) => &[],
         };
-        let kind = kind(&source)?;
-        let sealed = seal::seal(&source, candidates, Some(pool))?;
+        let sealed = match &source {
+            Source::Scratch(tree) => seal::seal(tree, candidates, Some(pool), each)?,
+            Source::Copy { listing, leaves, to } => {
+                write::copy(listing, leaves, to, candidates, pool, each)?
+            }
+            Source::Text { bytes, to } => write::text(bytes, to, candidates, each)?,
+        };
         let found = sealed.measure.hash;
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             return Err(StoreError::Tree { path, expected, found });
@@ -265,7 +321,9 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
         };
         let size = sealed.measure.size;
         let info = PathInfo { path, tree: found, size, references, deriver, registered };
-        Ok(Prepared { source, kind, synced: sealed.synced, info, shareable: sealed.shareable })
+        let source = source.place().to_owned();
+        let Sealed { synced, shareable, kind, .. } = sealed;
+        Ok(Prepared { source, kind, synced, info, shareable })
     };
     insertions.into_par_iter().map(one).collect()
 }
@@ -273,12 +331,6 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
-}
-
-fn kind(source: &Path) -> Result<Kind, StoreError> {
-    let found = fs_err::symlink_metadata(source)?.file_type();
-    // anything else is refused when it is sealed
-    Ok(if found.is_dir() { Kind::Directory } else { Kind::File })
 }
 
 /// Refuses trees that refer to each other in a circle: nothing could then be copied or removed

@@ -23,6 +23,7 @@ mod scan;
 mod scratch;
 mod seal;
 mod verify;
+mod write;
 
 use std::{
     collections::BTreeSet,
@@ -31,7 +32,7 @@ use std::{
 };
 
 pub use collect::{Collected, Downloads, Limits};
-pub use insert::{Insertion, References};
+pub use insert::{Insertion, References, Source};
 pub use lock::PathLock;
 pub use logs::{LogReader, LogWriter};
 pub use pins::Pin;

@@ -61,43 +61,81 @@ impl Pool {
     /// Gives whether its bytes are shared now and were not before. `buffer` is kept between calls.
     pub(super) fn share(&self, shareable: &Shareable, buffer: &mut Vec<u8>) -> bool {
         let mut work = || -> io::Result<bool> {
-            let place = self.place(shareable);
-            let mut pooled = fs_err::File::open(&place)?;
-            let (found, own) = (pooled.metadata()?, shareable.file.symlink_metadata()?);
-            let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
-            if inode(&found) == inode(&own) {
+            let own = shareable.file.symlink_metadata()?;
+            let Some(link) = self.take(shareable, own.len(), Some(&own), buffer, &mut |_| {})?
+            else {
                 return Ok(false);
+            };
+            let replaced = fs_err::rename(&link, &shareable.file);
+            if replaced.is_err() {
+                fs_err::remove_file(&link)?;
             }
-            let mode = if shareable.executable { 0o555 } else { 0o444 };
-            let is_whole = found.is_file()
-                && found.len() == own.len()
-                && found.mode() & 0o7777 == mode
-                && (found.mtime(), found.mtime_nsec()) == (1, 0)
-                && archive::hash_file(&mut pooled, found.len(), buffer, |_| {})?.0
-                    == shareable.digest;
-            if !is_whole || found.nlink() >= self.most_names {
-                fs_err::remove_file(&place)?;
-                return Ok(false);
-            }
-            static NUMBER: AtomicU64 = AtomicU64::new(0);
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-            let link = self.folder.join(format!(".link-{}-{number}", std::process::id()));
-            match fs_err::hard_link(&place, &link) {
-                Err(e) if e.kind() == io::ErrorKind::TooManyLinks => {
-                    fs_err::remove_file(&place)?;
-                    return Ok(false);
-                }
-                other => other?,
-            }
-            // another one may have taken its place since it was read
-            let is_same = inode(&link.symlink_metadata()?) == inode(&found);
-            if is_same && fs_err::rename(&link, &shareable.file).is_ok() {
-                return Ok(true);
-            }
-            fs_err::remove_file(&link)?;
-            Ok(false)
+            replaced.map(|()| true)
         };
         work().unwrap_or(false)
+    }
+
+    /// Makes a file, which is not there yet, a link to the pool's of that content and size. Gives
+    /// whether it could; the content was shown to `see` then.
+    pub(super) fn link(
+        &self,
+        shareable: &Shareable,
+        size: u64,
+        buffer: &mut Vec<u8>,
+        see: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> bool {
+        let mut work = || -> io::Result<bool> {
+            let Some(link) = self.take(shareable, size, None, buffer, see)? else {
+                return Ok(false);
+            };
+            fs_err::rename(&link, &shareable.file).map(|()| true)
+        };
+        work().unwrap_or(false)
+    }
+
+    /// A new name in the pool's folder for its file of that content, if that is what it should be
+    /// and not the same as `own`.
+    fn take(
+        &self,
+        shareable: &Shareable,
+        size: u64,
+        own: Option<&Metadata>,
+        buffer: &mut Vec<u8>,
+        see: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> io::Result<Option<PathBuf>> {
+        let place = self.place(shareable);
+        let mut pooled = fs_err::File::open(&place)?;
+        let found = pooled.metadata()?;
+        let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
+        if own.is_some_and(|own| inode(own) == inode(&found)) {
+            return Ok(None);
+        }
+        let mode = if shareable.executable { 0o555 } else { 0o444 };
+        let is_whole = found.is_file()
+            && found.len() == size
+            && found.mode() & 0o7777 == mode
+            && (found.mtime(), found.mtime_nsec()) == (1, 0)
+            && archive::hash_file(&mut pooled, found.len(), buffer, see)?.0 == shareable.digest;
+        if !is_whole || found.nlink() >= self.most_names {
+            fs_err::remove_file(&place)?;
+            return Ok(None);
+        }
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let link = self.folder.join(format!(".link-{}-{number}", std::process::id()));
+        match fs_err::hard_link(&place, &link) {
+            Err(e) if e.kind() == io::ErrorKind::TooManyLinks => {
+                fs_err::remove_file(&place)?;
+                return Ok(None);
+            }
+            other => other?,
+        }
+        // another one may have taken its place since it was read
+        if inode(&link.symlink_metadata()?) != inode(&found) {
+            fs_err::remove_file(&link)?;
+            return Ok(None);
+        }
+        Ok(Some(link))
     }
 
     /// Whether a file is the pool's.

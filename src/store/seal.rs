@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Up to this many entries, each is synced by itself; more are synced with their file system.
-const FEW: usize = 24;
+pub(super) const FEW: usize = 24;
 
 /// A tree that is ready to be moved into the store.
 pub(super) struct Sealed {
@@ -40,9 +40,12 @@ pub(super) struct Sealed {
     pub(super) synced: bool,
     /// The files that can enter the pool when they are.
     pub(super) shareable: Vec<Shareable>,
+    /// What its root is.
+    pub(super) kind: Kind,
 }
 
 /// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
+/// `each` says whether its entries may be synced one by one, where they are few.
 ///
 /// # Errors
 /// Where something cannot be read or changed, or is not allowed in the store.
@@ -50,10 +53,11 @@ pub(super) fn seal(
     root: &Path,
     candidates: &[StorePath],
     pool: Option<&Pool>,
+    each: bool,
 ) -> Result<Sealed, ArchiveError> {
     let listing = Listing::read(root)?;
     let scan = Scan::new(candidates);
-    let synced = listing.nodes().len() <= FEW;
+    let synced = each && listing.nodes().len() <= FEW;
     let leaves = listing
         .nodes()
         .par_iter()
@@ -61,7 +65,7 @@ pub(super) fn seal(
             scan.whole(listing.relative(node).as_os_str().as_bytes());
             match node.kind {
                 Kind::File => seal_file(node, &scan, pool, synced, buffer).map(Some),
-                Kind::Symlink => seal_symlink(node, &scan).map(|leaf| Some((leaf, None))),
+                Kind::Symlink => seal_symlink(&node.path, &scan).map(|leaf| Some((leaf, None))),
                 Kind::Directory => Ok(None),
             }
         })
@@ -78,7 +82,8 @@ pub(super) fn seal(
     let (leaves, shareable): (Vec<_>, Vec<_>) = leaves.into_iter().map(Option::unzip).unzip();
     let shareable = shareable.into_iter().flatten().flatten().collect();
     let measure = archive::fold(&listing, &leaves);
-    Ok(Sealed { measure, references: scan.found(), synced, shareable })
+    let kind = listing.nodes()[0].kind;
+    Ok(Sealed { measure, references: scan.found(), synced, shareable, kind })
 }
 
 /// Makes the metadata of a folder canonical, with that mode.
@@ -100,8 +105,8 @@ pub(super) fn seal_folder(path: &Path, mode: u32) -> io::Result<()> {
     work().map_err(|e| named(e, path))
 }
 
-fn seal_symlink(node: &Node, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
-    let path = &node.path;
+/// Makes the metadata of a symlink canonical, and hashes it.
+pub(super) fn seal_symlink(path: &Path, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
     let target = fs_err::read_link(path)?;
     let target = target.as_os_str().as_bytes();
     scan.whole(target);
@@ -173,6 +178,19 @@ fn seal_file(
     Ok((Leaf { executable, digest, size }, (!shared && size >= SMALLEST).then_some(shareable)))
 }
 
+/// Makes the metadata of a file canonical that this process has just made.
+pub(super) fn canonical(file: &fs_err::File, mode: Mode) -> Result<(), Errno> {
+    let file = file.file();
+    // the user's mask may have taken some of it away
+    rustix::fs::fchmod(file, mode)?;
+    rustix::fs::futimens(file, &old())?;
+    // a folder can pass attributes on
+    strip(
+        |names| rustix::fs::flistxattr(file.as_fd(), names),
+        |name| rustix::fs::fremovexattr(file.as_fd(), name),
+    )
+}
+
 /// The time that everything in the store was changed at; access is left alone.
 fn old() -> Timestamps {
     Timestamps {
@@ -213,7 +231,7 @@ fn strip(
         .try_for_each(remove)
 }
 
-fn named(e: Errno, path: &Path) -> io::Error {
+pub(super) fn named(e: Errno, path: &Path) -> io::Error {
     let e = io::Error::from(e);
     io::Error::new(e.kind(), format!("failed to make '{}' canonical: {e}", path.display()))
 }

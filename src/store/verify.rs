@@ -218,7 +218,7 @@ impl Store {
     fn look(&self, path: &StorePath, candidates: &[StorePath]) -> Result<Found, StoreError> {
         let derivation: Option<Derivation> =
             if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
-        let sealed = seal::seal(&self.real(path), candidates, None)?;
+        let sealed = seal::seal(&self.real(path), candidates, None, true)?;
         let (references, outputs) = match derivation {
             Some(derivation) => (
                 derivation.references(),

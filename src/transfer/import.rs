@@ -187,7 +187,7 @@ impl Source {
     ) -> Result<Insertion, TransferError> {
         Ok(Insertion {
             path: exported.path.clone(),
-            source: self.unpack(at, exported, scratch)?,
+            source: self.unpack(at, exported, scratch)?.into(),
             // a source or a text may hold any words; an output's references are what it holds
             references: match exported.deriver {
                 Some(_) => References::Declared(exported.references.clone(), all_paths.clone()),
@@ -253,7 +253,8 @@ impl Source {
                 continue;
             }
             let refuse = |problem: String| self.refuse(path.to_string(), problem);
-            let bytes = fs_err::read(&insertion.source).map_err(|e| refuse(e.to_string()))?;
+            let bytes =
+                fs_err::read(insertion.source.place()).map_err(|e| refuse(e.to_string()))?;
             let derivation = Derivation::from_bytes(&bytes).map_err(|e| refuse(e.to_string()))?;
             if derivation.references() != exported.references {
                 return Err(refuse("its references are not those of the header".to_owned()));

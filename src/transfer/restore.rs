@@ -46,7 +46,7 @@ pub fn restore(
         .map(|(at, exported, info)| {
             let insertion = Insertion {
                 path: info.path.clone(),
-                source: source.unpack(*at, exported, &scratch)?,
+                source: source.unpack(*at, exported, &scratch)?.into(),
                 references: References::Known(info.references.clone()),
                 deriver: None,
                 expected: Some(info.tree),

@@ -49,8 +49,13 @@ impl Space {
         }
         let references = References::Known((n.saturating_sub(2)..=n).map(path).collect());
         let (path, deriver) = (path(n), Some(path(200)));
-        let insertion =
-            Insertion { path: path.clone(), source, references, deriver, expected: None };
+        let insertion = Insertion {
+            path: path.clone(),
+            source: source.into(),
+            references,
+            deriver,
+            expected: None,
+        };
         self.store.insert(vec![insertion]).unwrap();
         path
     }

@@ -10,6 +10,7 @@ mod collect;
 mod logs;
 mod pool;
 mod verify;
+mod write;
 
 struct Space {
     _dir: TempDir,
@@ -53,7 +54,7 @@ impl Space {
 fn insertion(path: &StorePath, source: PathBuf, candidates: &[&StorePath]) -> Insertion {
     Insertion {
         path: path.clone(),
-        source,
+        source: source.into(),
         references: References::Scan(candidates.iter().map(|p| (*p).clone()).collect()),
         deriver: None,
         expected: None,
