@@ -60,7 +60,8 @@ fn what_changes_before_it_is_copied_is_refused() {
     let (space, dir) = (space(), tempfile::tempdir().unwrap());
     let tree = dir.path().join("tree");
     fs_err::create_dir(&tree).unwrap();
-    let changes: [(&str, fn(&Path)); 4] = [
+    type Change = fn(&Path);
+    let changes: [(&str, Change); 4] = [
         ("longer", |file| fs_err::write(file, "y".repeat(9000)).unwrap()),
         ("shorter", |file| fs_err::write(file, "").unwrap()),
         ("other", |file| fs_err::write(file, "z".repeat(8000)).unwrap()),
