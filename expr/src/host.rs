@@ -243,6 +243,16 @@ pub trait Host: Sync {
     /// Not in the store, not valid, not allowed.
     fn store_path(&self, path: &Path) -> HostResult<String>;
 
+    /// What the store object that a path is in refers to: `readFile` gives its text those of these
+    /// paths that occur in it. Empty for what is not in the store.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    fn references(&self, path: &Path) -> HostResult<Vec<String>> {
+        let _ = path;
+        Ok(Vec::new())
+    }
+
     /// Fetches by hash, or without one where the evaluation is impure.
     ///
     /// # Errors

@@ -23,8 +23,9 @@ use crate::hash::{Algorithm, Hash, Hasher};
 pub struct Download<'a> {
     /// Where it is.
     pub address: &'a Address,
-    /// What it must hash to.
-    pub hash: Hash,
+    /// What it must hash to; nothing where something else is checked, such as the tree that is made
+    /// of it. Then the partial file must be a new one, since nothing tells whether it fits.
+    pub hash: Option<Hash>,
     /// How long it is, where that is known.
     pub size: Option<u64>,
     /// The partial file. Only this download uses it.
@@ -93,7 +94,7 @@ impl Download<'_> {
             // what an earlier run left may have been damaged, or of another file
             Err(DownloadError::Hash(_) | DownloadError::Size { .. }) if resumed => {
                 (self.log)("what an earlier run had fetched does not fit, starting over");
-                partial.restart(self.hash.algorithm())?;
+                partial.restart(self.algorithm())?;
                 self.attempt(http, &mut partial)?;
             }
             result => result?,
@@ -113,23 +114,29 @@ impl Download<'_> {
         let mut options = fs::OpenOptions::new();
         let mut file =
             options.read(true).write(true).create(true).truncate(false).open(self.partial)?;
-        let mut hasher = Hasher::new(self.hash.algorithm());
+        let mut hasher = Hasher::new(self.algorithm());
         let length = io::copy(&mut file, &mut hasher)?;
         Ok(Partial { file, hasher, length })
     }
 
     fn check(&self, partial: &mut Partial) -> Result<(), DownloadError> {
-        let hasher = std::mem::replace(&mut partial.hasher, Hasher::new(self.hash.algorithm()));
+        let hasher = std::mem::replace(&mut partial.hasher, Hasher::new(self.algorithm()));
         let actual = hasher.finish();
         if self.size.is_some_and(|size| size != partial.length) {
             return Err(self.wrong_size(partial.length));
         }
-        if actual != self.hash {
+        if let Some(expected) = self.hash
+            && expected != actual
+        {
             let address = self.address.clone();
-            let mismatch = Mismatch { address, expected: self.hash, actual };
+            let mismatch = Mismatch { address, expected, actual };
             return Err(DownloadError::Hash(Box::new(mismatch)));
         }
         Ok(())
+    }
+
+    fn algorithm(&self) -> Algorithm {
+        self.hash.map_or(Algorithm::Sha256, |hash| hash.algorithm())
     }
 
     fn wrong_size(&self, actual: u64) -> DownloadError {
@@ -139,7 +146,7 @@ impl Download<'_> {
 
     fn fetch(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
         if let Some(path) = self.address.local_path() {
-            partial.restart(self.hash.algorithm())?;
+            partial.restart(self.algorithm())?;
             let mut source = fs::File::open(path)?;
             let size = source.metadata()?.len();
             return self.copy(&mut source, partial, Some(size), &|e| DownloadError::Io(e));
@@ -195,10 +202,10 @@ impl Download<'_> {
             (206, Some((start, _))) if start == partial.length => {}
             (416 | 206, _) => {
                 // the server's file is another one, or its ranges are no use
-                partial.restart(self.hash.algorithm())?;
+                partial.restart(self.algorithm())?;
                 answer = http.request(self.address, &headers[..1])?;
             }
-            _ => partial.restart(self.hash.algorithm())?,
+            _ => partial.restart(self.algorithm())?,
         }
         if answer.status() == 416 {
             let address = self.address.clone();

@@ -1,6 +1,9 @@
 //! `builtin:fetch`: one file, known by its hash. Attributes say where it may be found: `index` with
 //! `project` and `file` (a package index), or with `file` alone (a path below the index's base
 //! address); `url` or `urls`. They are tried in that order. `size`, where given, is checked too.
+//!
+//! With `outputHashMode = "recursive"` the hash is that of the tree: of the file itself, `executable`
+//! or not, or with `unpack` of what an archive holds (as `builtin:unpack` with `strip = "auto"`).
 
 use std::{
     collections::BTreeMap,
@@ -19,6 +22,7 @@ use super::{
     http::{Http, HttpError, HttpSettings},
     index::{Environment, Indexes},
     simple::{self, normalised},
+    unpack::{self, Strip},
 };
 use crate::{
     build::task::{Task, TaskError},
@@ -127,16 +131,15 @@ impl Fetcher {
     /// Where no location has the file: what happened at each. Where a location has another file
     /// under that name and no other location is left: both hashes.
     pub fn build(&self, task: &Task<'_>) -> Result<(), TaskError> {
-        let hash = fixed_hash(task)?;
-        let size = attributes::number(task, "size")?;
+        let wanted = Wanted::of(task)?;
         let mut tried = Vec::new();
         for place in places(task)? {
             if (task.cancelled)() {
                 return Err(TaskError::Cancelled);
             }
             let result = self
-                .locate(&place, &hash, task.log)
-                .and_then(|address| self.download(task, &address, hash, size));
+                .locate(&place, wanted.hash, task.log)
+                .and_then(|address| self.download(task, &address, &wanted));
             match result {
                 Ok(()) => return Ok(()),
                 Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
@@ -156,7 +159,12 @@ impl Fetcher {
     }
 
     /// The address of a place.
-    fn locate(&self, place: &Place, hash: &Hash, log: &dyn Fn(&str)) -> Result<Address, TaskError> {
+    fn locate(
+        &self,
+        place: &Place,
+        hash: Option<Hash>,
+        log: &dyn Fn(&str),
+    ) -> Result<Address, TaskError> {
         match place {
             Place::Url(url) => Address::parse(url).map_err(failed),
             Place::Below { index, file } => {
@@ -177,13 +185,13 @@ impl Fetcher {
                          '{project}'"
                     ))
                 })?;
-                if let Some(listed) = &found.sha256
+                if let (Some(listed), Some(hash)) = (&found.sha256, hash)
                     && hash.algorithm() == Algorithm::Sha256
                     && *listed != hash.format(Format::Base16)
                 {
                     let actual = Hash::parse(listed, Some(Algorithm::Sha256)).map_err(failed)?;
                     log(&format!("the index '{index}' lists '{file}' with another hash"));
-                    return Err(TaskError::HashMismatch { expected: *hash, actual });
+                    return Err(TaskError::HashMismatch { expected: hash, actual });
                 }
                 if let Some(reason) = &found.yanked {
                     let why = if reason.is_empty() { "no reason given" } else { reason };
@@ -198,15 +206,14 @@ impl Fetcher {
         &self,
         task: &Task<'_>,
         address: &Address,
-        hash: Hash,
-        size: Option<u64>,
+        wanted: &Wanted,
     ) -> Result<(), TaskError> {
-        let (partial, _guard) = self.partial_file(task.scratch, &hash)?;
+        let (partial, _guard) = self.partial_file(task.scratch, wanted.hash)?;
         (task.log)(&format!("fetching {address}"));
         let download = Download {
             address,
-            hash,
-            size,
+            hash: wanted.hash,
+            size: wanted.size,
             partial: &partial,
             progress: task.progress,
             cancelled: task.cancelled,
@@ -214,7 +221,14 @@ impl Fetcher {
         };
         let result = self.http().map_err(DownloadError::from).and_then(|http| download.run(http));
         match result {
-            Ok(()) => Ok(place_file(&partial, task.output("out")?)?),
+            Ok(()) if wanted.unpack => {
+                unpack::unpack(&partial, None, Strip::Auto, task.output("out")?)?;
+                Ok(fs::remove_file(&partial)?)
+            }
+            Ok(()) => {
+                let mode = if wanted.executable { 0o755 } else { 0o644 };
+                Ok(place_file(&partial, task.output("out")?, mode)?)
+            }
             Err(error) => {
                 // an empty partial file is of no use to anybody
                 if fs::metadata(&partial).is_ok_and(|meta| meta.len() == 0) {
@@ -232,12 +246,14 @@ impl Fetcher {
         }
     }
 
-    /// The partial file for a hash, held by a lock; one in scratch where another process holds it.
+    /// The partial file for a hash, held by a lock; one in scratch where another process holds it, and
+    /// where the file's hash is not known.
     fn partial_file(
         &self,
         scratch: &Path,
-        hash: &Hash,
+        hash: Option<Hash>,
     ) -> Result<(PathBuf, Option<fs::File>), TaskError> {
+        let Some(hash) = hash else { return Ok((scratch.join("fetched"), None)) };
         let name = format!("{}-{}", hash.algorithm(), hash.format(Format::Nix32));
         if let Some(folder) = &self.partial {
             fs::create_dir_all(folder)?;
@@ -251,6 +267,36 @@ impl Fetcher {
             }
         }
         Ok((scratch.join(name), None))
+    }
+}
+
+/// What the output is to be.
+struct Wanted {
+    /// The file's hash; nothing where that of the tree is known, which is checked afterwards.
+    hash: Option<Hash>,
+    size: Option<u64>,
+    unpack: bool,
+    executable: bool,
+}
+
+impl Wanted {
+    fn of(task: &Task<'_>) -> Result<Self, TaskError> {
+        let output = task.derivation.outputs.get("out").and_then(|output| output.fixed);
+        let fixed = output.ok_or_else(|| {
+            let problem = "it is missing: what is fetched must be known by its hash";
+            attributes::bad("outputHash", problem)
+        })?;
+        let (unpack, executable) =
+            (attributes::flag(task, "unpack")?, attributes::flag(task, "executable")?);
+        let hash = match fixed.mode {
+            HashMode::Flat if unpack || executable => {
+                let problem = "expected 'recursive', since the output is more than a file's bytes";
+                return Err(attributes::bad("outputHashMode", problem));
+            }
+            HashMode::Flat => Some(fixed.hash),
+            HashMode::Recursive => None,
+        };
+        Ok(Self { hash, size: attributes::number(task, "size")?, unpack, executable })
     }
 }
 
@@ -285,26 +331,15 @@ fn places(task: &Task<'_>) -> Result<Vec<Place>, TaskError> {
     Ok(places)
 }
 
-fn fixed_hash(task: &Task<'_>) -> Result<Hash, TaskError> {
-    let output = task.derivation.outputs.get("out").and_then(|output| output.fixed);
-    let fixed = output.ok_or_else(|| {
-        attributes::bad("outputHash", "it is missing: what is fetched must be known by its hash")
-    })?;
-    match fixed.mode {
-        HashMode::Flat => Ok(fixed.hash),
-        HashMode::Recursive => Err(attributes::bad("outputHashMode", "expected 'flat'")),
-    }
-}
-
-/// Moves a whole file to its place, with the mode of an ordinary file.
-fn place_file(from: &Path, to: &Path) -> std::io::Result<()> {
+/// Moves a whole file to its place.
+fn place_file(from: &Path, to: &Path, mode: u32) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     if fs::rename(from, to).is_err() {
         // another file system
         fs::copy(from, to)?;
         fs::remove_file(from)?;
     }
-    fs::set_permissions(to, PermissionsExt::from_mode(0o644))
+    fs::set_permissions(to, PermissionsExt::from_mode(mode))
 }
 
 fn failed(error: impl std::fmt::Display) -> TaskError {

@@ -63,7 +63,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let mut stats = None;
     let shows_code = !(arguments.strict || arguments.raw || json);
     let expression = ExpressionArguments { shows_code, ..arguments.expression.clone() };
-    let shown = interpret(context, &world, &expression, |it, value, _| {
+    let shown = interpret(context, &world, &expression, |it, value, args| {
+        // a function is a value like any other, until somebody gives it arguments
+        let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         let text = show(it, value, arguments, json);
         stats = Some(it.stats());
         text

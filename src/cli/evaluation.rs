@@ -128,6 +128,7 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
         include: _, // as the world has it
         impure,
         extra_experimental_features,
+        no_allow_import_from_derivation,
         no_eval_cache,
         shows_code: _, // of `eval`, which finds no derivations
     } = arguments;
@@ -149,6 +150,7 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
     key.add(expression).add(attributes).add(arg).add(argstr).add(extra_experimental_features);
     key.add(world.search_path.iter().flat_map(|(prefix, path)| [prefix, path]));
     key.add(&world.system).add([[u8::from(*impure), context.global.verbose.min(1)]]);
+    key.add([[u8::from(*no_allow_import_from_derivation)]]);
     key.add(world.surroundings.iter().map(|s| &s.system));
     let allowed = world.access.allowed.iter().flatten();
     key.add(allowed.map(|path| path.as_os_str().as_bytes()));
@@ -260,6 +262,7 @@ pub(super) fn world<'a>(
     let access = Access { store, allowed: (!arguments.impure).then_some(allowed) };
     let mut world = World::new(access, realiser);
     world.system.clone_from(&context.global.system);
+    world.import_from_derivation = !arguments.no_allow_import_from_derivation;
     if arguments.impure {
         let variables = variables();
         for entry in variables.get("NIX_PATH").into_iter().flat_map(|p| p.split(':')) {
@@ -339,8 +342,7 @@ pub(super) fn interpret<T: Send>(
             Source::Text(origin, text) => it.eval_text(origin, text, folder)?,
         };
         if arguments.attributes.is_empty() {
-            let value = it.auto_call(root, args)?;
-            return Ok(vec![each(it, value, args)?]);
+            return Ok(vec![each(it, root, args)?]);
         }
         let mut all = Vec::new();
         for attribute in &arguments.attributes {

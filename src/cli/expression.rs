@@ -29,6 +29,9 @@ pub(super) struct ExpressionArguments {
     /// Allow experimental features of the language (`pipe-operators`, ...).
     #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
     pub(super) extra_experimental_features: Vec<String>,
+    /// Refuse to build during the evaluation what it reads.
+    #[arg(long)]
+    pub(super) no_allow_import_from_derivation: bool,
     /// Evaluate, also where the result is known and nothing that it was made from has changed.
     #[arg(long)]
     pub(super) no_eval_cache: bool,

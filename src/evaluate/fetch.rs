@@ -1,49 +1,205 @@
-//! `builtins.fetchurl` and its kin: a fixed output that is built when it is asked for.
+//! `builtins.fetchurl`, `fetchTarball` and `fetchTree`: fixed outputs that are built when they are
+//! asked for. Nothing is fetched without a hash. `fetchGit` is left out, and says why.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
-use clutch_expr::host::{FetchRequest, FetchValue, Fetched, HostError, HostResult};
+use clutch_expr::host::{
+    AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
+};
 
 use super::World;
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
-    hash::{Algorithm, Hash},
+    hash::{Algorithm, Format, Hash},
 };
 
-/// Fetches by hash. Only `fetchurl` is a builder of clutch; the others say what to use instead.
+/// Why there is no git here.
+const NO_GIT: &str = "git is left out: a revision says by SHA-1 what only git itself can check, with \
+                      its whole history for `revCount`; use fetchTarball or fetchTree \
+                      `{ type = \"tarball\"; url; narHash; }` on the server's archive of the revision";
+
+/// Fetches by hash.
 pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fetched> {
-    let refuse = |text: String| HostError(format!("builtins.{}: {text}", request.builtin));
-    if request.builtin != "fetchurl" {
-        return Err(refuse(
-            "not supported; use fetchurl with a hash, or the library's `fetch` and `unpack`".into(),
-        ));
+    let arguments = Arguments { request };
+    match request.builtin.as_str() {
+        "fetchurl" => {
+            let url = arguments.required("url")?;
+            let hash = arguments.hash("sha256", &url)?;
+            let last = url.rsplit('/').next().unwrap_or_default().to_owned();
+            let name = arguments.text("name").unwrap_or(last);
+            let path = build(world, name, url, Fixed { mode: HashMode::Flat, hash }, false)?;
+            Ok(Fetched { path, attrs: Vec::new() })
+        }
+        "fetchTarball" => {
+            let url = arguments.required("url")?;
+            let hash = arguments.hash("sha256", &url)?;
+            let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
+            let path = build(world, name, url, Fixed { mode: HashMode::Recursive, hash }, true)?;
+            Ok(Fetched { path, attrs: Vec::new() })
+        }
+        "fetchTree" => tree(world, &arguments),
+        _ => Err(arguments.refuse(NO_GIT)),
     }
-    let text = |name: &str| {
-        request.args.iter().find_map(|(n, value)| match value {
-            FetchValue::String(text) if n == name => Some(text.clone()),
-            _ => None,
-        })
+}
+
+fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
+    let kind = arguments.required("type")?;
+    let place = match kind.as_str() {
+        "file" | "tarball" => "url",
+        "path" => "path",
+        "git" => return Err(arguments.refuse(NO_GIT)),
+        other => {
+            return Err(arguments.refuse(format!(
+                "the type '{other}' is left out; the types are 'file', 'tarball' and 'path'"
+            )));
+        }
     };
-    let url = text("url").ok_or_else(|| refuse("the attribute 'url' is missing".into()))?;
-    let hash = text("sha256").or_else(|| text("hash")).ok_or_else(|| {
-        refuse(format!("'{url}' has no hash: give `sha256`, since nothing is fetched without one"))
-    })?;
-    let hash = Hash::parse(&hash, Some(Algorithm::Sha256)).map_err(|e| HostError(e.to_string()))?;
-    let name =
-        text("name").unwrap_or_else(|| url.rsplit('/').next().unwrap_or("source").to_owned());
+    for (name, _) in &arguments.request.args {
+        let known = ["type", place, "narHash", "rev", "revCount", "lastModified"];
+        if !known.contains(&name.as_str()) {
+            return Err(arguments.refuse(format!("the type '{kind}' has no attribute '{name}'")));
+        }
+    }
+    let from = arguments.required(place)?;
+    let hash = arguments.hash("narHash", &from)?;
+    let path = if kind == "path" {
+        let path = PathBuf::from(&from);
+        if !path.is_absolute() {
+            return Err(arguments.refuse(format!("'{from}' is not an absolute path")));
+        }
+        let sha256 = Some(hash.format(Format::Sri));
+        world.add_path(&AddPath { path, name: "source".into(), recursive: true, sha256 }, None)?
+    } else {
+        let fixed = Fixed { mode: HashMode::Recursive, hash };
+        build(world, "source".to_owned(), from, fixed, kind == "tarball")?
+    };
+    Ok(Fetched { path, attrs: attributes(arguments, hash)? })
+}
+
+/// What a tree has beside its path: its hash, and what it was said to be.
+fn attributes(arguments: &Arguments<'_>, hash: Hash) -> HostResult<Vec<(String, FetchValue)>> {
+    let text = |name: &str, text| (name.to_owned(), FetchValue::String(text));
+    let mut attrs = vec![text("narHash", hash.format(Format::Sri))];
+    if let Some(rev) = arguments.text("rev") {
+        if rev.len() < 40 || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(arguments.refuse(format!("rev: '{rev}' is not a full revision")));
+        }
+        attrs.extend([text("shortRev", rev[..7].to_owned()), text("rev", rev)]);
+    }
+    if let Some(count) = arguments.number("revCount") {
+        attrs.push(("revCount".to_owned(), FetchValue::Int(count)));
+    }
+    if let Some(time) = arguments.number("lastModified") {
+        attrs.push(("lastModified".to_owned(), FetchValue::Int(time)));
+        attrs.push(text("lastModifiedDate", date(time)));
+    }
+    Ok(attrs)
+}
+
+/// Seconds since 1970 as `20261124173000`, in UTC.
+fn date(seconds: i64) -> String {
+    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // days from 1 March of year 0, in eras of 400 years (the proleptic Gregorian calendar)
+    let days = days + 719_468;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    let year = year + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+}
+
+/// The output of a download, made valid.
+fn build(
+    world: &World<'_>,
+    name: String,
+    url: String,
+    fixed: Fixed,
+    unpack: bool,
+) -> HostResult<String> {
+    let mut env = BTreeMap::from([("url".to_owned(), url.into_bytes())]);
+    if unpack {
+        env.insert("unpack".to_owned(), b"1".to_vec());
+    }
     let draft = Draft {
         name,
         system: "builtin".into(),
         builder: b"builtin:fetch".to_vec(),
         args: Vec::new(),
-        env: BTreeMap::from([("url".to_owned(), url.into_bytes())]),
+        env,
         structured: None,
-        outputs: DraftOutputs::Fixed(Fixed { mode: HashMode::Flat, hash }),
+        outputs: DraftOutputs::Fixed(fixed),
         input_derivations: BTreeMap::new(),
         input_sources: BTreeSet::new(),
     };
     let (path, derivation) = world.resolve(draft)?;
     world.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
-    let out = derivation.outputs["out"].path.to_string();
-    Ok(Fetched { path: out, attrs: Vec::new() })
+    Ok(derivation.outputs["out"].path.to_string())
+}
+
+struct Arguments<'r> {
+    request: &'r FetchRequest,
+}
+
+impl Arguments<'_> {
+    fn refuse(&self, text: impl std::fmt::Display) -> HostError {
+        HostError(format!("builtins.{}: {text}", self.request.builtin))
+    }
+
+    fn find(&self, name: &str) -> Option<&FetchValue> {
+        self.request.args.iter().find(|(n, _)| n == name).map(|(_, value)| value)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        match self.find(name) {
+            Some(FetchValue::String(text)) => Some(text.clone()),
+            _ => None,
+        }
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        match self.find(name) {
+            Some(FetchValue::Int(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn required(&self, name: &str) -> HostResult<String> {
+        self.text(name)
+            .ok_or_else(|| self.refuse(format!("the attribute '{name}' is missing, or no text")))
+    }
+
+    fn hash(&self, name: &str, place: &str) -> HostResult<Hash> {
+        let text = self.text(name).ok_or_else(|| {
+            self.refuse(format!(
+                "'{place}' has no hash: give `{name}`, since nothing is fetched without one"
+            ))
+        })?;
+        let hash = Hash::parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;
+        if hash.algorithm() != Algorithm::Sha256 {
+            return Err(self.refuse(format!("`{name}` is to be a SHA-256, not '{text}'")));
+        }
+        Ok(hash)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::date;
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        // as `date -u -d @N +%Y%m%d%H%M%S` prints them
+        assert_eq!(date(0), "19700101000000");
+        assert_eq!(date(951_782_399), "20000228235959");
+        assert_eq!(date(951_782_400), "20000229000000");
+        assert_eq!(date(4_107_542_400), "21000301000000");
+        assert_eq!(date(1_795_541_400), "20261124173000");
+    }
 }

@@ -329,6 +329,11 @@ impl Host for Recording<'_> {
         found
     }
 
+    fn references(&self, path: &Path) -> HostResult<Vec<String>> {
+        // they are as lasting as the file's content, which is asked for by itself
+        self.world.references(path)
+    }
+
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
         let found = self.world.fetch(request);
         // by hash it always gives the same; an impure one may find something else

@@ -52,6 +52,8 @@ pub struct World<'a> {
     pub surroundings: Option<Surroundings>,
     /// The platform where it was asked for by name: then it is no secret of the machine.
     pub system: Option<String>,
+    /// Whether what is read may be built in the middle of the evaluation.
+    pub import_from_derivation: bool,
     /// Builds, and takes messages.
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
@@ -83,6 +85,7 @@ impl<'a> World<'a> {
             search_path: Vec::new(),
             surroundings: None,
             system: None,
+            import_from_derivation: true,
             realiser,
             pending: Mutex::default(),
         }
@@ -258,6 +261,8 @@ impl Host for World<'_> {
     fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
         match fs_err::symlink_metadata(self.locate(path, false)?) {
             Ok(metadata) => Ok(Some(file_type(metadata.file_type()))),
+            // it may be made in the middle of the evaluation
+            Err(_) if path == Path::new(STORE_DIR) => Ok(Some(FileType::Directory)),
             Err(e)
                 if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
             {
@@ -401,8 +406,12 @@ impl Host for World<'_> {
                 Reference::Opaque(path) | Reference::DrvDeep(path) => self.need(Path::new(path))?,
             }
         }
-        if targets.is_empty() {
-            return Ok(());
+        let Some((first, _)) = targets.first_key_value() else { return Ok(()) };
+        if !self.import_from_derivation {
+            return Err(refuse(format!(
+                "cannot build '{first}' during evaluation, because \
+                 --no-allow-import-from-derivation was given"
+            )));
         }
         self.build(&targets.into_iter().collect::<Vec<_>>())
     }
@@ -415,6 +424,15 @@ impl Host for World<'_> {
             return Err(refuse(format!("'{path}' is not in the store")));
         }
         Ok(format!("{path}{rest}"))
+    }
+
+    fn references(&self, path: &Path) -> HostResult<Vec<String>> {
+        let Some(Ok((path, _))) = path.to_str().map(StorePath::split) else {
+            return Ok(Vec::new());
+        };
+        let store = self.realiser.store().map_err(HostError)?;
+        let info = store.info(&path).map_err(refuse)?;
+        Ok(info.map_or_else(Vec::new, |i| i.references.iter().map(ToString::to_string).collect()))
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {

@@ -51,6 +51,14 @@ fn values_print_in_every_form() {
     assert!(eval(&["--xml", "--strict"]).contains("<int value=\"2\" />"));
     assert_eq!(eval(&["--parse"]), "{ a = (1 + 1); b = [ (\"x\") ]; }");
     assert_eq!(space.ok(["eval", "--raw", "-E", "\"plain\""]), "plain");
+    // a function is called where arguments are given, and on the way of a selection
+    let function = ["eval", "-E", "{ a ? 1 }: { inherit a; f = { b ? 2 }: b; }"];
+    let called = |words: &[&str]| space.ok(function.iter().chain(words));
+    assert_eq!(called(&[]), "<LAMBDA>");
+    assert_eq!(called(&["--strict", "--arg", "a", "5"]), "{ a = 5; f = <LAMBDA>; }");
+    assert_eq!(called(&["-A", "a"]), "1");
+    assert_eq!(called(&["-A", "f"]), "<LAMBDA>");
+    assert_eq!(called(&["-A", "f", "--arg", "b", "3"]), "3");
     for form in ["--raw", "--xml", "--parse"] {
         space.fails(2, ["eval", "-E", "1", "--json", form]);
     }

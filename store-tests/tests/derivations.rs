@@ -76,6 +76,120 @@ fn a_value_can_need_a_build() {
     assert_eq!(space.ok(["eval", "-E", "(import (import ./made.nix)).answer"]), "42");
     let read = "builtins.readFile (import ./made.nix)";
     assert_eq!(space.ok(["eval", "--raw", "-E", read]), "{ answer = 42; }");
+    // also where it is there already
+    let ran = space.run(["eval", "--no-allow-import-from-derivation", "--raw", "-E", read]);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("-made.drv' during evaluation"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_text_refers_to_what_occurs_in_it() {
+    let space = Space::new(BINARY).with_probe();
+    space.write("named.nix", probing("named", "", &[&["write", "$out", "x"]]));
+    let attributes = "named = import ./named.nix; silent = builtins.toFile \"silent\" \"\";";
+    space.write("made.nix", probing("made", attributes, &[&["write", "$out", "$named"]]));
+    let context = "builtins.getContext (builtins.readFile (import ./made.nix))";
+    let named = space.ok(["eval", "--raw", "-E", "(import ./named.nix).outPath"]);
+    let shown = space.ok(["eval", "--strict", "-E", context]);
+    assert_eq!(shown, format!("{{ \"{named}\" = {{ path = true; }}; }}"));
+    // a file of the project is only text
+    space.write("text", &named);
+    let context = "builtins.getContext (builtins.readFile ./text)";
+    assert_eq!(space.ok(["eval", "--strict", "-E", context]), "{ }");
+}
+
+#[test]
+fn trees_are_fetched_by_the_hash_of_what_they_hold() {
+    let space = Space::new(BINARY);
+    // the hashes are what `nix-hash --type sha256 --sri` says of the same trees
+    let (tree, file) = (
+        "sha256-SULobUnHMyXBifLhEFdH2z99+KRzN8fYslYEDCIYxYA=",
+        "sha256-5wn2xiN7EfkiP7m1tx8ZlfoL6ig/uMMmSt6M9orR4/w=",
+    );
+    let mut archive =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Default::default()));
+    for (name, mode, text) in
+        [("p-1/default.nix", 0o644, "{ answer = 42; }"), ("p-1/sub/tool", 0o755, "text")]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_mode(mode);
+        header.set_size(text.len() as u64);
+        archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+    }
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    archive.append_link(&mut link, "p-1/link", "sub/tool").unwrap();
+    let archive = space.write("p.tar.gz", archive.into_inner().unwrap().finish().unwrap());
+    let url = format!("file://{}", archive.display());
+    let text = format!("file://{}", space.write("onefile", "text").display());
+
+    let tarball = format!("builtins.fetchTarball {{ url = \"{url}\"; sha256 = \"{tree}\"; }}");
+    assert_eq!(space.ok(["eval", "-E", &format!("(import ({tarball})).answer")]), "42");
+    // what is there is not fetched again
+    fs_err::rename(&archive, archive.with_file_name("moved")).unwrap();
+    let path = space.ok(["eval", "--raw", "-E", &tarball]);
+    assert!(path.ends_with("-source"), "{path}");
+    fs_err::rename(archive.with_file_name("moved"), &archive).unwrap();
+
+    let fetched = |attributes: &str| {
+        let call = format!("builtins.fetchTree {{ {attributes} }}");
+        space.ok(["eval", "--strict", "-E", &call])
+    };
+    let rev = "1".repeat(40);
+    assert_eq!(
+        fetched(&format!(
+            "type = \"tarball\"; url = \"{url}\"; narHash = \"{tree}\"; \
+             lastModified = 3; rev = \"{rev}\"; revCount = 7;"
+        )),
+        format!(
+            "{{ lastModified = 3; lastModifiedDate = \"19700101000003\"; narHash = \"{tree}\"; \
+             outPath = \"{path}\"; rev = \"{rev}\"; revCount = 7; shortRev = \"1111111\"; }}"
+        )
+    );
+    let one = fetched(&format!("type = \"file\"; url = \"{text}\"; narHash = \"{file}\";"));
+    assert!(one.starts_with(&format!("{{ narHash = \"{file}\"; outPath = \"")), "{one}");
+    let same = fetched(&format!("type = \"path\"; path = ./onefile; narHash = \"{file}\";"));
+    assert_eq!(one, same);
+
+    for (call, why) in [
+        (tarball.replace("SULo", "AAAA"), "hash mismatch"),
+        (format!("builtins.fetchTarball \"{url}\""), "has no hash"),
+        (format!("builtins.fetchTree {{ type = \"tarball\"; url = \"{url}\"; }}"), "has no hash"),
+        (
+            format!(
+                "builtins.fetchTarball {{ url = \"{text}\"; sha256 = \"sha256-{}=\"; }}",
+                "A".repeat(43)
+            ),
+            "not a",
+        ),
+        (
+            format!(
+                "builtins.fetchTree {{ type = \"path\"; path = ./onefile; narHash = \"{tree}\"; }}"
+            ),
+            "hash mismatch",
+        ),
+        (
+            format!(
+                "builtins.fetchTree {{ type = \"path\"; path = \"x\"; narHash = \"{tree}\"; }}"
+            ),
+            "not an absolute path",
+        ),
+        (
+            format!(
+                "builtins.fetchTree {{ type = \"file\"; url = \"{url}\"; depth = 1; narHash = \"{tree}\"; }}"
+            ),
+            "no attribute 'depth'",
+        ),
+        ("builtins.fetchTree { type = \"git\"; url = \"/x\"; }".to_owned(), "SHA-1"),
+        ("builtins.fetchGit { url = \"/x\"; }".to_owned(), "SHA-1"),
+        ("builtins.fetchTree { type = \"github\"; }".to_owned(), "'github' is left out"),
+    ] {
+        let ran = space.run(["eval", "--strict", "-E", &call]);
+        assert_eq!(ran.code, 1, "{call}");
+        assert!(ran.stderr.contains(why), "{call}: {}", ran.stderr);
+        assert_eq!(space.valid().iter().filter(|p| !p.ends_with(".drv")).count(), 2, "{call}");
+    }
 }
 
 #[test]

@@ -22,13 +22,14 @@
 , unpack ? false
 , name ? baseNameOf (toString url)
 }:
-if executable || unpack then
-  throw "<nix/fetchurl.nix>: '${name}': executable and unpack are not supported; use clutch.fetch and a builder that unpacks"
+if unpack then
+  throw "<nix/fetchurl.nix>: '${name}': unpack, which is for Nix's own archives, is not supported; builtins.fetchTarball unpacks others"
 else
   derivation {
     inherit name outputHash outputHashAlgo;
     system = "builtin";
     builder = "builtin:fetch";
-    outputHashMode = "flat";
+    inherit executable;
+    outputHashMode = if executable then "recursive" else "flat";
     urls = [ url ];
   }

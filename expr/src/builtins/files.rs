@@ -1,6 +1,6 @@
 //! Reading files and directories, and the names of paths.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Builtin, hash, store::realise};
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     library,
     source::Span,
     symbol::known,
-    value::{AttrsBuilder, Str, Value, share},
+    value::{AttrsBuilder, Context, Str, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -43,7 +43,24 @@ fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
         );
         return Err(Error::new(Kind::Eval, Span::NONE, message));
     }
-    Ok(it.text(&bytes))
+    let context = references(it, as_path(path.bytes()), &bytes)?;
+    Ok(it.text_with(&bytes, &context))
+}
+
+/// What of the references of a file in the store occurs in its text.
+fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<Context>> {
+    if !path.starts_with(it.host.store_dir()) {
+        return Ok(Vec::new());
+    }
+    let result = it.host.references(path);
+    let references = it.from_host(result)?;
+    // a reference shows by its digest, as in a scan of a build's output
+    let digest =
+        |path: &str| path.rsplit('/').next().and_then(|base| base.get(..32)).map(str::to_owned);
+    let found = references.into_iter().filter(|reference| {
+        digest(reference).is_some_and(|d| memchr::memmem::find(text, d.as_bytes()).is_some())
+    });
+    Ok(found.map(|path| Context::Opaque(it.symbols.intern(path.as_bytes()))).collect())
 }
 
 fn read_dir<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
