@@ -289,8 +289,8 @@ fn check(name: &str, outputs: &BTreeSet<&str>) -> Result<(), IdentityError> {
     if outputs.is_empty() {
         return rule("it has no outputs, expected at least one");
     }
-    if outputs.contains("drv") {
-        return rule("an output must not be called 'drv'");
+    if outputs.contains("drvPath") {
+        return rule("an output must not be called 'drvPath'");
     }
     std::iter::once(&name).chain(outputs).try_for_each(|text| {
         check_name(text).map_err(|source| IdentityError::Name { name: name.to_owned(), source })

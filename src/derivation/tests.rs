@@ -109,8 +109,8 @@ fn rules_are_kept() {
     assert!(fail(|d| d.name = "a.drv".into()).contains("must not end in '.drv'"));
     assert!(fail(|d| d.name = "x".repeat(209)).contains("at most 211"));
     assert!(fail(|d| d.outputs = DraftOutputs::Named(BTreeSet::new())).contains("no outputs"));
-    let named = |d: &mut Draft| d.outputs = DraftOutputs::Named(BTreeSet::from(["drv".into()]));
-    assert!(fail(named).contains("must not be called 'drv'"));
+    let named = |d: &mut Draft| d.outputs = DraftOutputs::Named(BTreeSet::from(["drvPath".into()]));
+    assert!(fail(named).contains("must not be called 'drvPath'"));
     let path = StorePath::from_base("00000000000000000000000000000000-x.drv").unwrap();
     let mut broken = draft("tool");
     broken.input_derivations.insert(path, BTreeSet::from(["out".to_owned()]));

@@ -85,6 +85,10 @@ impl Access {
                 continue;
             }
             done.push(&part);
+            // a result link leads to where the store is; what is there goes by its own name
+            if self.store.as_ref() == Some(&done) {
+                done = PathBuf::from(STORE_DIR);
+            }
             if todo.is_empty() && !last {
                 break;
             }
@@ -160,5 +164,10 @@ mod tests {
         assert_eq!(access.resolve(&logical, true).unwrap(), logical);
         assert_eq!(access.real(&logical), space.path().join(base));
         assert_eq!(access.resolve(&Path::new(STORE_DIR).join("link"), true).unwrap(), logical);
+        let project = tempfile::tempdir().unwrap();
+        symlink(space.path().join(base), project.path().join("result")).unwrap();
+        let access = Access { allowed: Some(vec![project.path().to_owned()]), ..access };
+        assert_eq!(access.resolve(&project.path().join("result"), true).unwrap(), logical);
+        assert!(access.resolve(&space.path().join(base), true).is_err());
     }
 }

@@ -418,12 +418,12 @@ impl Host for World<'_> {
 
     fn store_path(&self, path: &Path) -> HostResult<String> {
         let text = path.to_str().ok_or_else(|| refuse("a store path is UTF-8 text"))?;
-        let (path, rest) = StorePath::split(text).map_err(refuse)?;
+        let (path, _) = StorePath::split(text).map_err(refuse)?;
         let store = self.realiser.store().map_err(HostError)?;
         if !store.is_valid(&path).map_err(refuse)? && !self.pending().waits(&path) {
             return Err(refuse(format!("'{path}' is not in the store")));
         }
-        Ok(format!("{path}{rest}"))
+        Ok(path.to_string())
     }
 
     fn references(&self, path: &Path) -> HostResult<Vec<String>> {

@@ -99,6 +99,21 @@ fn a_text_refers_to_what_occurs_in_it() {
 }
 
 #[test]
+fn a_result_link_leads_to_its_store_path() {
+    let space = Space::new(BINARY).with_probe();
+    let operations: [&[&str]; 2] = [&["mkdir", "$out"], &["write", "$out/file", "x"]];
+    space.write("default.nix", probing("it", "", &operations));
+    let out = space.ok(["build", "-o", "link"]);
+    let link = space.ok(["eval", "--raw", "-E", "builtins.storePath ./link"]);
+    assert_eq!(link, out);
+    // the text is the file's, the reference that of the whole object
+    let file = format!("builtins.storePath \"{out}/file\"");
+    assert_eq!(space.ok(["eval", "--raw", "-E", &file]), format!("{out}/file"));
+    let context = space.ok(["eval", "--strict", "-E", &format!("builtins.getContext ({file})")]);
+    assert_eq!(context, format!("{{ \"{out}\" = {{ path = true; }}; }}"));
+}
+
+#[test]
 fn trees_are_fetched_by_the_hash_of_what_they_hold() {
     let space = Space::new(BINARY);
     // the hashes are what `nix-hash --type sha256 --sri` says of the same trees

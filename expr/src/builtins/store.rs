@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Builtin, fetch::store_text};
+use super::{Builtin, context::is_store_path, fetch::store_text};
 use crate::{
     error::{Error, Kind, Result},
     eval::{Interpreter, as_path},
@@ -157,10 +157,14 @@ fn to_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>
 }
 
 fn store_path<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let path = it.path(args[0])?;
-    let result = it.host.store_path(as_path(path.bytes()));
+    let given = it.path(args[0])?;
+    // a store object may be a link itself; any other is one to the store
+    let direct = is_store_path(it, &given.lossy());
+    let path = as_path(given.bytes());
+    let path = if direct { path.to_owned() } else { it.resolve(path)? };
+    let result = it.host.store_path(&path);
     let object = it.from_host(result)?;
-    let mut context = path.context().to_vec();
+    let mut context = given.context().to_vec();
     context.push(Context::Opaque(it.symbols.intern(object.as_bytes())));
-    Ok(it.text_with(path.bytes(), &context))
+    Ok(it.text_with(path.as_os_str().as_encoded_bytes(), &context))
 }

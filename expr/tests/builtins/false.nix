@@ -1,0 +1,4 @@
+{
+  normal = [ false builtins.false (!false) ];
+  edge = [ (let false = 1; in false) (false == null) ];
+}

@@ -1,0 +1,4 @@
+{
+  normal = [ builtins.langVersion ];
+  edge = [ (builtins.isInt builtins.langVersion) ];
+}

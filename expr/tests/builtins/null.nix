@@ -1,0 +1,4 @@
+{
+  normal = [ null builtins.null (null == null) ];
+  edge = [ (null == { }) (let null = 1; in null) ];
+}

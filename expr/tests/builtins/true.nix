@@ -1,0 +1,4 @@
+{
+  normal = [ true builtins.true (!true) ];
+  edge = [ (let true = 1; in true) (true == 1) ];
+}
