@@ -9,6 +9,7 @@ pub mod store_path;
 pub mod derivation;
 
 pub mod archive;
+pub mod difference;
 pub mod store;
 
 pub mod evaluate;

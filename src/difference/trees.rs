@@ -1,0 +1,96 @@
+//! Two trees, entry by entry.
+
+use std::{
+    cmp::Ordering,
+    os::unix::{ffi::OsStrExt, fs::PermissionsExt},
+    path::Path,
+};
+
+use super::{
+    Difference, MOST, What,
+    content::{self, Place},
+};
+use crate::archive::{ArchiveError, Kind, Listing, Node};
+
+/// What differs between the trees at `first` and `second`, as far as a tree hash would see it, ordered
+/// by path. At most [`MOST`] differences are given.
+///
+/// # Errors
+/// Where a tree cannot be read.
+pub fn trees(first: &Path, second: &Path) -> Result<Vec<Difference>, ArchiveError> {
+    let (first, second) = (Listing::read(first)?, Listing::read(second)?);
+    let mut found = Vec::new();
+    let (mut a, mut b) = (ordered(&first).peekable(), ordered(&second).peekable());
+    while found.len() < MOST {
+        let order = match (a.peek(), b.peek()) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some((a, _)), Some((b, _))) => a.cmp(b),
+        };
+        let (path, what) = match order {
+            Ordering::Less => (a.next(), What::Missing),
+            Ordering::Greater => (b.next(), What::Added),
+            Ordering::Equal => {
+                let ((path, old), (_, new)) = (a.next().expect("peeked"), b.next().expect("peeked"));
+                entries(&text(path), old, new, &mut found)?;
+                continue;
+            }
+        };
+        let (path, _) = path.expect("peeked");
+        // what is in a folder that one tree lacks says no more than the folder
+        if !is_below_last(path, &what, &found) {
+            found.push(Difference { path: text(path), members: Vec::new(), what });
+        }
+    }
+    found.truncate(MOST);
+    Ok(found)
+}
+
+/// The entries with their paths from the root on, in an order that both trees have.
+fn ordered(listing: &Listing) -> impl Iterator<Item = (&Path, &Node)> {
+    let mut nodes: Vec<_> = listing.nodes().iter().map(|n| (listing.relative(n), n)).collect();
+    nodes.sort_unstable_by_key(|(path, _)| *path);
+    nodes.into_iter()
+}
+
+fn is_below_last(path: &Path, what: &What, found: &[Difference]) -> bool {
+    found.last().is_some_and(|last| last.what == *what && path.starts_with(&last.path))
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+fn entries(
+    path: &str,
+    old: &Node,
+    new: &Node,
+    found: &mut Vec<Difference>,
+) -> Result<(), ArchiveError> {
+    let place = Place { path: path.to_owned(), members: Vec::new() };
+    if old.kind != new.kind {
+        found.push(place.differs(What::Kind(old.kind, new.kind)));
+        return Ok(());
+    }
+    match old.kind {
+        Kind::Directory => {}
+        Kind::Symlink => {
+            let [old, new] = [fs_err::read_link(&old.path)?, fs_err::read_link(&new.path)?];
+            if old != new {
+                found.push(place.differs(What::Target(text(&old), text(&new))));
+            }
+        }
+        Kind::File => {
+            let executable = |node: &Node| -> std::io::Result<bool> {
+                Ok(fs_err::metadata(&node.path)?.permissions().mode() & 0o100 != 0)
+            };
+            let [is_old, is_new] = [executable(old)?, executable(new)?];
+            if is_old != is_new {
+                found.push(place.differs(What::Executable(is_old, is_new)));
+            }
+            content::files(&place, &old.path, &new.path, found)?;
+        }
+    }
+    Ok(())
+}
