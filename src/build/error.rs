@@ -98,6 +98,12 @@ pub enum BuildError {
         /// What it holds.
         name: String,
     },
+    /// The tree in the store is not the one that was registered.
+    #[error(
+        "'{0}' cannot be compared: its tree in the store has changed since it was made; \
+         `clutch verify --repair` makes it whole"
+    )]
+    Damaged(StorePath),
     /// The store refused or could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),

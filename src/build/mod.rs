@@ -3,6 +3,7 @@
 //! the binary, log, and what becomes of its outputs.
 
 mod attributes;
+mod check;
 mod environment;
 mod error;
 mod inputs;
@@ -21,6 +22,7 @@ use std::collections::BTreeSet;
 use rustc_hash::FxHashMap;
 
 pub use attributes::AttributeError;
+pub use check::{Check, Verdict};
 pub use error::{BuildError, BuildFailure};
 pub use observe::{Event, Observer};
 pub use run::{Builder, Options};

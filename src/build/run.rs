@@ -12,6 +12,7 @@ use std::{
 use super::{
     BuildError, BuildFailure, Event, Observer,
     attributes::Attributes,
+    check::{self, Check},
     environment::{BUILD_DIR, environment, fill_placeholders},
     inputs::Closures,
     log::Log,
@@ -56,6 +57,7 @@ pub struct Builder<'a> {
     cancelled: &'a (dyn Fn() -> bool + Sync),
     sandbox: Sandbox,
     closures: Closures<'a>,
+    check: Option<&'a Check>,
 }
 
 impl<'a> Builder<'a> {
@@ -69,7 +71,13 @@ impl<'a> Builder<'a> {
         cancelled: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         let (sandbox, closures) = (Sandbox::new(), Closures::new(store));
-        Self { store, builtins, options, observer, cancelled, sandbox, closures }
+        Self { store, builtins, options, observer, cancelled, sandbox, closures, check: None }
+    }
+
+    /// Compares what these derivations make with what is in the store, instead of adding it.
+    #[must_use]
+    pub fn checking(self, check: &'a Check) -> Self {
+        Self { check: Some(check), ..self }
     }
 
     /// Runs a plan. All failures are in the outcome, and were told to the observer.
@@ -112,12 +120,36 @@ impl<'a> Builder<'a> {
     /// Whether all outputs are there, and are whole where they were said to be damaged.
     fn is_done(&self, step: &Step) -> Result<bool, StoreError> {
         let (store, damaged) = (self.store, &self.options.damaged);
+        if self.check_of(step).is_some() {
+            return Ok(false);
+        }
         if store.valid(step.outputs())?.len() < step.derivation.outputs.len() {
             return Ok(false);
         }
         let doubtful: Vec<StorePath> =
             step.outputs().filter(|p| damaged.contains(*p)).cloned().collect();
         Ok(doubtful.is_empty() || store.verify(&doubtful, &|_| {})?.is_empty())
+    }
+
+    /// The comparison that a step is done for, if it is.
+    fn check_of(&self, step: &Step) -> Option<&'a Check> {
+        self.check.filter(|check| check.covers(&step.path))
+    }
+
+    /// Waits until the clock shows another time than when the outputs of a step were made.
+    fn wait_for_later(&self, step: &Step) -> Result<(), BuildError> {
+        let infos: Vec<_> = step
+            .outputs()
+            .filter_map(|path| self.store.info(path).transpose())
+            .collect::<Result<_, _>>()?;
+        let end = Instant::now() + check::until_later(&infos);
+        while Instant::now() < end {
+            if (self.cancelled)() {
+                return Err(BuildError::Cancelled);
+            }
+            std::thread::sleep(LOOK_AGAIN.min(end.saturating_duration_since(Instant::now())));
+        }
+        Ok(())
     }
 
     /// Keeps other processes from the same build. Derivations with a common output (by two addresses
@@ -170,7 +202,12 @@ impl<'a> Builder<'a> {
         let filled = fill_placeholders(&step.derivation);
         let derivation = filled.as_ref().unwrap_or(&step.derivation);
         let place = Place::make(&scratch)?;
-        let build = Build { builder: self, step, derivation, inputs: &inputs, log, place: &place };
+        let check = self.check_of(step);
+        if check.is_some() {
+            self.wait_for_later(step)?;
+        }
+        let inputs = &inputs;
+        let build = Build { builder: self, step, derivation, inputs, log, place: &place, check };
         let result = match step.builtin() {
             Some(name) => build.run_builtin(name),
             None => build.run_program(),
@@ -231,6 +268,7 @@ struct Build<'a, 'l> {
     inputs: &'a [StorePath],
     log: &'a Mutex<Log<'l>>,
     place: &'a Place,
+    check: Option<&'a Check>,
 }
 
 impl Build<'_, '_> {
@@ -246,7 +284,9 @@ impl Build<'_, '_> {
             let builder = String::from_utf8_lossy(&derivation.builder).into_owned();
             return Err(BuildError::Relative(builder));
         }
-        let environment = environment(derivation, options.cores)?;
+        let vary = self.check.map(|_| check::variation(options.cores));
+        let cores = vary.map_or(options.cores, |vary| vary.processors);
+        let environment = environment(derivation, cores)?;
         for (name, content) in &environment.files {
             fs_err::write(self.place.build.join(name), content)?;
         }
@@ -280,15 +320,26 @@ impl Build<'_, '_> {
 
     /// Shows the closure of the inputs at its own paths.
     fn with_inputs(&self, request: Request) -> Request {
-        self.inputs.iter().fold(request, |request, path| {
+        let show = |request: Request, path: &StorePath| {
             request.read_only(self.builder.store.real(path), path.to_string())
-        })
+        };
+        match self.check {
+            None => self.inputs.iter().fold(request, show),
+            // on some file systems the last that was made is the first that is listed
+            Some(_) => self.inputs.iter().rev().fold(request, show),
+        }
     }
 
     fn sandboxed(&self, request: &Request) -> Result<Exit, BuildError> {
         let mut output = |bytes: &[u8]| lock(self.log).bytes(bytes);
         let watch = Watch { output: &mut output, cancelled: self.builder.cancelled };
-        Ok(self.builder.sandbox.run(request, watch)?)
+        match self.check {
+            None => Ok(self.builder.sandbox.run(request, watch)?),
+            Some(_) => {
+                let vary = Some(check::variation(self.builder.options.cores));
+                Ok(self.builder.sandbox.run(&Request { vary, ..request.clone() }, watch)?)
+            }
+        }
     }
 
     /// Runs a builder inside the binary.
@@ -346,6 +397,14 @@ impl Build<'_, '_> {
         let store = self.builder.store;
         let dir = &self.place.store;
         outputs::check_fixed(self.derivation, dir)?;
+        if let Some(check) = self.check {
+            let places = outputs::places(self.derivation, dir);
+            return self
+                .derivation
+                .outputs
+                .iter()
+                .try_for_each(|(name, output)| check.compare(store, &output.path, &places[name]));
+        }
         let insertions = outputs::insertions(self.derivation, &self.step.path, self.inputs, dir);
         if let Some(rules) = outputs::rules(self.derivation)? {
             let found: BTreeMap<_, _> = insertions

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, check,
     context::Context,
     evaluation::Evaluation,
     expression::ExpressionArguments,
@@ -29,12 +29,22 @@ pub(super) struct Arguments {
     /// Say what would be built and fetched; build nothing.
     #[arg(long)]
     dry_run: bool,
+    /// Build what is there again, as differently as a builder must not notice, and say what differs.
+    /// Only what is named is built again, not what it is made from.
+    #[arg(long, conflicts_with_all = ["out_link", "dry_run"])]
+    check: bool,
+    /// With --check, keep what came out different, and say where.
+    #[arg(long, requires = "check")]
+    keep_differing: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
     if arguments.dry_run {
         return dry_run(context, &evaluation);
+    }
+    if arguments.check {
+        return check::run(context, &arguments.build, &evaluation, arguments.keep_differing);
     }
     let goals = evaluation.goals();
     let outputs = realise::realise(context, &arguments.build, &evaluation.derivations, &goals)?;

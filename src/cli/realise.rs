@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     build::{
-        BuildError, BuildFailure, Builder, Derivations, Event, Observer, Options,
+        BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
         plan::{self, Goal, Plan, PlanError},
         queue::{Jobs, Outcome},
         sandbox::{Limits, SandboxError},
@@ -127,7 +127,12 @@ pub(super) fn plan(
     fresh: &FxHashMap<StorePath, Derivation>,
     goals: &[Goal],
 ) -> Result<Plan, Failure> {
-    plan::plan(&Derivations { store, fresh }, goals).map_err(|error| match error {
+    planned(plan::plan(&Derivations { store, fresh }, goals))
+}
+
+/// A plan, or why there is none.
+pub(super) fn planned(plan: Result<Plan, PlanError>) -> Result<Plan, Failure> {
+    plan.map_err(|error| match error {
         PlanError::Store(_) => Failure::new(Kind::Store, error),
         _ => Failure::new(Kind::Failed, error),
     })
@@ -150,19 +155,29 @@ pub(super) fn realise(
     if plan.steps.is_empty() {
         return Ok(plan.outputs);
     }
-    let outcome = execute(context, arguments, &plan, BTreeSet::new())?;
+    let outcome = execute(context, arguments, &plan, Again::Nothing)?;
     if outcome.is_success() {
         return Ok(plan.outputs);
     }
     Err(report(&plan, &outcome, is_cancelled()))
 }
 
-/// Runs a plan with all builders and shows its progress. What is `damaged` is built again.
+/// What is built although it is there.
+pub(super) enum Again<'a> {
+    /// Nothing.
+    Nothing,
+    /// What is damaged, to be replaced.
+    Damaged(BTreeSet<StorePath>),
+    /// What is to be compared.
+    Checked(&'a Check),
+}
+
+/// Runs a plan with all builders and shows its progress.
 pub(super) fn execute(
     context: &Context,
     arguments: &BuildArguments,
     plan: &Plan,
-    damaged: BTreeSet<StorePath>,
+    again: Again<'_>,
 ) -> Result<Outcome<BuildFailure>, Failure> {
     let store = context.store()?;
     let builtins = AllBuiltins {
@@ -172,10 +187,21 @@ pub(super) fn execute(
     let progress = Progress::new(context, is_cancelled);
     let observer = Everyone { progress: &progress, events: context.events.as_ref() };
     let mut options = arguments.options(context);
-    // a path that cannot be repaired is no reason to leave the others
-    options.jobs.keep_going |= !damaged.is_empty();
-    options.damaged = damaged;
-    let outcome = Builder::new(store, &builtins, options, &observer, &is_cancelled).run(plan);
+    let mut check = None;
+    match again {
+        Again::Nothing => {}
+        Again::Damaged(damaged) => {
+            // a path that cannot be repaired is no reason to leave the others
+            options.jobs.keep_going |= !damaged.is_empty();
+            options.damaged = damaged;
+        }
+        Again::Checked(wanted) => check = Some(wanted),
+    }
+    let mut builder = Builder::new(store, &builtins, options, &observer, &is_cancelled);
+    if let Some(check) = check {
+        builder = builder.checking(check);
+    }
+    let outcome = builder.run(plan);
     if outcome.is_success() {
         progress.summary();
     }
@@ -188,7 +214,7 @@ pub(super) fn is_cancelled() -> bool {
 }
 
 /// All failures in one, the hash mismatches with what to write instead.
-fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bool) -> Failure {
+pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bool) -> Failure {
     if cancelled {
         return Failure::new(Kind::Interrupted, "interrupted; what was built is kept");
     }

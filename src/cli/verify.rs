@@ -12,7 +12,7 @@ use super::{
     Outcome,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
-    realise::{self, BuildArguments},
+    realise::{self, Again, BuildArguments},
     show::parse_path,
 };
 use crate::{
@@ -218,7 +218,8 @@ fn build(
     round: &Round,
 ) -> Result<(), Failure> {
     let damaged = round.paths.clone();
-    let outcome = realise::execute(context, &arguments.build, &round.plan, damaged)?;
+    let outcome =
+        realise::execute(context, &arguments.build, &round.plan, Again::Damaged(damaged))?;
     if realise::is_cancelled() {
         return Err(Failure::new(Kind::Interrupted, "interrupted; what was repaired is kept"));
     }

@@ -30,7 +30,9 @@ pub(super) fn open<'a>(name: &str, bytes: &'a [u8]) -> Option<Container<'a>> {
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             inner(liblzma::bufread::XzDecoder::new_multi_decoder(bytes))
         }
-        [0x28, 0xb5, 0x2f, 0xfd, ..] => inner(zstd::stream::read::Decoder::with_buffer(bytes).ok()?),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => {
+            inner(zstd::stream::read::Decoder::with_buffer(bytes).ok()?)
+        }
         [b'B', b'Z', b'h', ..] => inner(bzip2::bufread::MultiBzDecoder::new(bytes)),
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => ar(bytes),
         _ if bytes.get(257..262) == Some(b"ustar") => tar(bytes),
@@ -57,7 +59,8 @@ fn inner<'a>(stream: impl Read) -> Option<Container<'a>> {
 fn gzip(bytes: &[u8]) -> Option<Container<'_>> {
     let decoder = flate2::bufread::GzDecoder::new(bytes);
     let header = decoder.header()?;
-    let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
+    let text =
+        |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
     let fields = vec![
         ("time", header.mtime().to_string()),
         ("file name", text(header.filename())),
@@ -99,9 +102,8 @@ fn tar(bytes: &[u8]) -> Option<Container<'_>> {
     let mut members = Vec::new();
     for entry in archive.entries().ok()? {
         let mut entry = entry.ok()?;
-        let text = |bytes: Option<&[u8]>| {
-            String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned()
-        };
+        let text =
+            |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let number = |n: std::io::Result<u64>| n.map_or_else(|e| e.to_string(), |n| n.to_string());
         let header = entry.header();
         let fields = vec![

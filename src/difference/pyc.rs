@@ -36,7 +36,6 @@ pub(super) fn open(bytes: &[u8]) -> Option<Container<'_>> {
             header[8..].iter().map(|byte| format!("{byte:02x}")).collect(),
         )),
     }
-    let code =
-        Member { name: "code".to_owned(), fields: Vec::new(), content: Cow::Borrowed(code) };
+    let code = Member { name: "code".to_owned(), fields: Vec::new(), content: Cow::Borrowed(code) };
     Some(Container { fields, members: vec![code] })
 }

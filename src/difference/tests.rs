@@ -22,10 +22,8 @@ fn compare(make: impl Fn(&Path, usize)) -> Vec<String> {
 }
 
 fn told(difference: &Difference) -> String {
-    let place: Vec<&str> = std::iter::once(&difference.path)
-        .chain(&difference.members)
-        .map(String::as_str)
-        .collect();
+    let place: Vec<&str> =
+        std::iter::once(&difference.path).chain(&difference.members).map(String::as_str).collect();
     let what = match &difference.what {
         What::Bytes(w) => format!("bytes from {} of {:?}", w.offset, w.sizes),
         other => format!("{other:?}"),
@@ -72,7 +70,8 @@ fn ar_of(time: u32, members: &[(&str, &[u8])]) -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
     for (name, content) in members {
         let size = content.len();
-        write!(bytes, "{name:<16}{time:<12}{:<6}{:<6}{:<8}{size:<10}`\n", 0, 0, 100_644).unwrap();
+        let mode = 100_644;
+        writeln!(bytes, "{name:<16}{time:<12}{:<6}{:<6}{mode:<8}{size:<10}`", 0, 0).unwrap();
         bytes.extend_from_slice(content);
         bytes.resize(bytes.len() + size % 2, b'\n');
     }

@@ -32,7 +32,8 @@ pub fn trees(first: &Path, second: &Path) -> Result<Vec<Difference>, ArchiveErro
             Ordering::Less => (a.next(), What::Missing),
             Ordering::Greater => (b.next(), What::Added),
             Ordering::Equal => {
-                let ((path, old), (_, new)) = (a.next().expect("peeked"), b.next().expect("peeked"));
+                let ((path, old), (_, new)) =
+                    (a.next().expect("peeked"), b.next().expect("peeked"));
                 entries(&text(path), old, new, &mut found)?;
                 continue;
             }

@@ -25,7 +25,7 @@ use super::{
     write,
 };
 use crate::{
-    archive::{Kind, Leaf, Listing},
+    archive::{Kind, Leaf, Listing, Measure},
     files,
     hash::TreeHash,
     store_path::StorePath,
@@ -151,6 +151,14 @@ impl Store {
             }
         }
         Ok(order.iter().filter_map(|path| known.get(path).cloned()).collect())
+    }
+
+    /// Makes the metadata of a tree canonical, as those of a store path are, and gives its hash and size.
+    ///
+    /// # Errors
+    /// Where it cannot be read or holds something that is not allowed.
+    pub fn seal(tree: &Path) -> Result<Measure, StoreError> {
+        Ok(seal::seal(tree, &[], None, false)?.measure)
     }
 
     /// Which references an insertion out of a scratch folder would be given, so that they can be

@@ -114,6 +114,11 @@ impl Layout {
         self.root.join("var/fetch")
     }
 
+    /// What differs when it is built again.
+    pub(super) fn differing(&self) -> PathBuf {
+        self.root.join("var/check")
+    }
+
     pub(super) fn pool(&self) -> PathBuf {
         self.root.join("var/pool")
     }

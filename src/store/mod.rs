@@ -216,6 +216,12 @@ impl Store {
         self.dir.join(path.base())
     }
 
+    /// The folder of trees that came out different when they were built again (it may not be there).
+    #[must_use]
+    pub fn differing(&self) -> PathBuf {
+        self.layout.differing()
+    }
+
     /// The folder of what evaluations found (it may not be there).
     #[must_use]
     pub fn evaluations(&self) -> PathBuf {

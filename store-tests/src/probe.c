@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -24,6 +25,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -88,6 +90,32 @@ static int copy(const char *from, const char *to) {
     return close(out);
 }
 
+static int stamp(const char *path) {
+    char text[32];
+    sprintf(text, "made at %ld", (long)time(NULL));
+    return put(path, text, O_TRUNC, 0644);
+}
+
+static int randomly(const char *path) {
+    char text[32];
+    unsigned number;
+    if (getrandom(&number, sizeof number, 0) < 0) return -1;
+    sprintf(text, "drawn %u", number);
+    return put(path, text, O_TRUNC, 0644);
+}
+
+static int by_cores(const char *folder, const char *to) {
+    char from[4096];
+    snprintf(from, sizeof from, "%s/%s", folder, getenv("NIX_BUILD_CORES"));
+    return copy(from, to);
+}
+
+static int number(const char *path) {
+    char text[32];
+    sprintf(text, "process %d", getpid());
+    return put(path, text, O_TRUNC, 0644);
+}
+
 static int operation(int n, char **a) {
 #define IS(name, count) (!strcmp(a[0], name) && n == (count) + 1)
     if (IS("print", 1)) return printf("%s\n", a[1]) < 0;
@@ -97,6 +125,10 @@ static int operation(int n, char **a) {
     if (IS("append", 2)) return put(a[1], a[2], O_APPEND, 0644);
     if (IS("program", 2)) return put(a[1], a[2], O_TRUNC, 0755);
     if (IS("copy", 2)) return copy(a[1], a[2]);
+    if (IS("stamp", 1)) return stamp(a[1]);
+    if (IS("random", 1)) return randomly(a[1]);
+    if (IS("number", 1)) return number(a[1]);
+    if (IS("by-cores", 2)) return by_cores(a[1], a[2]);
     if (IS("mkdir", 1)) return mkdir(a[1], 0755);
     if (IS("remove", 1)) return remove(a[1]);
     if (IS("rename", 2)) return rename(a[1], a[2]);

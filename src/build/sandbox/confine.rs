@@ -102,6 +102,19 @@ pub(super) fn limits() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Leaves this process the first so many of its processors; all where that is 0 or there are fewer.
+pub(super) fn processors(most: u32) -> Result<(), Failure> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    if most == 0 {
+        return Ok(());
+    }
+    let all = sched_getaffinity(None).fail(Step::Limits, "sched_getaffinity")?;
+    let mut some = CpuSet::new();
+    let here = (0..CpuSet::MAX_CPU).filter(|&cpu| all.is_set(cpu));
+    here.take(most as usize).for_each(|cpu| some.set(cpu));
+    sched_setaffinity(None, &some).fail(Step::Limits, "sched_setaffinity")
+}
+
 /// Gives up every capability for good, and every way to get one.
 pub(super) fn drop_privileges() -> Result<(), Failure> {
     use rustix::thread as t;

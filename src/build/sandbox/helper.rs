@@ -155,6 +155,7 @@ fn run(
         wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
     root::fill(&order)?;
     confine::hide_first_process()?;
+    use_up_numbers(order.processes)?;
     // SAFETY: this process has one thread.
     let pid = unsafe { libc::fork() };
     match pid {
@@ -169,6 +170,20 @@ fn run(
         }
         _ => Err(Failure::new(Step::Fork, "", last_errno())),
     }
+}
+
+/// Lets so many processes begin and end.
+fn use_up_numbers(processes: u32) -> Result<(), Failure> {
+    for _ in 0..processes {
+        // SAFETY: this process has one thread; the child does nothing but end.
+        match unsafe { libc::fork() } {
+            // SAFETY: as in `first`.
+            0 => unsafe { libc::_exit(0) },
+            pid if pid > 0 => drop(wait(WaitOptions::empty())),
+            _ => return Err(Failure::new(Step::Fork, "", last_errno())),
+        }
+    }
+    Ok(())
 }
 
 /// Waits for the program, and reaps what is left to process 1 meanwhile. Whatever still runs when
@@ -203,6 +218,7 @@ fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> 
     let run = || -> Result<std::convert::Infallible, Failure> {
         confine::own_session(log)?;
         confine::limits()?;
+        confine::processors(order.processors)?;
         let cwd = std::ffi::OsStr::from_bytes(&order.cwd);
         rustix::process::chdir(cwd).fail(Step::Directory, cwd)?;
         let image = Image::new(order)?;

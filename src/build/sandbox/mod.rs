@@ -31,7 +31,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 pub use doctor::{Finding, Health, examine};
 pub use refusal::{Cause, Refusal};
-pub use request::{Bind, Limits, Request};
+pub use request::{Bind, Limits, Request, Variation};
 pub use supervise::{Exit, SandboxError, Watch};
 pub use view::View;
 

@@ -26,6 +26,8 @@ pub struct Request {
     pub network: bool,
     /// What it may use.
     pub limits: Limits,
+    /// How this run is to differ from others of the same program.
+    pub vary: Option<Variation>,
 }
 
 /// A file or folder of the host that shows inside.
@@ -37,6 +39,15 @@ pub struct Bind {
     pub inside: PathBuf,
     /// Whether it may be written to.
     pub writable: bool,
+}
+
+/// What may be another thing in every run, and must not show in what a builder makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variation {
+    /// On how many processors the program runs, as far as there are so many.
+    pub processors: usize,
+    /// How many processes there have been before it, so that its number is another one.
+    pub processes: u32,
 }
 
 /// What a process may use before it is ended.
@@ -72,6 +83,7 @@ impl Request {
             binds: Vec::new(),
             network: false,
             limits: Limits::default(),
+            vary: None,
         }
     }
 

@@ -159,6 +159,8 @@ fn order(request: &Request) -> Order {
         cwd: bytes(&request.cwd),
         root: request.root.as_deref().map(bytes),
         binds,
+        processors: request.vary.map_or(0, |vary| vary.processors as u32),
+        processes: request.vary.map_or(0, |vary| vary.processes),
     }
 }
 

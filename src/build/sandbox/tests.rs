@@ -352,6 +352,16 @@ fn a_root_tree_shows_read_only_at_its_usual_places() {
 }
 
 #[test]
+fn a_run_can_differ_in_what_is_not_promised() {
+    let mut trial = Trial::new(&["identity", "status=Cpus_allowed_list"]);
+    trial.request.vary = Some(Variation { processors: 1, processes: 40 });
+    let log = trial.log();
+    assert!(log.contains(" pid 42 ppid 1 "), "{log}");
+    let processors = log.trim_end().rsplit("ok ").next().unwrap();
+    assert!(processors.parse::<u32>().is_ok(), "only one: {log}");
+}
+
+#[test]
 fn a_link_is_bound_as_a_link() {
     let trial = Trial::new(&["read-link=/clutch/store/link"]);
     let link = trial.dir.path().join("link");

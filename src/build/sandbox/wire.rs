@@ -24,6 +24,10 @@ pub(super) struct Order {
     pub(super) cwd: Vec<u8>,
     pub(super) root: Option<Vec<u8>>,
     pub(super) binds: Vec<WireBind>,
+    /// On how many processors the program runs; 0 for all.
+    pub(super) processors: u32,
+    /// How many processes are to have been before it.
+    pub(super) processes: u32,
 }
 
 /// A [`super::View`] in the same terms.

@@ -1,0 +1,190 @@
+//! `clutch build --check`: builds what is there again and says what came out different.
+
+use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
+
+use serde_json::{Value, json};
+
+use super::{
+    Outcome,
+    context::Context,
+    evaluation::Evaluation,
+    failure::{Failure, Kind},
+    realise::{self, Again, BuildArguments},
+};
+use crate::{
+    archive::Kind as Entry,
+    build::{Check, Derivations, Verdict},
+    difference::{Difference, MOST, What, Window},
+    store_path::StorePath,
+};
+
+/// How many differences of one output are shown to people.
+const SHOWN: usize = 20;
+
+/// How many bytes stand in a line.
+const WIDTH: usize = 16;
+
+pub(super) fn run(
+    context: &Context,
+    arguments: &BuildArguments,
+    evaluation: &Evaluation,
+    keep_differing: bool,
+) -> Outcome {
+    let (store, fresh) = (context.store()?, &evaluation.derivations);
+    let derivations: BTreeSet<StorePath> =
+        evaluation.targets.iter().map(|target| target.derivation.clone()).collect();
+    let goals: Vec<_> =
+        derivations.iter().map(|path| realise::goal(path.clone(), BTreeSet::new())).collect();
+    realise::realise(context, arguments, fresh, &goals)?;
+    let check = Check::new(derivations, keep_differing);
+    let plan = realise::planned(check.plan(&Derivations { store, fresh }))?;
+    let outcome = realise::execute(context, arguments, &plan, Again::Checked(&check))?;
+    let found = check.found();
+    let differ = found.values().filter(|verdict| **verdict != Verdict::Same).count();
+    if context.global.json {
+        let checked: Vec<Value> =
+            found.iter().map(|(path, verdict)| document(path, verdict)).collect();
+        context.json(&json!({ "checked": checked }));
+    } else {
+        for (path, verdict) in &found {
+            context.print(text(path, verdict));
+        }
+    }
+    if !outcome.is_success() {
+        return Err(realise::report(&plan, &outcome, realise::is_cancelled()));
+    }
+    if differ == 0 {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let message = format!("{differ} of {} outputs came out different", found.len());
+    let failure = Failure::new(Kind::Failed, message);
+    Err(match keep_differing {
+        true => failure,
+        false => failure.hint("--keep-differing keeps what was built, to be looked at"),
+    })
+}
+
+fn document(path: &StorePath, verdict: &Verdict) -> Value {
+    let path = path.to_string();
+    match verdict {
+        Verdict::Same => json!({ "path": path, "same": true }),
+        Verdict::Differs { differences, kept } => {
+            let list: Vec<Value> = differences.iter().map(difference).collect();
+            json!({ "path": path, "same": false, "differences": list, "kept": kept })
+        }
+    }
+}
+
+fn difference(difference: &Difference) -> Value {
+    let pair = |kind: &str, store: Value, rebuilt: Value| json!({ "kind": kind, "store": store, "rebuilt": rebuilt });
+    let mut value = match &difference.what {
+        What::Missing => json!({ "kind": "missing" }),
+        What::Added => json!({ "kind": "added" }),
+        What::Order => json!({ "kind": "order" }),
+        What::Kind(a, b) => pair("type", word(*a).into(), word(*b).into()),
+        What::Executable(a, b) => pair("executable", (*a).into(), (*b).into()),
+        What::Target(a, b) => pair("target", a.as_str().into(), b.as_str().into()),
+        What::Field(name, a, b) => {
+            let mut value = pair("field", a.as_str().into(), b.as_str().into());
+            value["field"] = (*name).into();
+            value
+        }
+        What::Bytes(window) => {
+            let mut value =
+                pair("bytes", hex(&window.first, "").into(), hex(&window.second, "").into());
+            value["offset"] = window.offset.into();
+            value["start"] = window.start.into();
+            value["sizes"] = json!([window.sizes.0, window.sizes.1]);
+            value
+        }
+    };
+    value["path"] = difference.path.as_str().into();
+    value["members"] = json!(difference.members);
+    value
+}
+
+fn text(path: &StorePath, verdict: &Verdict) -> String {
+    let Verdict::Differs { differences, kept } = verdict else {
+        return format!("{path} is the same\n");
+    };
+    let (count, more) =
+        (differences.len(), if differences.len() == MOST { " or more" } else { "" });
+    let places = if count == 1 { "place" } else { "places" };
+    let mut text = format!("{path} differs in {count}{more} {places}:\n");
+    for difference in differences.iter().take(SHOWN) {
+        let mut place = vec![match difference.path.as_str() {
+            "" => "itself".to_owned(),
+            path => quoted(path),
+        }];
+        place.extend(difference.members.iter().map(|name| quoted(name)));
+        let _ = writeln!(text, "  {}: {}", place.join(" > "), told(&difference.what));
+        if let What::Bytes(window) = &difference.what {
+            show(window, &mut text);
+        }
+    }
+    if count > SHOWN {
+        let _ = writeln!(text, "  and {} more; --json has them", count - SHOWN);
+    }
+    if let Some(kept) = kept {
+        let _ = writeln!(text, "  what was built is kept: {}", kept.display());
+    }
+    text
+}
+
+fn told(what: &What) -> String {
+    let pair = |what: &str, a: &str, b: &str| format!("{what} is {a} in the store, {b} rebuilt");
+    match what {
+        What::Missing => "is in the store only".to_owned(),
+        What::Added => "is rebuilt only".to_owned(),
+        What::Order => "the same members in another order".to_owned(),
+        What::Kind(a, b) => pair("it", word(*a), word(*b)),
+        What::Executable(a, _) => {
+            let may = |is: bool| if is { "executable" } else { "not executable" };
+            pair("it", may(*a), may(!*a))
+        }
+        What::Target(a, b) => pair("its target", &quoted(a), &quoted(b)),
+        What::Field(name, a, b) => pair(name, &quoted(a), &quoted(b)),
+        What::Bytes(Window { offset, sizes: (a, b), .. }) if a == b => {
+            format!("differs from byte {offset} on, of {a}")
+        }
+        What::Bytes(Window { offset, sizes: (a, b), .. }) => {
+            format!("differs from byte {offset} on; it has {a} bytes in the store, {b} rebuilt")
+        }
+    }
+}
+
+fn word(kind: Entry) -> &'static str {
+    match kind {
+        Entry::File => "a file",
+        Entry::Directory => "a folder",
+        Entry::Symlink => "a symlink",
+    }
+}
+
+/// A text of the builder's making, without what could move a terminal's cursor.
+fn quoted(text: &str) -> String {
+    match text {
+        "" => "empty".to_owned(),
+        text => text.escape_debug().to_string(),
+    }
+}
+
+/// The bytes around the first difference.
+fn show(window: &Window, text: &mut String) {
+    let within = (window.offset - window.start) as usize;
+    let from = within.saturating_sub(WIDTH / 2);
+    for (whose, bytes) in [("store", &window.first), ("rebuilt", &window.second)] {
+        let line = &bytes[from.min(bytes.len())..bytes.len().min(from + WIDTH)];
+        let letters: String = line
+            .iter()
+            .map(|&b| if b.is_ascii_graphic() || b == b' ' { char::from(b) } else { '.' })
+            .collect();
+        let at = window.start + from as u64;
+        let _ = writeln!(text, "    {whose:7}  {at:8}  {:47}  |{letters}|", hex(line, " "));
+    }
+}
+
+fn hex(bytes: &[u8], between: &str) -> String {
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    pairs.join(between)
+}
