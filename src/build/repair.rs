@@ -75,13 +75,13 @@ impl<'a> Repair<'a> {
             if self.given_up.contains_key(&path) {
                 continue;
             }
-            match self.needs(&path)? {
+            match self.work(&path)? {
                 Err(obstacle) => drop(self.given_up.insert(path, obstacle)),
-                Ok((goal, needs)) if needs.is_empty() => {
+                Ok(Work { goal, damaged, .. }) if damaged.is_empty() => {
                     goals.entry(goal.derivation).or_default().extend(goal.outputs);
                     paths.insert(path);
                 }
-                Ok((_, needs)) => waiting.push((path, needs)),
+                Ok(Work { damaged, .. }) => waiting.push((path, damaged)),
             }
         }
         if paths.is_empty() {
@@ -105,6 +105,24 @@ impl<'a> Repair<'a> {
         }
     }
 
+    /// The undamaged paths that builds of what is damaged would read, however indirectly: what should be
+    /// known to be whole before.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub fn inputs(&self) -> Result<BTreeSet<StorePath>, StoreError> {
+        let mut inputs = BTreeSet::new();
+        for path in &self.damaged {
+            inputs.extend(self.work(path)?.into_iter().flat_map(|work| work.inputs));
+        }
+        Ok(inputs.difference(&self.damaged).cloned().collect())
+    }
+
+    /// These turned out to be damaged as well.
+    pub fn add(&mut self, damaged: impl IntoIterator<Item = StorePath>) {
+        self.damaged.extend(damaged);
+    }
+
     /// These are whole again.
     pub fn repaired<'p>(&mut self, paths: impl IntoIterator<Item = &'p StorePath>) {
         for path in paths {
@@ -124,8 +142,8 @@ impl<'a> Repair<'a> {
         self.given_up
     }
 
-    /// How a path is built, and what is damaged of all that its build would see.
-    fn needs(&self, path: &StorePath) -> Result<Result<Need, Obstacle>, StoreError> {
+    /// What it takes to build a path.
+    fn work(&self, path: &StorePath) -> Result<Result<Work, Obstacle>, StoreError> {
         let info = self.store.info(path)?;
         let Some(deriver) = info.and_then(|info| info.deriver) else {
             return Ok(Err(Obstacle::NoDerivation));
@@ -142,22 +160,24 @@ impl<'a> Repair<'a> {
         let plan = match plan(&self.lookup(), std::slice::from_ref(&goal)) {
             Ok(plan) => plan,
             Err(PlanError::NoSource { path, .. }) if self.damaged.contains(&path) => {
-                return Ok(Ok((goal, vec![path])));
+                let damaged = BTreeSet::from([path]);
+                return Ok(Ok(Work { goal, inputs: BTreeSet::new(), damaged }));
             }
             Err(error) => return Ok(Err(Obstacle::Failed(error.to_string()))),
         };
-        let mut needs = BTreeSet::new();
-        let mut inputs = BTreeSet::new();
+        let mut damaged = BTreeSet::new();
+        let mut direct = BTreeSet::new();
         for step in &plan.steps {
             if step.path != goal.derivation {
-                needs.extend(step.outputs().filter(|p| self.damaged.contains(*p)).cloned());
+                damaged.extend(step.outputs().filter(|p| self.damaged.contains(*p)).cloned());
             }
-            inputs.extend(step.inputs.iter().filter(|p| !self.damaged.contains(*p)));
+            direct.extend(step.inputs.iter().filter(|p| !self.damaged.contains(*p)));
         }
-        let inputs: Vec<StorePath> = self.store.valid(inputs)?.into_iter().collect();
-        let seen = self.store.reachable(&inputs)?.into_iter().map(|info| info.path);
-        needs.extend(seen.filter(|path| self.damaged.contains(path)));
-        Ok(Ok((goal, needs.into_iter().collect())))
+        let direct: Vec<StorePath> = self.store.valid(direct)?.into_iter().collect();
+        let inputs: BTreeSet<StorePath> =
+            self.store.reachable(&direct)?.into_iter().map(|info| info.path).collect();
+        damaged.extend(inputs.intersection(&self.damaged).cloned());
+        Ok(Ok(Work { goal, inputs, damaged }))
     }
 
     fn lookup(&self) -> Undamaged<'_> {
@@ -165,8 +185,14 @@ impl<'a> Repair<'a> {
     }
 }
 
-/// How a path is built, and what is damaged of what it needs.
-type Need = (Goal, Vec<StorePath>);
+/// What it takes to build a path.
+struct Work {
+    goal: Goal,
+    /// What is valid of all that the builds would see.
+    inputs: BTreeSet<StorePath>,
+    /// What is damaged of that, and of what would be built before.
+    damaged: BTreeSet<StorePath>,
+}
 
 /// The store without what is damaged.
 struct Undamaged<'a> {

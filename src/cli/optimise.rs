@@ -1,6 +1,9 @@
 //! `clutch optimise`.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use serde_json::json;
 
@@ -9,8 +12,10 @@ use super::{
     closure::bytes,
     context::Context,
     failure::{Kind, OrFail as _},
-    show::parse_path,
+    paths::infos,
+    progress::Transfer,
 };
+use crate::store_path::StorePath;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -21,15 +26,13 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let store = context.store()?;
-    let paths = match arguments.paths.is_empty() {
-        true => store.all().or_fail(Kind::Store)?.into_iter().map(|info| info.path).collect(),
-        false => arguments
-            .paths
-            .iter()
-            .map(|text| parse_path(context, text))
-            .collect::<Result<Vec<_>, _>>()?,
-    };
-    let saved = store.optimise(&paths, &|_| {}).or_fail(Kind::Store)?;
+    let infos = infos(context, &arguments.paths)?;
+    let all = infos.iter().map(|info| info.size).sum();
+    let paths: Vec<StorePath> = infos.into_iter().map(|info| info.path).collect();
+    let (progress, done) = (Transfer::new(context, "looked at"), AtomicU64::new(0));
+    let show = |size: u64| progress.show(done.fetch_add(size, Ordering::Relaxed) + size, all);
+    let saved = store.optimise(&paths, &show).or_fail(Kind::Store)?;
+    drop(progress);
     if context.global.json {
         context.json(&json!({ "paths": paths.len(), "saved": saved }));
     } else {

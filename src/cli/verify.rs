@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
     process::ExitCode,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 use serde_json::{Value, json};
@@ -12,8 +13,9 @@ use super::{
     Outcome,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
+    paths::infos,
+    progress::Transfer,
     realise::{self, Again, BuildArguments},
-    show::parse_path,
 };
 use crate::{
     build::repair::{Obstacle, Repair, Round},
@@ -62,14 +64,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
     }
     let store = context.store()?;
-    let verified = look(context, store, &arguments.paths)?;
+    let mut verified = look(context, store, &arguments.paths)?;
     let mut ends: BTreeMap<StorePath, End> = BTreeMap::new();
     let mut pooled = verified.pool.len();
     if arguments.repair && !(verified.damages.is_empty() && verified.pool.is_empty()) {
         store.forget_pooled(&verified.pool).or_fail(Kind::Store)?;
         pooled = 0;
-        let damaged: BTreeSet<StorePath> =
-            verified.damages.iter().map(|damage| damage.path.clone()).collect();
+        if !arguments.paths.is_empty() {
+            look_at_inputs(store, &mut verified)?;
+        }
+        let damaged = damaged(&verified);
         store.keep(&damaged).or_fail(Kind::Store)?;
         ends = repair(context, store, arguments, damaged)?;
     }
@@ -135,13 +139,41 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 fn look(context: &Context, store: &Store, texts: &[String]) -> Result<Verified, Failure> {
-    if texts.is_empty() {
-        return store.verify_all(&|_| {}).or_fail(Kind::Failed);
+    let (progress, done) = (Transfer::new(context, "verified"), AtomicU64::new(0));
+    let show = |size: u64, all| progress.show(done.fetch_add(size, Ordering::Relaxed) + size, all);
+    let verified = if texts.is_empty() {
+        store.verify_all(&show).or_fail(Kind::Failed)?
+    } else {
+        let infos = infos(context, texts)?;
+        let all = infos.iter().map(|info| info.size).sum();
+        let paths: Vec<StorePath> = infos.into_iter().map(|info| info.path).collect();
+        let damages = store.verify(&paths, &|size| show(size, all)).or_fail(Kind::Failed)?;
+        Verified { checked: paths.len(), damages, pool: Vec::new() }
+    };
+    Ok(verified)
+}
+
+fn damaged(verified: &Verified) -> BTreeSet<StorePath> {
+    verified.damages.iter().map(|damage| damage.path.clone()).collect()
+}
+
+/// Looks at what the builds of damaged paths would read, too, so that nothing is built from what is
+/// damaged.
+fn look_at_inputs(store: &Store, verified: &mut Verified) -> Result<(), Failure> {
+    let mut repair = Repair::new(store, damaged(verified));
+    let mut whole: BTreeSet<StorePath> = BTreeSet::new();
+    loop {
+        let inputs = repair.inputs().or_fail(Kind::Store)?;
+        let fresh: Vec<StorePath> = inputs.difference(&whole).cloned().collect();
+        if fresh.is_empty() {
+            return Ok(());
+        }
+        let damages = store.verify(&fresh, &|_| {}).or_fail(Kind::Failed)?;
+        verified.checked += fresh.len();
+        whole.extend(fresh);
+        repair.add(damages.iter().map(|damage| damage.path.clone()));
+        verified.damages.extend(damages);
     }
-    let paths =
-        texts.iter().map(|text| parse_path(context, text)).collect::<Result<Vec<_>, _>>()?;
-    let damages = store.verify(&paths, &|_| {}).or_fail(Kind::Failed)?;
-    Ok(Verified { checked: paths.len(), damages, pool: Vec::new() })
 }
 
 fn told(fault: &Fault) -> String {

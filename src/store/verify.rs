@@ -86,12 +86,15 @@ impl Store {
         self.damages(infos, &Digests::default(), progress)
     }
 
-    /// Hashes everything again: every valid path and every file of the pool.
+    /// Hashes everything again: every valid path and every file of the pool. `progress` is told the
+    /// size of each path that is done, and that of all; any thread may call it.
     ///
     /// # Errors
     /// Where the index or the pool cannot be read.
-    pub fn verify_all(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Verified, StoreError> {
+    pub fn verify_all(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Verified, StoreError> {
         let infos = self.all()?;
+        let all = infos.iter().map(|info| info.size).sum();
+        let progress = &|size| progress(size, all);
         let (checked, digests) = (infos.len(), Digests::default());
         let damages = self.damages(infos, &digests, progress)?;
         let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);

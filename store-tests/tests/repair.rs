@@ -132,6 +132,22 @@ fn what_is_damaged_is_built_again_in_order() {
 }
 
 #[test]
+fn nothing_is_built_from_what_is_damaged() {
+    let space = Space::new(BINARY).with_probe();
+    let [base, library, program] = chain(&space);
+    // the library shares its text with what it was copied from
+    damage(&space.real(&base).join("text"));
+    damage(&space.real(&program).join("name"));
+    assert!(space.run(["verify"]).stdout.contains(&library));
+    // asked for one, those that it would be built from are looked at, too
+    let ran = space.run(["verify", "--repair", &program]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stdout.matches("built again").count(), 3, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("not reproducible"), "{}", ran.stdout);
+    space.ok(["verify"]);
+}
+
+#[test]
 fn what_cannot_be_built_is_named_and_taken_from_an_export() {
     let space = Space::new(BINARY).with_probe();
     let [base, library, _] = chain(&space);

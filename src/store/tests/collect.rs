@@ -276,3 +276,113 @@ fn a_pin_that_cannot_be_read_stops_a_collection() {
     assert!(space.store.unpin("broken").unwrap());
     space.store.collect(Limits::default()).unwrap();
 }
+
+/// What the store's paths and pool take on disk, each file once.
+fn on_disk(store: &Store) -> u64 {
+    fn walk(folder: &Path, seen: &mut std::collections::BTreeMap<u64, u64>) {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let entry = entry.unwrap();
+            let metadata = entry.metadata().unwrap();
+            if metadata.is_dir() {
+                walk(&entry.path(), seen);
+            } else {
+                seen.insert(metadata.ino(), metadata.blocks() * 512);
+            }
+        }
+    }
+    let mut seen = std::collections::BTreeMap::new();
+    for part in [store.dir().to_owned(), store.root().join("var/pool")] {
+        if part.exists() {
+            walk(&part, &mut seen);
+        }
+    }
+    seen.into_values().sum()
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(10))]
+
+    /// Whatever refers to what, and whatever shares its bytes: what a pin reaches stays, all else goes
+    /// up to the limit, nothing dangles, and the disk gets back what is said.
+    #[test]
+    fn a_collection_keeps_what_is_reached_and_frees_what_it_says(
+        paths in proptest::collection::vec((0u32..64, 0usize..3, proptest::bool::weighted(0.3)), 1..12),
+        limit in proptest::option::of(0u64..60_000),
+    ) {
+        let space = space();
+        let names: Vec<StorePath> = (0..paths.len()).map(|n| path(n as u8, "x")).collect();
+        // a path refers to some of those before it
+        let refers = |n: usize| {
+            let bits = paths[n].0;
+            (0..n).filter(move |m| bits >> (m % 6) & 1 == 1)
+        };
+        let writer = other(&space);
+        let scratch = writer.scratch().unwrap();
+        for (n, (_, content, is_pinned)) in paths.iter().enumerate() {
+            let source = scratch.path().join(n.to_string());
+            fs_err::write(&source, content.to_string().repeat(5000 * (content + 1))).unwrap();
+            let references = References::Known(refers(n).map(|m| names[m].clone()).collect());
+            let one = Insertion { references, ..insertion(&names[n], source, &[]) };
+            writer.insert(vec![one]).unwrap();
+            if *is_pinned {
+                writer.pin(&format!("pin-{n}"), &names[n], None).unwrap();
+            }
+        }
+        drop((scratch, writer));
+        let mut kept: Vec<bool> = paths.iter().map(|path| path.2).collect();
+        for n in (0..paths.len()).rev().filter(|n| kept[*n]).collect::<Vec<_>>() {
+            let mut todo = vec![n];
+            while let Some(at) = todo.pop() {
+                kept[at] = true;
+                todo.extend(refers(at));
+            }
+        }
+        let limits = Limits { max_freed: limit, ..Limits::default() };
+        let before = on_disk(&space.store);
+        let said = space.store.garbage(limits).unwrap();
+        let did = space.store.collect(limits).unwrap();
+        proptest::prop_assert_eq!(&said, &did);
+        proptest::prop_assert_eq!(before - on_disk(&space.store), did.freed);
+        let dead = kept.iter().filter(|kept| !**kept).count();
+        let is_enough = limit.is_some_and(|limit| did.freed >= limit);
+        proptest::prop_assert!(did.paths.len() == dead || is_enough, "{} of {dead}", did.paths.len());
+        for (n, name) in names.iter().enumerate() {
+            let is_there = space.store.is_valid(name).unwrap();
+            proptest::prop_assert!(is_there || !kept[n]);
+            proptest::prop_assert_eq!(is_there, !did.paths.contains(name));
+            proptest::prop_assert_eq!(is_there, space.store.real(name).exists());
+        }
+        let all: Vec<StorePath> = names.into_iter().filter(|n| !did.paths.contains(n)).collect();
+        let damages = space.store.verify(&all, &|_| {}).unwrap();
+        proptest::prop_assert!(damages.is_empty());
+        proptest::prop_assert!(space.store.reachable(&all).is_ok());
+    }
+}
+
+#[test]
+fn a_root_that_is_made_meanwhile_counts() {
+    let (space, [lib, _, _]) = garbage();
+    let link = space.store.root().join("result");
+    let user = other(&space);
+    user.keep([&lib]).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let collector = other(&space);
+            for _ in 0..40 {
+                collector.collect(Limits::default()).unwrap();
+            }
+        });
+        for n in 0..15 {
+            let name = format!("pin-{n}");
+            user.pin(&name, &lib, None).unwrap();
+            user.link_root(&link, &lib).unwrap();
+            let holders: Vec<Holder> =
+                user.roots().unwrap().into_iter().map(|r| r.holder).collect();
+            assert!(holders.contains(&Holder::Pin(name.clone())), "{holders:?}");
+            assert!(holders.contains(&Holder::Link(link.clone())), "{holders:?}");
+            assert!(user.unpin(&name).unwrap());
+            fs_err::remove_file(&link).unwrap();
+        }
+    });
+    assert!(user.is_valid(&lib).unwrap());
+}

@@ -60,11 +60,11 @@ fn what_looks_untouched_is_read_before_it_is_shared() {
     space.file(&bad, &large, &[]);
     tamper(&space.store.real(&bad), &large.replace("large", "LARGE"));
     // verification sees the pool's name of the file, too
-    let verified = space.store.verify_all(&|_| {}).unwrap();
+    let verified = space.store.verify_all(&|_, _| {}).unwrap();
     assert_eq!((verified.checked, verified.damages.len(), verified.pool.len()), (1, 1, 1));
     space.file(&good, &large, &[]);
     assert_eq!(fs_err::read_to_string(space.store.real(&good)).unwrap(), large);
-    let verified = space.store.verify_all(&|_| {}).unwrap();
+    let verified = space.store.verify_all(&|_, _| {}).unwrap();
     assert_eq!((verified.checked, verified.damages.len(), verified.pool.len()), (2, 1, 0));
     assert_eq!(verified.damages[0].path, bad);
 
@@ -75,11 +75,11 @@ fn what_looks_untouched_is_read_before_it_is_shared() {
     fs_err::write(&script, "other").unwrap();
     let stray = name(&format!("{digest}-old"));
     fs_err::write(&stray, &large).unwrap();
-    let mut found = space.store.verify_all(&|_| {}).unwrap().pool;
+    let mut found = space.store.verify_all(&|_, _| {}).unwrap().pool;
     found.sort();
     assert_eq!(found, [stray, script]);
     space.store.forget_pooled(&found).unwrap();
-    assert!(space.store.verify_all(&|_| {}).unwrap().pool.is_empty());
+    assert!(space.store.verify_all(&|_, _| {}).unwrap().pool.is_empty());
 }
 
 #[test]
