@@ -89,7 +89,8 @@ impl World {
         let lookup = Derivations { store: &self.store, fresh: &fresh };
         let plan = plan(&lookup, &self.goals).expect("a plan");
         let options = Options {
-            jobs: Jobs { builds: 2, fetches: 2, keep_going: false },
+            jobs: Jobs { builds: 2, fetches: 2 },
+            keep_going: false,
             cores: 2,
             limits: Limits::default(),
             keep_failed: false,

@@ -2,6 +2,7 @@
 # `forSystem "x86_64-linux"` gives it for that one.
 #
 #   fetch        a file from outside, known by its hash
+#   fakeHash     stands for a hash that is not known yet
 #   unpack       an archive as a folder
 #   text         a file out of a text
 #   derivation   what a shell script makes, in a sandbox that holds its inputs and nothing else
@@ -18,6 +19,8 @@ let
     in
     {
       inherit system forSystem fetch debian shell;
+
+      fakeHash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
       inherit (import ./files.nix) text unpack;
       derivation = import ./derivation.nix { inherit system shell; };

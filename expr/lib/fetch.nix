@@ -5,7 +5,8 @@
 #   file           the file's name there (for Debian: its path), and
 #   project        for a Python index, the project
 #   hash           as `sha256-...`, or
-#   sha256         in any of the usual forms
+#   sha256         in any of the usual forms; `clutch.fakeHash` or "" stand for one that is not known
+#                  yet: the build says the right one, and `--update-hashes` writes it
 #   name           of the store path; default: the file's own
 { name ? null
 , url ? null
@@ -15,7 +16,7 @@
 , file ? null
 , hash ? null
 , sha256 ? null
-}:
+}@arguments:
 let
   inherit (builtins) concatStringsSep elemAt filter isString length replaceStrings split;
 
@@ -42,7 +43,8 @@ derivation (given // {
   system = "builtin";
   builder = "builtin:fetch";
   outputHashMode = "flat";
-  ${if hash == null then "outputHashAlgo" else null} = "sha256";
+  ${if hash == null || hash == "" then "outputHashAlgo" else null} = "sha256";
+  __hashPosition = builtins.unsafeGetAttrPos (if hash == null then "sha256" else "hash") arguments;
   outputHash =
     if hash != null then hash
     else if sha256 != null then sha256

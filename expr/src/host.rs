@@ -111,6 +111,9 @@ pub struct FixedOutput {
     pub algorithm: Option<String>,
     /// Whether the tree is hashed (`outputHashMode = "recursive"` or `"nar"`), else the file's bytes.
     pub recursive: bool,
+    /// Where the hash may have been written: the attribute that `__hashPosition` names, and
+    /// `outputHash` itself.
+    pub places: Vec<crate::source::Place>,
 }
 
 /// Where a derivation and its outputs are.

@@ -66,6 +66,7 @@ well_known! {
     output_hash_algo = "outputHashAlgo";
     output_hash_mode = "outputHashMode";
     ignore_nulls = "__ignoreNulls";
+    hash_position = "__hashPosition";
     structured_attrs = "__structuredAttrs";
     content_addressed = "__contentAddressed";
     impure = "__impure";

@@ -9,15 +9,24 @@ use std::{
 
 use super::plan::{Plan, Step, StepId};
 
-/// How many steps at a time, and when to stop.
+/// How many steps at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs {
     /// Builds at a time.
     pub builds: usize,
     /// Fetches at a time, beside the builds: they wait for the network.
     pub fetches: usize,
-    /// Whether a failure stops only what depends on it; else nothing new is started after one.
-    pub keep_going: bool,
+}
+
+/// What is still started after a failure, besides what depends on it: that never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum After {
+    /// Everything.
+    All,
+    /// What is fixed by its hash: whoever has one wrong hash wants to know of all.
+    Fixed,
+    /// Nothing.
+    Nothing,
 }
 
 /// How a plan went.
@@ -74,7 +83,6 @@ type Heap = BinaryHeap<(u32, Reverse<StepId>)>;
 
 struct Queue<'a, E> {
     plan: &'a Plan,
-    keep_going: bool,
     progress: Mutex<Progress<E>>,
     changed: Condvar,
 }
@@ -85,21 +93,23 @@ struct Progress<E> {
     fetches: Heap,
     /// Steps that may still be started or are running.
     open: usize,
-    /// Nothing new is started.
-    stopped: bool,
+    running: usize,
+    /// What may be started.
+    starts: After,
     outcome: Outcome<E>,
 }
 
-/// Runs `work` for every step; `skip` is told of steps that cannot be started and why. Stops
-/// starting new ones when `cancelled` says so; running ones are expected to ask it themselves.
+/// Runs `work` for every step, whose error comes with what to start after it; `skip` is told of steps
+/// that cannot be started and why. Stops starting new ones when `cancelled` says so; running ones are
+/// expected to ask it themselves.
 pub fn run<E: Send>(
     plan: &Plan,
     jobs: Jobs,
-    work: &(impl Fn(StepId, &Step) -> Result<(), E> + Sync),
+    work: &(impl Fn(StepId, &Step) -> Result<(), (E, After)> + Sync),
     skip: &(impl Fn(&Step, &Step) + Sync),
     cancelled: &(impl Fn() -> bool + Sync + ?Sized),
 ) -> Outcome<E> {
-    let queue = Queue::new(plan, jobs.keep_going);
+    let queue = Queue::new(plan);
     let fetches = plan.steps.iter().filter(|step| step.is_fetch()).count();
     let workers = [
         (Kind::Build, jobs.builds.max(1).min(plan.steps.len() - fetches)),
@@ -118,13 +128,14 @@ pub fn run<E: Send>(
 }
 
 impl<'a, E: Send> Queue<'a, E> {
-    fn new(plan: &'a Plan, keep_going: bool) -> Self {
+    fn new(plan: &'a Plan) -> Self {
         let mut progress = Progress {
             states: plan.steps.iter().map(|step| State::Waits(step.needs.len())).collect(),
             builds: Heap::new(),
             fetches: Heap::new(),
             open: plan.steps.len(),
-            stopped: false,
+            running: 0,
+            starts: After::All,
             outcome: Outcome {
                 done: Vec::with_capacity(plan.steps.len()),
                 failed: Vec::new(),
@@ -135,7 +146,7 @@ impl<'a, E: Send> Queue<'a, E> {
         for id in plan.ids().filter(|&id| plan.step(id).needs.is_empty()) {
             progress.set(plan, id, State::Ready);
         }
-        Self { plan, keep_going, progress: Mutex::new(progress), changed: Condvar::new() }
+        Self { plan, progress: Mutex::new(progress), changed: Condvar::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Progress<E>> {
@@ -145,16 +156,21 @@ impl<'a, E: Send> Queue<'a, E> {
     fn work(
         &self,
         kind: Kind,
-        work: &(impl Fn(StepId, &Step) -> Result<(), E> + Sync),
+        work: &(impl Fn(StepId, &Step) -> Result<(), (E, After)> + Sync),
         skip: &(impl Fn(&Step, &Step) + Sync),
         cancelled: &(impl Fn() -> bool + Sync + ?Sized),
     ) {
         let mut progress = self.lock();
         loop {
-            if progress.stopped || progress.open == 0 {
+            if progress.is_over() {
                 return;
             }
-            let Some((_, Reverse(id))) = progress.heap(kind).pop() else {
+            let Some(id) = progress.next(self.plan, kind) else {
+                if progress.is_over() {
+                    // what was left of this kind is not to be started: the others need not wait for it
+                    self.changed.notify_all();
+                    return;
+                }
                 progress = self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
@@ -164,14 +180,16 @@ impl<'a, E: Send> Queue<'a, E> {
             progress = self.lock();
             match result {
                 Ok(()) => self.done(&mut progress, id),
-                Err(error) => {
+                Err((error, after)) => {
                     progress.set(self.plan, id, State::Failed);
                     progress.outcome.failed.push((id, error));
                     self.skip_dependents(&mut progress, id, skip);
-                    progress.stopped |= !self.keep_going;
+                    progress.starts = progress.starts.max(after);
                 }
             }
-            progress.stopped |= cancelled();
+            if cancelled() {
+                progress.starts = After::Nothing;
+            }
             self.changed.notify_all();
         }
     }
@@ -208,6 +226,30 @@ impl<'a, E: Send> Queue<'a, E> {
 }
 
 impl<E> Progress<E> {
+    /// Whether nothing is left that may be started, now or later.
+    fn is_over(&self) -> bool {
+        match self.starts {
+            After::All => self.open == 0,
+            // what runs may still make others ready
+            After::Fixed => self.open == 0 || (self.running == 0 && self.ready() == 0),
+            After::Nothing => true,
+        }
+    }
+
+    fn ready(&self) -> usize {
+        self.builds.len() + self.fetches.len()
+    }
+
+    /// Takes the next step of a kind that may be started.
+    fn next(&mut self, plan: &Plan, kind: Kind) -> Option<StepId> {
+        loop {
+            let (_, Reverse(id)) = self.heap(kind).pop()?;
+            if self.starts == After::All || plan.step(id).derivation.is_fixed() {
+                return Some(id);
+            }
+        }
+    }
+
     fn heap(&mut self, kind: Kind) -> &mut Heap {
         match kind {
             Kind::Build => &mut self.builds,
@@ -223,7 +265,11 @@ impl<E> Progress<E> {
                 self.heap(Kind::of(step)).push((step.chain, Reverse(id)));
             }
             State::Done | State::Failed | State::Skipped => self.open -= 1,
-            State::Waits(_) | State::Runs => {}
+            State::Runs => self.running += 1,
+            State::Waits(_) => {}
+        }
+        if self.states[id.index()] == State::Runs {
+            self.running -= 1;
         }
         self.states[id.index()] = state;
     }
@@ -236,7 +282,7 @@ mod tests {
     use super::*;
     use crate::build::plan::tests::plan_of;
 
-    const JOBS: Jobs = Jobs { builds: 3, fetches: 2, keep_going: true };
+    const JOBS: Jobs = Jobs { builds: 3, fetches: 2 };
 
     fn never() -> bool {
         false
@@ -253,7 +299,7 @@ mod tests {
     fn a_step_starts_when_all_that_it_needs_is_done() {
         let plan = plan_of(&[("a", &[]), ("b", &["a"]), ("c", &["a"]), ("d", &["b", "c"])]);
         let log = Mutex::new(Vec::new());
-        let work = |_: StepId, step: &Step| -> Result<(), ()> {
+        let work = |_: StepId, step: &Step| -> Result<(), ((), After)> {
             std::thread::sleep(std::time::Duration::from_millis(5));
             log.lock().unwrap().push(step.derivation.name.clone());
             Ok(())
@@ -268,7 +314,7 @@ mod tests {
     fn the_longest_chain_goes_first() {
         let plan = plan_of(&[("x", &[]), ("y", &[]), ("a", &[]), ("b", &["a"]), ("c", &["b"])]);
         let log = Mutex::new(Vec::new());
-        let work = |_: StepId, step: &Step| -> Result<(), ()> {
+        let work = |_: StepId, step: &Step| -> Result<(), ((), After)> {
             log.lock().unwrap().push(step.derivation.name.clone());
             Ok(())
         };
@@ -282,7 +328,7 @@ mod tests {
             &[("bad", &[]), ("b", &["bad"]), ("c", &["b", "ok"]), ("ok", &[]), ("d", &["ok"])];
         let plan = plan_of(steps);
         let fail = |_: StepId, step: &Step| match step.derivation.name.as_str() {
-            "bad" => Err("it failed"),
+            "bad" => Err(("it failed", After::All)),
             _ => Ok(()),
         };
         let skipped = AtomicUsize::new(0);
@@ -298,14 +344,62 @@ mod tests {
     }
 
     #[test]
-    fn without_keep_going_nothing_starts_after_a_failure() {
+    fn a_failure_may_end_all() {
         let plan = plan_of(&[("a", &[]), ("b", &[]), ("c", &[])]);
-        let jobs = Jobs { builds: 1, fetches: 1, keep_going: false };
-        let outcome = run(&plan, jobs, &|_, _| Err("it failed"), &|_, _| (), &never);
+        let jobs = Jobs { builds: 1, fetches: 1 };
+        let fail = |_: StepId, _: &Step| Err(("it failed", After::Nothing));
+        let outcome = run(&plan, jobs, &fail, &|_, _| (), &never);
         assert_eq!((outcome.failed.len(), outcome.not_started), (1, 2));
-        let outcome = run(&plan, jobs, &|_, _| Ok::<(), ()>(()), &|_, _| (), &|| true);
+        let outcome = run(&plan, jobs, &|_, _| Ok::<(), ((), After)>(()), &|_, _| (), &|| true);
         assert_eq!((outcome.done.len(), outcome.not_started), (1, 2));
         assert!(!outcome.is_success());
+    }
+
+    #[test]
+    fn after_a_wrong_hash_all_that_is_fixed_is_tried() {
+        // `f` is a fetch behind a fetch, `x` a fixed output that a program makes, the rest are builds
+        let steps: &[(&str, &[&str])] = &[
+            ("bad", &[]),
+            ("worse", &[]),
+            ("g", &[]),
+            ("f", &["g"]),
+            ("x", &[]),
+            ("a", &[]),
+            ("b", &["g"]),
+            ("c", &["f"]),
+        ];
+        let mut plan = plan_of(steps);
+        for step in &mut plan.steps {
+            let name = step.derivation.name.as_str();
+            if ["a", "b", "c"].contains(&name) {
+                continue;
+            }
+            if name != "x" {
+                step.derivation.builder = b"builtin:fetch".to_vec();
+            }
+            let hash = crate::hash::Algorithm::Sha256.digest(name.as_bytes());
+            let fixed = crate::derivation::Fixed { mode: crate::derivation::HashMode::Flat, hash };
+            step.derivation.outputs.values_mut().for_each(|output| output.fixed = Some(fixed));
+        }
+        for builds in 1..4 {
+            let work = |_: StepId, step: &Step| match step.derivation.name.as_str() {
+                // builds start only after the first failure is known
+                "bad" | "worse" => Err(("another hash", After::Fixed)),
+                "g" => {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            let jobs = Jobs { builds, fetches: 1 };
+            let outcome = run(&plan, jobs, &work, &|_, _| (), &never);
+            assert_eq!(names(&plan, outcome.failed.iter().map(|f| f.0)), ["bad", "worse"]);
+            let done = names(&plan, outcome.done.iter().copied());
+            assert!(["f", "g", "x"].iter().all(|name| done.iter().any(|d| d == name)), "{done:?}");
+            // what needs a fetch that came late was not started any more
+            assert!(done.iter().all(|name| name != "c"), "{done:?}");
+            assert!(outcome.not_started >= 1 && !outcome.is_success());
+        }
     }
 
     #[test]
@@ -317,7 +411,8 @@ mod tests {
         let steps: Vec<(&str, &[&str])> =
             names.iter().zip(&before).map(|(name, needs)| (name.as_str(), &needs[..])).collect();
         let plan = plan_of(&steps);
-        let outcome = run(&plan, JOBS, &|_, _| Ok::<(), ()>(()), &|_, _| (), &never);
+        let work = |_: StepId, _: &Step| Ok::<(), ((), After)>(());
+        let outcome = run(&plan, JOBS, &work, &|_, _| (), &never);
         assert_eq!(outcome.done.len(), 5000);
     }
 }

@@ -18,7 +18,7 @@ use super::{
     log::Log,
     outputs,
     plan::{Plan, Step},
-    queue::{self, Jobs, Outcome},
+    queue::{self, After, Jobs, Outcome},
     sandbox::{Exit, Limits, Request, Sandbox, SandboxError, Watch},
     task::{Builtins, Task, TaskError},
 };
@@ -34,8 +34,11 @@ const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How builds are done.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How many at a time, and when to stop.
+    /// How many at a time.
     pub jobs: Jobs,
+    /// Whether a failure stops only what depends on it; else nothing new is started after one, but for
+    /// other fixed outputs where it was a wrong hash.
+    pub keep_going: bool,
     /// How many processors one build may use: what `NIX_BUILD_CORES` says.
     pub cores: usize,
     /// What one build may use.
@@ -83,12 +86,26 @@ impl<'a> Builder<'a> {
     /// Runs a plan. All failures are in the outcome, and were told to the observer.
     pub fn run(&self, plan: &Plan) -> Outcome<BuildFailure> {
         self.observer.event(Event::Planned(plan));
-        let work = |_, step: &Step| self.build(step);
+        let work = |_, step: &Step| {
+            self.build(step).map_err(|failure| {
+                let after = self.after(&failure);
+                (failure, after)
+            })
+        };
         let skip = |step: &Step, failed: &Step| self.observer.event(Event::Skipped(step, failed));
         let outcome = queue::run(plan, self.options.jobs, &work, &skip, self.cancelled);
         let failed = outcome.failed.into_iter().map(|(id, failure)| (id, *failure)).collect();
         let Outcome { done, skipped, not_started, .. } = outcome;
         Outcome { done, failed, skipped, not_started }
+    }
+
+    /// What is still started after a failure.
+    fn after(&self, failure: &BuildFailure) -> After {
+        match failure.error.hash_mismatch() {
+            _ if self.options.keep_going => After::All,
+            Some(_) => After::Fixed,
+            None => After::Nothing,
+        }
     }
 
     /// Makes the outputs of a step valid, unless another process does it first.

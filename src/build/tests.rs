@@ -131,7 +131,8 @@ impl World {
             |path: &&StorePath| Goal { derivation: (*path).clone(), outputs: BTreeSet::new() };
         let plan = plan::plan(&lookup, &goals.iter().map(goal).collect::<Vec<_>>()).unwrap();
         let options = Options {
-            jobs: Jobs { builds: 2, fetches: 2, keep_going: true },
+            jobs: Jobs { builds: 2, fetches: 2 },
+            keep_going: true,
             cores: 2,
             limits: Limits::default(),
             keep_failed: self.keep_failed,

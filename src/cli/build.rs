@@ -10,6 +10,7 @@ use super::{
     evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Kind, OrFail as _},
+    hashes,
     realise::{self, BuildArguments},
 };
 use crate::{evaluate::Target, store_path::StorePath};
@@ -36,18 +37,22 @@ pub(super) struct Arguments {
     /// With --check, keep what came out different, and say where.
     #[arg(long, requires = "check")]
     keep_differing: bool,
+    /// Where a file has another hash than the expression says, write the right one into the
+    /// expression's files, show what was changed, and build again.
+    #[arg(long, conflicts_with_all = ["dry_run", "check"])]
+    update_hashes: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
+    let Arguments { expression, build, .. } = arguments;
     if arguments.dry_run {
-        return dry_run(context, &evaluation);
+        return dry_run(context, &Evaluation::run(context, expression, build)?);
     }
     if arguments.check {
-        return check::run(context, &arguments.build, &evaluation, arguments.keep_differing);
+        let evaluation = Evaluation::run(context, expression, build)?;
+        return check::run(context, build, &evaluation, arguments.keep_differing);
     }
-    let goals = evaluation.goals();
-    let outputs = realise::realise(context, &arguments.build, &evaluation.derivations, &goals)?;
+    let (evaluation, outputs) = hashes::build(context, expression, build, arguments.update_hashes)?;
     let built: Vec<(&Target, BTreeMap<String, StorePath>)> =
         evaluation.targets.iter().zip(outputs).map(|(t, all)| (t, wanted(t, all))).collect();
     if !arguments.no_link {

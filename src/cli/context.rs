@@ -17,6 +17,7 @@ use super::{
     Global, Outcome,
     events::Events,
     failure::{Failure, Kind, OrFail as _},
+    hashes::Mismatch,
 };
 use crate::{
     builders::{
@@ -217,7 +218,17 @@ pub(super) fn variables() -> BTreeMap<String, String> {
 pub(super) fn report(failure: &Failure, json: bool) {
     if json {
         let (message, exit) = (&failure.message, failure.kind.code());
-        let error = serde_json::json!({ "message": message, "hints": failure.hints, "exit": exit });
+        let mut error =
+            serde_json::json!({ "message": message, "hints": failure.hints, "exit": exit });
+        if !failure.mismatches.is_empty() {
+            let mismatch = |m: &Mismatch| {
+                serde_json::json!({
+                    "derivation": m.derivation.to_string(), "name": m.name,
+                    "specified": m.specified, "got": m.got.to_string(),
+                })
+            };
+            error["mismatches"] = failure.mismatches.iter().map(mismatch).collect();
+        }
         anstream::eprintln!("{}", serde_json::json!({ "error": error }));
         return;
     }

@@ -29,7 +29,7 @@ use crate::{
     build::plan::Goal,
     derivation::Derivation,
     evaluate::{
-        Access, Realise, Recording, Surroundings, Target, World,
+        Access, Realise, Recording, Surroundings, Target, World, Written,
         cache::{self, Key},
     },
     store::Store,
@@ -51,6 +51,16 @@ impl Evaluation {
         arguments: &ExpressionArguments,
         build: &BuildArguments,
     ) -> Result<Self, Failure> {
+        Self::noting(context, arguments, build, &mut Written::default())
+    }
+
+    /// The same; where it evaluates, what it has read is noted, also where that fails.
+    pub(super) fn noting(
+        context: &Context,
+        arguments: &ExpressionArguments,
+        build: &BuildArguments,
+        written: &mut Written,
+    ) -> Result<Self, Failure> {
         if let Some(text) = arguments.path.as_ref().and_then(|p| p.to_str())
             && text.starts_with(STORE_DIR)
         {
@@ -67,8 +77,9 @@ impl Evaluation {
         let recording = Recording::new(&world);
         let found = interpret(context, &recording, arguments, |it, value, args| {
             it.derivations(value, args)
-        })
-        .map_err(|failure| realiser.explain(failure))?;
+        });
+        *written = world.written();
+        let found = found.map_err(|failure| realiser.explain(failure))?;
         let targets = found
             .into_iter()
             .flatten()
@@ -208,6 +219,8 @@ impl<'a> Realiser<'a> {
         if let Some(inner) = inner {
             failure.kind = inner.kind;
             failure.hints.extend(inner.hints);
+            failure.mismatches = inner.mismatches;
+            failure.only_mismatches = inner.only_mismatches;
         }
         failure
     }
@@ -304,6 +317,12 @@ fn project(arguments: &ExpressionArguments) -> Result<Vec<PathBuf>, Failure> {
     }
     folders.dedup();
     Ok(folders)
+}
+
+/// The folder whose files may be changed, with its links followed: that of the expression's project.
+pub(super) fn project_root(arguments: &ExpressionArguments) -> Result<PathBuf, Failure> {
+    let folders = project(arguments)?;
+    fs_err::canonicalize(&folders[0]).or_fail(Kind::Usage)
 }
 
 /// The path from the root on, without `.` and `..`; links are left as they are.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::hashes::Mismatch;
+
 /// What went wrong, as far as a calling program needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -45,12 +47,23 @@ pub(super) struct Failure {
     pub hints: Vec<String>,
     /// Whether the message has its own headline (that of the language's errors).
     pub is_shown: bool,
+    /// Fixed outputs that have another content.
+    pub mismatches: Vec<Mismatch>,
+    /// Whether nothing else failed.
+    pub only_mismatches: bool,
 }
 
 impl Failure {
     /// A failure without hints.
     pub(super) fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: message.to_string(), hints: Vec::new(), is_shown: false }
+        Self {
+            kind,
+            message: message.to_string(),
+            hints: Vec::new(),
+            is_shown: false,
+            mismatches: Vec::new(),
+            only_mismatches: false,
+        }
     }
 
     /// A failure whose text says itself that it is an error, and where.

@@ -13,6 +13,7 @@ mod events;
 mod expression;
 mod failure;
 mod gc;
+mod hashes;
 mod lock;
 mod log;
 mod optimise;

@@ -10,32 +10,35 @@ use std::{
 };
 
 use rustc_hash::FxHashMap;
+use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     context::Context,
     events::Events,
     failure::{Failure, Kind, OrFail as _},
+    hashes::Mismatch,
     progress::Progress,
 };
 use crate::{
     build::{
         BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
-        plan::{self, Goal, Plan, PlanError},
+        plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
         sandbox::{Limits, SandboxError},
         task::{Builtins, Task, TaskError},
     },
     builders,
     derivation::Derivation,
-    hash::Format,
+    evaluate::like,
+    hash::Hash,
     python,
     store::Store,
     store_path::StorePath,
 };
 
 /// How builds are done.
-#[derive(clap::Args)]
+#[derive(Clone, clap::Args)]
 pub(super) struct BuildArguments {
     /// How many builds at a time (default: as many as there are processors).
     #[arg(short, long, value_name = "N")]
@@ -43,9 +46,12 @@ pub(super) struct BuildArguments {
     /// How many processors one build may use; 0 for all.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     cores: usize,
-    /// After a failure, build what does not depend on it.
-    #[arg(short, long)]
+    /// After a failure, build what does not depend on it (the default where the variable CI is set).
+    #[arg(short, long, overrides_with = "no_keep_going")]
     keep_going: bool,
+    /// After a failure, start nothing new.
+    #[arg(long, overrides_with = "keep_going")]
+    no_keep_going: bool,
     /// Keep the working directory of a failed build, and say where.
     #[arg(long)]
     keep_failed: bool,
@@ -57,16 +63,23 @@ pub(super) struct BuildArguments {
     max_silent_time: Option<u64>,
 }
 
+/// Whether this runs in continuous integration, where nobody waits and all failures are to be seen.
+fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"))
+}
+
 impl BuildArguments {
+    /// The same, but a failure stops only what depends on it.
+    pub(super) fn going_on(&self) -> Self {
+        Self { keep_going: true, no_keep_going: false, ..self.clone() }
+    }
+
     fn options(&self, context: &Context) -> Options {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let seconds = |n: Option<u64>| n.map(std::time::Duration::from_secs);
         Options {
-            jobs: Jobs {
-                builds: self.jobs.unwrap_or(processors).max(1),
-                fetches: 8,
-                keep_going: self.keep_going,
-            },
+            jobs: Jobs { builds: self.jobs.unwrap_or(processors).max(1), fetches: 8 },
+            keep_going: self.keep_going || (is_ci() && !self.no_keep_going),
             cores: if self.cores == 0 { processors } else { self.cores },
             limits: Limits {
                 wall: seconds(self.timeout),
@@ -192,7 +205,7 @@ pub(super) fn execute(
         Again::Nothing => {}
         Again::Damaged(damaged) => {
             // a path that cannot be repaired is no reason to leave the others
-            options.jobs.keep_going |= !damaged.is_empty();
+            options.keep_going |= !damaged.is_empty();
             options.damaged = damaged;
         }
         Again::Checked(wanted) => check = Some(wanted),
@@ -224,13 +237,19 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
         true => Kind::Sandbox,
         false => Kind::Failed,
     };
-    let failures: Vec<&BuildFailure> = outcome
-        .failed
-        .iter()
-        .map(|(_, failure)| failure)
-        .filter(|failure| !failure.error.is_cancelled())
-        .collect();
-    let mut message = failures.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let failures = outcome.failed.iter().filter(|(_, failure)| !failure.error.is_cancelled());
+    let (mut messages, mut mismatches) = (Vec::new(), Vec::new());
+    for (id, failure) in failures {
+        match failure.error.hash_mismatch() {
+            Some((specified, got)) => mismatches.push(mismatch(plan.step(*id), &specified, got)),
+            None => messages.push(failure.to_string()),
+        }
+    }
+    let only_mismatches = messages.is_empty();
+    if !mismatches.is_empty() {
+        messages.push(table(&mismatches));
+    }
+    let mut message = messages.join("\n");
     if !outcome.skipped.is_empty() {
         let names: BTreeSet<&str> =
             outcome.skipped.iter().map(|(id, _)| plan.step(*id).derivation.name.as_str()).collect();
@@ -241,18 +260,40 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
             if outcome.skipped.len() > names.len() { ", ..." } else { "" }
         );
     }
-    let mut failure = Failure::new(kind, message);
-    for (_, failed) in &outcome.failed {
-        if let Some((specified, got)) = failed.error.hash_mismatch() {
-            failure = failure.hint(format!(
-                "if the new content is what you want, write {got} in place of {specified} ({} in \
-                 place of {} where it is written so, as in a lock)",
-                got.format(Format::Base16),
-                specified.format(Format::Base16)
-            ));
-        }
+    Failure { mismatches, only_mismatches, ..Failure::new(kind, message) }
+}
+
+/// A wrong hash, in the form in which it is written.
+fn mismatch(step: &Step, specified: &Hash, got: Hash) -> Mismatch {
+    let flat = step.derivation.env.get("outputHash").and_then(|text| str::from_utf8(text).ok());
+    let structured = || -> Option<String> {
+        let json: Value = serde_json::from_str(step.derivation.structured.as_deref()?).ok()?;
+        Some(json.get("outputHash")?.as_str()?.to_owned())
+    };
+    let written = flat.map(str::to_owned).or_else(structured);
+    Mismatch {
+        derivation: step.path.clone(),
+        name: step.derivation.name.clone(),
+        specified: written.unwrap_or_else(|| specified.to_string()),
+        got,
     }
-    failure
+}
+
+/// All wrong hashes in one.
+fn table(mismatches: &[Mismatch]) -> String {
+    let mut text = match mismatches.len() {
+        1 => "another content than its hash says:".to_owned(),
+        n => format!("{n} files with another content than their hashes say:"),
+    };
+    for Mismatch { derivation, name, specified, got } in mismatches {
+        let got = like(specified, got);
+        let specified = if specified.is_empty() { "\"\"" } else { specified };
+        text += &format!(
+            "\n  {name}\n    specified {specified}\n    got       {got}\n    \
+             where from: clutch log {derivation}"
+        );
+    }
+    text
 }
 
 /// The goal of all outputs of a derivation.

@@ -15,10 +15,10 @@ use std::{
 use super::{
     Outcome,
     context::Context,
-    evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
-    realise::{self, BuildArguments},
+    hashes,
+    realise::BuildArguments,
     show::{check_valid, stored},
 };
 use crate::{
@@ -112,8 +112,7 @@ fn environment(
         let name = path.name().to_owned();
         return Ok(Environment { paths: vec![path], main: None, name });
     }
-    let evaluation = Evaluation::run(context, expression, build)?;
-    let outputs = realise::realise(context, build, &evaluation.derivations, &evaluation.goals())?;
+    let (evaluation, outputs) = hashes::build(context, expression, build, false)?;
     let mut paths = Vec::new();
     for (target, all) in evaluation.targets.iter().zip(outputs) {
         let wanted = |name: &String| match target.outputs.is_empty() {

@@ -10,7 +10,7 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::World;
+use super::{World, written::Given};
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
     hash::{Algorithm, Format, Hash},
@@ -27,17 +27,19 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
     match request.builtin.as_str() {
         "fetchurl" => {
             let url = arguments.required("url")?;
-            let hash = arguments.hash("sha256", &url)?;
+            let (hash, given) = arguments.hash("sha256", &url)?;
             let last = url.rsplit('/').next().unwrap_or_default().to_owned();
             let name = arguments.text("name").unwrap_or(last);
-            let path = build(world, name, url, Fixed { mode: HashMode::Flat, hash }, false)?;
+            let path =
+                build(world, name, url, (Fixed { mode: HashMode::Flat, hash }, given), false)?;
             Ok(Fetched { path, attrs: Vec::new() })
         }
         "fetchTarball" => {
             let url = arguments.required("url")?;
-            let hash = arguments.hash("sha256", &url)?;
+            let (hash, given) = arguments.hash("sha256", &url)?;
             let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
-            let path = build(world, name, url, Fixed { mode: HashMode::Recursive, hash }, true)?;
+            let path =
+                build(world, name, url, (Fixed { mode: HashMode::Recursive, hash }, given), true)?;
             Ok(Fetched { path, attrs: Vec::new() })
         }
         "fetchTree" => tree(world, &arguments),
@@ -64,7 +66,7 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
         }
     }
     let from = arguments.required(place)?;
-    let hash = arguments.hash("narHash", &from)?;
+    let (hash, given) = arguments.hash("narHash", &from)?;
     let path = if kind == "path" {
         let path = PathBuf::from(&from);
         if !path.is_absolute() {
@@ -74,7 +76,7 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
         world.add_path(&AddPath { path, name: "source".into(), recursive: true, sha256 }, None)?
     } else {
         let fixed = Fixed { mode: HashMode::Recursive, hash };
-        build(world, "source".to_owned(), from, fixed, kind == "tarball")?
+        build(world, "source".to_owned(), from, (fixed, given), kind == "tarball")?
     };
     Ok(Fetched { path, attrs: attributes(arguments, hash)? })
 }
@@ -120,7 +122,7 @@ fn build(
     world: &World<'_>,
     name: String,
     url: String,
-    fixed: Fixed,
+    (fixed, given): (Fixed, String),
     unpack: bool,
 ) -> HostResult<String> {
     let mut env = BTreeMap::from([("url".to_owned(), url.into_bytes())]);
@@ -139,6 +141,7 @@ fn build(
         input_sources: BTreeSet::new(),
     };
     let (path, derivation) = world.resolve(draft)?;
+    world.note().hashes.insert(path.clone(), Given { text: given, places: Vec::new() });
     world.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
     Ok(derivation.outputs["out"].path.to_string())
 }
@@ -175,7 +178,8 @@ impl Arguments<'_> {
             .ok_or_else(|| self.refuse(format!("the attribute '{name}' is missing, or no text")))
     }
 
-    fn hash(&self, name: &str, place: &str) -> HostResult<Hash> {
+    /// A hash, and its text.
+    fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, String)> {
         let text = self.text(name).ok_or_else(|| {
             self.refuse(format!(
                 "'{place}' has no hash: give `{name}`, since nothing is fetched without one"
@@ -185,7 +189,7 @@ impl Arguments<'_> {
         if hash.algorithm() != Algorithm::Sha256 {
             return Err(self.refuse(format!("`{name}` is to be a SHA-256, not '{text}'")));
         }
-        Ok(hash)
+        Ok((hash, text))
     }
 }
 

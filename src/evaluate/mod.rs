@@ -9,8 +9,10 @@ mod pending;
 mod recording;
 mod target;
 mod world;
+mod written;
 
 pub use access::{Access, AccessError};
 pub use recording::Recording;
 pub use target::Target;
 pub use world::{Realise, Surroundings, World};
+pub use written::{Edit, NoPlace, Written, like};

@@ -15,7 +15,11 @@ use clutch_expr::host::{
     FixedOutput, Host, HostError, HostResult, Reference,
 };
 
-use super::{Access, fetch, pending::Pending};
+use super::{
+    Access, fetch,
+    pending::Pending,
+    written::{Given, Written},
+};
 use crate::{
     archive::{self, Kind, Listing},
     derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode},
@@ -57,6 +61,7 @@ pub struct World<'a> {
     /// Builds, and takes messages.
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
+    written: Mutex<Written>,
 }
 
 /// What only impure evaluation sees.
@@ -88,6 +93,7 @@ impl<'a> World<'a> {
             import_from_derivation: true,
             realiser,
             pending: Mutex::default(),
+            written: Mutex::default(),
         }
     }
 
@@ -103,6 +109,16 @@ impl<'a> World<'a> {
     #[must_use]
     pub fn into_derivations(self) -> FxHashMap<StorePath, Derivation> {
         self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).into_derivations()
+    }
+
+    /// What was read, and where the hashes of fixed outputs are written.
+    #[must_use]
+    pub fn written(&self) -> Written {
+        self.note().clone()
+    }
+
+    pub(super) fn note(&self) -> MutexGuard<'_, Written> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -238,12 +254,22 @@ fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
         ),
     };
     let mode = if fixed.recursive { HashMode::Recursive } else { HashMode::Flat };
-    Ok(Fixed { mode, hash: Hash::parse(&fixed.hash, algorithm).map_err(refuse)? })
+    let hash = match (fixed.hash.as_str(), algorithm) {
+        // as in Nix: it stands for a hash that is not known yet
+        ("", Some(algorithm)) => Hash::from_slice(algorithm, &[0; 64][..algorithm.size()]),
+        ("", None) => return Err(refuse("empty hash requires explicit hash algorithm")),
+        (text, algorithm) => Hash::parse(text, algorithm).map_err(refuse)?,
+    };
+    Ok(Fixed { mode, hash })
 }
 
 impl Host for World<'_> {
     fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
-        fs_err::read(self.locate(path, true)?).map_err(refuse)
+        let place = self.locate(path, true)?;
+        if !path.starts_with(STORE_DIR) {
+            self.note().files.insert(place.clone());
+        }
+        fs_err::read(place).map_err(refuse)
     }
 
     fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
@@ -369,6 +395,10 @@ impl Host for World<'_> {
 
     fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths> {
         let parse = |path: &String| StorePath::parse(path).map_err(refuse);
+        let given = request
+            .fixed
+            .as_ref()
+            .map(|fixed| Given { text: fixed.hash.clone(), places: fixed.places.clone() });
         let outputs = match &request.fixed {
             Some(fixed) => DraftOutputs::Fixed(fixed_output(fixed)?),
             None => DraftOutputs::Named(request.outputs.iter().cloned().collect()),
@@ -391,6 +421,9 @@ impl Host for World<'_> {
         let closures = request.input_closures.iter().map(parse).collect::<HostResult<Vec<_>>>()?;
         self.add_closures(&mut draft, closures)?;
         let (path, derivation) = self.resolve(draft)?;
+        if let Some(given) = given {
+            self.note().hashes.insert(path.clone(), given);
+        }
         let outputs = derivation.outputs.into_iter().map(|(name, o)| (name, o.path.to_string()));
         Ok(DerivationPaths { drv_path: path.to_string(), outputs: outputs.collect() })
     }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     host::{DerivationPaths, DerivationRequest, FixedOutput},
-    source::Span,
+    source::{Origin, Place, Span},
     symbol::{Symbol, known},
     value::{Attrs, AttrsBuilder, Context, Str, Value, share},
 };
@@ -110,6 +110,8 @@ struct Draft {
     hash: Option<String>,
     algorithm: Option<String>,
     recursive: bool,
+    /// Where the hash may have been written.
+    places: Vec<Place>,
 }
 
 impl Draft {
@@ -135,6 +137,7 @@ impl Draft {
             hash: None,
             algorithm: None,
             recursive: false,
+            places: Vec::new(),
         }
     }
 
@@ -146,8 +149,16 @@ impl Draft {
         let ignore_nulls = flag(it, attrs, known::ignore_nulls)?;
         for (key, slot) in it.sorted_attrs(attrs) {
             let value = share(slot);
-            if key.symbol == known::ignore_nulls {
-                continue;
+            match key.symbol {
+                known::ignore_nulls => continue,
+                known::hash_position => {
+                    self.places.extend(place(it, value)?);
+                    continue;
+                }
+                known::output_hash => {
+                    self.places.extend(it.sources.place(Span::new(key.at, key.at)));
+                }
+                _ => {}
             }
             let done = if ignore_nulls && matches!(it.value(value), Ok(Value::Null)) {
                 Ok(())
@@ -314,7 +325,8 @@ impl Draft {
                 return Err(fail("multiple outputs are not supported in fixed-output derivations"));
             }
             let (algorithm, recursive) = (self.algorithm.take(), self.recursive);
-            self.request.fixed = Some(FixedOutput { hash, algorithm, recursive });
+            let places = std::mem::take(&mut self.places);
+            self.request.fixed = Some(FixedOutput { hash, algorithm, recursive, places });
         }
         let outputs = &self.request.outputs;
         self.request.env.retain(|(name, _)| !outputs.contains(name));
@@ -349,6 +361,21 @@ impl Draft {
         self.request.input_sources = sources.into_iter().collect();
         self.request.input_closures = closures.into_iter().collect();
     }
+}
+
+/// The place that `unsafeGetAttrPos` gave.
+fn place<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Result<Option<Place>> {
+    if matches!(it.value(value)?, Value::Null) {
+        return Ok(None);
+    }
+    let attrs = it.attrs(value)?;
+    let file = it.attr(attrs, known::file)?;
+    let origin = Origin::File(it.plain_string(file)?.bytes().to_vec());
+    let mut number = |name| -> Result<u32> {
+        let value = it.attr(attrs, name)?;
+        Ok(u32::try_from(it.int(value)?).unwrap_or_default())
+    };
+    Ok(Some(Place { origin, line: number(known::line)?, column: number(known::column)? }))
 }
 
 fn algorithm(name: &str) -> Option<String> {

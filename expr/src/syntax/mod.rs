@@ -3,6 +3,7 @@
 
 pub mod ast;
 mod bindings;
+mod bound;
 mod indent;
 mod lex;
 mod parse;
@@ -10,5 +11,6 @@ mod print;
 mod strings;
 mod token;
 
+pub use bound::{Bound, bound};
 pub(crate) use parse::{Context, parse};
 pub(crate) use print::{print, print_expr};

@@ -1,0 +1,112 @@
+//! What an attribute is bound to, by the place of its name: for tools that change a literal in a source
+//! text and leave everything else as it is.
+
+use std::ops::Range;
+
+use super::{
+    lex::lex,
+    token::{Kind, Token},
+};
+
+/// The expression behind `name =`, where it is of a kind that can be replaced by another literal; with
+/// the bytes that it stands on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// A string without interpolations and escapes, quotes included.
+    Text(Range<usize>),
+    /// A variable, or an attribute of one: `lib.fakeHash`.
+    Name(Range<usize>),
+}
+
+impl Bound {
+    /// The bytes it stands on.
+    #[must_use]
+    pub fn range(&self) -> Range<usize> {
+        match self {
+            Self::Text(range) | Self::Name(range) => range.clone(),
+        }
+    }
+}
+
+/// What the attribute whose name starts at `line` and `column` (from 1, in bytes) is bound to. Nothing
+/// where no attribute is defined there, or it is bound to something else.
+#[must_use]
+pub fn bound(text: &[u8], line: u32, column: u32) -> Option<Bound> {
+    let mut start = 0;
+    for _ in 1..line {
+        start += memchr::memchr(b'\n', &text[start..])? + 1;
+    }
+    let at = u32::try_from(start).ok()?.checked_add(column.checked_sub(1)?)?;
+    let tokens = lex(text).ok()?;
+    let name = tokens.iter().position(|token| token.lo == at && token.kind != Kind::End)?;
+    let mut rest = tokens[name..].iter().skip_while(|token| token.kind != Kind::Assign);
+    // nothing but the rest of a quoted name stands between
+    let is_name = |kind| matches!(kind, Kind::Identifier | Kind::Quote | Kind::StringPart);
+    if !tokens[name..].iter().take_while(|t| t.kind != Kind::Assign).all(|t| is_name(t.kind)) {
+        return None;
+    }
+    rest.next()?;
+    let value: Vec<Token> =
+        rest.take_while(|token| token.kind != Kind::Semicolon).copied().collect();
+    let range = value.first()?.lo as usize..value.last()?.hi as usize;
+    let kinds: Vec<Kind> = value.iter().map(|token| token.kind).collect();
+    let is_plain = |token: &Token| {
+        let text = &text[token.lo as usize..token.hi as usize];
+        memchr::memchr2(b'\\', b'\n', text).is_none()
+    };
+    match kinds[..] {
+        [Kind::Quote, Kind::Quote] | [Kind::IndentedOpen, Kind::IndentedClose] => {
+            Some(Bound::Text(range))
+        }
+        [Kind::Quote, Kind::StringPart, Kind::Quote]
+        | [Kind::IndentedOpen, Kind::IndentedPart, Kind::IndentedClose]
+            if value.iter().all(is_plain) =>
+        {
+            Some(Bound::Text(range))
+        }
+        _ => {
+            let odd = |at: usize| if at % 2 == 1 { Kind::Dot } else { Kind::Identifier };
+            let is_path = kinds.iter().enumerate().all(|(at, kind)| *kind == odd(at));
+            (is_path && kinds.len() % 2 == 1).then_some(Bound::Name(range))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_replaced_is_found() {
+        let found = |text: &str, name: &str| {
+            let at = text.find(name).unwrap();
+            let line = text[..at].matches('\n').count() + 1;
+            let column = at - text[..at].rfind('\n').map_or(0, |n| n + 1) + 1;
+            let bound = bound(text.as_bytes(), line as u32, column as u32)?;
+            let shown = text[bound.range()].to_owned();
+            Some((matches!(bound, Bound::Text(_)), shown))
+        };
+        let text = |shown: &str| Some((true, shown.to_owned()));
+        let name = |shown: &str| Some((false, shown.to_owned()));
+        assert_eq!(found("{ hash = \"abc\"; }", "hash"), text("\"abc\""));
+        assert_eq!(found("{\n  a.hash /* so */ =\n    \"\"; }", "hash"), text("\"\""));
+        assert_eq!(found("{ \"hash\" = ''abc''; }", "\"hash"), text("''abc''"));
+        assert_eq!(found("\"${f { hash = lib.fakeHash; }} ; \"", "hash"), name("lib.fakeHash"));
+        assert_eq!(found("{ hash = x; }", "hash"), name("x"));
+        for other in [
+            "{ hash = \"a${x}\"; }",
+            "{ hash = \"a\\n\"; }",
+            "{ hash = if x then \"a\" else \"b\"; }",
+            "{ hash = f \"a\"; }",
+            "{ hash = a.b or \"c\"; }",
+            "{ inherit hash; b = \"x\"; }",
+            "{ hash, b ? \"x\" }: 1",
+            "{ hash.b = \"x\"; }",
+            "{ hash = ; }",
+        ] {
+            assert_eq!(found(other, "hash"), None, "{other}");
+        }
+        assert_eq!(bound(b"{ a = 1", 9, 1), None);
+        assert_eq!(bound(b"", 0, 0), None);
+    }
+}

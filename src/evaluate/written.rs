@@ -1,0 +1,312 @@
+//! Where the hashes of fixed outputs are written in the sources of an evaluation, so that a wrong one can
+//! be replaced there. A hash is found where the evaluation says that it was defined, else as its exact
+//! text in what the evaluation read; where that leaves a choice, nothing is found.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+    path::{Path, PathBuf},
+};
+
+use clutch_expr::{
+    source::{Origin, Place},
+    syntax::{Bound, bound},
+};
+use rustc_hash::FxHashMap;
+
+use crate::{
+    hash::{Algorithm, Format, Hash},
+    store_path::StorePath,
+};
+
+/// What an evaluation has read and where its hashes came from.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// Each file, by its place on this machine.
+    pub(super) files: BTreeSet<PathBuf>,
+    /// The hash of each derivation with a fixed output.
+    pub(super) hashes: FxHashMap<StorePath, Given>,
+}
+
+/// A hash as an expression gives it.
+#[derive(Clone, Debug)]
+pub(super) struct Given {
+    pub(super) text: String,
+    /// Where it may have been defined, the likeliest first.
+    pub(super) places: Vec<Place>,
+}
+
+/// A piece of a file that holds a hash, and what to put there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// The file.
+    pub file: PathBuf,
+    /// The first byte and the one behind the last.
+    pub range: (usize, usize),
+    /// What to put there.
+    pub text: String,
+}
+
+/// Why no place is found to write a hash to: what a person should do instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write {right} in place of {wrong} yourself: {problem}")]
+pub struct NoPlace {
+    /// What to write.
+    pub right: String,
+    /// What stands there.
+    pub wrong: String,
+    /// Why it is not done.
+    pub problem: String,
+}
+
+impl Written {
+    /// The text of a derivation's hash, as it was given.
+    #[must_use]
+    pub fn text(&self, derivation: &StorePath) -> Option<&str> {
+        self.hashes.get(derivation).map(|given| given.text.as_str())
+    }
+
+    /// What to change for that derivation to have the right hash. Only files below `project` (a folder
+    /// with its links followed) are looked at. `derivation` is one of this evaluation.
+    ///
+    /// # Errors
+    /// Where it cannot be said for sure which piece of which file that is.
+    pub fn edit(
+        &self,
+        derivation: &StorePath,
+        right: &Hash,
+        project: &Path,
+    ) -> Result<Edit, NoPlace> {
+        let given = self.hashes.get(derivation);
+        let wrong = given.map_or("", |given| given.text.as_str());
+        let text = like(wrong, right);
+        let fail = |problem: String| NoPlace {
+            right: text.clone(),
+            wrong: if wrong.is_empty() { "\"\"".to_owned() } else { wrong.to_owned() },
+            problem,
+        };
+        let given = given.ok_or_else(|| fail("it was not evaluated".to_owned()))?;
+        let texts = self.texts(project);
+        let (mut inside, mut outside) = (None, None);
+        for place in &given.places {
+            let Origin::File(file) = &place.origin else {
+                outside.get_or_insert("it is in an expression that is no file".to_owned());
+                continue;
+            };
+            let file = String::from_utf8_lossy(file).into_owned();
+            // the library's files are in the program
+            let Ok(real) = fs_err::canonicalize(file) else { continue };
+            let Some(source) = texts.get(&real) else {
+                outside.get_or_insert(format!("it is defined at {place}, outside of the project"));
+                continue;
+            };
+            if let Some(range) = defined(source, place, wrong) {
+                return Ok(Edit { file: real, range, text: format!("\"{text}\"") });
+            }
+            inside.get_or_insert(place);
+        }
+        if is_placeholder(wrong) {
+            // never looked for by its text: it may stand for others, too
+            return Err(fail(match (inside, outside) {
+                (Some(place), _) => format!("at {place} stands no text that could be replaced"),
+                (None, Some(outside)) => outside,
+                (None, None) => "it is not known where it is defined".to_owned(),
+            }));
+        }
+        let found: Vec<(&PathBuf, Range<usize>)> =
+            texts.iter().flat_map(|(file, source)| tokens(file, source, wrong)).collect();
+        match &found[..] {
+            [(file, range)] => {
+                Ok(Edit { file: (*file).clone(), range: (range.start, range.end), text })
+            }
+            [] => Err(fail(outside.filter(|_| inside.is_none()).unwrap_or_else(|| {
+                "no file of the project that was read holds it as it is".to_owned()
+            }))),
+            several => {
+                let places: Vec<String> = several
+                    .iter()
+                    .map(|(file, range)| {
+                        format!("{}:{}", file.display(), line(&texts[*file], range))
+                    })
+                    .collect();
+                Err(fail(format!("it stands in several places: {}", places.join(", "))))
+            }
+        }
+    }
+
+    /// The files of the project that were read.
+    fn texts(&self, project: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+        let real = self.files.iter().filter_map(|file| fs_err::canonicalize(file).ok());
+        real.filter(|file| file.starts_with(project))
+            .filter_map(|file| fs_err::read(&file).ok().map(|text| (file, text)))
+            .collect()
+    }
+}
+
+fn line(text: &[u8], range: &Range<usize>) -> usize {
+    memchr::memchr_iter(b'\n', &text[..range.start]).count() + 1
+}
+
+/// A hash that says that it is none: nothing, or zeros alone.
+fn is_placeholder(text: &str) -> bool {
+    let zeros = |algorithm: Algorithm| {
+        Hash::parse(text, Some(algorithm)).is_ok_and(|hash| hash.bytes().iter().all(|b| *b == 0))
+    };
+    text.is_empty() || Algorithm::ALL.into_iter().any(zeros)
+}
+
+/// The right hash in the form of the wrong one, such as base 16; as SRI where that is no hash.
+#[must_use]
+pub fn like(wrong: &str, right: &Hash) -> String {
+    let algorithm = right.algorithm();
+    let (prefix, digits) = match wrong.split_once(':') {
+        Some((name, digits)) => (format!("{name}:"), digits),
+        None => (String::new(), wrong),
+    };
+    let form = [Format::Base16, Format::Nix32, Format::Base64]
+        .into_iter()
+        .find(|form| right.format(*form).len() == digits.len());
+    match form {
+        Some(form) if Hash::parse(wrong, Some(algorithm)).is_ok() && !wrong.contains('-') => {
+            format!("{prefix}{}", right.format(form))
+        }
+        _ => right.format(Format::Sri),
+    }
+}
+
+/// The literal that the attribute at that place is bound to, if it is that hash: its text, or a name
+/// for a placeholder.
+fn defined(source: &[u8], place: &Place, wrong: &str) -> Option<(usize, usize)> {
+    let bound = bound(source, place.line, place.column)?;
+    let range = bound.range();
+    let text = std::str::from_utf8(&source[range.clone()]).ok()?;
+    let is_it = match bound {
+        Bound::Text(_) => text.trim_matches(['"', '\'']) == wrong,
+        Bound::Name(_) => {
+            let last = text.rsplit('.').next().unwrap_or_default().trim();
+            matches!(last, "fakeHash" | "fakeSha256" | "fakeSha512") && is_placeholder(wrong)
+        }
+    };
+    is_it.then_some((range.start, range.end))
+}
+
+/// Where that text stands by itself, in quotes.
+fn tokens<'a>(
+    file: &'a PathBuf,
+    source: &'a [u8],
+    text: &'a str,
+) -> impl Iterator<Item = (&'a PathBuf, Range<usize>)> + 'a {
+    let quoted = move |start: usize| {
+        let before = start.checked_sub(1).map(|at| source[at]);
+        let behind = source.get(start + text.len()).copied();
+        before == behind && matches!(before, Some(b'"' | b'\''))
+    };
+    memchr::memmem::find_iter(source, text.as_bytes())
+        .map(move |start| (file, start..start + text.len()))
+        .filter(move |(_, range)| quoted(range.start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ZERO: &str = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+
+    fn hash(text: &str) -> Hash {
+        Algorithm::Sha256.digest(text.as_bytes())
+    }
+
+    fn derivation() -> StorePath {
+        StorePath::new(&[1; 20], "x.drv").unwrap()
+    }
+
+    /// Writes files below a project, reads them all, and edits for a hash with these places.
+    fn edit(
+        files: &[(&str, &str)],
+        given: &str,
+        places: &[(&str, u32, u32)],
+    ) -> Result<(String, String), String> {
+        let dir = tempfile::tempdir().unwrap();
+        let root = fs_err::canonicalize(dir.path()).unwrap();
+        let project = root.join("project");
+        fs_err::create_dir(&project).unwrap();
+        fs_err::write(root.join("other.nix"), format!("{{ hash = \"{given}\"; }}")).unwrap();
+        let mut written = Written::default();
+        for (name, text) in files {
+            fs_err::write(project.join(name), text).unwrap();
+            written.files.insert(project.join(name));
+        }
+        let place = |&(file, line, column): &(&str, u32, u32)| Place {
+            origin: Origin::File(project.join(file).as_os_str().as_encoded_bytes().to_vec()),
+            line,
+            column,
+        };
+        let places = places.iter().map(place).collect();
+        written.hashes.insert(derivation(), Given { text: given.to_owned(), places });
+        let edit = written
+            .edit(&derivation(), &hash("right"), &project)
+            .map_err(|e| e.to_string().replace(root.to_str().unwrap(), ""))?;
+        let mut text = fs_err::read_to_string(&edit.file).unwrap();
+        text.replace_range(edit.range.0..edit.range.1, &edit.text);
+        Ok((edit.file.file_name().unwrap().to_str().unwrap().to_owned(), text))
+    }
+
+    #[test]
+    fn a_hash_keeps_its_form() {
+        let (wrong, right) = (hash("wrong"), hash("right"));
+        for form in [Format::Base16, Format::Nix32, Format::Base64, Format::Sri] {
+            assert_eq!(like(&wrong.format(form), &right), right.format(form));
+        }
+        let prefixed = |h: &Hash| format!("sha256:{}", h.format(Format::Nix32));
+        assert_eq!(like(&prefixed(&wrong), &right), prefixed(&right));
+        for none in ["", "nonsense"] {
+            assert_eq!(like(none, &right), right.to_string());
+        }
+        assert!(is_placeholder("") && is_placeholder(ZERO) && is_placeholder(&"0".repeat(64)));
+        assert!(!is_placeholder(&wrong.to_string()) && !is_placeholder("0"));
+    }
+
+    #[test]
+    fn the_attribute_that_was_evaluated_is_the_one_that_changes() {
+        let (wrong, right) = (hash("wrong").to_string(), hash("right").to_string());
+        let twice = format!("[\n{{ hash = \"{wrong}\"; }}\n{{ hash = \"{wrong}\"; }}\n]");
+        let (_, text) = edit(&[("a.nix", &twice)], &wrong, &[("a.nix", 3, 3)]).unwrap();
+        assert_eq!(text, format!("[\n{{ hash = \"{wrong}\"; }}\n{{ hash = \"{right}\"; }}\n]"));
+        for placeholder in ["\"\"", "lib.fakeHash", "''''"] {
+            let given = if placeholder.contains("fake") { ZERO } else { "" };
+            let source = format!("{{ hash = {placeholder}; }}");
+            let (_, text) = edit(&[("a.nix", &source)], given, &[("a.nix", 1, 3)]).unwrap();
+            assert_eq!(text, format!("{{ hash = \"{right}\"; }}"));
+        }
+    }
+
+    #[test]
+    fn a_hash_that_stands_in_one_place_is_found_there() {
+        let (wrong, right) = (hash("wrong"), hash("right"));
+        let hex = |h: &Hash| h.format(Format::Base16);
+        let lock = format!("sha256 = \"{}\"\n# {}\n", hex(&wrong), hex(&wrong));
+        let files = [("clutch.lock", lock.as_str()), ("default.nix", "{ lock = ./clutch.lock; }")];
+        let (file, text) = edit(&files, &hex(&wrong), &[("default.nix", 1, 3)]).unwrap();
+        assert_eq!(file, "clutch.lock");
+        assert_eq!(text, lock.replacen(&hex(&wrong), &hex(&right), 1));
+    }
+
+    #[test]
+    fn where_there_is_a_choice_nothing_is_changed() {
+        let wrong = hash("wrong").to_string();
+        let right = hash("right").to_string();
+        let let_bound = format!("let a = \"{wrong}\"; b = \"{wrong}\"; in {{ hash = a; }}");
+        let error = edit(&[("a.nix", &let_bound)], &wrong, &[("a.nix", 1, 200)]).unwrap_err();
+        assert!(error.contains("several places: /project/a.nix:1, /project/a.nix:1"), "{error}");
+        assert!(error.starts_with(&format!("write {right} in place of {wrong}")), "{error}");
+        // a placeholder is never looked for by its text
+        let error = edit(&[("a.nix", "{ hash = f \"\"; }")], "", &[("a.nix", 1, 3)]).unwrap_err();
+        assert!(error.contains("a.nix:1:3 stands no text"), "{error}");
+        // nothing outside of the project is touched, whatever was read
+        let error = edit(&[], &wrong, &[("../other.nix", 1, 3)]).unwrap_err();
+        assert!(error.contains("outside of the project"), "{error}");
+        // the file has changed since
+        let error = edit(&[("a.nix", "{ hash = \"x\"; }")], &wrong, &[("a.nix", 1, 3)]);
+        assert!(error.unwrap_err().contains("no file of the project"));
+    }
+}

@@ -1,0 +1,204 @@
+//! Fixed outputs that have another content than their hashes say: all are told of at once, and
+//! `--update-hashes` writes the right ones where the wrong ones stand, and nowhere else.
+
+use clutch_store_tests::{
+    Space,
+    index::{Index, sha256},
+    probing,
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// An index with the files `a` to `e`, each of which holds its name.
+fn index() -> Index {
+    let index = Index::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        index.file(name, name);
+    }
+    index
+}
+
+fn sri(hex: &str) -> String {
+    let expression = format!(
+        "builtins.convertHash {{ hash = \"{hex}\"; hashAlgo = \"sha256\"; toHashFormat = \"sri\"; }}"
+    );
+    Space::new(BINARY).ok(["eval", "--raw", "-E", &expression])
+}
+
+fn nix32(hex: &str) -> String {
+    let expression = format!(
+        "builtins.convertHash {{ hash = \"{hex}\"; hashAlgo = \"sha256\"; toHashFormat = \"nix32\"; }}"
+    );
+    Space::new(BINARY).ok(["eval", "--raw", "-E", &expression])
+}
+
+fn read(space: &Space, file: &str) -> String {
+    fs_err::read_to_string(space.path("project").join(file)).unwrap()
+}
+
+#[test]
+fn all_wrong_hashes_are_told_at_once_and_written_where_they_stand() {
+    let (space, index) = (Space::new(BINARY).with_probe(), index());
+    let at = |name: &str| index.url(name);
+    let wrong = sri(&sha256(b"wrong"));
+    // one wrong hash in two places, a base-32 one, one that is not known yet in two ways, and one in
+    // another file that comes to its derivation by way of variables
+    let (wrong32, other) = (nix32(&sha256(b"wrong32")), sha256(b"other"));
+    let text = format!(
+        "let\n  clutch = import <clutch>;\n  pins = import ./pins.nix;\nin\n[\n  \
+         (clutch.fetch {{ url = \"{}\"; hash = \"{wrong}\"; }})\n  \
+         (clutch.fetch {{ url = \"{}\"; hash = \"{wrong}\"; }})\n  \
+         (clutch.fetch {{\n    url = \"{}\";\n    sha256 = \"{wrong32}\"; # of c\n  }})\n  \
+         (clutch.fetch {{ url = \"{}\"; hash = clutch.fakeHash; }})\n  \
+         (clutch.fetch {{ url = \"{}\"; sha256 = pins.e; }})\n]\n",
+        at("a"),
+        at("b"),
+        at("c"),
+        at("d"),
+        at("e"),
+    );
+    space.write("default.nix", &text);
+    space.write("pins.nix", format!("{{ e = \"{other}\"; }} # pins\n"));
+    let error = space.fails(1, ["build", "--no-link"]);
+    assert!(error.contains("5 files with another content"), "{error}");
+    for name in ["a", "b", "d"] {
+        assert_eq!(error.matches(&sri(&sha256(name.as_bytes()))).count(), 1, "{name}: {error}");
+    }
+    // in the form in which they are written
+    assert!(error.contains(&nix32(&sha256(b"c"))) && error.contains(&sha256(b"e")), "{error}");
+    assert_eq!(error.matches("--update-hashes").count(), 1, "{error}");
+    let json = space.fails(1, ["build", "--no-link", "--json"]);
+    let json: serde_json::Value = serde_json::from_str(json.lines().last().unwrap()).unwrap();
+    assert_eq!(json["error"]["mismatches"].as_array().unwrap().len(), 5, "{json}");
+    assert_eq!(read(&space, "default.nix"), text);
+
+    let ran = space.run(["build", "--no-link", "--update-hashes"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let expected = text
+        .replacen(&wrong, &sri(&sha256(b"a")), 1)
+        .replacen(&wrong, &sri(&sha256(b"b")), 1)
+        .replace(&wrong32, &nix32(&sha256(b"c")))
+        .replace("clutch.fakeHash", &format!("\"{}\"", sri(&sha256(b"d"))));
+    assert_eq!(read(&space, "default.nix"), expected);
+    assert_eq!(read(&space, "pins.nix"), format!("{{ e = \"{}\"; }} # pins\n", sha256(b"e")));
+    let shown = [
+        "--- default.nix\n+++ default.nix\n@@ -3,12 +3,12 @@\n",
+        &format!(
+            "-    sha256 = \"{wrong32}\"; # of c\n+    sha256 = \"{}\"; # of c\n",
+            nix32(&sha256(b"c"))
+        ),
+        &format!("-{{ e = \"{other}\"; }} # pins\n+"),
+    ];
+    for part in shown {
+        assert!(ran.stderr.contains(part), "{part}: {}", ran.stderr);
+    }
+    let content: Vec<_> =
+        ran.stdout.lines().map(|path| fs_err::read_to_string(space.real(path)).unwrap()).collect();
+    assert_eq!(content, ["a", "b", "c", "d", "e"]);
+    // nothing is left to be done, and nothing is
+    assert_eq!(space.run(["build", "--no-link", "--update-hashes"]).stderr, "");
+}
+
+#[test]
+fn a_hash_in_a_lock_is_written_there() {
+    let (space, index) = (Space::new(BINARY), Index::new());
+    let file = "thing-1.0-py3-none-any.whl";
+    let right = index.release("thing", file, "content", serde_json::Value::Null);
+    let wrong = sha256(b"wrong");
+    let lock = |hash: &str| {
+        format!(
+            "version = 1\nkind = \"python\"\nindex = \"test\"\n\n[[target]]\npython = \"3.11\"\n\
+             platform = \"manylinux_2_36_x86_64\"\n\n[[package]]\nname = \"thing\"\nversion = \"1.0\"\n\
+             [[package.file]]\nname = \"{file}\"\nsize = 7\nsha256 = \"{hash}\"\n"
+        )
+    };
+    space.write("clutch.lock", lock(&wrong));
+    space.write(
+        "default.nix",
+        "((import <clutch>).python.wheels { lock = ./clutch.lock; }).thing.wheel",
+    );
+    let at = format!("--index=test={}", index.simple());
+    let error = space.fails(1, ["build", "--no-link", &at]);
+    assert!(error.contains(&format!("specified {wrong}\n    got       {right}")), "{error}");
+    let path = space.ok(["build", "--no-link", "--update-hashes", &at]);
+    assert_eq!(fs_err::read_to_string(space.real(&path)).unwrap(), "content");
+    assert_eq!(read(&space, "clutch.lock"), lock(&right));
+}
+
+#[test]
+fn what_is_behind_a_wrong_hash_comes_in_the_next_round() {
+    let (space, index) = (Space::new(BINARY).with_probe(), index());
+    // the program makes a fixed output out of a file whose hash is wrong, too
+    let fetch = format!("(import <clutch>).fetch {{ url = \"{}\"; hash = \"\"; }}", index.url("a"));
+    let fixed = "outputHashMode = \"flat\"; outputHashAlgo = \"sha256\"; outputHash = \"\";";
+    let attributes = format!("file = {fetch}; {fixed}");
+    let text = probing("copy", &attributes, &[&["read", "$file"], &["write", "$out", "made"]]);
+    space.write("default.nix", &text);
+    let error = space.fails(1, ["build", "--no-link", "--no-keep-going"]);
+    assert!(
+        error.contains("specified \"\"") && error.contains("depend on what failed: copy"),
+        "{error}"
+    );
+    let ran = space.run(["build", "--no-link", "--update-hashes"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(ran.stderr.matches("--- default.nix").count(), 2, "{}", ran.stderr);
+    let text = text
+        .replacen("hash = \"\"", &format!("hash = \"{}\"", sri(&sha256(b"a"))), 1)
+        .replacen("outputHash = \"\"", &format!("outputHash = \"{}\"", sri(&sha256(b"made"))), 1);
+    assert_eq!(read(&space, "default.nix"), text);
+}
+
+#[test]
+fn where_there_is_a_choice_nothing_is_written() {
+    let (space, index) = (Space::new(BINARY).with_probe(), index());
+    let fetch = |name: &str, hash: &str| {
+        format!("((import <clutch>).fetch {{ url = \"{}\"; hash = {hash}; }})", index.url(name))
+    };
+    let refused = |text: &str, why: &str| {
+        space.write("default.nix", text);
+        let error = space.fails(1, ["build", "--no-link", "--update-hashes"]);
+        assert!(error.contains(why) && error.contains("yourself"), "{why}: {error}");
+        assert_eq!(read(&space, "default.nix"), text);
+    };
+    let wrong = sri(&sha256(b"wrong"));
+    // two that have it from one place; one that is in two places; one that is computed
+    let (a, b) = (fetch("a", "h"), fetch("b", "h"));
+    refused(&format!("let h = \"{wrong}\"; in [ {a} {b} ]"), "have their hash from the same place");
+    refused(&format!("let h = \"{wrong}\"; i = \"{wrong}\"; in {a}"), "several places");
+    refused(&fetch("a", "builtins.substring 0 0 \"x\""), "no text that could be replaced");
+    // a definition of the placeholder is no place for a hash
+    let fake = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    refused(&format!("let fakeHash = \"{fake}\"; f = h: {a}; in f fakeHash"), "no text");
+    // a file outside of the project is never written, although it may be read
+    let outside = format!("{{ h = \"{wrong}\"; }}");
+    fs_err::create_dir(space.path("outside")).unwrap();
+    fs_err::write(space.path("outside/pins.nix"), &outside).unwrap();
+    let text = fetch("a", "(import <pins/pins.nix>).h");
+    space.write("default.nix", &text);
+    let error = space.fails(1, ["build", "--update-hashes", "-I", "pins=../outside"]);
+    assert!(error.contains("no file of the project"), "{error}");
+    let error = space.fails(1, ["build", "--update-hashes", "-E", &fetch("a", "\"\"")]);
+    assert!(error.contains("not known where it is defined"), "{error}");
+    assert_eq!(fs_err::read_to_string(space.path("outside/pins.nix")).unwrap(), outside);
+}
+
+#[test]
+fn in_continuous_integration_a_failure_stops_only_its_dependents() {
+    let space = Space::new(BINARY).with_probe();
+    let good = probing("good", "", &[&["sleep", "0.3"], &["write", "$out", "x"]]);
+    let bad = probing("bad", "", &[&["exit", "1"]]);
+    let worse = probing("worse", "", &[&["exit", "2"]]);
+    space.write("default.nix", format!("[ ({bad}) ({worse}) ({good}) ]"));
+    let failed = |ci: &str, more: &[&str]| {
+        let mut command = space.command();
+        command.args(["build", "--no-link", "-j1"]).args(more).env("CI", ci);
+        let ran = clutch_store_tests::Ran::of(command.output().unwrap());
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        ran.stderr.matches("cannot build").count()
+    };
+    assert_eq!(failed("", &[]), 1);
+    assert_eq!(failed("false", &["-k"]), 2);
+    assert_eq!(failed("true", &["--no-keep-going"]), 1);
+    assert_eq!(failed("true", &[]), 2);
+    assert!(space.valid().iter().any(|path| path.ends_with("-good")), "{:?}", space.valid());
+}
