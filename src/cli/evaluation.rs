@@ -140,6 +140,7 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
         impure,
         extra_experimental_features,
         no_allow_import_from_derivation,
+        abort_on_warn: _,
         no_eval_cache,
         shows_code: _, // of `eval`, which finds no derivations
     } = arguments;
@@ -160,7 +161,11 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
     key.add(texts.then(|| folder.as_os_str().as_bytes()));
     key.add(expression).add(attributes).add(arg).add(argstr).add(extra_experimental_features);
     key.add(world.search_path.iter().flat_map(|(prefix, path)| [prefix, path]));
-    key.add(&world.system).add([[u8::from(*impure), context.global.verbose.min(1)]]);
+    key.add(&world.system).add([[
+        u8::from(*impure),
+        context.global.verbose.min(1),
+        u8::from(aborts_on_warn(arguments)),
+    ]]);
     key.add([[u8::from(*no_allow_import_from_derivation)]]);
     key.add(world.surroundings.iter().map(|s| &s.system));
     let allowed = world.access.allowed.iter().flatten();
@@ -382,6 +387,7 @@ pub(super) fn with<T: Send>(
     let options = Options {
         pipe_operators: arguments.extra_experimental_features.iter().any(|f| f == "pipe-operators"),
         trace_verbose: context.global.verbose > 0,
+        abort_on_warn: aborts_on_warn(arguments),
         eager: !arguments.shows_code,
         ..Options::default()
     };
@@ -392,6 +398,12 @@ pub(super) fn with<T: Send>(
     })
     .or_fail(Kind::Failed)?
     .map_err(|text| Failure::shown(Kind::Failed, &text))
+}
+
+/// Whether a warning is an error; the environment may say so, as for Nix.
+fn aborts_on_warn(arguments: &ExpressionArguments) -> bool {
+    let asked = || env::var("NIX_ABORT_ON_WARN").unwrap_or_default();
+    arguments.abort_on_warn || arguments.impure && ["1", "true", "yes"].contains(&asked().as_str())
 }
 
 /// What is evaluated.

@@ -32,6 +32,9 @@ pub(super) struct ExpressionArguments {
     /// Refuse to build during the evaluation what it reads.
     #[arg(long)]
     pub(super) no_allow_import_from_derivation: bool,
+    /// Take a warning of the evaluation for an error, which shows what led to it.
+    #[arg(long)]
+    pub(super) abort_on_warn: bool,
     /// Evaluate, also where the result is known and nothing that it was made from has changed.
     #[arg(long)]
     pub(super) no_eval_cache: bool,

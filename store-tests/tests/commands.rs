@@ -265,3 +265,18 @@ fn a_store_that_cannot_be_written_can_be_read() {
     let read = "builtins.readFile (import ./made.nix)";
     assert_eq!(user.ok(["--store", store, "eval", "--raw", "-E", read]), "text");
 }
+
+#[test]
+fn a_warning_is_an_error_where_that_is_asked() {
+    let space = Space::new(BINARY);
+    let warn = ["eval", "-E", "builtins.warn \"careful\" 1"];
+    assert_eq!(space.ok(warn), "1");
+    let error = space.fails(1, [&warn[..], &["--abort-on-warn"]].concat());
+    assert!(error.contains("careful") && error.contains("abort-on-warn is set"), "{error}");
+    // the environment counts only where evaluation is impure
+    let run = |more: &[&str]| {
+        let mut command = space.command();
+        command.args(warn).args(more).env("NIX_ABORT_ON_WARN", "1").output().unwrap().status.code()
+    };
+    assert_eq!((run(&[]), run(&["--impure"])), (Some(0), Some(1)));
+}

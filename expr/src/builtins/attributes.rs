@@ -8,7 +8,7 @@ use crate::{
     eval::Interpreter,
     source::Span,
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Items, Value, share},
+    value::{Attrs, AttrsBuilder, Items, Key, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -143,6 +143,8 @@ fn list_to_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
 fn map_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[1])?;
     let (keys, slots) = attrs.flat(it.arena);
+    // the new attributes are defined nowhere; the module system relies on it
+    let keys = &*it.arena.alloc_slice_fill_iter(keys.iter().map(|key| Key { at: 0, ..*key }));
     let items = it.arena.alloc(Items::MapAttrs(args[0], keys, slots));
     #[allow(clippy::cast_possible_truncation)]
     let slots =

@@ -81,6 +81,10 @@ fn trace_verbose<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
 fn warn<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.string(args[0])?;
     it.host.warn(&text.lossy());
+    if it.options.abort_on_warn {
+        let message = "aborting to reveal stack trace of warning, as abort-on-warn is set";
+        return Err(Error::new(Kind::Abort, Span::NONE, message));
+    }
     it.value(args[1])
 }
 

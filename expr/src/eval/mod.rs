@@ -48,6 +48,8 @@ pub struct Options {
     pub eager: bool,
     /// Whether `builtins.traceVerbose` traces.
     pub trace_verbose: bool,
+    /// Whether `builtins.warn` is an error (Nix's `abort-on-warn`).
+    pub abort_on_warn: bool,
     /// Whether `fromTOML` takes dates and times.
     pub toml_timestamps: bool,
     /// The size of the evaluator's stack in bytes; the memory is used only when it is needed.
@@ -61,6 +63,7 @@ impl Default for Options {
             pipe_operators: false,
             eager: true,
             trace_verbose: false,
+            abort_on_warn: false,
             toml_timestamps: false,
             stack_size: 1 << 30,
         }
