@@ -1,7 +1,14 @@
-//! File system helpers that several modules need: removing a tree that is read-only, and making a
-//! folder's entries durable.
+//! File system helpers that several modules need: removing a tree that is read-only, replacing a file,
+//! and making a folder's entries durable.
 
-use std::{ffi::CStr, io, os::fd::OwnedFd, path::Path};
+use std::{
+    ffi::CStr,
+    io::{self, Write as _},
+    os::fd::OwnedFd,
+    path::Path,
+};
+
+use tempfile::NamedTempFile;
 
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat},
@@ -63,12 +70,71 @@ fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Err
     rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)
 }
 
+/// Writes a file of mode 0644 in the place of what is there: whatever happens, the place holds what it
+/// held before or all of `content`, and the latter for good when this returns.
+///
+/// # Errors
+/// Where the file's folder cannot be written.
+pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = unfinished(path)?;
+    file.write_all(content)?;
+    finish(file, path)
+}
+
+/// A file beside `path`, to be written and then given that name by [`finish`].
+///
+/// # Errors
+/// Where the file's folder cannot be written.
+pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
+    NamedTempFile::new_in(folder_of(path))
+}
+
+/// Gives a file its name, once its content is on disk.
+///
+/// # Errors
+/// Where it cannot be synced or moved.
+pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
+    rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|e| e.error)?;
+    sync_folder(folder_of(path))
+}
+
+/// Makes a folder, those above it that are missing included, so that none of their names is lost.
+///
+/// # Errors
+/// Where one cannot be made, or something else is there.
+pub fn make_folders(path: &Path) -> io::Result<()> {
+    match fs_err::create_dir(path) {
+        Ok(()) => sync_folder(folder_of(path)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && folder_of(path) != path => {
+            make_folders(folder_of(path))?;
+            make_folders(path)
+        }
+        Err(_) if path.is_dir() => Ok(()),
+        Err(e) => Err(e),
+    }
+}
+
+/// The folder that a path is in.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes the entries of a folder durable.
 ///
 /// # Errors
 /// Where the folder cannot be opened or synced.
 pub fn sync_folder(path: &Path) -> io::Result<()> {
     fs_err::File::open(path)?.sync_all()
+}
+
+/// Makes everything durable that is on the file system of a folder.
+///
+/// # Errors
+/// Where the folder cannot be opened or something cannot be written.
+pub fn sync_all(folder: &Path) -> io::Result<()> {
+    Ok(rustix::fs::syncfs(fs_err::File::open(folder)?.file())?)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `clutch lock`: wheels for requirements, or the closure of Debian packages, pinned by hash.
 
 use std::{
-    io::Write as _,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -16,6 +15,7 @@ use super::{
 use crate::{
     builders::index::PYPI,
     debian::{archive, closure::Scope},
+    files,
     python::{lock::Target, locking, requirements_file},
 };
 
@@ -63,7 +63,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         context.print(text);
         return Ok(ExitCode::SUCCESS);
     }
-    write(&output, &text)?;
+    files::replace(&output, text.as_bytes()).or_fail(Kind::Failed)?;
     if context.global.json {
         context.json(&json!({ "file": output, "packages": packages }));
     } else {
@@ -122,15 +122,4 @@ fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locke
     let lock = archive::lock(http, fetcher.indexes(), &request, &|text| context.warn(text))
         .or_fail(Kind::Failed)?;
     Ok((lock.to_string(), lock.packages.len(), format!("{suite}.lock").into()))
-}
-
-/// Writes beside the place and moves there, so that an earlier lock is whole until the new one is.
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).or_fail(Kind::Failed)?;
-    file.write_all(text.as_bytes()).or_fail(Kind::Failed)?;
-    rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
-        .or_fail(Kind::Failed)?;
-    file.persist(path).map_err(|e| e.error).or_fail(Kind::Failed)?;
-    Ok(())
 }

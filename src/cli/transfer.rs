@@ -13,6 +13,7 @@ use super::{
     show::parse_path,
 };
 use crate::{
+    files,
     store_path::check_name,
     transfer::{self, TransferError},
 };
@@ -43,20 +44,14 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     let store = context.store()?;
     let paths =
         arguments.paths.iter().map(|p| parse_path(context, p)).collect::<Result<Vec<_>, _>>()?;
-    let folder = match arguments.output.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => std::path::Path::new("."),
-    };
     // written beside its place, so that the file is whole when it is there
-    let mut file = tempfile::NamedTempFile::new_in(folder).or_fail(Kind::Failed)?;
+    let mut file = files::unfinished(&arguments.output).or_fail(Kind::Failed)?;
     let progress = Transfer::new(context, "exported");
     transfer::export(store, &paths, file.as_file_mut(), &|done, all| progress.show(done, all))
         .map_err(fail)?;
     drop(progress);
-    rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
-        .or_fail(Kind::Failed)?;
     let size = file.as_file().metadata().or_fail(Kind::Failed)?.len();
-    file.persist(&arguments.output).map_err(|e| e.error).or_fail(Kind::Failed)?;
+    files::finish(file, &arguments.output).or_fail(Kind::Failed)?;
     if context.global.json {
         context.json(&json!({ "file": arguments.output, "size": size }));
     } else {

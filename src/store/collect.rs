@@ -113,6 +113,7 @@ impl Store {
         self.sweep_logs()?;
         self.pool.sweep()?;
         self.remove_old_partials()?;
+        self.remove_dead_locks()?;
         Ok(collected)
     }
 

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, Trans
 use rustc_hash::FxHashMap;
 
 use super::{PathInfo, StoreError};
-use crate::{hash::TreeHash, store_path::StorePath};
+use crate::{files, hash::TreeHash, store_path::StorePath};
 
 /// The version of the tables, kept in SQLite's `user_version`.
 const VERSION: i32 = 1;
@@ -93,8 +93,9 @@ impl Index {
         Ok(connection)
     }
 
-    /// Opens the index where nothing can be written: with its log where there is one, else as a file
-    /// that nobody changes.
+    /// Opens the index where nothing can be written. Where somebody who can write is at work, or has
+    /// left all three files, SQLite reads them as usual. Else nobody is there: the index is read as a file
+    /// that does not change, or, with a log that was left behind, into memory without any locks.
     fn connect_to_read(&self) -> rusqlite::Result<Connection> {
         let open = |options: &str| {
             let name: String = self
@@ -113,13 +114,18 @@ impl Index {
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(format!("file:{name}?{options}"), flags)?;
             connection.busy_timeout(PATIENCE)?;
+            if options.ends_with("unix-none") {
+                // without this, the log's index would be a file
+                connection.query_row("PRAGMA locking_mode = EXCLUSIVE", (), |_| Ok(()))?;
+            }
             connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
             Ok(connection)
         };
         let log = self.path.with_extension("sqlite-wal");
         match open("mode=ro") {
+            Ok(connection) => Ok(connection),
             Err(_) if log.metadata().map_or(true, |m| m.len() == 0) => open("immutable=1"),
-            other => other,
+            Err(_) => open("mode=ro&vfs=unix-none"),
         }
     }
 
@@ -146,8 +152,13 @@ impl Index {
     /// left it.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         match fs_err::File::open(self.path.with_extension("sqlite-wal")) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            other => Ok(other?.sync_all()?),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other?.sync_all()?,
+        }
+        // SQLite makes the log's name durable only when it syncs the log itself
+        match self.path.parent() {
+            Some(folder) => Ok(files::sync_folder(folder)?),
+            None => Ok(()),
         }
     }
 

@@ -140,8 +140,7 @@ impl Store {
         if !prepared.is_empty() {
             check_cycles(&prepared)?;
             if prepared.iter().any(|p| !p.synced) {
-                let folder = fs_err::File::open(self.layout.scratch())?;
-                rustix::fs::syncfs(folder.file()).map_err(std::io::Error::from)?;
+                files::sync_all(&self.layout.scratch())?;
             }
             let placed = self.index.write(|writer| self.place(writer, &prepared, valid));
             known.extend(placed?.into_iter().map(|info| (info.path.clone(), info)));
@@ -188,6 +187,7 @@ impl Store {
         let mut before = Vec::new();
         let mut placed: Vec<&PathInfo> = Vec::with_capacity(prepared.len());
         let mut replaced: Vec<&Prepared> = Vec::new();
+        let mut folders = Vec::new();
         let mut work = || {
             for tree in prepared {
                 let target = self.real(&tree.info.path);
@@ -208,9 +208,16 @@ impl Store {
                 }
                 if tree.kind == Kind::Directory {
                     seal::seal_folder(&target, 0o555)?;
+                    folders.push(target);
                 }
             }
-            files::sync_folder(self.dir())?;
+            // the mode of a folder is changed after the move
+            if folders.len() > FEW {
+                files::sync_all(self.dir())?;
+            } else {
+                folders.iter().try_for_each(|folder| files::sync_folder(folder))?;
+                files::sync_folder(self.dir())?;
+            }
             writer.register(&placed)?;
             replaced.iter().try_for_each(|tree| writer.change(&tree.info))
         };

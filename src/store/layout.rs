@@ -8,6 +8,7 @@ use std::{
 use rustix::fs::{Access, access};
 
 use super::StoreError;
+use crate::files;
 
 /// The version of the layout that this program makes and reads.
 const VERSION: u32 = 1;
@@ -25,7 +26,7 @@ impl Layout {
     /// Opens the layout at `root` and makes what is missing.
     pub(super) fn open(root: &Path) -> Result<Self, StoreError> {
         if !root.exists() {
-            fs_err::create_dir_all(root)?;
+            files::make_folders(root)?;
         }
         let root = fs_err::canonicalize(root)?;
         let mut layout = Self { root, writable: true };
@@ -66,18 +67,16 @@ impl Layout {
                 });
             }
         }
-        for folder in [self.store(), self.log(), self.scratch(), self.locks(), self.roots()] {
+        for folder in
+            [self.store(), self.log(), self.scratch(), self.locks(), self.links(), self.pins()]
+        {
             fs_err::create_dir_all(folder)?;
         }
-        // written under another name, so that it is whole when it is there
-        let file = tempfile::NamedTempFile::new_in(self.var())?;
-        fs_err::write(file.path(), format!("clutch store {VERSION}\n"))?;
-        file.as_file().sync_all()?;
-        rustix::fs::fchmod(file.as_file(), rustix::fs::Mode::from_raw_mode(0o644))
-            .map_err(io::Error::from)?;
-        file.persist(self.version()).map_err(|e| e.error)?;
-        crate::files::sync_folder(&self.var())?;
-        crate::files::sync_folder(&self.root)?;
+        // where there is a version, there is all that it says
+        for folder in [self.roots(), self.var(), self.root.clone()] {
+            files::sync_folder(&folder)?;
+        }
+        files::replace(&self.version(), format!("clutch store {VERSION}\n").as_bytes())?;
         Ok(())
     }
 

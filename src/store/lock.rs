@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, roots::entries};
 use crate::store_path::StorePath;
 
 /// The right to make one store path. It ends when this is dropped, or with the process.
@@ -42,6 +42,21 @@ impl Store {
     pub fn try_lock(&self, path: &StorePath) -> Result<Option<PathLock>, StoreError> {
         self.need_writable()?;
         Ok(take(&self.lock_file(path), false)?)
+    }
+
+    /// Removes the lock files of dead processes.
+    ///
+    /// # Errors
+    /// Where their folder cannot be read. What cannot be removed is left.
+    pub(super) fn remove_dead_locks(&self) -> Result<(), StoreError> {
+        for path in entries(&self.layout.locks())? {
+            let Ok(file) = fs_err::File::open(&path) else { continue };
+            // a lock that lives is dropped by its owner; this one is dropped here, file and all
+            if hold(file.file(), false)? && is_at(file.file(), &path)? {
+                drop(PathLock { path, _file: file });
+            }
+        }
+        Ok(())
     }
 
     fn lock_file(&self, path: &StorePath) -> PathBuf {

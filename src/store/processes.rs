@@ -2,19 +2,24 @@
 //! files, working folders, environments. Inside a namespace a path is seen at its logical place, so
 //! both places are looked for.
 
-use std::{collections::BTreeSet, os::unix::ffi::OsStrExt, path::Path};
+use std::{collections::BTreeSet, io, os::unix::ffi::OsStrExt, path::Path};
 
 use memchr::memmem::Finder;
+use rustix::io::Errno;
 
 use crate::store_path::{STORE_DIR, StorePath};
 
-/// The store paths that processes use, with the process's id. What cannot be read belongs to others
-/// and is left out.
-pub(super) fn used(dir: &Path) -> BTreeSet<(StorePath, u32)> {
+/// The store paths that processes use, with the process's id. What belongs to others and may not be
+/// read is left out.
+///
+/// # Errors
+/// Where something cannot be read for another reason: what is used is not known then.
+pub(super) fn used(dir: &Path) -> io::Result<BTreeSet<(StorePath, u32)>> {
     let places = [Finder::new(dir.as_os_str().as_bytes()), Finder::new(STORE_DIR)];
     let mut found = BTreeSet::new();
-    let Ok(processes) = fs_err::read_dir("/proc") else { return found };
-    for process in processes.flatten() {
+    let Some(processes) = allowed(fs_err::read_dir("/proc"))? else { return Ok(found) };
+    for process in processes {
+        let process = process?;
         let name = process.file_name();
         let Some(id) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
         let mut see = |text: &[u8]| {
@@ -27,21 +32,38 @@ pub(super) fn used(dir: &Path) -> BTreeSet<(StorePath, u32)> {
         };
         let folder = process.path();
         for link in ["exe", "cwd"] {
-            if let Ok(target) = fs_err::read_link(folder.join(link)) {
+            if let Some(target) = allowed(fs_err::read_link(folder.join(link)))? {
                 see(target.as_os_str().as_bytes());
             }
         }
         for file in ["maps", "environ"] {
-            if let Ok(text) = fs_err::read(folder.join(file)) {
+            if let Some(text) = allowed(fs_err::read(folder.join(file)))? {
                 see(&text);
             }
         }
-        let open = fs_err::read_dir(folder.join("fd")).into_iter().flatten().flatten();
-        for target in open.filter_map(|fd| fs_err::read_link(fd.path()).ok()) {
-            see(target.as_os_str().as_bytes());
+        for fd in allowed(fs_err::read_dir(folder.join("fd")))?.into_iter().flatten() {
+            let Some(fd) = allowed(fd)? else { break };
+            if let Some(target) = allowed(fs_err::read_link(fd.path()))? {
+                see(target.as_os_str().as_bytes());
+            }
         }
     }
-    found
+    Ok(found)
+}
+
+/// What could be read; nothing where it is gone (as a process that has ended) or another's.
+fn allowed<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(e) => {
+            // what the kernel says stands in the error that names the path
+            let inner = e.get_ref().and_then(|e| e.source()?.downcast_ref::<io::Error>());
+            match inner.and_then(Errno::from_io_error) {
+                Some(Errno::MFILE | Errno::NFILE | Errno::IO | Errno::NOMEM) => Err(e),
+                _ => Ok(None),
+            }
+        }
+    }
 }
 
 /// The store path that a text behind the store dir starts with.

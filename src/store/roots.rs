@@ -91,7 +91,7 @@ impl Store {
         let mut roots = self.lasting_roots()?;
         let kept = self.kept()?.into_iter();
         roots.extend(kept.map(|(id, path)| Root { holder: Holder::Command(id), path }));
-        let used = processes::used(self.dir()).into_iter();
+        let used = processes::used(self.dir())?.into_iter();
         roots.extend(used.map(|(path, id)| Root { holder: Holder::Process(id), path }));
         roots.sort_unstable();
         Ok(roots)
@@ -108,8 +108,8 @@ impl Store {
     fn links(&self) -> Result<Vec<Root>, StoreError> {
         let mut roots = Vec::new();
         for entry in entries(&self.layout.links())? {
-            let Ok(holder) = fs_err::read_link(&entry) else { continue };
-            let Ok(target) = fs_err::read_link(&holder) else { continue };
+            let Some(holder) = target_of(&entry)? else { continue };
+            let Some(target) = target_of(&holder)? else { continue };
             if target.parent() == Some(self.dir())
                 && let Some(path) = store_path_of(&target)
             {
@@ -124,12 +124,27 @@ impl Store {
     pub(super) fn remove_dead_roots(&self) -> Result<(), StoreError> {
         let alive: BTreeSet<Holder> = self.links()?.into_iter().map(|root| root.holder).collect();
         for entry in entries(&self.layout.links())? {
-            let holder = fs_err::read_link(&entry).map(Holder::Link);
-            if !holder.is_ok_and(|holder| alive.contains(&holder)) {
+            let holder = target_of(&entry)?.map(Holder::Link);
+            if !holder.is_some_and(|holder| alive.contains(&holder)) {
                 fs_err::remove_file(&entry)?;
             }
         }
         self.remove_ended_pins()
+    }
+}
+
+/// Where a symlink leads; nothing where there is none. One that cannot be read may keep a path, so that
+/// is an error.
+fn target_of(link: &Path) -> io::Result<Option<PathBuf>> {
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    match fs_err::read_link(link) {
+        Ok(target) => Ok(Some(target)),
+        // InvalidInput: it is something else
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput) => Ok(None),
+        Err(e) => Err(io::Error::new(
+            e.kind(),
+            format!("what a root keeps is not known, so nothing can be collected: {e}"),
+        )),
     }
 }
 

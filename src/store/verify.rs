@@ -16,6 +16,7 @@ use super::{PathInfo, Store, StoreError, insert::now, pool::Pool, seal};
 use crate::{
     archive::{self, ArchiveError, Digest, Kind, Leaf, Listing, Measure, Node},
     derivation::Derivation,
+    files,
     hash::TreeHash,
     store_path::StorePath,
 };
@@ -212,6 +213,8 @@ impl Store {
         }
         let mut infos: Vec<&PathInfo> = known.values().collect();
         infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        // looking at them has made their metadata canonical
+        files::sync_all(self.dir())?;
         self.index.write(|writer| writer.register(&infos))?;
         refused.sort_unstable();
         Ok(Rebuilt { registered: infos.len(), refused })
