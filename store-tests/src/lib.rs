@@ -1,7 +1,10 @@
 //! What the whole-tool tests share: a space of their own with a store, a project folder and an empty
 //! home, in which the real binary runs.
 
+pub mod consistency;
+pub mod fault;
 pub mod index;
+pub mod power;
 
 use std::{
     ffi::OsStr,
@@ -225,16 +228,17 @@ impl Drop for Space {
 #[must_use]
 pub fn probe() -> &'static Path {
     static PROBE: OnceLock<(TempDir, PathBuf)> = OnceLock::new();
-    let (_, path) = PROBE.get_or_init(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("probe");
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/probe.c");
-        let status =
-            Command::new("gcc").args(["-static", "-O1", "-o"]).arg(&path).arg(source).status();
-        assert!(status.expect("gcc is installed").success(), "gcc compiles the probe");
-        (dir, path)
-    });
-    path
+    &PROBE.get_or_init(|| compile("probe.c", &["-static", "-O1"])).1
+}
+
+/// A C program beside this file, compiled into a folder that disappears with the first of these.
+fn compile(name: &str, options: &[&str]) -> (TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("program");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name);
+    let status = Command::new("gcc").args(options).arg("-o").arg(&path).arg(source).status();
+    assert!(status.expect("gcc is installed").success(), "gcc compiles {name}");
+    (dir, path)
 }
 
 /// A derivation of the language that runs the probe: `attributes` are more attributes, `operations`

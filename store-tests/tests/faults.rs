@@ -1,0 +1,361 @@
+//! Commands that are killed, or refused what they ask the system for, at every point where they change
+//! something. Whatever happens, the store stays consistent and the next command succeeds.
+//!
+//! In a usual run a part of the points is tried, another one with each `CLUTCH_FAULT_SEED`;
+//! `CLUTCH_FAULTS=all` tries every point.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use clutch_store_tests::{
+    Space,
+    fault::{Action, Class, Disturbed},
+    index::Index,
+    power::{Luck, Record},
+    probing,
+};
+use tempfile::TempDir;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// How many points of one kind are tried in a usual run.
+const KILLS: u32 = 30;
+const ERRORS: u32 = 8;
+const CUTS: u32 = 48;
+
+/// A command and the state that it starts from.
+struct Scene {
+    space: Space,
+    args: Vec<String>,
+    /// That state.
+    start: TempDir,
+    /// What is valid in the end, and what is in the project's `clutch.lock`.
+    valid: Vec<String>,
+    lock: Option<String>,
+}
+
+impl Scene {
+    /// Takes the space as it is for the start of `args`, and runs it once.
+    fn new(space: Space, args: &[&str]) -> Self {
+        let beside = space.path("").parent().unwrap().to_owned();
+        let start = tempfile::tempdir_in(beside).unwrap();
+        let args = args.iter().map(|&word| word.to_owned()).collect();
+        let mut scene = Self { space, args, start, valid: Vec::new(), lock: None };
+        for folder in ["store", "project"] {
+            if scene.space.path(folder).exists() {
+                copy(&scene.space.path(folder), &scene.start.path().join(folder));
+            }
+        }
+        scene.space.ok(&scene.args);
+        scene.valid = scene.space.valid();
+        scene.lock = scene.lock();
+        scene
+    }
+
+    fn lock(&self) -> Option<String> {
+        fs_err::read_to_string(self.space.path("project/clutch.lock")).ok()
+    }
+
+    fn clear(&self) {
+        let places = ["store", "project"].map(|folder| self.space.path(folder));
+        assert!(Command::new("rm").arg("-rf").args(places).status().unwrap().success());
+    }
+
+    fn reset(&self) {
+        self.clear();
+        for folder in ["store", "project"] {
+            let start = self.start.path().join(folder);
+            if start.exists() {
+                copy(&start, &self.space.path(folder));
+            }
+        }
+    }
+
+    fn disturbed(&self, class: Class, action: Action) -> Disturbed {
+        self.reset();
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        self.space.disturbed(&args, class, action)
+    }
+
+    /// Disturbs the command at points of a class, and looks at what it leaves.
+    fn try_points(&self, class: Class, action: impl Fn(u32) -> Action) {
+        let whole = self.disturbed(class, Action::Count);
+        assert_eq!(whole.ran.code, 0, "{}", whole.ran.stderr);
+        let kills = matches!(action(0), Action::Kill(_) | Action::Torn(_));
+        let points = points(whole.calls, if kills { KILLS } else { ERRORS });
+        for &point in &points {
+            let action = action(point);
+            let run = self.disturbed(class, action);
+            let place = format!(
+                "{:?}, {class:?} {action:?}: {}\n{}",
+                self.args,
+                run.call.as_deref().unwrap_or("not reached"),
+                run.ran.stderr
+            );
+            let killed = matches!(action, Action::Kill(_) | Action::Torn(_)) && run.call.is_some();
+            match run.ran.code {
+                137 if killed => {}
+                0..=5 if !killed => self.check_words(&run, &place),
+                code => panic!("exit code {code}: {place}"),
+            }
+            eprintln!("exit code {}: {place}", run.ran.code);
+            self.check(&place);
+        }
+    }
+
+    /// Records the command, and looks at what is left when the power fails at moments of it.
+    fn try_power_cuts(&self) {
+        self.reset();
+        let args: Vec<&str> = self.args.iter().map(String::as_str).collect();
+        let record = Record::read(&self.space.recorded(&args));
+        let (first, last) = record.moments().into_inner();
+        let count = u32::try_from(last + 1 - first).unwrap();
+        let seed = u64::from(seed());
+        let lucks = [
+            Luck::None,
+            Luck::Names,
+            Luck::Zeros,
+            Luck::Until(seed),
+            Luck::Any(seed),
+            Luck::Any(!seed),
+        ];
+        for (n, point) in points(count, CUTS).into_iter().enumerate() {
+            let moment = first - 1 + usize::try_from(point).unwrap();
+            // one after the other where not every moment is tried
+            let tried = if is_all() { &lucks[..] } else { &lucks[n % lucks.len()..][..1] };
+            for luck in tried {
+                let place = format!(
+                    "{:?}, power cut {moment} of {last}, {luck:?}, after {}",
+                    self.args,
+                    record.last(moment)
+                );
+                self.clear();
+                record.make(moment, *luck, &self.space.path(""), &["store", "project"]);
+                self.check(&place);
+            }
+        }
+    }
+
+    /// An error is told as one.
+    fn check_words(&self, run: &Disturbed, place: &str) {
+        assert!(!run.ran.stderr.contains("panicked at"), "{place}");
+        let is_told = run.ran.stderr.contains("error:") || run.ran.stderr.contains(" damaged");
+        assert!(run.ran.code == 0 || is_told, "nothing is said: {place}");
+    }
+
+    /// The state after a disturbance, then after the same command again.
+    fn check(&self, place: &str) {
+        assert_eq!(self.space.problems(), Vec::<String>::new(), "{place}");
+        let earlier = fs_err::read_to_string(self.start.path().join("project/clutch.lock")).ok();
+        assert!(self.lock() == earlier || self.lock() == self.lock, "{place}: {:?}", self.lock());
+        let again = self.space.run(&self.args);
+        assert_eq!(again.code, 0, "the next command fails: {}\nafter {place}", again.stderr);
+        assert_eq!(self.space.problems(), Vec::<String>::new(), "after the next command: {place}");
+        assert_eq!((self.space.valid(), &self.lock()), (self.valid.clone(), &self.lock), "{place}");
+        let bases: BTreeSet<String> =
+            self.valid.iter().map(|p| p.rsplit('/').next().unwrap().to_owned()).collect();
+        let found: BTreeSet<String> = self.space.on_disk().into_iter().collect();
+        assert_eq!(found, bases, "{place}");
+        // what was used today stays, what the killed command has left goes
+        self.space.ok(["gc", "--keep-days", "1"]);
+        assert_eq!(self.space.litter(), Vec::<PathBuf>::new(), "{place}");
+        assert_eq!(self.space.valid(), self.valid, "{place}");
+    }
+}
+
+/// Which of so many points are tried: all, or some.
+fn points(all: u32, some: u32) -> Vec<u32> {
+    if is_all() || all <= some {
+        return (1..=all).collect();
+    }
+    // evenly, from another start with each seed
+    (0..some).map(|n| (n * all / some + seed()) % all + 1).collect()
+}
+
+fn is_all() -> bool {
+    std::env::var_os("CLUTCH_FAULTS").is_some_and(|value| value == "all")
+}
+
+fn seed() -> u32 {
+    std::env::var("CLUTCH_FAULT_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0)
+}
+
+fn copy(from: &Path, to: &Path) {
+    let ok = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    assert!(ok.success());
+}
+
+/// A library and a program that refers to it, of files, folders and links. They have other paths with
+/// each call: what a process anywhere on the machine uses is kept, and so would be one test's paths by
+/// another.
+fn write_program(space: &Space) {
+    static CALLS: AtomicU32 = AtomicU32::new(0);
+    let salt = format!("salt = {};", CALLS.fetch_add(1, Ordering::Relaxed));
+    let large = "0123456789abcdef".repeat(400);
+    let library = [
+        &["mkdir", "$out"][..],
+        &["mkdir", "$out/lib"],
+        &["write", "$out/lib/large", &large],
+        &["symlink", "large", "$out/lib/link"],
+    ];
+    space.write("library.nix", probing("library", &salt, &library));
+    let program = [
+        &["mkdir", "$out"][..],
+        &["program", "$out/run", "$library"],
+        &["write", "$out/large", &large],
+        &["write", "$doc", "words"],
+    ];
+    let more = format!("{salt} outputs = [ \"out\" \"doc\" ]; library = import ./library.nix;");
+    space.write("default.nix", probing("program", &more, &program));
+}
+
+fn build() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    Scene::new(space, &["build", "-j1", "-o", "result"])
+}
+
+fn import() -> Scene {
+    let from = Space::new(BINARY).with_probe();
+    write_program(&from);
+    let path = from.ok(["build", "--no-link"]);
+    let paths: Vec<&str> = path.lines().collect();
+    let space = Space::new(BINARY);
+    let file = space.path("project/closure");
+    from.ok([&["export", "-o", file.to_str().unwrap()][..], &paths].concat());
+    Scene::new(space, &["import", "closure", "--pin", "here"])
+}
+
+fn gc() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    space.ok(["build", "library.nix", "-o", "kept"]);
+    space.ok(["build", "--no-link"]);
+    let other = space.write("other.txt", "0123456789abcdef".repeat(400));
+    space.ok(["eval", "--impure", "--expr", &format!("\"${{{}}}\"", other.display())]);
+    Scene::new(space, &["gc"])
+}
+
+fn rebuild() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    space.ok(["build", "--no-link"]);
+    for ending in ["", "-wal", "-shm"] {
+        let _ = fs_err::remove_file(space.store().join(format!("var/index.sqlite{ending}")));
+    }
+    Scene::new(space, &["verify", "--rebuild-index"])
+}
+
+/// Requirements that are locked with an index on the loopback; an earlier lock is there.
+fn lock(index: &Index) -> Scene {
+    let space = Space::new(BINARY);
+    for name in ["one", "two"] {
+        let file = format!("{name}-1.0-py3-none-any.whl");
+        index.release(name, &file, format!("not a wheel: {name}"), serde_json::Value::Null);
+    }
+    let lock = ["lock", "requirements.txt", "--platform", "manylinux_2_36_x86_64"];
+    let address = format!("pypi={}", index.simple());
+    let args = [&lock[..], &["--index", &address]].concat();
+    space.write("requirements.txt", "one==1.0\n");
+    space.ok(&args);
+    space.write("requirements.txt", "one==1.0\ntwo==1.0\n");
+    Scene::new(space, &args)
+}
+
+/// Every kind of error at every kind of call.
+fn try_errors(scene: &Scene) {
+    scene.try_points(Class::Space, |n| Action::Fail(n, libc::ENOSPC));
+    scene.try_points(Class::Space, |n| Action::From(n, libc::ENOSPC));
+    scene.try_points(Class::Io, |n| Action::Fail(n, libc::EIO));
+    scene.try_points(Class::Io, |n| Action::From(n, libc::EIO));
+    scene.try_points(Class::Open, |n| Action::Fail(n, libc::EMFILE));
+    scene.try_points(Class::Open, |n| Action::From(n, libc::EMFILE));
+    scene.try_points(Class::Slow, |n| Action::Fail(n, libc::EINTR));
+    scene.try_points(Class::Data, Action::Short);
+}
+
+#[test]
+fn a_build_that_is_refused_something_leaves_nothing_half_made() {
+    try_errors(&build());
+}
+
+#[test]
+fn an_import_that_is_refused_something_leaves_nothing_half_made() {
+    try_errors(&import());
+}
+
+#[test]
+fn a_collection_that_is_refused_something_leaves_nothing_half_removed() {
+    try_errors(&gc());
+}
+
+#[test]
+fn a_repair_of_the_index_that_is_refused_something_is_done_again() {
+    try_errors(&rebuild());
+}
+
+#[test]
+fn a_lock_is_the_earlier_one_or_the_new_one() {
+    let index = Index::new();
+    let scene = lock(&index);
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+    scene.try_points(Class::Space, |n| Action::Fail(n, libc::ENOSPC));
+    scene.try_points(Class::Space, |n| Action::From(n, libc::ENOSPC));
+    scene.try_points(Class::Io, |n| Action::Fail(n, libc::EIO));
+    scene.try_points(Class::Data, Action::Short);
+}
+
+#[test]
+fn a_killed_build_leaves_nothing_half_made() {
+    let scene = build();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_killed_import_leaves_nothing_half_made() {
+    let scene = import();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_killed_collection_leaves_nothing_half_removed() {
+    gc().try_points(Class::Change, Action::Kill);
+}
+
+#[test]
+fn a_killed_repair_of_the_index_is_done_again() {
+    rebuild().try_points(Class::Change, Action::Kill);
+}
+
+#[test]
+fn a_build_outlives_a_power_cut() {
+    build().try_power_cuts();
+}
+
+#[test]
+fn an_import_outlives_a_power_cut() {
+    import().try_power_cuts();
+}
+
+#[test]
+fn a_collection_outlives_a_power_cut() {
+    gc().try_power_cuts();
+}
+
+#[test]
+fn a_repair_of_the_index_outlives_a_power_cut() {
+    rebuild().try_power_cuts();
+}
+
+#[test]
+fn a_lock_outlives_a_power_cut() {
+    let index = Index::new();
+    lock(&index).try_power_cuts();
+}
