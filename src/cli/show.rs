@@ -74,6 +74,7 @@ pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Fai
 /// path, a link to one, or a profile where there is no file of that name.
 pub(super) fn stored(context: &Context, path: Option<&Path>) -> Result<Option<StorePath>, Failure> {
     let Some(text) = path.and_then(Path::to_str) else { return Ok(None) };
+    let text = without_slash(text);
     if text.starts_with(STORE_DIR) {
         return parse_path(context, text).map(Some);
     }
@@ -87,6 +88,7 @@ pub(super) fn stored(context: &Context, path: Option<&Path>) -> Result<Option<St
 
 /// The store path that a text leads to, and whether it leads to that itself, not to something in it.
 fn locate(context: &Context, text: &str) -> Result<Option<(StorePath, bool)>, Failure> {
+    let text = without_slash(text);
     let mut place = PathBuf::from(text);
     if !text.contains('/') && place.symlink_metadata().is_err() {
         // most texts are no names of profiles
@@ -94,20 +96,37 @@ fn locate(context: &Context, text: &str) -> Result<Option<(StorePath, bool)>, Fa
         place = profile.link();
     }
     for _ in 0..40 {
-        if let Some(Ok((path, rest))) = place.to_str().map(StorePath::split) {
-            return Ok(Some((path, rest.is_empty())));
+        if let Some(found) = inside(context, &place)? {
+            return Ok(Some(found));
         }
-        if let Ok(inside) =
-            std::path::absolute(&place).unwrap_or_default().strip_prefix(context.store()?.dir())
-            && let Some(base) = inside.iter().next().and_then(|n| n.to_str())
-            && let Ok(path) = StorePath::from_base(base)
-        {
-            return Ok(Some((path, inside.iter().count() == 1)));
+        match std::fs::read_link(&place) {
+            Ok(target) => place = place.parent().map(|p| p.join(&target)).unwrap_or(target),
+            // no link itself, but perhaps below one: `result/bin/python`
+            Err(_) => match std::fs::canonicalize(&place) {
+                Ok(real) => return inside(context, &real),
+                Err(_) => break,
+            },
         }
-        let Ok(target) = std::fs::read_link(&place) else { break };
-        place = place.parent().map(|p| p.join(&target)).unwrap_or(target);
     }
     Ok(None)
+}
+
+/// The store path that a path is, or is in, by its text alone.
+fn inside(context: &Context, place: &Path) -> Result<Option<(StorePath, bool)>, Failure> {
+    if let Some(Ok((path, rest))) = place.to_str().map(StorePath::split) {
+        return Ok(Some((path, rest.is_empty())));
+    }
+    let place = std::path::absolute(place).unwrap_or_default();
+    let Ok(inside) = place.strip_prefix(context.store()?.dir()) else { return Ok(None) };
+    let base = inside.iter().next().and_then(|name| name.to_str());
+    let path = base.and_then(|base| StorePath::from_base(base).ok());
+    Ok(path.map(|path| (path, inside.iter().count() == 1)))
+}
+
+/// Without the slash that a shell's completion puts behind a link to a folder.
+fn without_slash(text: &str) -> &str {
+    let trimmed = text.trim_end_matches('/');
+    if trimmed.is_empty() { text } else { trimmed }
 }
 
 /// As [`parse_path`]; the path is valid, and stays so as long as this command runs.

@@ -133,7 +133,8 @@ fn a_profile_is_run_by_name_and_by_path() {
     let link = profile(&space, "service");
     let link = link.to_str().unwrap();
     space.ok(["build", &one, "-o", "result"]);
-    for named in ["service", link, "./result", "result", &path] {
+    assert!(space.ok(["closure", "result/bin/service"]).contains(&path));
+    for named in ["service", link, "./result", "result", "result/", &path] {
         let said = space.ok(["run", named, "--", "service", "print", "runs"]);
         assert_eq!(said, "runs", "{named}");
         // the main program
