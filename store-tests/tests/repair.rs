@@ -148,6 +148,32 @@ fn nothing_is_built_from_what_is_damaged() {
 }
 
 #[test]
+fn what_is_read_by_way_of_another_path_is_repaired_first() {
+    let space = Space::new(BINARY).with_probe();
+    let base: [&[&str]; 2] = [&["sleep", "0.5"], &["write", "$out", "the base"]];
+    space.write("base.nix", probing("base", "", &base));
+    space.write(
+        "middle.nix",
+        probing("middle", "base = import ./base.nix;", &[&["write", "$out", "$base"]]),
+    );
+    // the base shows in its sandbox since the middle refers to it, and is no input of its own
+    let attributes = "middle = import ./middle.nix; \
+        base = builtins.unsafeDiscardStringContext \"${import ./base.nix}\";";
+    space.write("top.nix", probing("top", attributes, &[&["copy", "$base", "$out"]]));
+    let [base, middle, top] =
+        ["base.nix", "middle.nix", "top.nix"].map(|file| space.ok(["build", "--no-link", file]));
+    damage(&space.real(&base));
+    fs_err::remove_file(space.real(&top)).unwrap();
+    let ran = space.run(["verify", "--repair", &top]);
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    assert_eq!(ran.stdout.matches("built again").count(), 2, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("not reproducible"), "{}", ran.stdout);
+    assert_eq!(fs_err::read_to_string(space.real(&top)).unwrap(), "the base");
+    assert!(space.real(&middle).exists());
+    space.ok(["verify"]);
+}
+
+#[test]
 fn what_cannot_be_built_is_named_and_taken_from_an_export() {
     let space = Space::new(BINARY).with_probe();
     let [base, library, _] = chain(&space);

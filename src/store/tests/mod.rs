@@ -9,6 +9,7 @@ use super::*;
 mod collect;
 mod logs;
 mod pool;
+mod profile;
 mod verify;
 mod write;
 
