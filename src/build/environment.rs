@@ -84,6 +84,17 @@ fn replace(bytes: &[u8], mark: &[u8], path: &[u8]) -> Vec<u8> {
     filled
 }
 
+/// How the file of an attribute is called: by its name, which messages of a shell show then, unless
+/// that is none for a file.
+fn attribute_file(name: &str, number: usize) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    match starts && name.len() <= 200 && name.chars().all(is_plain) {
+        true => format!(".attr-{name}"),
+        false => format!(".attr-{number}"),
+    }
+}
+
 /// The environment of a derivation's builder, which may use that many processors.
 ///
 /// # Errors
@@ -112,7 +123,7 @@ pub(super) fn environment(
                         variables.insert(name.clone(), value.clone());
                     }
                     Some(number) => {
-                        let file = format!(".attr-{number}");
+                        let file = attribute_file(name, number);
                         let path = format!("{BUILD_DIR}/{file}");
                         variables.insert(format!("{name}Path"), path.into());
                         made.files.push((file, value.clone()));
@@ -247,10 +258,12 @@ mod tests {
         let env = [("passAsFile", "script other"), ("script", "echo hello"), ("kept", "1")];
         let made = environment(&derivation(&env, None), 1).unwrap();
         assert_eq!(text(&made, "script"), None);
-        assert_eq!(text(&made, "scriptPath"), Some("/build/.attr-0"));
+        assert_eq!(text(&made, "scriptPath"), Some("/build/.attr-script"));
         assert_eq!(text(&made, "otherPath"), None);
         assert_eq!(text(&made, "kept"), Some("1"));
-        assert_eq!(made.files, [(".attr-0".to_owned(), b"echo hello".to_vec())]);
+        assert_eq!(attribute_file("../x", 1), ".attr-1");
+        assert_eq!(attribute_file("0", 1), ".attr-1");
+        assert_eq!(made.files, [(".attr-script".to_owned(), b"echo hello".to_vec())]);
     }
 
     #[test]

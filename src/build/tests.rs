@@ -375,13 +375,13 @@ fn references_are_held_to_what_is_allowed() {
 fn structured_attributes_and_files_are_in_the_working_directory() {
     let world = World::new();
     let create = format!("create={}", out());
-    let mut draft = world.draft("x", &[&create, "show=/build/.attr-0", "variable=scriptPath"]);
+    let mut draft = world.draft("x", &[&create, "show=/build/.attr-script", "variable=scriptPath"]);
     draft.env.insert("passAsFile".to_owned(), "script".into());
     draft.env.insert("script".to_owned(), "echo".into());
     world.build(draft);
     assert_eq!(
         world.lines()[1..],
-        ["show=/build/.attr-0: ok echo", "variable=scriptPath: ok /build/.attr-0"]
+        ["show=/build/.attr-script: ok echo", "variable=scriptPath: ok /build/.attr-script"]
     );
 
     let mut draft =

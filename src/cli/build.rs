@@ -9,7 +9,7 @@ use super::{
     context::Context,
     evaluation::Evaluation,
     expression::ExpressionArguments,
-    failure::{Kind, OrFail as _},
+    failure::{Failure, Kind},
     hashes,
     realise::{self, BuildArguments},
 };
@@ -87,7 +87,7 @@ fn link(
     context: &Context,
     arguments: &Arguments,
     built: &[(&Target, BTreeMap<String, StorePath>)],
-) -> Result<(), super::Failure> {
+) -> Result<(), Failure> {
     let base = arguments.out_link.as_os_str().to_string_lossy();
     for (n, (_, outputs)) in built.iter().enumerate() {
         for (output, path) in outputs {
@@ -98,7 +98,11 @@ fn link(
             if output != "out" {
                 link += &format!("-{output}");
             }
-            context.store()?.link_root(link.as_ref(), path).or_fail(Kind::Store)?;
+            context.store()?.link_root(link.as_ref(), path).map_err(|error| {
+                Failure::new(Kind::Failed, format!("cannot make the link '{link}': {error}")).hint(
+                    "-o LINK puts it elsewhere, --no-link makes none; what was built is there",
+                )
+            })?;
         }
     }
     Ok(())

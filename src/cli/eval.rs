@@ -6,6 +6,7 @@ use clutch_expr::{
     builtins::XmlOptions,
     error::Error,
     eval::{Interpreter, PrintOptions},
+    symbol::known,
     value::Value,
 };
 
@@ -95,11 +96,25 @@ fn show<'a>(
     } else if arguments.xml {
         let options = XmlOptions { strict: arguments.strict, locations: !arguments.no_location };
         return Ok(it.xml(value, options)?.0);
+    } else if let Some(path) = derivation(it, value).filter(|_| !arguments.strict) {
+        path
     } else {
         it.print(value, PrintOptions { force: arguments.strict, ..PrintOptions::PLAIN })?
     };
     text.push(b'\n');
     Ok(text)
+}
+
+/// A derivation as what it is, rather than by all its attributes. Nothing for other values, and where
+/// its path cannot be computed.
+fn derivation<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Option<Vec<u8>> {
+    let Value::Attrs(attrs) = it.value(value).ok()? else { return None };
+    if !it.is_derivation(attrs).ok()? {
+        return None;
+    }
+    let path = it.force(attrs.get(known::drv_path)?).ok()?;
+    let path = it.string(path).ok()?.bytes();
+    Some([b"\xc2\xabderivation ", path, b"\xc2\xbb"].concat())
 }
 
 fn parse(

@@ -143,6 +143,7 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
         abort_on_warn: _,
         no_eval_cache,
         shows_code: _, // of `eval`, which finds no derivations
+        end: _,
     } = arguments;
     if *no_eval_cache || path.as_deref() == Some(Path::new("-")) {
         return None;

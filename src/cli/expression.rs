@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 /// Which expression, and with what arguments.
 #[derive(Clone, clap::Args)]
+#[command(next_help_heading = "Which expression")]
 pub(super) struct ExpressionArguments {
     /// An expression file or a folder with a default.nix.
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", help_heading = None::<&'static str>)]
     pub(super) path: Option<PathBuf>,
     /// The expression itself.
     #[arg(short = 'E', long = "expr", value_name = "EXPRESSION", conflicts_with = "path")]
@@ -41,4 +42,12 @@ pub(super) struct ExpressionArguments {
     /// The value is printed as far as it was computed, so that it shows what was not.
     #[arg(skip)]
     pub(super) shows_code: bool,
+    #[command(flatten)]
+    pub(super) end: EndOfSection,
 }
+
+/// Options that a command declares after a group with a heading of its own are not of that group.
+#[derive(Clone, Default, clap::Args)]
+#[command(next_help_heading = None::<&'static str>)]
+#[group(skip)]
+pub(super) struct EndOfSection {}

@@ -1,6 +1,6 @@
 //! How a command fails: a kind, which decides the exit code, a message, and hints.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use super::hashes::Mismatch;
 
@@ -17,6 +17,10 @@ pub(super) enum Kind {
     Sandbox,
     /// An archive or a lock from outside is not what it should be.
     Input,
+    /// A program that was to be run cannot be executed; shells use the same code.
+    NotExecutable,
+    /// A program that was to be run is not there; shells use the same code.
+    NoProgram,
     /// The user stopped it.
     Interrupted,
 }
@@ -31,6 +35,8 @@ impl Kind {
             Self::Store => 3,
             Self::Sandbox => 4,
             Self::Input => 5,
+            Self::NotExecutable => 126,
+            Self::NoProgram => 127,
             Self::Interrupted => 130,
         }
     }
@@ -76,6 +82,16 @@ impl Failure {
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+}
+
+/// A file that an argument names is there; what is wrong with its content is for others to say.
+pub(super) fn expect_file(path: &Path) -> Result<(), Failure> {
+    match fs_err::metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Failure::new(Kind::Usage, format!("'{}' does not exist", path.display())))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     Outcome,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, expect_file},
 };
 use crate::{
     builders::index::PYPI,
@@ -94,6 +94,7 @@ fn python(
         }
     }
     let file = Path::new(file);
+    expect_file(file)?;
     let requirements = requirements_file::read(file).or_fail(Kind::Input)?;
     if requirements.lines.is_empty() {
         let message = format!("{}: it has no requirements", file.display());

@@ -49,6 +49,7 @@ struct Arguments {
 
 /// Options of every command.
 #[derive(Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Keep the store in DIR (default: /clutch where that is possible, else the XDG data folder).
     #[arg(long, value_name = "DIR", global = true, env = "CLUTCH_STORE", hide_env = true)]

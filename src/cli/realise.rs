@@ -16,6 +16,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::{
     context::Context,
     events::Events,
+    expression::EndOfSection,
     failure::{Failure, Kind, OrFail as _},
     hashes::Mismatch,
     progress::Progress,
@@ -39,6 +40,7 @@ use crate::{
 
 /// How builds are done.
 #[derive(Clone, clap::Args)]
+#[command(next_help_heading = "How to build")]
 pub(super) struct BuildArguments {
     /// How many builds at a time (default: as many as there are processors).
     #[arg(short, long, value_name = "N")]
@@ -61,6 +63,8 @@ pub(super) struct BuildArguments {
     /// End a build that prints nothing for this many seconds.
     #[arg(long, value_name = "SECONDS")]
     max_silent_time: Option<u64>,
+    #[command(flatten)]
+    end: EndOfSection,
 }
 
 /// Whether this runs in continuous integration, where nobody waits and all failures are to be seen.

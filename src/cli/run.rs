@@ -80,7 +80,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         Some(command) => environment.find(store, &command).ok_or_else(|| {
             let message = format!("the environment has no program '{}'", command.display());
             let hint = "`clutch shell PATH -- COMMAND` runs the machine's own programs, too";
-            Failure::new(Kind::Failed, message).hint(hint)
+            Failure::new(Kind::NoProgram, message).hint(hint)
         })?,
         None => environment.main_program(store)?,
     };
@@ -227,10 +227,7 @@ fn start(
     if !isolated && store.dir() == Path::new(STORE_DIR) {
         let error =
             std::process::Command::new(&program).args(&words).env_clear().envs(&variables).exec();
-        return Err(Failure::new(
-            Kind::Failed,
-            format!("cannot execute '{}': {error}", program.display()),
-        ));
+        return Err(not_executed(&program.display().to_string(), &error));
     }
     let bytes = OsString::into_vec;
     let bind = |host, inside| Bind { host, inside, writable: false };
@@ -253,11 +250,25 @@ fn start(
     Err(refusal(&view.exec()))
 }
 
-/// How a view or sandbox that is refused is told.
+/// How a view or sandbox that is refused, or a program that cannot be executed in it, is told.
 pub(super) fn refusal(error: &SandboxError) -> Failure {
-    let kind = match error {
-        SandboxError::Execute { .. } => Kind::Failed,
-        _ => Kind::Sandbox,
+    match error {
+        SandboxError::Execute { program, source } => not_executed(program, source),
+        _ => {
+            Failure::new(Kind::Sandbox, error).hint("`clutch doctor` says what this machine allows")
+        }
+    }
+}
+
+fn not_executed(program: &str, error: &std::io::Error) -> Failure {
+    let (kind, hint) = match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            (Kind::NoProgram, "it, or the interpreter that its first line names, is not there")
+        }
+        std::io::ErrorKind::PermissionDenied => (Kind::NotExecutable, "it is not executable"),
+        _ => {
+            (Kind::NotExecutable, "it is neither a program for this machine nor a script with `#!`")
+        }
     };
-    Failure::new(kind, error).hint("`clutch doctor` says what this machine allows")
+    Failure::new(kind, format!("cannot execute '{program}': {error}")).hint(hint)
 }

@@ -8,7 +8,7 @@ use super::{
     Outcome,
     closure::bytes,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, expect_file},
     progress::Transfer,
     show::parse_path,
 };
@@ -65,6 +65,7 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     if let Some(name) = &arguments.pin {
         check_name(name).or_fail(Kind::Usage)?;
     }
+    expect_file(&arguments.file)?;
     let progress = Transfer::new(context, "imported");
     let imported = transfer::import(store, &arguments.file, &|done, all| progress.show(done, all))
         .map_err(fail)?;

@@ -1,15 +1,21 @@
 //! `clutch lock FILE`: from pinned requirements to a lock, by asking the index once which files it
-//! has. Nothing is resolved: what is not in the file is not in the lock.
+//! has. Nothing is resolved: what is not in the file is not in the lock. Where the index has the
+//! metadata of a wheel beside it (PEP 658), a warning tells what is missing.
 
-use std::{cmp::Reverse, collections::BTreeMap};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use rayon::prelude::*;
 
 use super::{
     lock::{LockedFile, LockedPackage, PythonLock, Target},
     marker::Marker,
+    requirements::{Needs, unmet},
     requirements_file::{Line, Requirements},
     version::{Specifiers, Version},
+    wheel::headers::Headers,
     wheel_name::{WheelName, sdist_version},
 };
 use crate::builders::{
@@ -19,6 +25,9 @@ use crate::builders::{
     index::IndexError,
     simple::{File, SimpleError},
 };
+
+/// Metadata larger than this is not read: it holds a project's description, too.
+const MAX_METADATA: u64 = 16 << 20;
 
 /// How many requests are made at once.
 const REQUESTS: usize = 16;
@@ -54,20 +63,69 @@ pub fn lock(
     let base = fetcher.indexes().find(index)?.address;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(REQUESTS).build();
     let threads = threads.map_err(|e| LockingError::Threads(e.to_string()))?;
-    let (mut packages, mut failed) = (Vec::new(), Vec::new());
+    let (mut packages, mut failed, mut requires) = (Vec::new(), Vec::new(), BTreeMap::new());
     let results: Vec<_> =
         threads.install(|| pins.par_iter().map(|pin| pin.lock(fetcher, &base, warn)).collect());
     for (pin, result) in pins.iter().zip(results) {
         match result {
-            Ok(package) => packages.push(package),
+            Ok((package, needs)) => {
+                requires.insert((package.name.clone(), package.version.to_string()), needs);
+                packages.push(package);
+            }
             Err(reason) => failed.push(format!("{}: {reason}", pin.place)),
         }
     }
     if failed.is_empty() {
+        for problem in missing(requirements, targets, &packages, &requires) {
+            warn(&problem);
+        }
         Ok(PythonLock { index: index.to_owned(), targets: targets.to_vec(), packages })
     } else {
         Err(LockingError::Requirements(failed))
     }
+}
+
+/// The requirements of each package, by name and version; nothing where they are not known.
+type Requires = BTreeMap<(String, String), Vec<String>>;
+
+/// What the packages need on some target and the lock does not hold.
+fn missing(
+    requirements: &Requirements,
+    targets: &[Target],
+    packages: &[LockedPackage],
+    requires: &Requires,
+) -> BTreeSet<String> {
+    let mut problems = BTreeSet::new();
+    for target in targets {
+        let markers = target.markers();
+        let holds = |marker: &Option<Marker>| {
+            marker.as_ref().is_none_or(|marker| marker.holds(&markers, &[]))
+        };
+        let there: Vec<(&LockedPackage, String)> = packages
+            .iter()
+            .filter(|package| holds(&package.marker))
+            .map(|package| (package, package.version.to_string()))
+            .collect();
+        let needs: Vec<Needs<'_>> = there
+            .iter()
+            .map(|(package, version)| Needs {
+                name: &package.name,
+                version,
+                requires: requires
+                    .get(&(package.name.clone(), version.clone()))
+                    .map_or(&[], Vec::as_slice),
+                requires_python: None,
+            })
+            .collect();
+        let lines = requirements.lines.iter().map(|line| &line.requirement);
+        let extras: Vec<(&str, &str)> = lines
+            .filter(|requirement| holds(&requirement.marker))
+            .flat_map(|r| r.extras.iter().map(|extra| (r.name.as_str(), extra.as_str())))
+            .collect();
+        // what cannot be read is told of when the environment is made
+        problems.extend(unmet(&needs, &extras, &markers, &|_| ()));
+    }
+    problems
 }
 
 /// A package in one version, with all that the file says about it.
@@ -141,7 +199,7 @@ impl Pin<'_> {
         fetcher: &Fetcher,
         base: &Address,
         warn: &(dyn Fn(&str) + Sync),
-    ) -> Result<LockedPackage, String> {
+    ) -> Result<(LockedPackage, Vec<String>), String> {
         let listed = fetcher.project(base, self.name).map_err(|e: SimpleError| e.to_string())?;
         let wheels: Vec<(&File, WheelName)> = listed
             .iter()
@@ -165,6 +223,9 @@ impl Pin<'_> {
                 None => return Err(self.nothing_fits(&listed, &wheels, target)),
             };
         }
+        // those of one version have the same requirements, but for the odd one
+        let described = chosen.values().find(|file| file.metadata);
+        let needs = described.map_or_else(Vec::new, |file| requires(fetcher, file, warn));
         let mut files = Vec::new();
         for file in chosen.into_values() {
             if let Some(reason) = &file.yanked {
@@ -174,7 +235,7 @@ impl Pin<'_> {
             files.push(self.pin_file(fetcher, file)?);
         }
         let (name, version) = (self.name.to_owned(), self.version.clone());
-        Ok(LockedPackage { name, version, marker: self.marker.clone(), files })
+        Ok((LockedPackage { name, version, marker: self.marker.clone(), files }, needs))
     }
 
     fn pin_file(&self, fetcher: &Fetcher, file: &File) -> Result<LockedFile, String> {
@@ -235,6 +296,23 @@ impl Pin<'_> {
         let newest: Vec<_> = versions.iter().rev().take(5).map(ToString::to_string).collect();
         format!("the index has no {what}; its newest versions are: {}", newest.join(", "))
     }
+}
+
+/// What the metadata beside a file says that it needs. That it cannot be had is only a warning: the
+/// lock is no other for it.
+fn requires(fetcher: &Fetcher, file: &File, warn: &(dyn Fn(&str) + Sync)) -> Vec<String> {
+    let read = || -> Result<Vec<String>, String> {
+        let name = format!("{}.metadata", file.name);
+        let address = file.address.join(&name).map_err(|e| e.to_string())?;
+        let http = fetcher.http().map_err(|e| e.to_string())?;
+        let page = http.page(&address, "*/*", MAX_METADATA).map_err(|e| e.to_string())?;
+        let headers = Headers::parse(&page.body)?;
+        Ok(headers.all("requires-dist").map(str::to_owned).collect())
+    };
+    read().unwrap_or_else(|reason| {
+        warn(&format!("{}: what it requires is not known: {reason}", file.name));
+        Vec::new()
+    })
 }
 
 /// Whether a file is for a version of Python. The last part of the version is not known, so that it
@@ -353,6 +431,35 @@ mod tests {
         let text = format!("a-b==1.0 --hash=sha256:{}", sha256("x"));
         let fails = lock_text(&index, &text, &["3.11"]).unwrap_err();
         assert!(fails.contains("none has a hash that the line allows"), "{fails}");
+    }
+
+    #[test]
+    fn what_the_lock_misses_is_a_warning() {
+        let index = index();
+        for (name, needs) in [
+            ("app", "Pure>=2\nRequires-Dist: a-b[x]\nRequires-Dist: gone; extra=='x'"),
+            ("tool", "app[x]"),
+        ] {
+            let file = format!("{name}-1-py3-none-any.whl");
+            index.release(name, &file, name, json!({"core-metadata": true}));
+            let text = format!("Name: {name}\nRequires-Dist: {needs}\n\nA description: so.\n");
+            index.file(&format!("files/{file}.metadata"), text);
+        }
+        let lock = |text: &str| lock_text(&index, text, &["3.11"]).unwrap();
+        let warned = lock("app==1\npure==1\n");
+        assert!(warned.contains("'app' needs 'Pure>=2', not 1"), "{warned}");
+        assert!(warned.contains("'app' needs 'a-b[x]', which is missing"), "{warned}");
+        assert!(!warned.contains("gone"), "{warned}");
+        for text in ["app[x]==1\n", "app==1\ntool==1\n"] {
+            assert!(lock(text).contains("'app' needs 'gone', which is missing"), "{text}");
+        }
+        // metadata that cannot be had is no reason to have no lock
+        index.release("odd", "odd-1-py3-none-any.whl", "odd", json!({"core-metadata": true}));
+        let warned = lock("odd==1\n");
+        assert!(
+            warned.contains("odd-1-py3-none-any.whl: what it requires is not known"),
+            "{warned}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod lock;
 pub mod locking;
 pub mod marker;
 pub mod requirement;
+pub mod requirements;
 pub mod requirements_file;
 pub mod tags;
 pub mod target;

@@ -56,6 +56,9 @@ pub enum RequirementsError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// Several lines are.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Several(Vec<RequirementsError>),
 }
 
 /// Options that say where an index is or how pip searches: a lock has neither.
@@ -89,14 +92,23 @@ const REFUSED: &[(&str, &str)] = &[
 /// Reads a file and those that it includes by `-r`.
 ///
 /// # Errors
-/// Names file and line.
+/// Names file and line, of every line that is wrong.
 pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
-    let mut all = Requirements::default();
-    read_into(file, &mut all, 0)?;
-    Ok(all)
+    let (mut all, mut wrong) = (Requirements::default(), Vec::new());
+    read_into(file, &mut all, &mut wrong, 0)?;
+    match wrong.len() {
+        0 => Ok(all),
+        1 => Err(wrong.remove(0)),
+        _ => Err(RequirementsError::Several(wrong)),
+    }
 }
 
-fn read_into(file: &Path, all: &mut Requirements, depth: usize) -> Result<(), RequirementsError> {
+fn read_into(
+    file: &Path,
+    all: &mut Requirements,
+    wrong: &mut Vec<RequirementsError>,
+    depth: usize,
+) -> Result<(), RequirementsError> {
     let bytes = fs::read(file)?;
     let text = String::from_utf8(bytes).map_err(|_| RequirementsError::Line {
         file: file.to_owned(),
@@ -104,24 +116,29 @@ fn read_into(file: &Path, all: &mut Requirements, depth: usize) -> Result<(), Re
         reason: "the file is not UTF-8".to_owned(),
     })?;
     for (number, text) in joined(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
-        let fail = |reason: String| {
-            Err(RequirementsError::Line { file: file.to_owned(), line: number, reason })
+        let mut fail = |reason: String| {
+            wrong.push(RequirementsError::Line { file: file.to_owned(), line: number, reason });
         };
         if let Some(name) = option(&text, &["-r", "--requirement"]) {
             if depth >= MAX_DEPTH {
-                return fail(format!("more than {MAX_DEPTH} files include each other"));
+                // nothing else that such a file says can be right
+                let reason = format!("more than {MAX_DEPTH} files include each other");
+                let file = file.to_owned();
+                return Err(RequirementsError::Line { file, line: number, reason });
             }
             let other = file.parent().unwrap_or(Path::new("")).join(name);
-            read_into(&other, all, depth + 1)?;
+            read_into(&other, all, wrong, depth + 1)?;
             continue;
         }
         if text.starts_with('-') {
             let word = text.split([' ', '\t', '=']).next().unwrap_or_default();
             if let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == word) {
-                return fail(format!("option '{word}': {reason}"));
+                fail(format!("option '{word}': {reason}"));
+                continue;
             }
             if !WITHOUT_EFFECT.contains(&word) {
-                return fail(format!("option '{word}' is unknown"));
+                fail(format!("option '{word}' is unknown"));
+                continue;
             }
             all.warnings.push(format!(
                 "{}:{number}: option '{word}' has no effect on a lock{}",
@@ -134,7 +151,10 @@ fn read_into(file: &Path, all: &mut Requirements, depth: usize) -> Result<(), Re
             ));
             continue;
         }
-        all.lines.push(line(&text, file, number)?);
+        match line(&text, file, number) {
+            Ok(line) => all.lines.push(line),
+            Err(error) => wrong.push(error),
+        }
     }
     Ok(())
 }

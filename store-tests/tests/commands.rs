@@ -51,6 +51,11 @@ fn values_print_in_every_form() {
     assert!(eval(&["--xml", "--strict"]).contains("<int value=\"2\" />"));
     assert_eq!(eval(&["--parse"]), "{ a = (1 + 1); b = [ (\"x\") ]; }");
     assert_eq!(space.ok(["eval", "--raw", "-E", "\"plain\""]), "plain");
+    let derivation = "derivation { name = \"x\"; system = \"y\"; builder = \"z\"; }";
+    let shown = space.ok(["eval", "-E", derivation]);
+    assert!(shown.starts_with("\u{ab}derivation /clutch/store/"), "{shown}");
+    assert!(shown.ends_with("-x.drv\u{bb}"), "{shown}");
+    assert!(space.ok(["eval", "--strict", "-E", derivation]).starts_with("{ all = [ "));
     // a function is called where arguments are given, and on the way of a selection
     let function = ["eval", "-E", "{ a ? 1 }: { inherit a; f = { b ? 2 }: b; }"];
     let called = |words: &[&str]| space.ok(function.iter().chain(words));
@@ -147,7 +152,7 @@ fn only_programs_of_the_environment_are_run() {
         &["write", "$out/x", "y"],
     ];
     space.write("default.nix", probing("tool", "program = ./probe;", &operations));
-    let error = space.fails(1, ["run", ".", "--", "ls"]);
+    let error = space.fails(127, ["run", ".", "--", "ls"]);
     assert!(error.contains("no program 'ls'"), "{error}");
     assert_eq!(space.ok(["shell", ".", "--", "tool", "print", "inside"]), "inside");
     space.ok(["shell", ".", "--", "ls"]);
@@ -165,6 +170,17 @@ fn only_programs_of_the_environment_are_run() {
         said.lines().any(|l| l.starts_with("PATH=/clutch/store/") && l.contains("-tool/bin:")),
         "{said}"
     );
+    // what cannot be executed is told with the codes of a shell, and is no matter of the sandbox
+    let text = space.write("text", "no program");
+    for (command, code) in [("/no/such/program", 127), (text.to_str().unwrap(), 126)] {
+        for isolated in [&[][..], &["--isolated"]] {
+            // an isolated program does not see the machine's files at all
+            let code = if isolated.is_empty() { code } else { 127 };
+            let words = [&["run", "."], isolated, &["--", command]].concat();
+            let error = space.fails(code, words);
+            assert!(error.contains("cannot execute") && !error.contains("doctor"), "{error}");
+        }
+    }
     // the program's own end is the command's
     assert_eq!(space.run(["run", ".", "--", "tool", "exit", "7"]).code, 7);
 }
@@ -185,6 +201,7 @@ fn what_is_there_is_described() {
     for words in [
         &["closure", missing][..],
         &["closure", missing, "--why", first],
+        &["closure", first, "--why", missing],
         &["show", missing],
         &["run", missing],
         &["log", missing],
@@ -210,10 +227,20 @@ fn exit_codes_are_the_documented_ones() {
     space.fails(2, ["no-such-command"]);
     space.fails(2, ["build", "nowhere.nix"]);
     space.fails(2, ["show", "neither"]);
-    space.fails(5, ["import", "default.nix"]);
-    space.write("requirements.txt", "name>=1\n");
+    space.fails(2, ["import", "nowhere"]);
+    space.fails(2, ["lock", "nowhere"]);
+    space.write("garbage", "no export");
+    space.fails(5, ["import", "garbage"]);
+    space.write("requirements.txt", "name>=1\nother==1\n-e .\nthird\n");
     let error = space.fails(5, ["lock", "requirements.txt"]);
-    assert!(error.contains("requirements.txt:1"), "{error}");
+    for line in [1, 3, 4] {
+        assert!(error.contains(&format!("requirements.txt:{line}")), "{error}");
+    }
+    space.write("made.nix", probing("made", "", &[&["write", "$out", "x"]]));
+    let path = space.ok(["build", "--no-link", "made.nix"]);
+    space.fails(2, ["pin", "no name", &path]);
+    let error = space.fails(1, ["build", "made.nix", "-o", "no/such/folder/link"]);
+    assert!(error.contains("cannot make the link 'no/such/folder/link'"), "{error}");
     let file = space.write("file", "");
     space.fails(3, ["--store", file.to_str().unwrap(), "paths"]);
     space.write("folder/something", "");
@@ -224,6 +251,17 @@ fn exit_codes_are_the_documented_ones() {
     let error = space.fails(1, ["eval", "default.nix"]);
     assert!(error.contains("exit code 1"), "{error}");
     space.fails(3, ["--store", file.to_str().unwrap(), "eval", "default.nix"]);
+}
+
+#[test]
+fn help_tells_a_commands_own_options_from_the_others() {
+    let help = Space::new(BINARY).ok(["build", "--help"]);
+    let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no '{text}' in {help}"));
+    let sections = [at("Options:"), at("Which expression:"), at("How to build:")];
+    let common = at("Options of every command:");
+    assert!(sections.iter().all(|section| *section < common), "{help}");
+    assert!(at("--out-link") < sections[1] && at("--update-hashes") < sections[1], "{help}");
+    assert!(at("--quiet") > common && at("--events") > common, "{help}");
 }
 
 #[test]

@@ -5,7 +5,6 @@ pub mod collision;
 pub mod compose;
 pub mod distribution;
 pub mod programs;
-pub mod requirements;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +26,7 @@ use self::{
 use super::{
     attributes,
     marker::MarkerEnvironment,
+    requirements::{self, Needs},
     target::Interpreter,
     wheel::record::{self, Row},
 };
@@ -214,7 +214,16 @@ fn check(
         python_full_version: attributes.full_version(interpreter),
         machine: attributes.machine.clone(),
     };
-    let problems = requirements::unmet(distributions, &environment, task.log);
+    let needs: Vec<Needs<'_>> = distributions
+        .iter()
+        .map(|d| Needs {
+            name: &d.name,
+            version: &d.version,
+            requires: &d.requires,
+            requires_python: d.requires_python.as_deref(),
+        })
+        .collect();
+    let problems = requirements::unmet(&needs, &[], &environment, task.log);
     if attributes.check && !problems.is_empty() {
         return Err(EnvironmentError::Requirements(problems));
     }

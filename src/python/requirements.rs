@@ -1,29 +1,46 @@
-//! Whether the distributions of an environment have what they need: every `Requires-Dist` whose
-//! marker holds, extras that others ask for included, and `Requires-Python`.
+//! Whether distributions have what they need among themselves: every `Requires-Dist` whose marker
+//! holds, extras that others ask for included, and `Requires-Python`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::distribution::Distribution;
-use crate::python::{
+use super::{
     marker::MarkerEnvironment,
     requirement::Requirement,
     version::{Specifiers, Version},
 };
 
+/// A distribution, as far as others need it and it needs others.
+#[derive(Clone, Copy, Debug)]
+pub struct Needs<'a> {
+    /// Its normalised name.
+    pub name: &'a str,
+    /// Its version.
+    pub version: &'a str,
+    /// What its metadata says in `Requires-Dist`.
+    pub requires: &'a [String],
+    /// What its metadata says in `Requires-Python`.
+    pub requires_python: Option<&'a str>,
+}
+
 /// What is missing or does not fit, a sentence each. A requirement that cannot be read is told to
 /// `log` and has no effect: it stands in a published file that nobody can change any more.
-pub fn unmet(
-    distributions: &[Distribution],
+/// `extras` are those that are asked for from outside: a name and an extra.
+pub fn unmet<'a>(
+    distributions: &[Needs<'a>],
+    extras: &[(&'a str, &'a str)],
     environment: &MarkerEnvironment,
     log: &dyn Fn(&str),
 ) -> Vec<String> {
-    let by_name: BTreeMap<&str, &Distribution> =
-        distributions.iter().map(|d| (d.name.as_str(), d)).collect();
+    let by_name: BTreeMap<&str, &Needs<'_>> = distributions.iter().map(|d| (d.name, d)).collect();
     let needs: BTreeMap<&str, Vec<(Requirement, &str)>> =
-        distributions.iter().map(|d| (d.name.as_str(), read(d, log))).collect();
+        distributions.iter().map(|d| (d.name, read(d, log))).collect();
+    let asked_for = extras;
 
     // Asking for an extra can make further requirements hold, which may ask for extras.
     let mut extras: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (name, extra) in asked_for {
+        extras.entry(name).or_default().insert(extra);
+    }
     let mut problems = BTreeSet::new();
     let mut waiting: BTreeSet<&str> = by_name.keys().copied().collect();
     while let Some(name) = waiting.pop_first() {
@@ -42,8 +59,8 @@ pub fn unmet(
                 problems.insert(problem);
             }
             for extra in &need.extras {
-                if extras.entry(&found.name).or_default().insert(extra) {
-                    waiting.insert(&found.name);
+                if extras.entry(found.name).or_default().insert(extra) {
+                    waiting.insert(found.name);
                 }
             }
         }
@@ -53,9 +70,9 @@ pub fn unmet(
 }
 
 /// A distribution's requirements, with their texts up to the marker.
-fn read<'a>(distribution: &'a Distribution, log: &dyn Fn(&str)) -> Vec<(Requirement, &'a str)> {
+fn read<'a>(distribution: &Needs<'a>, log: &dyn Fn(&str)) -> Vec<(Requirement, &'a str)> {
     let mut found = Vec::new();
-    for text in &distribution.requires {
+    for text in distribution.requires {
         match text.parse() {
             Ok(requirement) => {
                 found.push((requirement, text.split(';').next().unwrap_or(text).trim()));
@@ -66,8 +83,8 @@ fn read<'a>(distribution: &'a Distribution, log: &dyn Fn(&str)) -> Vec<(Requirem
     found
 }
 
-fn wrong_python(distribution: &Distribution, environment: &MarkerEnvironment) -> Option<String> {
-    let wanted = distribution.requires_python.as_ref()?;
+fn wrong_python(distribution: &Needs<'_>, environment: &MarkerEnvironment) -> Option<String> {
+    let wanted = distribution.requires_python?;
     let specifiers: Specifiers = wanted.parse().ok()?;
     let version: Version = environment.python_full_version.parse().ok()?;
     let problem = || format!("'{}' needs Python {wanted}, not {version}", distribution.name);
@@ -77,57 +94,57 @@ fn wrong_python(distribution: &Distribution, environment: &MarkerEnvironment) ->
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::python::testing::path;
 
-    fn distribution(name: &str, version: &str, requires: &[&str]) -> Distribution {
-        Distribution {
-            name: name.into(),
-            version: version.into(),
-            path: path(1, name),
-            real: "/nowhere".into(),
-            dist_info: None,
-            scripts: Vec::new(),
-            requires: requires.iter().map(|r| (*r).into()).collect(),
-            requires_python: None,
-        }
-    }
+    /// Name, version, requirements and `Requires-Python`.
+    type Given<'a> = (&'a str, &'a str, &'a [&'a str], Option<&'a str>);
 
-    fn check(distributions: &[Distribution]) -> Vec<String> {
+    fn check(distributions: &[Given<'_>], extras: &[(&str, &str)]) -> Vec<String> {
         let environment = MarkerEnvironment {
             python_version: "3.11".into(),
             python_full_version: "3.11.2".into(),
             machine: "x86_64".into(),
         };
-        unmet(distributions, &environment, &|_| {})
+        let owned: Vec<Vec<String>> =
+            distributions.iter().map(|d| d.2.iter().map(|r| (*r).into()).collect()).collect();
+        let all: Vec<Needs<'_>> = distributions
+            .iter()
+            .zip(&owned)
+            .map(|(&(name, version, _, requires_python), requires)| Needs {
+                name,
+                version,
+                requires,
+                requires_python,
+            })
+            .collect();
+        unmet(&all, extras, &environment, &|_| {})
     }
 
     #[test]
     fn what_is_there_is_enough() {
-        let a = distribution(
-            "a",
-            "1",
-            &[
-                "B-b >= 2, < 3",
-                "c[fast]; python_version >= '3.8'",
-                "old; python_version < '3'",
-                "win; sys_platform == 'win32'",
-                "dev; extra == 'dev'",
-                "not a requirement",
-            ],
-        );
-        let all = [a, distribution("b-b", "2.1", &[]), distribution("c", "1", &[])];
-        assert_eq!(check(&all), [""; 0]);
+        let needs: &[&str] = &[
+            "B-b >= 2, < 3",
+            "c[fast]; python_version >= '3.8'",
+            "old; python_version < '3'",
+            "win; sys_platform == 'win32'",
+            "dev; extra == 'dev'",
+            "not a requirement",
+        ];
+        let all: [Given<'_>; 3] =
+            [("a", "1", needs, None), ("b-b", "2.1", &[], None), ("c", "1", &[], None)];
+        assert_eq!(check(&all, &[]), [""; 0]);
+        assert_eq!(check(&all, &[("a", "dev")]), ["'a' needs 'dev', which is missing"]);
     }
 
     #[test]
     fn what_is_missing_is_named_with_who_needs_it() {
-        let a = distribution("a", "1", &["b >= 2", "c[fast]", "d"]);
-        let b = distribution("b", "1.9", &[]);
-        let c = distribution("c", "1", &["e; extra == 'fast'", "f; extra == 'slow'"]);
-        let mut d = distribution("d", "1", &[]);
-        d.requires_python = Some(">=3.12".into());
+        let all: [Given<'_>; 4] = [
+            ("a", "1", &["b >= 2", "c[fast]", "d"], None),
+            ("b", "1.9", &[], None),
+            ("c", "1", &["e; extra == 'fast'", "f; extra == 'slow'"], None),
+            ("d", "1", &[], Some(">=3.12")),
+        ];
         assert_eq!(
-            check(&[a, b, c, d]),
+            check(&all, &[]),
             [
                 "'a' needs 'b >= 2', not 1.9",
                 "'c' needs 'e', which is missing",
