@@ -143,16 +143,19 @@ impl<'a> Writer<'_, 'a> {
         })
     }
 
-    /// A function's parameter. Of one that was given some of its arguments, the next
-    /// parameter's pattern is known, its plain name is not.
+    /// A function by its parameter: the next one, where some arguments were given.
     fn function(&mut self, function: Value<'a>) {
-        let code = match function {
-            Value::Lambda(id, _) => Some(self.it.functions[id.0 as usize]),
-            _ => None,
+        let (code, given) = match function {
+            Value::Lambda(id, _) => (Some(id), 0),
+            Value::Partial(Partial { function: Value::Lambda(id, _), args }) => {
+                (Some(*id), args.len())
+            }
+            _ => (None, 0),
         };
-        let place = self.place(code.map_or(Span::NONE, |code| code.span));
+        let param = code.and_then(|id| self.it.functions[id.0 as usize].params.get(given));
+        let place = self.place(param.map_or(Span::NONE, |param| param.span));
         self.xml.open("function", &place.marks());
-        let argument = code.and_then(|code| code.param).map(|name| self.it.symbols.bytes(name));
+        let argument = param.and_then(|param| param.name).map(|name| self.it.symbols.bytes(name));
         match self.it.formals(function) {
             Some(formals) => {
                 let mut marks = Vec::new();

@@ -66,9 +66,7 @@ pub enum Expr<'a> {
     /// A set.
     Attrs(&'a AttrsCode<'a>),
     /// A set of constants.
-    ConstAttrs(&'a Shape<'a>, &'a [Slot<'a>]),
-    /// An error that the source holds but only evaluation may report.
-    Refuse(&'a str, Span),
+    ConstAttrs(&'a ConstAttrs<'a>),
 }
 
 /// What a place that computes later starts with.
@@ -283,6 +281,14 @@ pub struct AttrsCode<'a> {
     pub span: Span,
 }
 
+/// See [`Expr::ConstAttrs`].
+pub struct ConstAttrs<'a> {
+    /// The names, sorted by symbol.
+    pub keys: &'a Shape<'a>,
+    /// Their values.
+    pub slots: &'a [Slot<'a>],
+}
+
 /// An attribute whose name is computed.
 pub struct DynamicAttr<'a> {
     /// The name; with `null` there is no attribute.
@@ -307,8 +313,17 @@ pub struct Function<'a> {
     pub body: Expr<'a>,
     /// Where: the whole function.
     pub span: Span,
-    /// The name of the first parameter, where it is a plain name.
-    pub param: Option<Symbol>,
+    /// The parameters.
+    pub params: &'a [Param],
+}
+
+/// A parameter, which the source has as a function of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name; none for a set pattern without one.
+    pub name: Option<Symbol>,
+    /// Where: the function from this parameter on.
+    pub span: Span,
 }
 
 /// A set pattern. The names' slots follow the arguments'.
@@ -329,6 +344,8 @@ pub struct Formal<'a> {
     pub span: Span,
 }
 
+const _: () = assert!(size_of::<Expr<'_>>() == 24);
+
 impl Expr<'_> {
     /// Where the expression is; nowhere for literals.
     #[must_use]
@@ -337,8 +354,7 @@ impl Expr<'_> {
             Self::Local(_, span)
             | Self::Outer(_, _, span)
             | Self::If(_, span)
-            | Self::Not(_, span)
-            | Self::Refuse(_, span) => *span,
+            | Self::Not(_, span) => *span,
             Self::With(code) => code.span,
             Self::Select(code) => code.span,
             Self::SelectPath(code) => code.span,

@@ -4,8 +4,8 @@ use std::cell::Cell;
 
 use super::{
     Assert, Binary, BinaryOp, Bind, Call, CallBuiltin, CodeId, Delay, Expr, Formal, Formals,
-    Function, FunctionId, HasAttr, Let, Name, Operand, Parts, QuickArithmetic, QuickSelect, Select,
-    SelectPath, WithVar,
+    Function, FunctionId, HasAttr, Let, Name, Operand, Param, Parts, QuickArithmetic, QuickSelect,
+    Select, SelectPath, WithVar,
     scope::{Meaning, Scope, Variable},
 };
 use crate::{
@@ -461,13 +461,14 @@ impl<'a> Lowerer<'_, 'a> {
     fn lambda(&mut self, id: ExprId, name: Option<Symbol>) -> Result<FunctionId> {
         let tree = self.tree;
         let span = tree.span(id);
-        let mut params: Vec<Option<Symbol>> = Vec::new();
+        let mut params: Vec<Param> = Vec::new();
         let mut formals: &[ast::Formal] = &[];
         let mut pattern = None;
         let mut body = id;
         while let (ast::Expr::Lambda(at), None) = (tree.expr(body), pattern) {
             let lambda = &tree.lambdas[at as usize];
-            params.push(lambda.arg.map(|(name, _)| name));
+            let name = lambda.arg.map(|(name, _)| name);
+            params.push(Param { name, span: tree.span(body) });
             if let Some(found) = &lambda.formals {
                 formals = &found.list;
                 pattern = Some(found.ellipsis);
@@ -477,7 +478,7 @@ impl<'a> Lowerer<'_, 'a> {
         let arity = u32::try_from(params.len()).unwrap_or(u32::MAX);
         let count = u32::try_from(formals.len()).unwrap_or(u32::MAX);
         self.scope.open(arity + count);
-        let args = (0..arity).zip(&params).filter_map(|(slot, param)| Some(((*param)?, slot)));
+        let args = (0..arity).zip(&params).filter_map(|(slot, param)| Some((param.name?, slot)));
         let names = formals.iter().zip(arity..).map(|(formal, slot)| (formal.name, slot));
         let hidden = self.scope.show(args.chain(names));
         let mut list = Vec::with_capacity(formals.len());
@@ -496,8 +497,8 @@ impl<'a> Lowerer<'_, 'a> {
             let list = self.alloc_slice(list);
             self.alloc(Formals { list, ellipsis })
         });
-        let param = params.first().copied().flatten();
-        let function = Function { name, arity, formals, frame, body, span, param };
+        let params = self.alloc_slice(params);
+        let function = Function { name, arity, formals, frame, body, span, params };
         let id = FunctionId(u32::try_from(self.it.functions.len()).unwrap_or(u32::MAX));
         let function = self.alloc(function);
         self.it.functions.push(function);

@@ -2,7 +2,7 @@
 //! so that they are computed once.
 
 use super::{
-    AttrsCode, Bind, Delay, DynamicAttr, Expr, Let,
+    AttrsCode, Bind, ConstAttrs, Delay, DynamicAttr, Expr, Let,
     lower::{ALL_READY, Lowerer},
     scope::{Meaning, Variable},
 };
@@ -179,7 +179,7 @@ impl<'a> Lowerer<'_, 'a> {
         if dynamic.is_empty()
             && let Some(slots) = self.constant_slots(&values)
         {
-            return Ok(Expr::ConstAttrs(keys, slots));
+            return Ok(Expr::ConstAttrs(self.it.arena.alloc(ConstAttrs { keys, slots })));
         }
         let values = self.alloc_slice(values);
         let code = AttrsCode {

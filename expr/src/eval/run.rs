@@ -8,8 +8,8 @@ use super::Interpreter;
 use crate::{
     builtins::Builtin,
     compile::{
-        Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, Delay, Expr, FunctionId, Operand,
-        QuickArithmetic,
+        Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, ConstAttrs, Delay, Expr, FunctionId,
+        Operand, QuickArithmetic,
     },
     error::{Error, Kind, Result},
     source::Span,
@@ -222,7 +222,7 @@ impl<'a> Interpreter<'a> {
                     expr = &code.body;
                 }
                 Expr::Attrs(code) => return self.attrs_literal(code, env),
-                Expr::ConstAttrs(keys, slots) => {
+                Expr::ConstAttrs(ConstAttrs { keys, slots }) => {
                     return Ok(Value::Attrs(Attrs::with_shape(self.arena, keys, slots)));
                 }
                 Expr::List(items) => {
@@ -265,9 +265,6 @@ impl<'a> Interpreter<'a> {
                 Expr::Assert(code) => {
                     self.assert(code, env)?;
                     expr = &code.body;
-                }
-                Expr::Refuse(message, span) => {
-                    return Err(Error::new(Kind::Eval, *span, *message));
                 }
             }
         }

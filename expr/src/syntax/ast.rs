@@ -2,6 +2,7 @@
 //! operators that Nix knows as calls (`-`, `*`, `/`, `<`) are calls.
 
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 
 use crate::{source::Span, symbol::Symbol};
 
@@ -91,13 +92,19 @@ pub enum Name {
     Dynamic(ExprId),
 }
 
+/// An attribute path; most have one name.
+pub type Path = SmallVec<[(Name, Span); 1]>;
+
+/// Arguments; most calls have one or two.
+pub type Args = SmallVec<[ExprId; 2]>;
+
 /// `subject.path or default`, `subject ? path`
 #[derive(Debug)]
 pub struct Select {
     /// The set.
     pub subject: ExprId,
     /// One name or more.
-    pub path: Vec<(Name, Span)>,
+    pub path: Path,
     /// After `or`.
     pub default: Option<ExprId>,
 }
@@ -108,7 +115,7 @@ pub struct Call {
     /// What is called.
     pub function: ExprId,
     /// One or more.
-    pub args: Vec<ExprId>,
+    pub args: Args,
 }
 
 /// A function.
@@ -153,7 +160,8 @@ pub struct Set {
     pub sources: Vec<ExprId>,
     /// The attributes whose names are computed.
     pub dynamic: Vec<Dynamic>,
-    index: FxHashMap<Symbol, u32>,
+    /// Of large sets, where each attribute is.
+    index: Option<Box<FxHashMap<Symbol, u32>>>,
 }
 
 /// An attribute.
@@ -196,10 +204,10 @@ impl Set {
     /// The attribute of a name.
     #[must_use]
     pub fn find(&self, name: Symbol) -> Option<Entry> {
-        if self.index.is_empty() {
-            return self.entries.iter().find(|entry| entry.name == name).copied();
+        match &self.index {
+            None => self.entries.iter().find(|entry| entry.name == name).copied(),
+            Some(index) => index.get(&name).map(|&at| self.entries[at as usize]),
         }
-        self.index.get(&name).map(|&at| self.entries[at as usize])
     }
 
     /// Adds an attribute that is not there yet.
@@ -207,9 +215,10 @@ impl Set {
         self.entries.push(entry);
         let len = self.entries.len();
         if len > Self::INDEXED {
-            let from = if self.index.is_empty() { 0 } else { len - 1 };
+            let from = if self.index.is_none() { 0 } else { len - 1 };
+            let index = self.index.get_or_insert_default();
             for (at, entry) in self.entries.iter().enumerate().skip(from) {
-                self.index.insert(entry.name, u32::try_from(at).unwrap_or(u32::MAX));
+                index.insert(entry.name, u32::try_from(at).unwrap_or(u32::MAX));
             }
         }
     }
@@ -238,6 +247,22 @@ pub struct Ast {
 
 #[allow(clippy::cast_possible_truncation, reason = "a source has less than 4 GiB")]
 impl Ast {
+    /// An empty tree with room for what so many tokens usually become. A table that grows is copied,
+    /// and leaves behind as much again; room that is not used is never touched.
+    #[must_use]
+    pub fn with_room(tokens: usize) -> Self {
+        Self {
+            exprs: Vec::with_capacity(tokens / 2),
+            spans: Vec::with_capacity(tokens / 2),
+            selects: Vec::with_capacity(tokens / 12),
+            calls: Vec::with_capacity(tokens / 8),
+            lists: Vec::with_capacity(tokens / 12),
+            lambdas: Vec::with_capacity(tokens / 24),
+            sets: Vec::with_capacity(tokens / 12),
+            ..Self::default()
+        }
+    }
+
     /// Adds an expression.
     pub fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.exprs.push(expr);
@@ -283,11 +308,11 @@ impl Ast {
             self.spans[function.0 as usize] = span;
             return function;
         }
-        self.add_new_call(function, vec![arg], span)
+        self.add_new_call(function, smallvec![arg], span)
     }
 
     /// A call of its own.
-    pub fn add_new_call(&mut self, function: ExprId, args: Vec<ExprId>, span: Span) -> ExprId {
+    pub fn add_new_call(&mut self, function: ExprId, args: Args, span: Span) -> ExprId {
         self.calls.push(Call { function, args });
         self.add(Expr::Call(self.calls.len() as u32 - 1), span)
     }

@@ -2,25 +2,29 @@
 //! become one set.
 
 use super::{
-    ast::{Bound, Dynamic, Entry, Expr, ExprId, Name, Set, SetId},
+    ast::{Bound, Dynamic, Entry, Expr, ExprId, Name, Path, Set, SetId},
     parse::Parser,
     token::{Kind, Token},
 };
+use smallvec::{SmallVec, smallvec};
+
 use crate::{error::Result, source::Span};
+
+/// The names on the way to an attribute.
+type Names = SmallVec<[Name; 4]>;
 
 impl Parser<'_, '_> {
     /// A set, behind its opening brace.
     pub(super) fn set(&mut self, start: Token, recursive: bool) -> Result<ExprId> {
-        let mut set = self.bindings(Kind::BraceClose)?;
-        set.recursive = recursive;
+        let set = self.bindings(Kind::BraceClose)?;
+        self.ast.sets[set.0 as usize].recursive = recursive;
         self.expect(Kind::BraceClose, &[])?;
-        let set = self.ast.add_set(set);
         let span = self.since(start);
         Ok(self.ast.add(Expr::Set(set), span))
     }
 
     /// Bindings up to, not including, a token.
-    pub(super) fn bindings(&mut self, end: Kind) -> Result<Set> {
+    pub(super) fn bindings(&mut self, end: Kind) -> Result<SetId> {
         // paths are merged into sets of the table, so the set under way is one of them
         let id = self.ast.add_set(Set::default());
         while self.peek() != end {
@@ -36,7 +40,9 @@ impl Parser<'_, '_> {
                 self.define(id, &path, at, value)?;
             }
         }
-        Ok(std::mem::take(&mut self.ast.sets[id.0 as usize]))
+        // most sets are small, and a vector grows to more than they need
+        self.ast.sets[id.0 as usize].entries.shrink_to_fit();
+        Ok(id)
     }
 
     fn inherit(&mut self, id: SetId) -> Result<()> {
@@ -69,8 +75,8 @@ impl Parser<'_, '_> {
     }
 
     /// Names between dots.
-    pub(super) fn attr_path(&mut self) -> Result<Vec<(Name, Span)>> {
-        let mut path = vec![self.attr_name()?];
+    pub(super) fn attr_path(&mut self) -> Result<Path> {
+        let mut path = smallvec![self.attr_name()?];
         while self.accept(Kind::Dot).is_some() {
             path.push(self.attr_name()?);
         }
@@ -140,7 +146,7 @@ impl Parser<'_, '_> {
         match *last {
             Name::Static(name) => {
                 let value = Bound::Plain(value);
-                let mut shown: Vec<Name> = path.iter().map(|(name, _)| *name).collect();
+                let mut shown: Names = path.iter().map(|(name, _)| *name).collect();
                 self.insert(set, Entry { name, span, value }, &mut shown)
             }
             Name::Dynamic(name) => {
@@ -183,7 +189,7 @@ impl Parser<'_, '_> {
 
     /// Adds an attribute. Two sets under one name become one; as in Nix, whether the second is
     /// recursive is then forgotten.
-    fn insert(&mut self, set: SetId, entry: Entry, path: &mut Vec<Name>) -> Result<()> {
+    fn insert(&mut self, set: SetId, entry: Entry, path: &mut Names) -> Result<()> {
         let Some(before) = self.ast.set(set).find(entry.name) else {
             self.ast.sets[set.0 as usize].push(entry);
             return Ok(());

@@ -141,7 +141,7 @@ struct Lexer<'t> {
 
 /// All tokens of a text; the last is [`Kind::End`].
 pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
-    let tokens = Vec::with_capacity(text.len() / 4 + 1);
+    let tokens = Vec::with_capacity(text.len() / 3 + 1);
     let mut lexer = Lexer {
         text,
         at: 0,

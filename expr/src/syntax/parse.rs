@@ -1,5 +1,7 @@
 //! Tokens to a tree: recursive descent, operators by binding power.
 
+use smallvec::smallvec;
+
 use super::{
     ast::{Ast, Expr, ExprId, Formal, Formals, Lambda, Op, Select},
     lex::lex,
@@ -41,9 +43,7 @@ pub(crate) fn parse(
         let at = context.base + error.at;
         Error::new(ErrorKind::Parse, Span::new(at, at + 1), error.message)
     })?;
-    let mut ast = Ast::default();
-    ast.exprs.reserve(tokens.len() / 2);
-    ast.spans.reserve(tokens.len() / 2);
+    let ast = Ast::with_room(tokens.len());
     let mut parser = Parser { text, tokens: &tokens, at: 0, ast, symbols, context };
     let root = parser.expr()?;
     parser.expect(Kind::End, &[])?;
@@ -187,11 +187,10 @@ impl<'p> Parser<'p, '_> {
             Kind::Let if self.peek_at(1) != Kind::BraceOpen => {
                 self.next();
                 let set = self.bindings(Kind::In)?;
-                if let Some(dynamic) = set.dynamic.first() {
+                if let Some(dynamic) = self.ast.set(set).dynamic.first() {
                     return Err(self.error(dynamic.span, "dynamic attributes not allowed in let"));
                 }
                 self.expect(Kind::In, &[])?;
-                let set = self.ast.add_set(set);
                 Expr::Let(set, self.expr()?)
             }
             Kind::If => {
@@ -293,7 +292,7 @@ impl<'p> Parser<'p, '_> {
 
     fn builtin(&mut self, name: Symbol, left: ExprId, right: ExprId, span: Span) -> ExprId {
         let function = self.ast.add(Expr::Var(name), span);
-        self.ast.add_new_call(function, vec![left, right], span)
+        self.ast.add_new_call(function, smallvec![left, right], span)
     }
 
     fn operation(&mut self, kind: Kind, left: ExprId, right: ExprId, span: Span) -> ExprId {
@@ -373,7 +372,7 @@ impl<'p> Parser<'p, '_> {
             // an old quirk: `f or` is a call with a variable called `or`
             let or = self.ast.add(Expr::Var(known::or), self.span(or));
             let span = self.since(start);
-            return Ok(self.ast.add_new_call(subject, vec![or], span));
+            return Ok(self.ast.add_new_call(subject, smallvec![or], span));
         }
         Ok(subject)
     }
@@ -409,7 +408,7 @@ impl<'p> Parser<'p, '_> {
                 let function = self.ast.add(Expr::Var(known::find_file), span);
                 let list = self.ast.add(Expr::Var(known::nix_path), span);
                 let name = self.ast.add(Expr::Str(name), span);
-                return Ok(self.ast.add_new_call(function, vec![list, name], span));
+                return Ok(self.ast.add_new_call(function, smallvec![list, name], span));
             }
             Kind::Uri => {
                 self.next();
@@ -425,7 +424,7 @@ impl<'p> Parser<'p, '_> {
                 self.next();
                 self.expect(Kind::BraceOpen, &[])?;
                 let subject = self.set(start, true)?;
-                let path = vec![(super::ast::Name::Static(known::body), span)];
+                let path = smallvec![(super::ast::Name::Static(known::body), span)];
                 Expr::Select(self.ast.add_select(Select { subject, path, default: None }))
             }
             Kind::Rec => {
