@@ -64,6 +64,17 @@ pub enum BuildError {
     /// Something else was written.
     #[error("the builder wrote outside its outputs: {}", .0.join(", "))]
     Strays(Vec<String>),
+    /// A link leads to what is gone or somebody else's.
+    #[error(
+        "'{link}' is a link to '{target}', which is there during the build only, and afterwards \
+         whatever somebody puts there; link to a path of the store"
+    )]
+    Link {
+        /// The link.
+        link: String,
+        /// Its target.
+        target: String,
+    },
     /// A fixed output has another content.
     #[error("hash mismatch in '{path}': specified {expected}, got {actual}")]
     HashMismatch {

@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     io::Read,
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
     inputs::Closures,
 };
 use crate::{
-    archive,
+    archive::{self, Kind, Listing},
     derivation::{Derivation, Fixed, HashMode},
     hash::{Algorithm, Hash, Hasher},
     store::{Insertion, References},
@@ -53,6 +53,49 @@ pub(super) fn check_present(
         }
     }
     Ok(())
+}
+
+/// Folders that a builder may write to and that are not its outputs. Outside, the first is not there,
+/// and in the others everybody may put something.
+const PASSING: &[&str] = &["/build", "/tmp", "/var/tmp", "/dev/shm"];
+
+/// Checks that no link in the outputs in `dir` leads to something that was made for the build alone.
+/// Other links to paths of the host are as in Nix: allowed, and good for nothing during a build.
+///
+/// # Errors
+/// Names the first link, or what is not allowed in the store.
+pub(super) fn check_links(derivation: &Derivation, dir: &Path) -> Result<(), BuildError> {
+    for output in derivation.outputs.values() {
+        let listing = Listing::read(&dir.join(output.path.base()))?;
+        for node in listing.nodes().iter().filter(|node| node.kind == Kind::Symlink) {
+            let link = Path::new(&output.path.to_string()).join(listing.relative(node));
+            let target = fs_err::read_link(&node.path)?;
+            let leads = resolve(&link, &target);
+            // the folders that every machine has may be meant themselves, nothing in them
+            let passes = |folder: &&str| {
+                leads.starts_with(folder) && (*folder == "/build" || leads != Path::new(folder))
+            };
+            if PASSING.iter().any(passes) {
+                let [link, target] = [&link, &target].map(|path| path.display().to_string());
+                return Err(BuildError::Link { link, target });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where a link leads, by its text.
+fn resolve(link: &Path, target: &Path) -> PathBuf {
+    let mut path = link.parent().unwrap_or(link).to_owned();
+    for part in target.components() {
+        match part {
+            Component::ParentDir => drop(path.pop()),
+            Component::CurDir => {}
+            // an absolute one begins anew
+            part => path.push(part),
+        }
+    }
+    path
 }
 
 /// The outputs in `dir` as trees to be inserted, made by the derivation at `deriver`.

@@ -314,12 +314,12 @@ impl Build<'_, '_> {
         request.env = environment.variables.into_iter().collect();
         request.root = self.root()?;
         request.network = derivation.is_fixed();
-        request.limits = options.limits;
-        match self.sandboxed(&self.with_inputs(request))? {
+        match self.sandboxed(self.with_inputs(request))? {
             Exit::Code(0) => {}
             exit => return Err(BuildError::Exit(exit)),
         }
-        outputs::check_present(derivation, self.inputs, &self.place.store)
+        outputs::check_present(derivation, self.inputs, &self.place.store)?;
+        outputs::check_links(derivation, &self.place.store)
     }
 
     /// The folder that shows as the root directory, where the derivation names one.
@@ -347,16 +347,13 @@ impl Build<'_, '_> {
         }
     }
 
-    fn sandboxed(&self, request: &Request) -> Result<Exit, BuildError> {
+    fn sandboxed(&self, request: Request) -> Result<Exit, BuildError> {
         let mut output = |bytes: &[u8]| lock(self.log).bytes(bytes);
         let watch = Watch { output: &mut output, cancelled: self.builder.cancelled };
-        match self.check {
-            None => Ok(self.builder.sandbox.run(request, watch)?),
-            Some(_) => {
-                let vary = Some(check::variation(self.builder.options.cores));
-                Ok(self.builder.sandbox.run(&Request { vary, ..request.clone() }, watch)?)
-            }
-        }
+        let options = &self.builder.options;
+        let vary = self.check.map(|_| check::variation(options.cores));
+        let request = Request { limits: options.limits, vary, ..request };
+        Ok(self.builder.sandbox.run(&request, watch)?)
     }
 
     /// Runs a builder inside the binary.
@@ -394,7 +391,7 @@ impl Build<'_, '_> {
         let mut all = self.with_inputs(Request { binds: Vec::new(), ..request.clone() });
         all.binds.retain(|input| request.binds.iter().all(|own| own.inside != input.inside));
         all.binds.extend(request.binds.iter().cloned());
-        match self.sandboxed(&all) {
+        match self.sandboxed(all) {
             Ok(Exit::Code(0)) => Ok(()),
             Ok(exit) => Err(TaskError::Failed(format!(
                 "'{}' {}",

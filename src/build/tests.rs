@@ -268,6 +268,26 @@ fn what_the_store_does_not_take_is_an_error() {
 }
 
 #[test]
+fn no_link_leads_to_what_was_made_for_the_build_alone() {
+    let world = World::new();
+    let linking = |target: &str| {
+        let attempts = [format!("mkdir={}", out()), format!("link-to={}/l:{target}", out())];
+        world.draft("x", &[&attempts[0], &attempts[1]])
+    };
+    let bad = ["/build/x", "/build", "/tmp/x", "/dev/shm/../shm/x", "../../../var/tmp/x"];
+    for target in bad {
+        let failure = world.fail(linking(target));
+        assert!(matches!(failure.error, BuildError::Link { .. }), "{target}: {failure}");
+        assert!(failure.to_string().contains(&format!("is a link to '{target}'")), "{failure}");
+    }
+    for target in
+        ["/tmp", "/etc/passwd", "/usr/bin/env", "l", "../../store/x", "tmp/x", "/buildings"]
+    {
+        world.build(linking(target));
+    }
+}
+
+#[test]
 fn a_failure_shows_the_end_of_the_log_and_keeps_what_is_asked_for() {
     let mut world = World::new();
     let failure = world.fail(world.draft("x", &["create=/build/x", "say=the reason", "exit=3"]));

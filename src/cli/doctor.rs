@@ -6,14 +6,27 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
 use super::{Outcome, context::Context, failure::Kind};
-use crate::build::sandbox::{Health, examine};
+use crate::{
+    build::sandbox::{Finding, Health, examine},
+    store::Store,
+};
 
 pub(super) fn run(context: &Context) -> Outcome {
     // a store that cannot be opened is a finding of its own: the rest is told all the same
-    let root = context.store_root()?;
-    let store = context.store();
-    let place = if store.is_ok() { root.clone() } else { std::env::temp_dir() };
-    let findings = examine(&place);
+    let root = context.store_root();
+    let store = root.as_ref().map_or(Ok(None), |_| context.store().map(Some));
+    let place = store.as_ref().ok().copied().flatten().map(Store::root);
+    let mut findings = examine(place);
+    let failure = root.as_ref().err().or(store.as_ref().err());
+    findings.extend(failure.map(|failure| Finding {
+        subject: "store",
+        state: Health::Bad,
+        found: failure.message.clone(),
+        remedies: match failure.hints.is_empty() {
+            true => vec!["give another folder with --store".to_owned()],
+            false => failure.hints.clone(),
+        },
+    }));
     let broken = findings.iter().any(|f| f.state == Health::Bad);
     if context.global.json {
         let all: Vec<Value> = findings
@@ -25,9 +38,11 @@ pub(super) fn run(context: &Context) -> Outcome {
                 })
             })
             .collect();
-        context.json(&json!({ "store": root, "findings": all }));
+        context.json(&json!({ "store": root.as_ref().ok(), "findings": all }));
     } else {
-        anstream::println!("store  {}", root.display());
+        if let Ok(root) = &root {
+            anstream::println!("store  {}", root.display());
+        }
         for finding in &findings {
             let colour = match finding.state {
                 Health::Good => AnsiColor::Green,
@@ -42,7 +57,9 @@ pub(super) fn run(context: &Context) -> Outcome {
             }
         }
     }
-    store?;
+    if let Some(failure) = failure {
+        return Ok(ExitCode::from(failure.kind.code()));
+    }
     Ok(if broken { ExitCode::from(Kind::Sandbox.code()) } else { ExitCode::SUCCESS })
 }
 

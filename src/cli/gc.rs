@@ -120,7 +120,7 @@ fn downloads(text: &str) -> Result<Downloads, String> {
 }
 
 /// Reads a number of bytes with an optional unit of 1024.
-fn size(text: &str) -> Result<u64, String> {
+pub(super) fn size(text: &str) -> Result<u64, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let shift = match &text[digits.len()..] {
         "" | "B" => 0,

@@ -18,6 +18,7 @@ use super::{
     events::Events,
     expression::EndOfSection,
     failure::{Failure, Kind, OrFail as _},
+    gc::size,
     hashes::Mismatch,
     progress::Progress,
 };
@@ -26,7 +27,7 @@ use crate::{
         BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
         plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
-        sandbox::{Limits, SandboxError},
+        sandbox::{Limits, SandboxError, can_limit_memory},
         task::{Builtins, Task, TaskError},
     },
     builders,
@@ -63,6 +64,21 @@ pub(super) struct BuildArguments {
     /// End a build that prints nothing for this many seconds.
     #[arg(long, value_name = "SECONDS")]
     max_silent_time: Option<u64>,
+    /// End a build that writes more than SIZE to its log; 0 for no limit.
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512M")]
+    max_log_size: u64,
+    /// End a build whose outputs and working directory take more than SIZE on disk.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_disk: Option<u64>,
+    /// End a build that makes more than N files and folders there.
+    #[arg(long, value_name = "N")]
+    max_files: Option<u64>,
+    /// End a build whose processes use more than SIZE of memory together. Needs control groups.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_memory: Option<u64>,
+    /// Let a build have at most N processes and threads (default: 8192). Needs control groups as root.
+    #[arg(long, value_name = "N")]
+    max_processes: Option<u64>,
     #[command(flatten)]
     end: EndOfSection,
 }
@@ -88,6 +104,11 @@ impl BuildArguments {
             limits: Limits {
                 wall: seconds(self.timeout),
                 silence: seconds(self.max_silent_time),
+                log_bytes: Some(self.max_log_size).filter(|&most| most > 0),
+                disk: self.max_disk,
+                files: self.max_files,
+                memory: self.max_memory,
+                processes: self.max_processes,
                 ..Limits::default()
             },
             keep_failed: self.keep_failed,
@@ -201,6 +222,12 @@ pub(super) fn execute(
         general: builders::Builders { fetcher: context.fetcher()? },
         python: python::Builders,
     };
+    if context.global.verbose > 0 && arguments.max_memory.is_none() && !plan.steps.is_empty() {
+        context.say(match can_limit_memory() {
+            Ok(()) => "the memory of a build has no limit (--max-memory sets one)".to_owned(),
+            Err(why) => format!("the memory of a build has no limit, and cannot have one: {why}"),
+        });
+    }
     let progress = Progress::new(context, is_cancelled);
     let observer = Everyone { progress: &progress, events: context.events.as_ref() };
     let mut options = arguments.options(context);
@@ -235,8 +262,12 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
     if cancelled {
         return Failure::new(Kind::Interrupted, "interrupted; what was built is kept");
     }
-    let refused =
-        |f: &BuildFailure| matches!(&f.error, BuildError::Sandbox(SandboxError::Refused(_)));
+    let refused = |f: &BuildFailure| {
+        let refused = |e: &SandboxError| {
+            matches!(e, SandboxError::Refused(_) | SandboxError::Unlimited { .. })
+        };
+        matches!(&f.error, BuildError::Sandbox(error) if refused(error))
+    };
     let kind = match outcome.failed.iter().any(|(_, f)| refused(f)) {
         true => Kind::Sandbox,
         false => Kind::Failed,

@@ -15,13 +15,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
@@ -116,6 +122,128 @@ static int number(const char *path) {
     return put(path, text, O_TRUNC, 0644);
 }
 
+/* Swaps two names for one another, for ever, in a process that is left behind. */
+static int swapping(const char *one, const char *other) {
+    if (fork()) return 0;
+    setsid();
+    for (;;) syscall(SYS_renameat2, AT_FDCWD, one, AT_FDCWD, other, 2);
+}
+
+/* Appends to a file, for ever, in a process that is left behind. */
+static int scribbling(const char *path) {
+    int file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    if (file < 0 || fork()) return file < 0 ? -1 : 0;
+    setsid();
+    for (int i = 0; i < 200000; i++)
+        if (write(file, "more ", 5) < 0) break;
+    for (;;) pause();
+}
+
+static int listening(const char *name, int port) {
+    struct sockaddr_un local = {.sun_family = AF_UNIX};
+    strncpy(local.sun_path + 1, name, sizeof local.sun_path - 2);
+    struct sockaddr_in inet = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int a = socket(AF_UNIX, SOCK_STREAM, 0), b = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(a, (struct sockaddr *)&local, sizeof(sa_family_t) + 1 + strlen(name))) return -1;
+    if (bind(b, (struct sockaddr *)&inet, sizeof inet)) return -1;
+    return listen(a, 1) || listen(b, 1);
+}
+
+static int many(const char *folder, int count) {
+    char path[4096];
+    for (int i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%d", folder, i);
+        int file = open(path, O_WRONLY | O_CREAT, 0644);
+        if (file < 0) return -1;
+        close(file);
+    }
+    return 0;
+}
+
+static int memory(long megabytes) {
+    char *block = malloc(megabytes << 20);
+    if (!block) return -1;
+    memset(block, 1, megabytes << 20);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    return 0;
+}
+
+static int bomb(void) {
+    for (;;) {
+        int child = fork();
+        if (child < 0) return -1;
+        if (!child) for (;;) pause();
+    }
+}
+
+/* Opens for writing what was opened for reading, by its descriptor. */
+static int reopen(const char *path) {
+    char again[64];
+    int file = open(path, O_RDONLY);
+    if (file < 0) return -1;
+    sprintf(again, "/proc/self/fd/%d", file);
+    return open(again, O_WRONLY) < 0 ? -1 : 0;
+}
+
+static int map(const char *path) {
+    int file = open(path, O_RDONLY);
+    if (file < 0) return -1;
+    return mmap(0, 1, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static int lease(const char *path) {
+    int file = open(path, O_RDONLY);
+    return file < 0 ? -1 : fcntl(file, F_SETLEASE, F_WRLCK);
+}
+
+static int flags(const char *path) {
+    long none = 0x40; /* FS_NODUMP_FL: an owner may set it */
+    int file = open(path, O_RDONLY);
+    return file < 0 ? -1 : ioctl(file, 0x40086602, &none);
+}
+
+/* One system call that has no operation of its own. */
+static int call(const char *name) {
+    static char zeros[256];
+    struct timespec time = {0};
+    struct iovec part = {zeros, 1};
+    struct sched_param most = {.sched_priority = 1};
+#define IS_CALL(word, result) if (!strcmp(name, word)) return (result) < 0 ? -1 : 0
+    IS_CALL("add_key", syscall(SYS_add_key, "user", "x", "y", 1, -4));
+    IS_CALL("acct", syscall(SYS_acct, "/tmp/x"));
+    IS_CALL("adjtimex", syscall(SYS_adjtimex, memset(zeros, 0xff, 4)));
+    IS_CALL("clock_settime", clock_settime(CLOCK_REALTIME, &time));
+    IS_CALL("clone", syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0));
+    IS_CALL("clone3", syscall(SYS_clone3, zeros, 64));
+    IS_CALL("delete_module", syscall(SYS_delete_module, "x", 0));
+    IS_CALL("fsopen", syscall(SYS_fsopen, "tmpfs", 0));
+    IS_CALL("init_module", syscall(SYS_init_module, zeros, 0, ""));
+    IS_CALL("iopl", syscall(SYS_iopl, 3));
+    IS_CALL("kexec_load", syscall(SYS_kexec_load, 0, 0, 0, 0));
+    IS_CALL("move_mount", syscall(SYS_move_mount, AT_FDCWD, "/tmp", AT_FDCWD, "/build", 0));
+    IS_CALL("open_by_handle_at", syscall(SYS_open_by_handle_at, AT_FDCWD, zeros, 0));
+    IS_CALL("open_tree", syscall(SYS_open_tree, AT_FDCWD, "/", 1));
+    IS_CALL("openat2", syscall(SYS_openat2, AT_FDCWD, "/", zeros, 24));
+    IS_CALL("perf_event_open", syscall(SYS_perf_event_open, zeros, 0, -1, -1, 0));
+    IS_CALL("pidfd_getfd", syscall(SYS_pidfd_getfd, syscall(SYS_pidfd_open, 1, 0), 0, 0));
+    IS_CALL("pivot_root", syscall(SYS_pivot_root, "/tmp", "/tmp"));
+    IS_CALL("process_vm_readv", syscall(SYS_process_vm_readv, 1, &part, 1, &part, 1, 0));
+    IS_CALL("quotactl", syscall(SYS_quotactl, 0, "/", 0, zeros));
+    IS_CALL("reboot", syscall(SYS_reboot, 0, 0, 0, 0));
+    IS_CALL("sched_setscheduler", syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &most));
+    IS_CALL("setdomainname", setdomainname("x", 1));
+    IS_CALL("setgroups", syscall(SYS_setgroups, 0, 0));
+    IS_CALL("setns", setns(open("/proc/self/ns/net", O_RDONLY), 0));
+    IS_CALL("setpriority", setpriority(PRIO_PROCESS, 0, -10));
+    IS_CALL("swapon", syscall(SYS_swapon, "/tmp/x", 0));
+    IS_CALL("syslog", syscall(SYS_syslog, 3, zeros, sizeof zeros));
+    IS_CALL("tiocsti", ioctl(0, TIOCSTI, "x"));
+    IS_CALL("userfaultfd", syscall(SYS_userfaultfd, 0));
+    IS_CALL("vhangup", syscall(SYS_vhangup));
+    printf("probe: no call %s\n", name);
+    exit(9);
+}
+
 static int operation(int n, char **a) {
 #define IS(name, count) (!strcmp(a[0], name) && n == (count) + 1)
     if (IS("print", 1)) return printf("%s\n", a[1]) < 0;
@@ -195,6 +323,31 @@ static int operation(int n, char **a) {
         for (long left = atol(a[2]); left > 0; left -= sizeof block)
             if (write(file, block, sizeof block) < 0) return -1;
         return close(file);
+    }
+    if (IS("swapping", 2)) return swapping(a[1], a[2]);
+    if (IS("scribbling", 1)) return scribbling(a[1]);
+    if (IS("listening", 2)) return listening(a[1], atoi(a[2]));
+    if (IS("many", 2)) return many(a[1], atoi(a[2]));
+    if (IS("memory", 1)) return memory(atol(a[1]));
+    if (IS("bomb", 0)) return bomb();
+    if (IS("reopen", 1)) return reopen(a[1]);
+    if (IS("map", 1)) return map(a[1]);
+    if (IS("lease", 1)) return lease(a[1]);
+    if (IS("flags", 1)) return flags(a[1]);
+    if (IS("call", 1)) return call(a[1]);
+    if (IS("family", 1)) return socket(atoi(a[1]), SOCK_RAW, 0) < 0 ? -1 : 0;
+    if (IS("raw", 0)) return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP) < 0 ? -1 : 0;
+    if (IS("setuid-file", 1)) return put(a[1], "x", 0, 04755);
+    if (IS("chown", 1)) return chown(a[1], 0, 0);
+    if (IS("truncate", 1)) return truncate(a[1], 0);
+    if (IS("touch", 1)) return utimes(a[1], NULL);
+    if (IS("readlink", 1)) { char to[4096]; return readlink(a[1], to, sizeof to) < 0 ? -1 : 0; }
+    if (IS("segment", 1)) return shmget(atoi(a[1]), 4096, 0) < 0 ? -1 : 0;
+    if (IS("make-segment", 1)) return shmget(atoi(a[1]), 4096, IPC_CREAT | 0666) < 0 ? -1 : 0;
+    if (IS("space", 1)) {
+        struct statvfs f;
+        if (statvfs(a[1], &f)) return -1;
+        return printf("%llu\n", (unsigned long long)f.f_blocks * f.f_frsize) < 0;
     }
     if (IS("exit", 1)) exit(atoi(a[1]));
     if (IS("environment", 0)) {

@@ -20,13 +20,12 @@ pub(super) const PROCESSES: u64 = if cfg!(test) { 512 } else { 8192 };
 /// The limits that hold in every sandbox, whatever the host's are, so that a build meets the same
 /// everywhere. A hard limit of the caller that is lower stays.
 const LIMITS: &[(Resource, u64, u64)] = &[
-    // No core files, in outputs or elsewhere.
-    (Resource::Core, 0, 0),
+    // No core files, in outputs or elsewhere. With 0 a program of the host that takes cores from a pipe
+    // would still be run, as root and outside; with 1 it is not (fs/coredump.c).
+    (Resource::Core, 1, 1),
     // What Linux starts the first process with, and what systemd gives as the upper bound.
     (Resource::Nofile, 1024, 524_288),
     (Resource::Stack, 8 << 20, u64::MAX),
-    // Counted in the build's own user namespace. Does not bind root.
-    (Resource::Nproc, PROCESSES, PROCESSES),
     // Locked memory, message queues and pending signals are the kernel's memory.
     (Resource::Memlock, 8 << 20, 8 << 20),
     (Resource::Msgqueue, 819_200, 819_200),
@@ -92,8 +91,10 @@ pub(super) fn own_session(log: BorrowedFd<'_>) -> Result<(), Failure> {
 }
 
 /// Sets the resource limits.
-pub(super) fn limits() -> Result<(), Failure> {
-    for &(resource, soft, hard) in LIMITS {
+pub(super) fn limits(processes: u64) -> Result<(), Failure> {
+    // counted in the build's own user namespace; does not bind root
+    let processes = (Resource::Nproc, processes, processes);
+    for &(resource, soft, hard) in LIMITS.iter().chain([&processes]) {
         let most = rustix::process::getrlimit(resource).maximum.unwrap_or(u64::MAX);
         let bound = |limit: u64| Some(limit.min(most)).filter(|&l| l != u64::MAX);
         rustix::process::setrlimit(resource, Rlimit { current: bound(soft), maximum: bound(hard) })

@@ -8,8 +8,10 @@ use std::{
 };
 
 use super::{
-    Request, Sandbox, SandboxError, Watch,
+    Request, Sandbox, SandboxError, Watch, confine,
+    groups::{self, Controller},
     refusal::{Cause, causes},
+    root,
     wire::Step,
 };
 
@@ -51,13 +53,13 @@ impl Finding {
 /// The first Linux that has all the mount calls that are used (mount_setattr).
 const LINUX: (u32, u32) = (5, 12);
 
-/// Tries everything; `place` is the folder for the store, which exists and may be written.
+/// Tries everything; `place` is the folder of the store, where there is one.
 #[must_use]
-pub fn examine(place: &Path) -> Vec<Finding> {
+pub fn examine(place: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![kernel()];
     findings.extend(sandbox());
-    findings.extend([landlock(), control_groups(), overlay()]);
-    findings.extend(store(place));
+    findings.extend([landlock(), memory(), processes(), overlay()]);
+    findings.extend(place.map(store).unwrap_or_default());
     findings
 }
 
@@ -81,7 +83,7 @@ fn kernel() -> Finding {
 
 /// The parts of a sandbox, each with the last step that belongs to it.
 const PARTS: &[(&str, Step)] = &[
-    ("user namespaces", Step::UserMap),
+    ("user namespaces", Step::ControlGroup),
     ("network and other namespaces", Step::Loopback),
     ("mounts in a namespace", Step::Devices),
     ("change of the root", Step::File),
@@ -142,37 +144,49 @@ fn landlock() -> Finding {
     }
 }
 
-fn control_groups() -> Finding {
-    let subject = "control groups";
-    let own = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let own = own.lines().find_map(|line| line.strip_prefix("0::"));
-    let mounts = fs_err::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let top = mounts.lines().find_map(|line| {
-        let mut words = line.split(' ');
-        let (_, place, kind) = (words.next()?, words.next()?, words.next()?);
-        (kind == "cgroup2").then(|| place.to_owned())
-    });
-    let (Some(own), Some(top)) = (own, top) else {
-        return finding(
+/// Whether `--max-memory` can be kept.
+fn memory() -> Finding {
+    let subject = "limit of memory";
+    match groups::place(Controller::Memory) {
+        Ok(place) => finding(
             subject,
-            Health::Limited,
-            "version 2 is not mounted; a build's memory is not limited",
-        );
-    };
-    let place = Path::new(&top).join(own.trim_start_matches('/'));
-    let writable = rustix::fs::access(&place, rustix::fs::Access::WRITE_OK).is_ok();
-    let controllers = fs_err::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
-    let has = |name| controllers.split_ascii_whitespace().any(|c| c == name);
-    if writable && has("memory") && has("pids") {
-        return finding(subject, Health::Good, format!("delegated: {}", controllers.trim()));
+            Health::Good,
+            format!("--max-memory can be given (control groups, {})", place.told()),
+        ),
+        Err(reason) => {
+            let found = format!("--max-memory cannot be given: {reason}");
+            finding(subject, Health::Limited, found).remedy(DELEGATE)
+        }
     }
-    finding(
-        subject,
-        Health::Limited,
-        "memory and pids are not delegated; a build's memory is not limited",
-    )
-    .remedy("run clutch as 'systemd-run --user --scope -p Delegate=yes clutch ...'")
 }
+
+/// Whether the number of a build's processes has a bound, and can be given another.
+fn processes() -> Finding {
+    let subject = "limit of processes";
+    if !rustix::process::geteuid().is_root() {
+        let found = format!("{} a build, or --max-processes", confine::PROCESSES);
+        return finding(subject, Health::Good, found);
+    }
+    let always = linux() >= root::OWN_PID_MAX;
+    let bound = match always {
+        true => format!("{} a build", confine::PROCESSES),
+        false => "none, since this is root and Linux is older than 6.14".to_owned(),
+    };
+    match groups::place(Controller::Pids) {
+        Ok(place) => {
+            let place = place.told();
+            let found = format!("{bound}, or --max-processes (control groups, {place})");
+            finding(subject, Health::Good, found)
+        }
+        Err(reason) => {
+            let state = if always { Health::Good } else { Health::Limited };
+            let found = format!("{bound}; --max-processes cannot be given: {reason}");
+            finding(subject, state, found).remedy(DELEGATE)
+        }
+    }
+}
+
+const DELEGATE: &str = "run clutch as 'systemd-run --user --scope -p Delegate=yes clutch ...'";
 
 fn overlay() -> Finding {
     let known = fs_err::read_to_string("/proc/filesystems").unwrap_or_default();
@@ -234,10 +248,10 @@ mod tests {
     #[test]
     fn a_machine_that_passes_the_tests_is_healthy() {
         let dir = tempfile::tempdir().unwrap();
-        let findings = examine(dir.path());
+        let findings = examine(Some(dir.path()));
         assert!(findings.iter().all(|f| f.state != Health::Bad), "{findings:#?}");
         assert!(findings.iter().any(|f| f.subject == "sandbox"), "{findings:#?}");
-        let bad = examine(Path::new("/no/such/place")).pop().unwrap();
+        let bad = examine(Some(Path::new("/no/such/place"))).pop().unwrap();
         assert_eq!((bad.subject, bad.state), ("store", Health::Bad));
     }
 

@@ -39,6 +39,14 @@ const NEW_NAMESPACE: u32 = (libc::CLONE_NEWUSER
 /// Shares its bit with the signal sent at the end of a clone, so only `unshare` is asked for it.
 const NEW_TIME: u32 = 0x80;
 const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+const SYS_FILE_SETATTR: libc::c_long = 469;
+const FS_IOC_SETFLAGS: u32 = 0x4008_6602;
+const FS_IOC32_SETFLAGS: u32 = 0x4004_6602;
+const FS_IOC_FSSETXATTR: u32 = 0x401c_5820;
+const FS_IOC_SET_ENCRYPTION_POLICY: u32 = 0x800c_6613;
+const FS_IOC_ENABLE_VERITY: u32 = 0x4080_6685;
+/// Linux 6.19.
+const F_SETDELEG: u32 = 1040;
 
 pub(super) const TABLE: &[Refused] = &[
     Refused {
@@ -232,9 +240,32 @@ pub(super) const TABLE: &[Refused] = &[
     },
     Refused {
         calls: &[libc::SYS_ioctl],
-        when: When::Is(1, &[libc::TIOCSTI as u32, libc::TIOCLINUX as u32]),
+        when: When::Is(
+            1,
+            &[
+                libc::TIOCSTI as u32,
+                libc::TIOCLINUX as u32,
+                FS_IOC_SETFLAGS,
+                FS_IOC32_SETFLAGS,
+                FS_IOC_FSSETXATTR,
+                FS_IOC_SET_ENCRYPTION_POLICY,
+                FS_IOC_ENABLE_VERITY,
+            ],
+        ),
         answer: libc::EPERM,
-        why: "typing into somebody's terminal",
+        why: "typing into somebody's terminal; flags of files would stay in the store, unseen by hashes",
+    },
+    Refused {
+        calls: &[SYS_FILE_SETATTR],
+        when: When::Always,
+        answer: libc::ENOSYS,
+        why: "flags of files, as by ioctl",
+    },
+    Refused {
+        calls: &[libc::SYS_fcntl],
+        when: When::Is(1, &[libc::F_SETLEASE as u32, F_SETDELEG]),
+        answer: libc::EACCES,
+        why: "a lease on an input makes everybody else wait who opens it: inputs belong to user 1000",
     },
 ];
 
@@ -385,6 +416,7 @@ mod tests {
         assert_eq!(errno(libc::SYS_socket, [libc::AF_INET as u32, 0, 0, 0, 0, 0]), 0);
         assert_eq!(errno(libc::SYS_socket, [40, 0, 0, 0, 0, 0]), libc::EAFNOSUPPORT);
         assert_eq!(errno(libc::SYS_ioctl, [0, libc::TCGETS as u32, 0, 0, 0, 0]), 0);
+        assert_eq!(errno(libc::SYS_fcntl, [0, libc::F_SETLK as u32, 0, 0, 0, 0]), 0);
     }
 
     #[test]

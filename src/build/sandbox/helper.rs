@@ -9,9 +9,10 @@ use std::os::{
 };
 
 use rustix::{
+    fs::{Mode, OFlags},
     io::Errno,
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
-    process::{Gid, Uid, WaitOptions, wait},
+    process::{WaitOptions, wait},
 };
 
 use super::{
@@ -40,24 +41,33 @@ pub(super) fn serve() -> ! {
     let filter = super::filter::program();
     // Asked for now: in a new user namespace nobody has an id yet.
     let owner = (rustix::process::geteuid(), rustix::process::getegid());
-    let make = |network: bool| First::make(owner, network, &filter);
+    let enclosed = namespaces::enclose(owner);
+    let make = |network: bool| -> Result<First, Failure> {
+        enclosed.clone()?;
+        First::make(network, &filter).map_err(|e| Failure::new(Step::UserNamespace, "", e))
+    };
     let mut ahead = make(false);
     loop {
-        let Ok(Some((kind, fds))) = wire::receive(&control) else { std::process::exit(0) };
+        let Ok(Some((packet, fds))) = wire::receive(&control) else { std::process::exit(0) };
         let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
-        let first = match kind.as_slice() {
+        let (kind, groups) = packet.split_first().unwrap_or((&wire::ORDER, &[]));
+        let first = match *kind {
             wire::WITH_NETWORK => make(true),
-            _ => std::mem::replace(&mut ahead, Err(Errno::AGAIN)),
+            _ => std::mem::replace(&mut ahead, Err(Failure::new(Step::Fork, "", Errno::AGAIN))),
         };
         match first {
-            Ok(first) => {
-                let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
-                // The status socket's end tells the parent if one of these fails.
-                let _ = wire::send(&first.orders, wire::ORDER, &orders).and_then(|()| {
-                    wire::send_reply(&status, &Reply::Started, &[first.pidfd.as_fd()])
-                });
-            }
-            Err(errno) => fail(&status, Failure::new(Step::UserNamespace, "", errno)),
+            Ok(first) => match first.join(groups) {
+                Ok(()) => {
+                    let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
+                    // The status socket's end tells the parent if one of these fails.
+                    let _ = wire::send(&first.orders, &[wire::ORDER], &orders).and_then(|()| {
+                        wire::send_reply(&status, &Reply::Started, &[first.pidfd.as_fd()])
+                    });
+                }
+                // It ends with the socket of its orders.
+                Err(failure) => fail(&status, failure),
+            },
+            Err(failure) => fail(&status, failure),
         }
         drop((order, status, log));
         if ahead.is_err() {
@@ -68,27 +78,41 @@ pub(super) fn serve() -> ! {
 
 /// A first process that waits for its order.
 struct First {
+    pid: libc::c_long,
     pidfd: OwnedFd,
     orders: OwnedFd,
 }
 
 impl First {
-    fn make(owner: (Uid, Gid), network: bool, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
+    fn make(network: bool, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
         let (orders, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         match fork_first()? {
-            Forked::Parent(pidfd) => Ok(Self { pidfd, orders }),
+            Forked::Parent(pid, pidfd) => Ok(Self { pid, pidfd, orders }),
             Forked::Child => {
                 drop(orders);
-                first(&theirs, owner, network, filter)
+                first(&theirs, network, filter)
             }
         }
+    }
+
+    /// Puts it into control groups, each given by the file that takes process numbers, with a null byte
+    /// behind it.
+    fn join(&self, groups: &[u8]) -> Result<(), Failure> {
+        for group in groups.split(|byte| *byte == 0).filter(|group| !group.is_empty()) {
+            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+            let file = rustix::fs::open(group, flags, Mode::empty());
+            file.and_then(|file| rustix::io::write(file, self.pid.to_string().as_bytes()))
+                .fail(Step::ControlGroup, std::ffi::OsStr::from_bytes(group))?;
+        }
+        Ok(())
     }
 }
 
 enum Forked {
     Child,
-    Parent(OwnedFd),
+    /// With the child's number.
+    Parent(libc::c_long, OwnedFd),
 }
 
 /// Forks a child that is process 1 of a new process namespace, with all capabilities in a new user
@@ -115,7 +139,7 @@ fn fork_first() -> Result<Forked, Errno> {
     match pid {
         0 => Ok(Forked::Child),
         // SAFETY: the kernel stored a new descriptor that nobody else owns.
-        pid if pid > 0 => Ok(Forked::Parent(unsafe { OwnedFd::from_raw_fd(pidfd) })),
+        pid if pid > 0 => Ok(Forked::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
         _ => Err(last_errno()),
     }
 }
@@ -130,9 +154,9 @@ fn fail(status: impl AsFd, failure: Failure) {
 }
 
 /// Process 1 of a sandbox. What goes wrong before the order is told when it comes.
-fn first(orders: &OwnedFd, owner: (Uid, Gid), network: bool, filter: &[libc::sock_filter]) -> ! {
+fn first(orders: &OwnedFd, network: bool, filter: &[libc::sock_filter]) -> ! {
     confine::die_with_parent();
-    let ready = namespaces::enter(owner, network).and_then(|()| root::lay_out());
+    let ready = namespaces::enter(network).and_then(|()| root::lay_out());
     if let Ok(Some((_, fds))) = wire::receive(orders)
         && let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds)
     {
@@ -155,7 +179,7 @@ fn run(
         wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
     root::fill(&order)?;
     confine::hide_first_process()?;
-    use_up_numbers(order.processes)?;
+    use_up_numbers(order.numbers)?;
     // SAFETY: this process has one thread.
     let pid = unsafe { libc::fork() };
     match pid {
@@ -217,7 +241,7 @@ fn reap(program: i32) -> Reply {
 fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> Failure {
     let run = || -> Result<std::convert::Infallible, Failure> {
         confine::own_session(log)?;
-        confine::limits()?;
+        confine::limits(order.most_processes)?;
         confine::processors(order.processors)?;
         let cwd = std::ffi::OsStr::from_bytes(&order.cwd);
         rustix::process::chdir(cwd).fail(Step::Directory, cwd)?;

@@ -10,6 +10,7 @@
 mod confine;
 mod doctor;
 mod filter;
+mod groups;
 mod helper;
 mod landlock;
 mod mounts;
@@ -18,6 +19,7 @@ mod refusal;
 mod request;
 mod root;
 mod supervise;
+mod usage;
 mod view;
 mod wire;
 
@@ -30,6 +32,7 @@ use std::{
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 pub use doctor::{Finding, Health, examine};
+pub use groups::can_limit_memory;
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request, Variation};
 pub use supervise::{Exit, SandboxError, Watch};
@@ -83,10 +86,16 @@ impl Sandbox {
     }
 
     /// Gives an order to the helper.
-    fn send(&self, network: bool, fds: [&OwnedFd; 3]) -> std::io::Result<()> {
+    fn send(
+        &self,
+        network: bool,
+        group: Option<&groups::Group>,
+        fds: [&OwnedFd; 3],
+    ) -> std::io::Result<()> {
         use std::os::fd::AsFd;
         let fds = fds.map(AsFd::as_fd);
-        let packet = if network { wire::WITH_NETWORK } else { wire::ORDER };
+        let packet = wire::packet(network, &group.map(groups::Group::entries).unwrap_or_default());
+        let packet = packet.as_slice();
         let mut slot = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Helper { control: Some(control), .. }) = &*slot
             && wire::send(control, packet, &fds).is_ok()

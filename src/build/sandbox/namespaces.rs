@@ -17,11 +17,19 @@ use super::{
 pub(super) const UID: u32 = 1000;
 pub(super) const GID: u32 = 100;
 
+/// Takes this process into a user namespace in which `owner`, who clutch is on the host, is user 0. The
+/// namespaces of sandboxes are made in it, so that what these tell of the users outside
+/// (`/proc/self/uid_map`) is the same whoever runs clutch.
+pub(super) fn enclose(owner: (Uid, Gid)) -> Result<(), Failure> {
+    // SAFETY: this process has one thread.
+    unsafe { unshare_unsafe(UnshareFlags::NEWUSER) }.fail(Step::UserNamespace, "")?;
+    map_user((0, 0), owner)
+}
+
 /// Makes the namespaces of a sandbox; this process is in its own user and process namespace already.
-/// `owner` is who clutch is on the host: files that are made inside belong to them. With `network`
-/// the host's network stays.
-pub(super) fn enter(owner: (Uid, Gid), network: bool) -> Result<(), Failure> {
-    map_user((UID, GID), owner)?;
+/// Files that are made inside belong to who runs clutch. With `network` the host's network stays.
+pub(super) fn enter(network: bool) -> Result<(), Failure> {
+    map_user((UID, GID), (Uid::ROOT, Gid::ROOT))?;
     let mut flags =
         UnshareFlags::NEWNS | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     if !network {

@@ -149,6 +149,26 @@ static void fork_bomb(void) {
     said(-1, "");
 }
 
+static void fill(const char *argument) {
+    static char block[4096];
+    char *path = strdup(argument), *size = strchr(path, ':');
+    *size++ = 0;
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    long n = fd < 0 ? -1 : 0;
+    memset(block, 'x', sizeof block);
+    for (long left = atol(size); n >= 0 && left > 0; left -= sizeof block) n = write(fd, block, sizeof block);
+    said(n, "");
+    close(fd);
+}
+
+static void memory(long megabytes) {
+    char *block = malloc(megabytes << 20);
+    if (block) memset(block, 1, megabytes << 20);
+    __asm__ volatile("" : : "r"(block) : "memory");
+    said(block ? 0 : -1, "");
+    free(block);
+}
+
 static void terminal(void) {
     int master = posix_openpt(O_RDWR | O_NOCTTY);
     said(master < 0 || grantpt(master) || unlockpt(master) ? -1 : 0, master < 0 ? "" : ptsname(master));
@@ -176,6 +196,7 @@ int main(int argc, char **argv) {
         else if (IS("remove")) said(remove(arg), "");
         else if (IS("read-link")) { long n = readlink(arg, path, 511); path[n < 0 ? 0 : n] = 0; said(n, path); }
         else if (IS("link")) said(symlink("/etc/passwd", arg), "");
+        else if (IS("link-to")) { char *to = strchr(arg, ':'); *to++ = 0; said(symlink(to, arg), ""); }
         else if (IS("fifo")) said(mkfifo(arg, 0644), "");
         else if (IS("rename")) { sprintf(path, "%s.moved", arg); said(rename(arg, path), ""); }
         else if (IS("chmod")) said(chmod(arg, 0777), "");
@@ -222,6 +243,8 @@ int main(int argc, char **argv) {
         else if (IS("fork-bomb")) fork_bomb();
         else if (IS("terminal")) terminal();
         else if (IS("sleep")) sleep(atoi(arg));
+        else if (IS("fill")) fill(arg);
+        else if (IS("memory")) memory(atol(arg));
         else if (IS("flood")) for (;;) puts("0123456789012345678901234567890123456789");
         else if (IS("signal")) raise(atoi(arg));
         else if (IS("exit")) return atoi(arg);

@@ -59,14 +59,32 @@ pub struct Limits {
     pub silence: Option<Duration>,
     /// The most bytes of output.
     pub log_bytes: Option<u64>,
-    /// The bytes that stay free on the file system that it writes to.
+    /// The bytes that stay free on the file system that it writes to (and 1,000 files).
     pub keep_free: Option<u64>,
+    /// The most bytes on disk in all places that it may write to together.
+    pub disk: Option<u64>,
+    /// The most files and folders there.
+    pub files: Option<u64>,
+    /// The most bytes of memory that all its processes use together, what they write to `/tmp` and
+    /// `/dev/shm` included. Needs control groups.
+    pub memory: Option<u64>,
+    /// The most processes and threads. For root this needs control groups.
+    pub processes: Option<u64>,
 }
 
 /// Only what keeps the machine usable.
 impl Default for Limits {
     fn default() -> Self {
-        Self { wall: None, silence: None, log_bytes: None, keep_free: Some(64 << 20) }
+        Self {
+            wall: None,
+            silence: None,
+            log_bytes: Some(512 << 20),
+            keep_free: Some(64 << 20),
+            disk: None,
+            files: None,
+            memory: None,
+            processes: None,
+        }
     }
 }
 

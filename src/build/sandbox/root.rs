@@ -31,11 +31,11 @@ const HOSTS: &str = "127.0.0.1 localhost\n::1 localhost\n";
 const OWN: &[&str] = &["build", "clutch", "dev", "proc", "sys", "tmp"];
 
 /// Files of `/proc` that tell of the host; they show empty. All of `/proc` is read-only.
-const MASKED: &[&str] = &["proc/kcore", "proc/keys", "proc/timer_list"];
+const MASKED: &[&str] = &["proc/kcore", "proc/keys", "proc/key-users", "proc/timer_list"];
 
 /// From this Linux on a process namespace has a bound of its own on its processes, which also binds
 /// root. Before, the same file is the host's.
-const OWN_PID_MAX: (u32, u32) = (6, 14);
+pub(super) const OWN_PID_MAX: (u32, u32) = (6, 14);
 
 const SHARED: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -67,7 +67,7 @@ pub(super) fn lay_out() -> Result<(), Failure> {
     ] {
         symlink(target, link).fail(Step::Devices, link)?;
     }
-    mount("tmpfs", "dev/shm", "tmpfs", SHARED, Some(c"mode=1777"))
+    mount("tmpfs", "dev/shm", "tmpfs", SHARED, Some(c"mode=1777,size=25%,nr_inodes=1m"))
         .fail(Step::Devices, "/dev/shm")?;
     mount(
         "devpts",
@@ -90,6 +90,11 @@ fn proc() -> Result<(), Failure> {
         let most = confine::PROCESSES.to_string();
         rustix::io::write(file, most.as_bytes()).fail(Step::Proc, path)?;
     }
+    // A second lock on what the system call filter refuses: no namespace can be made from here. Not
+    // every kernel has it.
+    let path = "proc/sys/user/max_user_namespaces";
+    let none = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    let _ = none.and_then(|file| rustix::io::write(file, b"0"));
     mounts::set_attributes(CWD, c"proc", libc::MOUNT_ATTR_RDONLY, "/proc")?;
     for path in MASKED {
         if rustix::fs::access(*path, rustix::fs::Access::EXISTS).is_ok() {
@@ -108,7 +113,10 @@ pub(super) fn fill(order: &Order) -> Result<(), Failure> {
     pivot_root(".", ".").fail(Step::PivotRoot, "/")?;
     unmount(".", UnmountFlags::DETACH).fail(Step::PivotRoot, "/")?;
     chdir("/").fail(Step::PivotRoot, "/")?;
-    for (path, mode) in [("/tmp", c"mode=1777"), ("/build", c"mode=0755")] {
+    for (path, mode) in [
+        ("/tmp", c"mode=1777,size=25%,nr_inodes=1m"),
+        ("/build", c"mode=0755,size=25%,nr_inodes=1m"),
+    ] {
         directory(path, 0o755)?;
         if !order.binds.iter().any(|bind| bind.inside == path.as_bytes()) {
             mount("tmpfs", path, "tmpfs", SHARED, Some(mode)).fail(Step::RootFs, path)?;

@@ -17,15 +17,14 @@ use rustix::{
 };
 
 use super::{
-    Refusal, Request, Sandbox,
+    Refusal, Request, Sandbox, confine,
+    groups::Group,
+    usage::{Disk, Usage},
     wire::{self, Failure, Order, Reply, Step, WireBind},
 };
 
 /// How often a run asks whether it has been cancelled.
 const TICK: Duration = Duration::from_millis(100);
-
-/// How often a run looks how full the disk is.
-const LOOK_AT_DISK: Duration = Duration::from_millis(500);
 
 /// Files of the host that make its network usable, shown where the request allows the network.
 const NETWORK_FILES: &[&str] =
@@ -81,7 +80,7 @@ pub enum SandboxError {
     #[error("was silent for longer than {} s, the limit set by --max-silent-time", .0.as_secs())]
     Silence(Duration),
     /// It wrote too much.
-    #[error("wrote more than {0} bytes of output, the limit for a log")]
+    #[error("wrote more than {0} bytes to its log, the limit set by --max-log-size")]
     LogSize(u64),
     /// It filled the disk.
     #[error(
@@ -95,6 +94,50 @@ pub enum SandboxError {
         free: u64,
         /// What has to stay.
         least: u64,
+    },
+    /// It used up the files of the disk.
+    #[error(
+        "left only {free} files that can be made on the disk of '{}'; remove some",
+        .place.display()
+    )]
+    NoFilesLeft {
+        /// A folder on that disk.
+        place: PathBuf,
+        /// What was left.
+        free: u64,
+    },
+    /// It wrote too much.
+    #[error(
+        "wrote more than {0} bytes to its outputs and working directory, the limit set by --max-disk"
+    )]
+    Disk(u64),
+    /// It made too many files.
+    #[error(
+        "made more than {0} files and folders in its outputs and working directory, the limit set by \
+         --max-files"
+    )]
+    Files(u64),
+    /// It used too much memory.
+    #[error(
+        "used more than {0} bytes of memory (what it writes to /tmp and /dev/shm counts), the limit \
+         set by --max-memory"
+    )]
+    Memory(u64),
+    /// It wanted too many processes.
+    #[error(
+        "failed, and wanted more than {0} processes and threads, the limit set by --max-processes"
+    )]
+    Processes(u64),
+    /// A limit cannot be set here.
+    #[error(
+        "cannot limit its {what}: {reason}; run clutch as 'systemd-run --user --scope -p \
+         Delegate=yes clutch ...', or without that limit ('clutch doctor' says more)"
+    )]
+    Unlimited {
+        /// What was to be limited.
+        what: &'static str,
+        /// Why it cannot be.
+        reason: String,
     },
     /// The caller asked for it.
     #[error("cancelled")]
@@ -117,11 +160,12 @@ pub(super) fn run(
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
     let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
-    sandbox.send(request.network, [&order, &theirs, &log_end])?;
+    let group = Group::make(&request.limits)?;
+    sandbox.send(request.network, group.as_ref(), [&order, &theirs, &log_end])?;
     drop((order, theirs, log_end));
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
-    let ended = run.follow(request, &mut watch);
+    let ended = run.follow(request, group.as_ref(), &mut watch);
     if ended.is_err() {
         run.kill();
     }
@@ -160,7 +204,8 @@ fn order(request: &Request) -> Order {
         root: request.root.as_deref().map(bytes),
         binds,
         processors: request.vary.map_or(0, |vary| vary.processors as u32),
-        processes: request.vary.map_or(0, |vary| vary.processes),
+        numbers: request.vary.map_or(0, |vary| vary.processes),
+        most_processes: request.limits.processes.unwrap_or(confine::PROCESSES),
     }
 }
 
@@ -177,9 +222,14 @@ struct Run {
 
 impl Run {
     /// Until both the log and the status are closed at the other end.
-    fn follow(&mut self, request: &Request, watch: &mut Watch<'_>) -> io::Result<()> {
+    fn follow(
+        &mut self,
+        request: &Request,
+        group: Option<&Group>,
+        watch: &mut Watch<'_>,
+    ) -> io::Result<()> {
         let (limits, start) = (request.limits, Instant::now());
-        let mut disk = Disk::of(request);
+        let (mut disk, mut usage) = (Disk::of(request), Usage::of(request));
         let (mut last_output, mut written) = (start, 0u64);
         let mut buffer = [0; 64 << 10];
         let (mut log_open, mut status_open) = (true, true);
@@ -224,12 +274,25 @@ impl Run {
                 } else if let Some(limit) = limits.log_bytes.filter(|&limit| written > limit) {
                     Some(SandboxError::LogSize(limit))
                 } else {
-                    disk.as_mut().and_then(|disk| disk.check(now))
+                    disk.as_mut()
+                        .and_then(|disk| disk.check(now))
+                        .or_else(|| usage.as_mut().and_then(|usage| usage.check(now)))
+                        .or_else(|| group?.out_of_memory().map(SandboxError::Memory))
                 };
                 if self.stopped.is_some() {
                     self.kill();
                 }
             }
+        }
+        if self.stopped.is_none() {
+            let failed = !matches!(self.result, Some(Reply::Exited(0)));
+            self.stopped = group
+                .and_then(Group::out_of_memory)
+                .map(SandboxError::Memory)
+                .or_else(|| {
+                    group.filter(|_| failed)?.out_of_processes().map(SandboxError::Processes)
+                })
+                .or_else(|| usage.and_then(|usage| usage.count()));
         }
         Ok(())
     }
@@ -239,32 +302,6 @@ impl Run {
             // It may have ended already.
             let _ = pidfd_send_signal(pidfd, Signal::KILL);
         }
-    }
-}
-
-/// The disk that a run writes to.
-struct Disk<'a> {
-    place: &'a Path,
-    least: u64,
-    next: Instant,
-}
-
-impl<'a> Disk<'a> {
-    fn of(request: &'a Request) -> Option<Self> {
-        let place = &request.binds.iter().find(|bind| bind.writable)?.host;
-        Some(Self { place, least: request.limits.keep_free?, next: Instant::now() })
-    }
-
-    /// Looks, if it is time.
-    fn check(&mut self, now: Instant) -> Option<SandboxError> {
-        if now < self.next {
-            return None;
-        }
-        self.next = now + LOOK_AT_DISK;
-        let status = rustix::fs::statvfs(self.place).ok()?;
-        let free = status.f_bavail.saturating_mul(status.f_frsize);
-        let (place, least) = (self.place.to_owned(), self.least);
-        (free < least).then_some(SandboxError::DiskFull { place, free, least })
     }
 }
 

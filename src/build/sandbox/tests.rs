@@ -78,14 +78,16 @@ fn everybody_is_the_same_user_in_the_same_place() {
     expect(
         "identity: ok uid 1000 gid 100 pid 2 ppid 1 sid 2 host localhost domain (none) umask 022
          directory: ok /build
-         limit=4: ok 0 0
+         limit=4: ok 1 1
          status=CapEff: ok 0000000000000000
          status=CapPrm: ok 0000000000000000
          status=CapBnd: ok 0000000000000000
          status=CapAmb: ok 0000000000000000
          status=NoNewPrivs: ok 1
          status=Seccomp: ok 2
-         list=/proc/self/fd: ok 0 1 2 3",
+         list=/proc/self/fd: ok 0 1 2 3
+         show=/proc/self/uid_map: ok       1000          0          1
+         show=/proc/self/gid_map: ok        100          0          1",
     );
 }
 
@@ -129,7 +131,6 @@ fn only_what_is_writable_can_be_written() {
          chmod=/dev/null: EROFS
          rename=/out: EROFS
          remove=/out: EROFS
-         write=/proc/sys/kernel/core_pattern: EROFS
          write=/proc/self/oom_score_adj: EROFS",
     );
 }
@@ -287,6 +288,70 @@ fn limits_end_a_run_and_say_which() {
     assert!(matches!(error, SandboxError::LogSize(100_000)), "{error}");
     let error = limited(&["sleep=100"], Limits { keep_free: Some(u64::MAX), ..none });
     assert!(matches!(error, SandboxError::DiskFull { .. }), "{error}");
+}
+
+/// In all places together; what is bound in does not count.
+#[test]
+fn what_is_written_has_a_limit_too() {
+    let limited = |attempts: &[&str], limits| {
+        let mut trial = Trial::new(attempts);
+        trial.request.limits = limits;
+        trial.run().0
+    };
+    let disk = Limits { disk: Some(1 << 20), ..Limits::default() };
+    let error = limited(&["fill=/out/x:2000000"], disk).unwrap_err();
+    assert!(matches!(error, SandboxError::Disk(_)), "at the end: {error}");
+    let start = Instant::now();
+    let error = limited(&["fill=/build/x:2000000", "sleep=1000"], disk).unwrap_err();
+    assert!(matches!(error, SandboxError::Disk(_)), "while it runs: {error}");
+    assert!(start.elapsed() < Duration::from_secs(500));
+    assert!(limited(&["fill=/out/x:500000", "fill=/tmp/x:2000000"], disk).is_ok());
+    let files = Limits { files: Some(3), ..Limits::default() };
+    let made = ["create=/out/a", "mkdir=/out/b", "create=/out/b/c", "create=/build/d"];
+    assert!(limited(&made[..3], files).is_ok());
+    let error = limited(&made, files).unwrap_err();
+    assert!(matches!(error, SandboxError::Files(3)), "{error}");
+    let mut trial = Trial::new(&made[..3]);
+    trial.request = trial.request.read_only(probe(), "/out/input");
+    trial.request.limits = files;
+    trial.log();
+}
+
+/// Where this machine lets this user make control groups; else the limit is refused, not forgotten.
+#[test]
+fn memory_is_limited_or_that_is_an_error() {
+    let mut trial = Trial::new(&["say=begun", "memory=300", "say=alive"]);
+    trial.request.limits.memory = Some(64 << 20);
+    let (result, log) = trial.run();
+    match groups::place(groups::Controller::Memory) {
+        Ok(_) => assert!(matches!(result, Err(SandboxError::Memory(_))), "{result:?}\n{log}"),
+        Err(reason) => {
+            let error = result.unwrap_err().to_string();
+            assert!(error.contains(&reason) && error.contains("systemd-run"), "{error}");
+            assert_eq!(log, "", "it was not started");
+        }
+    }
+    let mut trial = Trial::new(&["memory=300"]);
+    trial.request.limits.memory = Some(600 << 20);
+    if groups::place(groups::Controller::Memory).is_ok() {
+        assert_eq!(trial.log(), "memory=300: ok\n");
+    }
+}
+
+#[test]
+fn processes_are_limited_or_that_is_an_error() {
+    let mut trial = Trial::new(&["fork-bomb", "exit=1"]);
+    trial.request.limits.processes = Some(20);
+    let (result, log) = trial.run();
+    if !rustix::process::geteuid().is_root() {
+        assert!(matches!(result, Ok(Exit::Code(1))), "{result:?}");
+        assert_eq!(log, "fork-bomb: EAGAIN\n");
+    } else if groups::place(groups::Controller::Pids).is_ok() {
+        assert!(matches!(result, Err(SandboxError::Processes(20))), "{result:?}");
+        assert_eq!(log, "fork-bomb: EAGAIN\n");
+    } else {
+        assert!(matches!(result, Err(SandboxError::Unlimited { what: "pids", .. })), "{result:?}");
+    }
 }
 
 #[test]

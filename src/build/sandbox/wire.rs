@@ -3,7 +3,11 @@
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Seek, Write},
     mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::PathBuf,
 };
 
 use rustix::net::{
@@ -26,8 +30,10 @@ pub(super) struct Order {
     pub(super) binds: Vec<WireBind>,
     /// On how many processors the program runs; 0 for all.
     pub(super) processors: u32,
-    /// How many processes are to have been before it.
-    pub(super) processes: u32,
+    /// How many process numbers are to have been used before it.
+    pub(super) numbers: u32,
+    /// The most processes and threads.
+    pub(super) most_processes: u64,
 }
 
 /// A [`super::View`] in the same terms.
@@ -75,6 +81,7 @@ pub(super) enum Step {
     ReadOrder,
     UserNamespace,
     UserMap,
+    ControlGroup,
     Namespaces,
     HostName,
     Loopback,
@@ -102,6 +109,7 @@ impl Step {
             Self::UserNamespace => "create a user namespace",
             Self::Namespaces => "create namespaces",
             Self::UserMap => "map user and group",
+            Self::ControlGroup => "enter a control group",
             Self::HostName => "set the host name",
             Self::Loopback => "bring the loopback interface up",
             Self::Propagation => "make mounts private",
@@ -123,10 +131,21 @@ impl Step {
     }
 }
 
-/// The packet of an order.
-pub(super) const ORDER: &[u8] = b"o";
-/// The packet of an order that is to have the host's network.
-pub(super) const WITH_NETWORK: &[u8] = b"n";
+/// Begins the packet of an order.
+pub(super) const ORDER: u8 = b'o';
+/// Begins the packet of an order that is to have the host's network.
+pub(super) const WITH_NETWORK: u8 = b'n';
+
+/// The packet of an order; behind its first byte the files of control groups that the processes are to
+/// be in, each with a null byte behind it.
+pub(super) fn packet(network: bool, groups: &[PathBuf]) -> Vec<u8> {
+    let mut packet = vec![if network { WITH_NETWORK } else { ORDER }];
+    for group in groups {
+        packet.extend_from_slice(group.as_os_str().as_bytes());
+        packet.push(0);
+    }
+    packet
+}
 
 const KIND: Kind = Kind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
 

@@ -1,0 +1,200 @@
+//! What a run has written so far, counted while it writes: on disk, and how many files and folders.
+//! What is counted may change at any moment, by somebody who wants it to: no link is ever followed, no
+//! name is used twice.
+
+use std::{
+    os::fd::OwnedFd,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use rustc_hash::FxHashSet;
+use rustix::{
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2, statat},
+    io::Errno,
+};
+
+use super::{Bind, Limits, Request, SandboxError};
+
+/// The least time between two counts.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A count takes at most this part of the time.
+const SHARE: u32 = 20;
+
+/// Folders deeper than this are not looked into; nobody can make many of them without many above.
+const DEEPEST: usize = 256;
+
+/// The places that a run may write to, and the limits on them.
+pub(super) struct Usage {
+    places: Vec<PathBuf>,
+    /// Entries that were made for what is bound in.
+    own: u64,
+    disk: Option<u64>,
+    files: Option<u64>,
+    next: Instant,
+}
+
+impl Usage {
+    /// Nothing where there is no limit.
+    pub(super) fn of(request: &Request) -> Option<Self> {
+        let Limits { disk, files, .. } = request.limits;
+        if disk.is_none() && files.is_none() {
+            return None;
+        }
+        let writable: Vec<_> = request.binds.iter().filter(|bind| bind.writable).collect();
+        let places: Vec<PathBuf> = writable.iter().map(|bind| bind.host.clone()).collect();
+        let is_within = |bind: &&Bind| {
+            !bind.writable && writable.iter().any(|place| bind.inside.starts_with(&place.inside))
+        };
+        let own = request.binds.iter().filter(is_within).count() as u64;
+        Some(Self { places, own, disk, files, next: Instant::now() + PAUSE })
+    }
+
+    /// Counts, if it is time.
+    pub(super) fn check(&mut self, now: Instant) -> Option<SandboxError> {
+        if now < self.next {
+            return None;
+        }
+        let over = self.count();
+        let end = Instant::now();
+        self.next = end + PAUSE.max((end - now) * SHARE);
+        over
+    }
+
+    /// Counts; gives the limit that was passed.
+    pub(super) fn count(&self) -> Option<SandboxError> {
+        let mut count = Count::default();
+        for place in &self.places {
+            // what vanishes meanwhile is not there
+            let _ = count.add(place);
+        }
+        let files = count.files.saturating_sub(self.own);
+        if let Some(limit) = self.disk.filter(|&limit| count.disk > limit) {
+            return Some(SandboxError::Disk(limit));
+        }
+        self.files.filter(|&limit| files > limit).map(SandboxError::Files)
+    }
+}
+
+#[derive(Default)]
+struct Count {
+    disk: u64,
+    files: u64,
+    /// Files with several names, which count once.
+    linked: FxHashSet<(u64, u64)>,
+}
+
+impl Count {
+    /// Adds what is in a folder, not the folder itself.
+    fn add(&mut self, root: &std::path::Path) -> Result<(), Errno> {
+        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let top = open(root, folder, Mode::empty())?;
+        let device = fstat(&top)?.st_dev;
+        let mut todo = vec![PathBuf::new()];
+        while let Some(path) = todo.pop() {
+            let opened = match path.as_os_str().is_empty() {
+                true => open(root, folder, Mode::empty()),
+                false => within(&top, &path, folder),
+            };
+            // gone, or a link by now, or closed to its owner
+            let Ok(opened) = opened else { continue };
+            let _ = self.folder(&opened, &path, device, &mut todo);
+        }
+        Ok(())
+    }
+
+    fn folder(
+        &mut self,
+        folder: &OwnedFd,
+        path: &std::path::Path,
+        device: u64,
+        todo: &mut Vec<PathBuf>,
+    ) -> Result<(), Errno> {
+        for entry in Dir::read_from(folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            if matches!(name.to_bytes(), b"." | b"..") {
+                continue;
+            }
+            let Ok(found) = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
+            let is_folder = FileType::from_raw_mode(found.st_mode) == FileType::Directory;
+            if !is_folder && found.st_nlink > 1 && !self.linked.insert((found.st_dev, found.st_ino))
+            {
+                continue;
+            }
+            self.files += 1;
+            self.disk += found.st_blocks as u64 * 512;
+            if is_folder && found.st_dev == device && path.iter().count() < DEEPEST {
+                use std::os::unix::ffi::OsStrExt as _;
+                todo.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens a path below a folder without following any link on the way.
+fn within(top: &OwnedFd, path: &std::path::Path, flags: OFlags) -> Result<OwnedFd, Errno> {
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    openat2(top, path, flags, Mode::empty(), resolve)
+}
+
+/// How full the disk of the first place is that may be written to.
+pub(super) struct Disk<'a> {
+    place: &'a std::path::Path,
+    least: u64,
+    next: Instant,
+}
+
+/// Entries that stay free on a disk that counts them.
+const FREE_FILES: u64 = 1000;
+
+impl<'a> Disk<'a> {
+    pub(super) fn of(request: &'a Request) -> Option<Self> {
+        let place = &request.binds.iter().find(|bind| bind.writable)?.host;
+        Some(Self { place, least: request.limits.keep_free?, next: Instant::now() })
+    }
+
+    /// Looks, if it is time.
+    pub(super) fn check(&mut self, now: Instant) -> Option<SandboxError> {
+        if now < self.next {
+            return None;
+        }
+        self.next = now + PAUSE;
+        let status = rustix::fs::statvfs(self.place).ok()?;
+        let free = status.f_bavail.saturating_mul(status.f_frsize);
+        let (place, least) = (self.place.to_owned(), self.least);
+        if free < least {
+            return Some(SandboxError::DiskFull { place, free, least });
+        }
+        // file systems without a fixed number of files say that they have none
+        let few = status.f_files > 0 && status.f_favail < FREE_FILES;
+        few.then_some(SandboxError::NoFilesLeft { place, free: status.f_favail })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_count_once_and_links_are_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs_err::write(outside.path().join("large"), vec![1; 1 << 20]).unwrap();
+        let path = |name: &str| dir.path().join(name);
+        fs_err::create_dir_all(path("a/b")).unwrap();
+        fs_err::write(path("a/b/file"), vec![1; 100_000]).unwrap();
+        fs_err::hard_link(path("a/b/file"), path("again")).unwrap();
+        std::os::unix::fs::symlink(outside.path(), path("link")).unwrap();
+        let mut count = Count::default();
+        count.add(dir.path()).unwrap();
+        assert_eq!(count.files, 4);
+        assert!((100_000..500_000).contains(&count.disk), "{}", count.disk);
+        // a folder that has become a link meanwhile
+        let top = open(dir.path(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        assert!(within(&top, "link".as_ref(), OFlags::RDONLY).is_err());
+        assert!(within(&top, "a/../..".as_ref(), OFlags::RDONLY).is_err());
+    }
+}
