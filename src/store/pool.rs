@@ -13,6 +13,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use fs_err::DirEntry;
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -171,7 +172,7 @@ impl Pool {
     pub(super) fn inodes(&self) -> FxHashSet<u64> {
         let folders: Vec<_> =
             fs_err::read_dir(&self.folder).into_iter().flatten().flatten().collect();
-        let of = |folder: &fs_err::DirEntry| {
+        let of = |folder: &DirEntry| {
             let files = fs_err::read_dir(folder.path()).into_iter().flatten().flatten();
             files.map(|file| file.ino()).collect::<Vec<u64>>()
         };
@@ -184,30 +185,35 @@ impl Pool {
         &self,
         known: &FxHashMap<(u64, u64), Digest>,
     ) -> io::Result<Vec<PathBuf>> {
-        let is_damaged = |file: &PathBuf, buffer: &mut Vec<u8>| -> io::Result<bool> {
-            let found = file.symlink_metadata()?;
-            let Some(expected) = expected(file).filter(|_| found.is_file()) else {
-                return Ok(true);
+        let is_damaged =
+            |device: u64, entry: &DirEntry, buffer: &mut Vec<u8>| -> io::Result<bool> {
+                let file = entry.path();
+                let is_file = entry.file_type()?.is_file();
+                let Some(expected) = expected(&file).filter(|_| is_file) else { return Ok(true) };
+                // most are known, and then their entry says enough
+                let digest = match known.get(&(device, entry.ino())) {
+                    Some(digest) => *digest,
+                    None => {
+                        let mut open = fs_err::File::open(&file)?;
+                        let length = open.metadata()?.len();
+                        archive::hash_file(&mut open, length, buffer, |_| {})?.0
+                    }
+                };
+                Ok(digest[..] != expected)
             };
-            let digest = match known.get(&(found.dev(), found.ino())) {
-                Some(digest) => *digest,
-                None => {
-                    let mut open = fs_err::File::open(file)?;
-                    archive::hash_file(&mut open, found.len(), buffer, |_| {})?.0
-                }
-            };
-            Ok(digest[..] != expected)
-        };
         let mut files = Vec::new();
         for folder in entries(&self.folder)?.iter().filter(|entry| entry.is_dir()) {
-            files.extend(entries(folder)?);
+            let device = folder.metadata()?.dev();
+            for entry in fs_err::read_dir(folder)? {
+                files.push((device, entry?));
+            }
         }
-        let damaged = files.into_par_iter().map_init(Vec::new, |buffer, file| {
-            match is_damaged(&file, buffer) {
+        let damaged = files.par_iter().map_init(Vec::new, |buffer, (device, entry)| {
+            match is_damaged(*device, entry, buffer) {
                 Ok(false) => None,
                 // a collector was quicker
                 Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-                Ok(true) | Err(_) => Some(file),
+                Ok(true) | Err(_) => Some(entry.path()),
             }
         });
         Ok(damaged.flatten().collect())

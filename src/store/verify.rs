@@ -254,19 +254,19 @@ fn measure(root: &Path, digests: &Digests) -> Result<Measure, ArchiveError> {
         if node.kind != Kind::File {
             return archive::leaf(node, buffer);
         }
-        let metadata = fs_err::symlink_metadata(&node.path)?;
+        let mut file = fs_err::File::open(&node.path)?;
+        let metadata = file.metadata()?;
         let inode = (metadata.dev(), metadata.ino());
-        if metadata.nlink() > 1
-            && let Some(digest) = known().get(&inode).copied()
-        {
-            let executable = metadata.mode() & 0o100 != 0;
+        let executable = metadata.mode() & 0o100 != 0;
+        let has_others = metadata.nlink() > 1;
+        if has_others && let Some(digest) = known().get(&inode).copied() {
             return Ok(Some(Leaf { executable, digest, size: metadata.len() }));
         }
-        let leaf = archive::leaf(node, buffer)?;
-        if let Some(leaf) = leaf.filter(|_| metadata.nlink() > 1) {
-            known().insert(inode, leaf.digest);
+        let (digest, size) = archive::hash_file(&mut file, metadata.len(), buffer, |_| {})?;
+        if has_others {
+            known().insert(inode, digest);
         }
-        Ok(leaf)
+        Ok(Some(Leaf { executable, digest, size }))
     };
     let listing = Listing::read(root)?;
     let leaves = listing.nodes().par_iter().map_init(Vec::new, leaf);
