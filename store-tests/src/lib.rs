@@ -118,6 +118,14 @@ impl Space {
         self
     }
 
+    /// An attribute that gives derivations paths of this space's own. Where a test expects a collection
+    /// to remove a path, nobody else on the machine must use one of the same name: what processes use
+    /// is known by its logical path only.
+    #[must_use]
+    pub fn salt(&self) -> String {
+        format!("salt = \"{}\";", self.dir.file_name().unwrap().display())
+    }
+
     /// The binary, ready to run in the project folder with this store.
     #[must_use]
     pub fn command(&self) -> Command {

@@ -13,8 +13,9 @@ fn json(text: &str) -> Value {
 
 /// Writes an expression for a service of that version, which needs a library and a tool.
 fn service(space: &Space, version: &str, library: &str, tool: &str) -> String {
+    let salt = space.salt();
     let part = |name: &str, text: &str| {
-        probing(name, "", &[&["mkdir", "$out"], &["write", "$out/text", text]])
+        probing(name, &salt, &[&["mkdir", "$out"], &["write", "$out/text", text]])
     };
     let operations: [&[&str]; 5] = [
         &["mkdir", "$out"],
@@ -24,7 +25,7 @@ fn service(space: &Space, version: &str, library: &str, tool: &str) -> String {
         &["write", "$out/needs", "$needs"],
     ];
     let attributes = format!(
-        "program = ./probe; needs = \"${{{}}} ${{{}}}\";",
+        "{salt} program = ./probe; needs = \"${{{}}} ${{{}}}\";",
         part(library, library),
         part(tool, "the same")
     );

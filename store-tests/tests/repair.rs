@@ -51,7 +51,8 @@ fn a_store_without_a_pool_is_optimised() {
 fn chain(space: &Space) -> [String; 3] {
     space.write("text", "x".repeat(10_000));
     let write = |name: &str, more: &str, operations: &[&[&str]]| {
-        space.write(&format!("{name}.nix"), probing(name, more, operations));
+        let attributes = format!("{} {more}", space.salt());
+        space.write(&format!("{name}.nix"), probing(name, &attributes, operations));
         space.ok(["build", "--no-link", &format!("{name}.nix")])
     };
     let folder: &[&str] = &["mkdir", "$out"];

@@ -16,7 +16,8 @@ fn sized(space: &Space, name: &str, fill: char, bytes: usize) -> String {
     space.write(&format!("{name}.txt"), fill.to_string().repeat(bytes));
     let copy: [&[&str]; 2] = [&["mkdir", "$out"], &["copy", "$text", "$out/text"]];
     let file = format!("{name}.nix");
-    space.write(&file, probing(name, &format!("text = ./{name}.txt;"), &copy));
+    let attributes = format!("{} text = ./{name}.txt;", space.salt());
+    space.write(&file, probing(name, &attributes, &copy));
     space.ok(["build", "--no-link", &file])
 }
 
@@ -134,7 +135,8 @@ fn what_a_running_program_uses_stays() {
     let space = Space::new(BINARY).with_probe();
     let operations: [&[&str]; 3] =
         [&["mkdir", "$out"], &["mkdir", "$out/bin"], &["copy", "$program", "$out/bin/tool"]];
-    space.write("default.nix", probing("tool", "program = ./probe;", &operations));
+    let attributes = format!("{} program = ./probe;", space.salt());
+    space.write("default.nix", probing("tool", &attributes, &operations));
     let path = space.ok(["build", "--no-link"]);
     let mut command = space.command();
     command.args(["run", &path, "--", "tool", "print", "up", "--", "sleep", "60"]);
@@ -184,7 +186,8 @@ fn downloads_stay_up_to_a_limit() {
     ]
     .map(|(text, hash)| {
         let fixed = format!("outputHashAlgo = \"sha256\"; outputHash = \"{hash}\";");
-        let name = format!("{text}.whl");
+        // a fixed output's path depends on its name and hash alone
+        let name = format!("{text}{}.whl", space.path("").file_name().unwrap().display());
         space.write("default.nix", probing(&name, &fixed, &[&["write", "$out", text]]));
         space.ok(["build", "--no-link"])
     });

@@ -8,7 +8,8 @@ const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 fn built(space: &Space) -> (String, String, String) {
     let write = |name: &str, more: &str, text: &str| {
         let operations = [&["mkdir", "$out"][..], &["write", "$out/text", text]];
-        space.write(&format!("{name}.nix"), probing(name, more, &operations));
+        let attributes = format!("{} {more}", space.salt());
+        space.write(&format!("{name}.nix"), probing(name, &attributes, &operations));
     };
     write("library", "", "shared");
     write("program", "library = import ./library.nix;", "$library");
