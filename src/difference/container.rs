@@ -6,7 +6,7 @@ use std::{
     io::{Cursor, Read},
 };
 
-use super::{content::LARGEST, pyc};
+use super::pyc;
 
 /// A file, taken apart.
 pub(super) struct Container<'a> {
@@ -22,18 +22,18 @@ pub(super) struct Member<'a> {
     pub(super) content: Cow<'a, [u8]>,
 }
 
-/// Takes a file of that name apart.
-pub(super) fn open<'a>(name: &str, bytes: &'a [u8]) -> Option<Container<'a>> {
+/// Takes a file of that name apart, into no more than `most` bytes where it is compressed.
+pub(super) fn open<'a>(name: &str, bytes: &'a [u8], most: usize) -> Option<Container<'a>> {
     match bytes {
-        [b'P', b'K', 3 | 5, 4 | 6, ..] => zip(bytes),
-        [0x1f, 0x8b, ..] => gzip(bytes),
+        [b'P', b'K', 3 | 5, 4 | 6, ..] => zip(bytes, most),
+        [0x1f, 0x8b, ..] => gzip(bytes, most),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            inner(liblzma::bufread::XzDecoder::new_multi_decoder(bytes))
+            inner(liblzma::bufread::XzDecoder::new_multi_decoder(bytes), most)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            inner(zstd::stream::read::Decoder::with_buffer(bytes).ok()?)
+            inner(zstd::stream::read::Decoder::with_buffer(bytes).ok()?, most)
         }
-        [b'B', b'Z', b'h', ..] => inner(bzip2::bufread::MultiBzDecoder::new(bytes)),
+        [b'B', b'Z', b'h', ..] => inner(bzip2::bufread::MultiBzDecoder::new(bytes), most),
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => ar(bytes),
         _ if bytes.get(257..262) == Some(b"ustar") => tar(bytes),
         _ if std::path::Path::new(name).extension().is_some_and(|e| e == "pyc") => pyc::open(bytes),
@@ -50,13 +50,13 @@ fn read(stream: impl Read, left: &mut usize) -> Option<Vec<u8>> {
 }
 
 /// A compressed stream without a name for what is in it.
-fn inner<'a>(stream: impl Read) -> Option<Container<'a>> {
-    let content = Cow::Owned(read(stream, &mut LARGEST.clone())?);
+fn inner<'a>(stream: impl Read, mut most: usize) -> Option<Container<'a>> {
+    let content = Cow::Owned(read(stream, &mut most)?);
     let member = Member { name: "content".to_owned(), fields: Vec::new(), content };
     Some(Container { fields: Vec::new(), members: vec![member] })
 }
 
-fn gzip(bytes: &[u8]) -> Option<Container<'_>> {
+fn gzip(bytes: &[u8], most: usize) -> Option<Container<'_>> {
     let decoder = flate2::bufread::GzDecoder::new(bytes);
     let header = decoder.header()?;
     let text =
@@ -67,13 +67,12 @@ fn gzip(bytes: &[u8]) -> Option<Container<'_>> {
         ("comment", text(header.comment())),
         ("operating system", header.operating_system().to_string()),
     ];
-    let container = inner(flate2::bufread::MultiGzDecoder::new(bytes))?;
+    let container = inner(flate2::bufread::MultiGzDecoder::new(bytes), most)?;
     Some(Container { fields, ..container })
 }
 
-fn zip(bytes: &[u8]) -> Option<Container<'_>> {
+fn zip(bytes: &[u8], mut left: usize) -> Option<Container<'_>> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).ok()?;
-    let mut left = LARGEST;
     let mut members = Vec::new();
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at).ok()?;
@@ -98,10 +97,9 @@ fn zip(bytes: &[u8]) -> Option<Container<'_>> {
 
 fn tar(bytes: &[u8]) -> Option<Container<'_>> {
     let mut archive = tar::Archive::new(bytes);
-    let mut left = LARGEST;
     let mut members = Vec::new();
     for entry in archive.entries().ok()? {
-        let mut entry = entry.ok()?;
+        let entry = entry.ok()?;
         let text =
             |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or_default()).into_owned();
         let number = |n: std::io::Result<u64>| n.map_or_else(|e| e.to_string(), |n| n.to_string());
@@ -117,7 +115,9 @@ fn tar(bytes: &[u8]) -> Option<Container<'_>> {
             ("link", text(entry.link_name_bytes().as_deref())),
         ];
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let content = Cow::Owned(read(&mut entry, &mut left)?);
+        let start = usize::try_from(entry.raw_file_position()).ok()?;
+        let size = usize::try_from(header.entry_size().ok()?).ok()?;
+        let content = Cow::Borrowed(bytes.get(start..)?.get(..size)?);
         members.push(Member { name, fields, content });
     }
     Some(Container { fields: Vec::new(), members })

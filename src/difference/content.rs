@@ -13,8 +13,10 @@ use super::{
     container::{self, Container},
 };
 
-/// Files larger than this are not taken apart, and no more than this is made out of one.
-pub(super) const LARGEST: usize = 256 << 20;
+/// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it
+/// half of that, and so on: so archives in archives have a bound together. Less in
+/// tests, where some are larger.
+const LARGEST: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
 /// How many archives may be in one another.
 const DEEPEST: usize = 8;
@@ -91,9 +93,11 @@ fn bytes(place: &Place, old: &[u8], new: &[u8], found: &mut Vec<Difference>) {
         return;
     }
     let before = found.len();
-    if place.members.len() < DEEPEST
-        && let Some(first) = container::open(place.name(), old)
-        && let Some(second) = container::open(place.name(), new)
+    let depth = place.members.len();
+    let most = LARGEST >> depth;
+    if depth < DEEPEST
+        && let Some(first) = container::open(place.name(), old, most)
+        && let Some(second) = container::open(place.name(), new, most)
     {
         containers(place, &first, &second, found);
     }

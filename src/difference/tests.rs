@@ -218,6 +218,25 @@ fn byte_code_differs_in_its_header_or_its_code() {
 }
 
 #[test]
+fn what_is_too_large_is_bytes() {
+    // larger than what is held in memory
+    let (old, mut new) = (vec![7; 3 << 20], vec![7; 3 << 20]);
+    new[(2 << 20) + 5] = 8;
+    let found = contents("large", &old, &new);
+    assert_eq!(found, ["large: bytes from 2097157 of (3145728, 3145728)"]);
+    // small, and large when it is taken apart: at once, or in the second step
+    let zeros = |more: u8| [vec![0; 3 << 18], vec![more]].concat();
+    let apart = contents("x", &gzip_of(0, 9, &zeros(1)), &gzip_of(0, 9, &zeros(2)));
+    assert_eq!(apart, ["x content: bytes from 786432 of (786433, 786433)"]);
+    let twice = |more| gzip_of(0, 9, &gzip_of(0, 9, &zeros(more)));
+    let found = contents("x", &twice(1), &twice(2));
+    assert!(matches!(&found[..], [one] if one.starts_with("x content: bytes from ")), "{found:?}");
+    let large = |more| gzip_of(0, 9, &[zeros(1), zeros(more)].concat());
+    let found = contents("x", &large(1), &large(2));
+    assert!(matches!(&found[..], [one] if one.starts_with("x: bytes from ")), "{found:?}");
+}
+
+#[test]
 fn a_damaged_archive_is_bytes() {
     let (old, mut new) = (zip_of(0, &[("a", b"a")]), zip_of(0, &[("a", b"b")]));
     new.truncate(new.len() - 5);

@@ -291,6 +291,10 @@ fn a_flood_ends_at_its_limit_and_the_error_names_it() {
             let made = format!("-{name}");
             assert!(!space.on_disk().iter().any(|path| path.ends_with(&made)), "{name}");
         }
+        // what has no limit is said where more is to be said
+        space.write("default.nix", probing("more", "", &[&["write", "$out", "x"]]));
+        let ran = space.run(["-v", "build", "--no-link"]);
+        assert!(ran.stderr.contains("the memory of a build has no limit"), "{}", ran.stderr);
         // what is in memory has a size of its own
         let operations = [&["space", "/tmp"][..], &["space", "/dev/shm"], &["write", "$out", "x"]];
         space.write("default.nix", probing("space", "", &operations));

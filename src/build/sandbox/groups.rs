@@ -6,7 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -57,11 +57,19 @@ impl Controller {
     }
 }
 
-/// Where groups that bound this can be made; else why not.
+/// Where groups that bound this can be made; else why not. Found out once: the first group may move
+/// this process into one of its own, which is no place for others.
 pub(super) fn place(controller: Controller) -> Result<Place, String> {
-    let read = |file: &str| fs_err::read_to_string(file).map_err(|e| e.to_string());
-    let own = Own { groups: read("/proc/self/cgroup")?, mounts: read("/proc/self/mountinfo")? };
-    own.place(controller)
+    static FOUND: OnceLock<[Result<Place, String>; 2]> = OnceLock::new();
+    let found = FOUND.get_or_init(|| {
+        let read = |file: &str| fs_err::read_to_string(file).map_err(|e| e.to_string());
+        let own = || -> Result<Own, String> {
+            Ok(Own { groups: read("/proc/self/cgroup")?, mounts: read("/proc/self/mountinfo")? })
+        };
+        let own = own();
+        [Controller::Memory, Controller::Pids].map(|c| own.as_ref().map_err(Clone::clone)?.place(c))
+    });
+    found[controller as usize].clone()
 }
 
 /// Whether the memory of a run can be limited here; else why not.
