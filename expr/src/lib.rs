@@ -1,9 +1,20 @@
 //! The Nix expression language: source text in, values out.
 //!
-//! In the order of the pipeline: [`source`] and [`symbol`] are the texts and names; `syntax` makes
-//! a tree of a text, [`compile`] code of a tree, [`eval`] [`value`]s of code, with the
-//! [`builtins`]. What the evaluator needs of the world it asks a [`host::Host`] for; this crate
-//! knows no store, no network and no terminal.
+//! In the order of the pipeline:
+//!
+//! - [`source`] and [`symbol`]: texts with their places, and names;
+//! - [`syntax`]: tokens and trees, and trees as text;
+//! - [`compile`]: trees become code, in which every variable has its slot;
+//! - [`value`]: what code computes, 16 bytes each, in the arena of one evaluation;
+//! - [`eval`]: the evaluator, [`eval::Interpreter`], which [`eval::with_interpreter`] starts;
+//! - [`builtins`]: the functions of the language, and how to add one;
+//! - [`host`]: what the evaluator asks the world for. This crate knows no store, no network and no
+//!   terminal: it reads files, makes derivations and fetches through [`host::Host`] alone;
+//! - [`error`] and [`show`]: what went wrong and where, and that as text with the lines in question.
+//!
+//! Beside it stand the formats that builtins read and write, which know nothing of values: [`json`],
+//! [`toml`], [`ere`] (POSIX patterns), [`text`] (numbers, quotes, XML), [`hash`], [`versions`] and
+//! [`flake_ref`]; and the [`library`] that `<clutch>` is.
 #![forbid(unsafe_code)]
 
 pub mod builtins;

@@ -8,7 +8,7 @@
 //! would have to take fewer turns for a longer whole. Groups hold their last turn.
 //!
 //! **How.** Most patterns mean the same under the "first branch wins" rule of `regex-automata`
-//! (see [`syntax::Traits`]): those run there. The rest runs in [`walk`], which makes the choices
+//! (see `syntax::Traits`): those run there. The rest runs in `walk`, which makes the choices
 //! as said, with every decision remembered, so that time and memory are bounded by pattern times
 //! text, whatever the pattern.
 //!
