@@ -243,7 +243,7 @@ impl Store {
         for path in entries(&self.layout.partial())? {
             let Ok(file) = fs_err::File::open(&path) else { continue };
             if file.metadata()?.modified()? < since && hold(file.file(), false)? {
-                fs_err::remove_file(&path)?;
+                files::remove_file(&path)?;
             }
         }
         Ok(())

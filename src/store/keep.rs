@@ -7,7 +7,7 @@
 
 use std::{
     fmt::Write as _,
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -16,7 +16,7 @@ use rustc_hash::FxHashSet;
 
 use super::{
     Store, StoreError,
-    lock::{hold, is_at},
+    lock::{hold, is_at, uninterrupted},
 };
 use crate::store_path::StorePath;
 
@@ -80,7 +80,7 @@ impl Store {
         };
         for entry in entries {
             let path = entry?.path();
-            let file = match fs_err::File::open(&path) {
+            let mut file = match fs_err::File::open(&path) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
@@ -90,7 +90,10 @@ impl Store {
             }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             let process = name.as_deref().and_then(|n| n.split('-').next()?.parse().ok());
-            for line in fs_err::read_to_string(&path)?.lines() {
+            // of the open file: its process may end meanwhile and remove it
+            let mut text = String::new();
+            file.read_to_string(&mut text)?;
+            for line in text.lines() {
                 if let Ok(path) = StorePath::from_base(line) {
                     kept.push((process.unwrap_or(0), path));
                 }
@@ -105,8 +108,8 @@ impl Store {
         let file =
             fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match share {
-            Share::Others => file.file().lock_shared()?,
-            Share::Nobody => file.file().lock()?,
+            Share::Others => uninterrupted(|| file.file().lock_shared())?,
+            Share::Nobody => uninterrupted(|| file.file().lock())?,
         }
         Ok(file)
     }

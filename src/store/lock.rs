@@ -88,10 +88,15 @@ pub(super) fn hold(file: &std::fs::File, wait: bool) -> io::Result<bool> {
             Err(TryLockError::Error(e)) => Err(e),
         };
     }
+    uninterrupted(|| file.lock()).map(|()| true)
+}
+
+/// Does what a signal may interrupt until none does.
+pub(super) fn uninterrupted(work: impl Fn() -> io::Result<()>) -> io::Result<()> {
     loop {
-        match file.lock() {
+        match work() {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            other => return other.map(|()| true),
+            other => return other,
         }
     }
 }

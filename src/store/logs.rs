@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{Store, StoreError, lock::hold};
-use crate::store_path::StorePath;
+use crate::{files, store_path::StorePath};
 
 /// Up to this size, in bytes, compressing saves nothing: a file has whole blocks.
 const SMALL: u64 = 4096;
@@ -90,7 +90,7 @@ impl Store {
         let valid = self.valid(logs.iter().map(|(derivation, _)| derivation))?;
         for (derivation, log) in logs {
             if !valid.contains(&derivation) && !is_locked(&log)? {
-                remove(&log)?;
+                files::remove_file(&log)?;
             }
         }
         Ok(())
@@ -115,14 +115,6 @@ fn locked(file: &std::fs::File) -> io::Result<bool> {
     }
 }
 
-/// Removes a file; one that is not there is fine.
-fn remove(path: &Path) -> io::Result<()> {
-    match fs_err::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
-}
-
 impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
@@ -144,13 +136,13 @@ impl LogWriter {
             ENDINGS.map(|ending| place(&self.folder, &self.derivation, ending));
         if self.file.seek(SeekFrom::End(0))? <= SMALL {
             // of an earlier build
-            return remove(&compressed);
+            return files::remove_file(&compressed);
         }
         self.file.seek(SeekFrom::Start(0))?;
         let mut target = fs_err::File::create(&new)?;
         let done = zstd::stream::copy_encode(&mut self.file, &mut target, 0)
             .and_then(|()| fs_err::rename(&new, &compressed))
-            .and_then(|()| remove(&plain));
+            .and_then(|()| files::remove_file(&plain));
         done.inspect_err(|_| drop(fs_err::remove_file(&new)))
     }
 }

@@ -20,6 +20,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::roots::entries;
 use crate::{
     archive::{self, Digest},
+    files,
     hash::{decode_nix32, encode_nix32},
 };
 
@@ -162,10 +163,7 @@ impl Pool {
 
     /// Takes files out of it.
     pub(super) fn forget(files: &[PathBuf]) -> io::Result<()> {
-        files.iter().try_for_each(|file| match fs_err::remove_file(file) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        })
+        files.iter().try_for_each(|file| files::remove_file(file))
     }
 
     /// The numbers of the files that it holds. What cannot be read holds none.
@@ -227,13 +225,18 @@ impl Pool {
         };
         folders.par_iter().try_for_each(|folder| {
             if !folder.file_type()?.is_dir() {
-                // a link that a crash left
-                return fs_err::remove_file(folder.path());
+                // a link that a crash left; one that is just being made is made without the pool
+                return files::remove_file(&folder.path());
             }
             for entry in fs_err::read_dir(folder.path())? {
                 let entry = entry?;
-                if entry.metadata()?.nlink() == 1 {
-                    fs_err::remove_file(entry.path())?;
+                let names = match entry.metadata() {
+                    // another collection was faster
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                    found => found?.nlink(),
+                };
+                if names == 1 {
+                    files::remove_file(&entry.path())?;
                 }
             }
             Ok(())

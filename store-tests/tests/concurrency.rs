@@ -1,0 +1,270 @@
+//! Several processes on one store at once. What they do is drawn by `CLUTCH_FAULT_SEED`; with
+//! `CLUTCH_FAULTS=all` they do more of it.
+
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader},
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use clutch_store_tests::{Ran, Space, probing};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// How many processes there are at a time.
+const PROCESSES: u64 = 8;
+
+/// How many derivations the top one needs, besides the one that all of these need.
+const MIDDLE: usize = 6;
+
+/// A space with a graph of derivations: `base`, `middle-0`... that need it, `top` that needs them. No
+/// other test on this machine has these paths: what any process uses is kept from a collection.
+fn space(name: &str) -> Space {
+    let space = Space::new(BINARY).with_probe();
+    let salt = format!("salt = \"{name} {} {:?}\";", std::process::id(), Instant::now());
+    let base = [&["mkdir", "$out"][..], &["write", "$out/text", "base"]];
+    space.write("base.nix", probing("base", &salt, &base));
+    let mut all = salt.clone();
+    for n in 0..MIDDLE {
+        let more = format!("{salt} base = import ./base.nix; n = {n};");
+        let words =
+            [&["mkdir", "$out"][..], &["read", "$base/text"], &["write", "$out/a", "$base"]];
+        space.write(&format!("middle-{n}.nix"), probing(&format!("middle-{n}"), &more, &words));
+        all += &format!("m{n} = import ./middle-{n}.nix;");
+    }
+    let mut words: Vec<Vec<String>> = vec![vec!["mkdir".to_owned(), "$out".to_owned()]];
+    for n in 0..MIDDLE {
+        words.push(vec!["read".to_owned(), format!("$m{n}/a")]);
+        words.push(vec!["write".to_owned(), format!("$out/{n}"), format!("$m{n}")]);
+    }
+    let words: Vec<Vec<&str>> =
+        words.iter().map(|words| words.iter().map(String::as_str).collect()).collect();
+    let words: Vec<&[&str]> = words.iter().map(Vec::as_slice).collect();
+    space.write("top.nix", probing("top", &all, &words));
+    space
+}
+
+/// Runs a command, which must succeed.
+fn ok(space: &Space, args: &[&str]) -> Ran {
+    let ran = space.run(args);
+    assert_eq!(ran.code, 0, "{args:?}: {}{}", ran.stdout, ran.stderr);
+    assert!(!ran.stderr.contains("locked"), "{args:?}: {}", ran.stderr);
+    ran
+}
+
+/// How often each derivation was started, by its name.
+fn built(said: &str) -> BTreeMap<String, u32> {
+    let mut built = BTreeMap::new();
+    for name in said.lines().filter_map(|line| line.strip_prefix("building ")) {
+        *built.entry(name.to_owned()).or_default() += 1;
+    }
+    built
+}
+
+#[test]
+fn many_processes_build_each_derivation_once() {
+    let space = space("once");
+    let said: String = std::thread::scope(|scope| {
+        let run = |n: u64| {
+            let target = match n % 2 {
+                0 => "top.nix".to_owned(),
+                _ => format!("middle-{}.nix", n % 6),
+            };
+            let space = &space;
+            scope.spawn(move || ok(space, &["build", "--no-link", &target]).stderr)
+        };
+        let all: Vec<_> = (0..PROCESSES).map(run).collect();
+        all.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut names: Vec<String> = (0..MIDDLE).map(|n| format!("middle-{n}")).collect();
+    names.extend(["base".to_owned(), "top".to_owned()]);
+    let expected: BTreeMap<String, u32> = names.into_iter().map(|name| (name, 1)).collect();
+    assert_eq!(built(&said), expected, "{said}");
+    assert_eq!(space.problems(), Vec::<String>::new());
+    assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn processes_that_build_import_and_collect_do_not_disturb_each_other() {
+    let space = space("all at once");
+    // what is imported is built in another store
+    let top = space.ok(["build", "--no-link", "top.nix"]);
+    space.ok(["export", &top, "-o", "top"]);
+    space.ok(["gc"]);
+    assert!(!space.valid().contains(&top));
+    let is_long = std::env::var_os("CLUTCH_FAULTS").is_some_and(|value| value == "all");
+    let rounds = if is_long { 100 } else { 6 };
+    let seed = std::env::var("CLUTCH_FAULT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0u64);
+    std::thread::scope(|scope| {
+        for process in 0..PROCESSES {
+            let (space, top) = (&space, &*top);
+            scope.spawn(move || {
+                let mut state = seed * PROCESSES + process + 1;
+                for _ in 0..rounds {
+                    state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    round(space, top, process, state >> 33);
+                }
+            });
+        }
+    });
+    assert_eq!(space.problems(), Vec::<String>::new());
+    ok(&space, &["verify"]);
+    ok(&space, &["gc", "--keep-days", "1"]);
+    assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
+    for link in space.path("project").read_dir().unwrap() {
+        let link = link.unwrap().path();
+        if link.is_symlink() {
+            fs_err::remove_file(link).unwrap();
+        }
+    }
+    for process in 0..PROCESSES {
+        space.run(["pin", "--remove", &format!("pin-{process}")]);
+    }
+    ok(&space, &["gc"]);
+    // other tests run the probe, too, and what any process uses is kept
+    let left = |paths: Vec<String>| -> Vec<String> {
+        paths.into_iter().filter(|path| !path.ends_with("-probe")).collect()
+    };
+    assert_eq!((left(space.valid()), left(space.on_disk())), (Vec::new(), Vec::new()));
+}
+
+/// What one process does next.
+fn round(space: &Space, top: &str, process: u64, draw: u64) {
+    let link = format!("result-{process}");
+    let pin = format!("pin-{process}");
+    let middle = format!("middle-{}.nix", draw / 16 % MIDDLE as u64);
+    let is_whole = |path: &str| {
+        let verified = space.run(["verify", path]);
+        assert_eq!(verified.code, 0, "{path}: {}{}", verified.stdout, verified.stderr);
+    };
+    match draw % 8 {
+        0 | 1 => drop(ok(space, &["gc"])),
+        2 => {
+            // a fresh root keeps what was made, with all that it needs
+            ok(space, &["build", "top.nix", "-o", &link]);
+            let closure = ok(space, &["closure", top]);
+            assert_eq!(closure.stdout.lines().count(), MIDDLE + 2, "{}", closure.stdout);
+            is_whole(top);
+        }
+        3 => {
+            let path = ok(space, &["build", &middle, "-o", &link]).stdout;
+            is_whole(path.trim());
+        }
+        4 => drop(ok(space, &["build", "--no-link", &middle])),
+        5 => {
+            ok(space, &["import", "top", "--pin", &pin]);
+            is_whole(top);
+        }
+        6 => {
+            let _ = fs_err::remove_file(space.path("project").join(&link));
+            let removed = space.run(["pin", "--remove", &pin]);
+            assert!(removed.code == 0 || removed.stderr.contains("no pin"), "{}", removed.stderr);
+        }
+        _ => {
+            ok(space, &["paths"]);
+            ok(space, &["verify"]);
+        }
+    }
+}
+
+/// A command that runs, and what it has said.
+struct Running {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(space: &Space, args: &[&str]) -> Self {
+        let mut child = space
+            .command()
+            .args(args)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let (send, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            stderr.lines().map_while(Result::ok).for_each(|line| drop(send.send(line)));
+        });
+        Self { child, lines }
+    }
+
+    /// Waits until it says something.
+    fn says(&self, wanted: &str) {
+        let mut said = String::new();
+        while !said.contains(wanted) {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) => said += &format!("{line}\n"),
+                Err(_) => panic!("'{wanted}' is not said: {said}"),
+            }
+        }
+    }
+
+    /// Waits for its end, which must be a success. Gives what else it has said.
+    fn ends_well(mut self) -> String {
+        assert!(self.child.wait().unwrap().success());
+        self.lines.iter().collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// A derivation that takes its time.
+fn slow(space: &Space, seconds: &str) {
+    let salt = format!("salt = \"{} {:?}\";", std::process::id(), Instant::now());
+    space.write("slow.nix", probing("slow", &salt, &[&["sleep", seconds], &["mkdir", "$out"]]));
+}
+
+#[test]
+fn who_comes_second_waits_and_says_so() {
+    let space = Space::new(BINARY).with_probe();
+    slow(&space, "1.5");
+    let first = Running::start(&space, &["build", "--no-link", "slow.nix"]);
+    first.says("building slow");
+    let second = Running::start(&space, &["build", "--no-link", "slow.nix"]);
+    second.says("waiting for another clutch: slow");
+    first.ends_well();
+    let rest = second.ends_well();
+    assert!(!rest.contains("building"), "it was built already: {rest}");
+}
+
+#[test]
+fn the_lock_of_a_dead_process_is_none() {
+    let space = Space::new(BINARY).with_probe();
+    slow(&space, "2");
+    let mut first = Running::start(&space, &["build", "--no-link", "slow.nix"]);
+    first.says("building slow");
+    let second = Running::start(&space, &["build", "--no-link", "slow.nix"]);
+    second.says("waiting for another clutch: slow");
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    second.says("building slow");
+    second.ends_well();
+    assert_eq!(space.problems(), Vec::<String>::new());
+    // what the dead one has left goes with the next commands
+    space.ok(["gc", "--keep-days", "1"]);
+    assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn what_a_running_build_needs_is_not_collected() {
+    let space = space("running");
+    space.ok(["build", "--no-link", "base.nix"]);
+    let base = space.valid().into_iter().find(|path| path.ends_with("-base")).unwrap();
+    let words: [&[&str]; 4] = [
+        &["print", "it runs"],
+        &["sleep", "1.5"],
+        &["mkdir", "$out"],
+        &["copy", "$base/text", "$out/text"],
+    ];
+    let more = format!("base = import ./base.nix; salt = \"{:?}\";", Instant::now());
+    space.write("user.nix", probing("user", &more, &words));
+    let running = Running::start(&space, &["build", "-v", "-o", "used", "user.nix"]);
+    running.says("it runs");
+    space.ok(["gc"]);
+    assert!(space.valid().contains(&base));
+    running.ends_well();
+    space.ok(["gc"]);
+    assert_eq!(fs_err::read_to_string(space.path("project/used/text")).unwrap(), "base");
+    assert_eq!(space.problems(), Vec::<String>::new());
+}
