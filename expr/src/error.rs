@@ -19,6 +19,8 @@ pub enum Kind {
     Abort,
     /// The source is not of the language.
     Parse,
+    /// The source ends where more of it is expected.
+    Incomplete,
     /// A name that nothing defines.
     Undefined,
     /// A value of another type than expected.
@@ -31,6 +33,10 @@ pub enum Kind {
     MissingArgument,
     /// The world outside refused: a file, the network, a build.
     Host,
+    /// More memory than the evaluation may take.
+    OutOfMemory,
+    /// The person who watches stopped it.
+    Interrupted,
     /// Everything else.
     Eval,
 }
@@ -165,6 +171,12 @@ impl Error {
         &self.what.labels
     }
 
+    /// The outermost step so far.
+    #[must_use]
+    pub fn outermost(&self) -> Option<&Frame> {
+        self.trace.as_ref().map(|node| &node.frame)
+    }
+
     /// The trace, outermost step first.
     pub fn trace(&self) -> impl Iterator<Item = &Frame> {
         let mut node = self.trace.as_deref();
@@ -173,6 +185,12 @@ impl Error {
             node = here.inner.as_deref();
             Some(&here.frame)
         })
+    }
+
+    /// Whether the program is what failed, and not the limits that the evaluation has.
+    #[must_use]
+    pub fn is_of_the_program(&self) -> bool {
+        !matches!(self.what.kind, Kind::Interrupted | Kind::OutOfMemory | Kind::StackOverflow)
     }
 
     /// Whether `tryEval` catches this.

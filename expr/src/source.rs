@@ -78,6 +78,14 @@ impl Source {
         })
     }
 
+    /// Whether it is a file of the library inside the binary.
+    #[must_use]
+    pub fn is_library(&self) -> bool {
+        use std::os::unix::ffi::OsStrExt as _;
+        let Origin::File(path) = &self.origin else { return false };
+        crate::library::contains(std::path::Path::new(std::ffi::OsStr::from_bytes(path)))
+    }
+
     /// Line and column of a number within this text.
     #[must_use]
     pub fn place(&self, at: u32) -> Place {
@@ -88,14 +96,19 @@ impl Source {
     }
 }
 
+impl std::fmt::Display for Origin {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::File(path) => write!(out, "{}", String::from_utf8_lossy(path)),
+            Self::Text => write!(out, "«string»"),
+            Self::Stdin => write!(out, "«stdin»"),
+        }
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.origin {
-            Origin::File(path) => write!(out, "{}", String::from_utf8_lossy(path))?,
-            Origin::Text => write!(out, "«string»")?,
-            Origin::Stdin => write!(out, "«stdin»")?,
-        }
-        write!(out, ":{}:{}", self.line, self.column)
+        write!(out, "{}:{}:{}", self.origin, self.line, self.column)
     }
 }
 

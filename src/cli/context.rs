@@ -179,18 +179,23 @@ impl Context {
         self.tell("warning", text, &format!("{style}warning:{style:#} {text}"));
     }
 
+    /// Says how something failed, for people or, with `--json`, for programs.
+    pub(super) fn report(&self, failure: &Failure) {
+        if let Some(events) = &self.events {
+            events.error(failure);
+        }
+        if !self.events_on_stderr() {
+            report(failure, self.global.json);
+        }
+    }
+
     /// The end of the command: how it failed is said for people or, with `--json`, for programs.
     pub(super) fn end(&self, result: &Outcome) -> ExitCode {
         let code = match result {
             // an exit code does not tell its number
             Ok(code) => (0..=u8::MAX).find(|n| ExitCode::from(*n) == *code).unwrap_or_default(),
             Err(failure) => {
-                if let Some(events) = &self.events {
-                    events.error(failure);
-                }
-                if !self.events_on_stderr() {
-                    report(failure, self.global.json);
-                }
+                self.report(failure);
                 failure.kind.code()
             }
         };
@@ -229,14 +234,21 @@ pub(super) fn report(failure: &Failure, json: bool) {
             };
             error["mismatches"] = failure.mismatches.iter().map(mismatch).collect();
         }
+        let help = failure.evaluation.as_ref().and_then(|at| at.help.as_ref());
+        let hints: Vec<&String> = help.into_iter().chain(&failure.hints).collect();
+        let mut error = serde_json::json!({ "message": message, "hints": hints, "exit": exit });
+        if let Some(at) = &failure.evaluation {
+            error["place"] = at.place.clone();
+            error["trace"] = at.trace.clone();
+        }
         anstream::eprintln!("{}", serde_json::json!({ "error": error }));
         return;
     }
     let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-    match failure.is_shown {
-        true => anstream::eprintln!("{}", failure.message),
-        false => anstream::eprintln!("{error}error:{error:#} {}", failure.message),
+    match &failure.evaluation {
+        Some(at) => anstream::eprintln!("{}", at.shown),
+        None => anstream::eprintln!("{error}error:{error:#} {}", failure.message),
     }
     for text in &failure.hints {
         anstream::eprintln!("{hint}hint:{hint:#} {text}");

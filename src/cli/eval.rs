@@ -40,9 +40,6 @@ pub(super) struct Arguments {
     /// Only parse, and print the expression in full parentheses.
     #[arg(long, conflicts_with_all = ["xml", "raw", "strict"])]
     parse: bool,
-    /// Say what the evaluation took, on standard error.
-    #[arg(long)]
-    stats: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
@@ -61,22 +58,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     let json = context.global.json;
-    let mut stats = None;
     let shows_code = !(arguments.strict || arguments.raw || json);
     let expression = ExpressionArguments { shows_code, ..arguments.expression.clone() };
     let shown = interpret(context, &world, &expression, |it, value, args| {
         // a function is a value like any other, until somebody gives it arguments
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
-        let text = show(it, value, arguments, json);
-        stats = Some(it.stats());
-        text
+        show(it, value, arguments, json)
     })
     .map_err(|failure| realiser.explain(failure))?;
     for text in shown {
         context.print(text);
-    }
-    if let Some(stats) = stats.filter(|_| arguments.stats) {
-        context.say(format!("{stats:#?}"));
     }
     Ok(ExitCode::SUCCESS)
 }

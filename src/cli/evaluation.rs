@@ -12,7 +12,7 @@ use clutch_expr::{
     error::Error,
     eval::{Found, Interpreter, Options, with_interpreter},
     host::Host,
-    show::{self, Style},
+    show::Style,
     source::Origin,
     value::{Attrs, AttrsBuilder, Value},
 };
@@ -72,6 +72,7 @@ impl Evaluation {
         if let Some(key) = &key
             && let Some(targets) = cached(context, &world, key)?
         {
+            arguments.measure.tell_known(context);
             return Ok(Self { targets, derivations: FxHashMap::default() });
         }
         let recording = Recording::new(&world);
@@ -142,10 +143,11 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
         no_allow_import_from_derivation,
         abort_on_warn: _,
         no_eval_cache,
+        measure,
         shows_code: _, // of `eval`, which finds no derivations
         end: _,
     } = arguments;
-    if *no_eval_cache || path.as_deref() == Some(Path::new("-")) {
+    if *no_eval_cache || measure.eval_profile.is_some() || path.as_deref() == Some(Path::new("-")) {
         return None;
     }
     let mut key = Key::default();
@@ -332,7 +334,7 @@ pub(super) fn project_root(arguments: &ExpressionArguments) -> Result<PathBuf, F
 }
 
 /// The path from the root on, without `.` and `..`; links are left as they are.
-fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
     let path = std::path::absolute(path).or_fail(Kind::Usage)?;
     let mut clean = PathBuf::from("/");
     for part in path.components() {
@@ -361,21 +363,35 @@ pub(super) fn interpret<T: Send>(
     with(context, world, arguments, move |it| {
         use std::os::unix::ffi::OsStrExt as _;
         let folder = folder.as_os_str().as_bytes();
-        let args = command_line(it, arguments, folder)?;
-        let root = match source {
-            Source::File(path) => it.import(&path)?,
-            Source::Text(origin, text) => it.eval_text(origin, text, folder)?,
-        };
-        if arguments.attributes.is_empty() {
-            return Ok(vec![each(it, root, args)?]);
-        }
-        let mut all = Vec::new();
-        for attribute in &arguments.attributes {
-            let value = it.at_path(root, attribute, args)?;
-            all.push(each(it, value, args)?);
-        }
-        Ok(all)
+        let (values, args) = values(it, arguments, Some(source), folder)?;
+        values.into_iter().map(|value| each(it, value, args)).collect()
     })
+}
+
+/// The values that the arguments select, and the set of `--arg` and `--argstr`.
+pub(super) fn values<'a>(
+    it: &mut Interpreter<'a>,
+    arguments: &ExpressionArguments,
+    source: Option<Source>,
+    folder: &[u8],
+) -> Result<(Vec<Value<'a>>, &'a Attrs<'a>), Box<Error>> {
+    let args = command_line(it, arguments, folder)?;
+    let root = match source {
+        Some(Source::File(path)) => it.import(&path)?,
+        Some(Source::Text(origin, text)) => it.eval_text(origin, text, folder)?,
+        None => return Ok((Vec::new(), args)),
+    };
+    if arguments.attributes.is_empty() {
+        return Ok((vec![root], args));
+    }
+    let select = |attribute: &String| it.at_path(root, attribute, args);
+    Ok((arguments.attributes.iter().map(select).collect::<Result<_, _>>()?, args))
+}
+
+/// How errors of an evaluation are shown.
+pub(super) fn style(context: &Context) -> Style {
+    let width = env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100);
+    Style { colour: context.colours(), trace: context.global.show_trace, width }
 }
 
 /// Runs an interpreter; an error of the evaluation is told with the lines that it is about.
@@ -390,15 +406,19 @@ pub(super) fn with<T: Send>(
         trace_verbose: context.global.verbose > 0,
         abort_on_warn: aborts_on_warn(arguments),
         eager: !arguments.shows_code,
+        limit: arguments.measure.limit(),
         ..Options::default()
     };
-    let width = env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100);
-    let style = Style { colour: context.colours(), trace: context.global.show_trace, width };
-    with_interpreter(world, options, |it| {
-        run(it).map_err(|error| show::error(&error, &it.sources, style))
+    let style = style(context);
+    let measure = &arguments.measure;
+    let (result, taken) = with_interpreter(world, options, |it| {
+        let started = measure.start(it);
+        let result = run(it).map_err(|error| Failure::of_evaluation(&error, &it.sources, style));
+        (result, measure.finish(it, started))
     })
-    .or_fail(Kind::Failed)?
-    .map_err(|text| Failure::shown(Kind::Failed, &text))
+    .or_fail(Kind::Failed)?;
+    measure.tell(context, &taken)?;
+    result
 }
 
 /// Whether a warning is an error; the environment may say so, as for Nix.

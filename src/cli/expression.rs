@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::measure::Measure;
+
 /// Which expression, and with what arguments.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Which expression")]
@@ -39,6 +41,8 @@ pub(super) struct ExpressionArguments {
     /// Evaluate, also where the result is known and nothing that it was made from has changed.
     #[arg(long)]
     pub(super) no_eval_cache: bool,
+    #[command(flatten)]
+    pub(super) measure: Measure,
     /// The value is printed as far as it was computed, so that it shows what was not.
     #[arg(skip)]
     pub(super) shows_code: bool,

@@ -2,6 +2,13 @@
 
 use std::{fmt, path::Path};
 
+use clutch_expr::{
+    error::{Error, Kind as Reason},
+    show::{self, Style},
+    source::{Place, Sources, Span},
+};
+use serde_json::{Value, json};
+
 use super::hashes::Mismatch;
 
 /// What went wrong, as far as a calling program needs to know.
@@ -51,12 +58,25 @@ pub(super) struct Failure {
     pub message: String,
     /// What to do next.
     pub hints: Vec<String>,
-    /// Whether the message has its own headline (that of the language's errors).
-    pub is_shown: bool,
+    /// Of an evaluation: where it failed.
+    pub evaluation: Option<Box<Located>>,
     /// Fixed outputs that have another content.
     pub mismatches: Vec<Mismatch>,
     /// Whether nothing else failed.
     pub only_mismatches: bool,
+}
+
+/// Where an evaluation failed, for people and for programs.
+#[derive(Debug)]
+pub(super) struct Located {
+    /// Message, lines, trace and advice, with a headline of its own.
+    pub shown: String,
+    /// Advice, which is part of what is shown.
+    pub help: Option<String>,
+    /// The place of the failure; null where it has none.
+    pub place: Value,
+    /// The steps that led there, innermost first.
+    pub trace: Value,
 }
 
 impl Failure {
@@ -66,15 +86,28 @@ impl Failure {
             kind,
             message: message.to_string(),
             hints: Vec::new(),
-            is_shown: false,
+            evaluation: None,
             mismatches: Vec::new(),
             only_mismatches: false,
         }
     }
 
-    /// A failure whose text says itself that it is an error, and where.
-    pub(super) fn shown(kind: Kind, text: &str) -> Self {
-        Self { is_shown: true, ..Self::new(kind, text.trim_end()) }
+    /// The failure of an evaluation.
+    pub(super) fn of_evaluation(error: &Error, sources: &Sources, style: Style) -> Self {
+        let shown = show::error(error, sources, style).trim_end().to_owned();
+        let place = |span: Span| sources.place(span).map_or(Value::Null, |at| place(&at));
+        let steps =
+            error.trace().map(|step| json!({ "text": step.text, "place": place(step.span) }));
+        let mut trace: Vec<Value> = steps.collect();
+        trace.reverse();
+        let kind = match error.kind() {
+            Reason::Interrupted => Kind::Interrupted,
+            _ => Kind::Failed,
+        };
+        let help = error.help().map(str::to_owned);
+        let at = place(show::place(error, sources));
+        let located = Located { shown, help, place: at, trace: trace.into() };
+        Self { evaluation: Some(Box::new(located)), ..Self::new(kind, error.message()) }
     }
 
     /// The same with a hint.
@@ -93,6 +126,10 @@ pub(super) fn expect_file(path: &Path) -> Result<(), Failure> {
         }
         _ => Ok(()),
     }
+}
+
+fn place(place: &Place) -> Value {
+    json!({ "file": place.origin.to_string(), "line": place.line, "column": place.column })
 }
 
 /// Gives an error its kind on the way up: `x.kind(Kind::Store)?`.

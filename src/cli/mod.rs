@@ -16,12 +16,14 @@ mod gc;
 mod hashes;
 mod lock;
 mod log;
+mod measure;
 mod optimise;
 mod paths;
 mod pin;
 mod profile;
 mod progress;
 mod realise;
+mod repl;
 mod run;
 mod show;
 mod time;
@@ -84,6 +86,8 @@ struct Global {
 enum Command {
     /// Evaluate an expression and print its value.
     Eval(eval::Arguments),
+    /// Evaluate expressions as they are typed.
+    Repl(repl::Arguments),
     /// Build what an expression describes and print the output paths.
     Build(build::Arguments),
     /// Build, then run the main program, or the given command inside the environment.
@@ -154,6 +158,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let result = match arguments.command {
         Command::Eval(a) => eval::run(&context, &a),
+        Command::Repl(a) => repl::run(&context, &a),
         Command::Build(a) => build::run(&context, &a),
         Command::Run(a) => run::run(&context, &a),
         Command::Shell(a) => run::shell(&context, &a),

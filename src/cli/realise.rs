@@ -159,6 +159,11 @@ impl Observer for Everyone<'_> {
     }
 }
 
+/// An interruption that was dealt with is none of the next build.
+pub(super) fn forget_interruption() {
+    CANCELLED.store(false, Ordering::Relaxed);
+}
+
 /// What is missing for the goals.
 pub(super) fn plan(
     store: &Store,

@@ -17,6 +17,7 @@ pub(super) const TABLE: &[Builtin] =
 
 fn from_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.plain_string(args[0])?;
+    it.room(text.len().saturating_mul(JSON_GROWTH))?;
     let mut values = Values::new(it);
     json::parse(text.bytes(), &mut values)
         .map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
@@ -26,12 +27,17 @@ fn from_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 fn from_toml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.plain_string(args[0])?;
     let timestamps = it.options.toml_timestamps;
+    it.room(text.len().saturating_mul(TOML_GROWTH))?;
     let mut values = Values::new(it);
     toml::parse(text.bytes(), timestamps, &mut values).map_err(|error| {
         Error::new(Kind::Eval, Span::NONE, format!("while parsing TOML: {error}"))
     })?;
     Ok(values.done())
 }
+
+/// How many bytes a byte of a document needs while it is read, about: TOML is a tree first.
+const JSON_GROWTH: usize = 4;
+const TOML_GROWTH: usize = 16;
 
 /// The values of a document under way: those of the open containers, outermost first.
 struct Values<'i, 'a> {

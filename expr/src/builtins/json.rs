@@ -31,6 +31,7 @@ impl<'a> Interpreter<'a> {
         out: &mut Vec<u8>,
         context: &mut Vec<Context>,
     ) -> Result<()> {
+        self.room(out.len())?;
         self.nest(|it| it.write_json_inside(value, out, context))
     }
 

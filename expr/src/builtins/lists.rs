@@ -112,6 +112,7 @@ fn gen_list<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     };
     // as Nix does, so that an error in the function shows first
     let function = it.function(args[0])?;
+    it.room(len * size_of::<Slot<'_>>())?;
     Ok(it.suspended_list(len, Items::Generate(function)))
 }
 
@@ -242,14 +243,16 @@ fn any_or_all<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>], stop: bool) -> R
 }
 
 /// Lists one after the other.
-fn concat<'a>(it: &mut Interpreter<'a>, lists: &[&'a List<'a>]) -> Value<'a> {
+fn concat<'a>(it: &mut Interpreter<'a>, lists: &[&'a List<'a>]) -> Result<Value<'a>> {
     let mut full = lists.iter().filter(|list| !list.is_empty());
     if let (Some(only), None) = (full.next(), full.next()) {
-        return Value::List(only);
+        return Ok(Value::List(only));
     }
+    let len: usize = lists.iter().map(|list| list.len()).sum();
+    it.room(len * 2 * size_of::<Slot<'_>>())?;
     let slots: Vec<&'a Slot<'a>> = lists.iter().flat_map(|list| list.items).collect();
     let items = it.arena.alloc_slice_fill_with(slots.len(), |at| Cell::new(share(slots[at])));
-    Value::List(it.arena.alloc(List::new(items)))
+    Ok(Value::List(it.arena.alloc(List::new(items))))
 }
 
 fn concat_lists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -258,7 +261,7 @@ fn concat_lists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
     for slot in list.items {
         lists.push(it.list(share(slot))?);
     }
-    Ok(concat(it, &lists))
+    concat(it, &lists)
 }
 
 fn concat_map<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -269,7 +272,7 @@ fn concat_map<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
         let part = it.call(function, &[share(slot)], Span::NONE)?;
         lists.push(it.as_list(part)?);
     }
-    Ok(concat(it, &lists))
+    concat(it, &lists)
 }
 
 fn partition<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

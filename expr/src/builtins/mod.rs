@@ -13,7 +13,7 @@
 //! }
 //! ```
 //!
-//! - A new file's table goes into `TABLES` below; nothing else is to be registered. A name that
+//! - A new file's table goes into `TABLES` below, and what the builtin does into `docs.rs`. A name that
 //!   starts with two underscores is `builtins.name` and the global `__name`; a name without is
 //!   both `builtins.name` and the global `name`, as in Nix.
 //! - `args` has exactly as many values as the table says. Each is computed or a [`Value::Ref`]:
@@ -44,6 +44,7 @@ mod constants;
 mod context;
 mod control;
 mod derivation;
+mod docs;
 mod documents;
 mod fetch;
 mod files;
@@ -63,6 +64,7 @@ mod xml;
 use crate::{error::Result, eval::Interpreter, value::Value};
 
 pub(crate) use constants::install;
+pub use docs::doc;
 pub use xml::XmlOptions;
 
 /// The tables of all files here.

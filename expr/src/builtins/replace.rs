@@ -37,6 +37,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
         let found = patterns.iter().position(|pattern| bytes[at..].starts_with(pattern));
         if let Some(found) = found {
             let new = replacement(it, &to.items[found], &mut done[found], &mut context)?;
+            it.room(out.len() + new.len())?;
             out.extend_from_slice(new.bytes());
             if !patterns[found].is_empty() {
                 at += patterns[found].len();

@@ -57,6 +57,7 @@ fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Resul
     context.dedup();
     let separators = separator.len() * parts.len().saturating_sub(1);
     let len = parts.iter().map(|part| part.len()).sum::<usize>() + separators;
+    it.room(len)?;
     let mut text = bumpalo::collections::Vec::with_capacity_in(len, it.arena);
     for (at, part) in parts.iter().enumerate() {
         if at > 0 {

@@ -3,7 +3,7 @@
 
 use smallvec::SmallVec;
 
-use super::{Interpreter, run::delay};
+use super::{Interpreter, limit::INTERVAL, profile::Step, run::delay};
 use crate::{
     builtins::Builtin,
     compile::{Formal, Formals, Function, FunctionId},
@@ -34,6 +34,7 @@ impl<'a> Interpreter<'a> {
             let calls = self.calls;
             let result = self.apply(id, up, args, span);
             self.calls = calls;
+            self.leave();
             return result;
         }
         self.call_forced(function, args, span)
@@ -49,6 +50,7 @@ impl<'a> Interpreter<'a> {
         let calls = self.calls;
         let result = self.call_loop(function, args, span);
         self.calls = calls;
+        self.leave();
         result
     }
 
@@ -107,7 +109,8 @@ impl<'a> Interpreter<'a> {
         for (slot, arg) in env.slots.iter().zip(args) {
             slot.set(*arg);
         }
-        self.enter(span)?;
+        env.called_at(span.lo);
+        self.enter(id, span)?;
         if let Some(formals) = code.formals {
             self.bind_formals(code, formals, env, span)?;
         }
@@ -132,12 +135,16 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Value<'a>> {
         self.stats.builtin_calls += 1;
         self.calls += 1;
-        if self.calls > self.options.max_call_depth {
-            return Err(self.too_many_calls(span));
+        if self.calls > self.call_limit {
+            self.beyond(Step::Builtin(builtin), span)?;
+        }
+        if self.stats.builtin_calls.is_multiple_of(INTERVAL) {
+            self.look(span)?;
         }
         self.site = span;
         let result = (builtin.run)(self, args);
         self.calls -= 1;
+        self.leave();
         match result {
             Err(error) => Err(self.while_running(error, builtin, span)),
             done => done,

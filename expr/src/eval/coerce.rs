@@ -213,6 +213,7 @@ impl<'a> Interpreter<'a> {
             let part = self.coerce(share(slot), how).map_err(|error| {
                 error.within(Span::NONE, "while evaluating one element of the list")
             })?;
+            self.room(text.len() + part.len())?;
             text.extend_from_slice(part.bytes());
             context.extend_from_slice(part.context());
             let empty = matches!(self.force(slot)?, Value::List(inner) if inner.is_empty());

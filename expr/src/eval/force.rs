@@ -1,11 +1,11 @@
 //! Forcing: a suspended value becomes what it computes to.
 
-use super::Interpreter;
+use super::{Interpreter, limit::INTERVAL};
 use crate::{
     compile::{CodeId, Expr},
     error::{Error, Kind, Result},
-    source::Span,
-    value::{Apply, Items, Slot, Value, home, share},
+    source::{Source, Span},
+    value::{Apply, Env, Items, Slot, Value, home, share},
 };
 
 impl<'a> Interpreter<'a> {
@@ -37,6 +37,9 @@ impl<'a> Interpreter<'a> {
         let result = match value {
             Value::Thunk(code, env) => {
                 self.stats.thunks += 1;
+                if self.stats.thunks.is_multiple_of(INTERVAL) {
+                    self.look(Span::NONE)?;
+                }
                 slot.set(Value::Running(code));
                 let expr = self.code[code.0 as usize];
                 match self.eval(expr, env) {
@@ -86,7 +89,29 @@ impl<'a> Interpreter<'a> {
         } else {
             slot.set(value);
         }
-        error
+        match value {
+            Value::Thunk(code, env) => self.for_caller(error, code, env),
+            _ => error,
+        }
+    }
+
+    /// What the library computes later fails when nobody of those who asked the library for it is
+    /// on the stack any more. The activation still knows where it was called.
+    fn for_caller(&self, error: Box<Error>, code: CodeId, env: &Env<'a>) -> Box<Error> {
+        let is_library = |at: u32| self.sources.find(at).is_some_and(Source::is_library);
+        if !is_library(self.code[code.0 as usize].span().lo) {
+            return error;
+        }
+        let Some(site) = env.sites().find(|site| !is_library(*site)) else { return error };
+        // a call starts with the function, by name most of the time
+        let source = self.sources.text(Span::new(site, u32::MAX));
+        let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-'.".contains(byte);
+        let name = source.iter().take_while(|byte| is_name(byte)).count().max(1);
+        let span = Span::new(site, site + name as u32);
+        if error.outermost().is_some_and(|step| step.span == span) {
+            return error;
+        }
+        error.within(span, "while computing what this call made")
     }
 
     /// An element that a builtin suspended.

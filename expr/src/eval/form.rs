@@ -21,7 +21,7 @@ impl<'a> Interpreter<'a> {
             (Value::Float(a), Value::Float(b)) => Ok(Value::Float(a + b)),
             (Value::Int(_), other) => Err(cannot_add(other, "an integer")),
             (Value::Float(_), other) => Err(cannot_add(other, "a float")),
-            (Value::String(a), Value::String(b)) => Ok(Value::String(Str::join(self.arena, a, b))),
+            (Value::String(a), Value::String(b)) => self.join(a, b),
             (Value::Path(a), _) => {
                 let b = self.coerce(right, Coercion::PLAIN)?;
                 if !b.context().is_empty() {
@@ -35,7 +35,7 @@ impl<'a> Interpreter<'a> {
                 let how = Coercion { more: false, copy };
                 let a = self.coerce(left, how)?;
                 let b = self.coerce(right, how)?;
-                Ok(Value::String(Str::join(self.arena, a, b)))
+                self.join(a, b)
             }
         }
     }
@@ -123,6 +123,7 @@ impl<'a> Interpreter<'a> {
             if code.parts.len() == 1 {
                 return Ok(Value::String(part));
             }
+            self.room(text.len() + part.len())?;
             text.extend_from_slice_copy(part.bytes());
             context.extend_from_slice(part.context());
         }
@@ -130,10 +131,16 @@ impl<'a> Interpreter<'a> {
         context.dedup();
         let context = self.arena.alloc_slice_copy(&context);
         let rest = Str::with_context(self.arena, text.into_bump_slice(), context);
-        Ok(Value::String(match whole {
-            Some(whole) => Str::join(self.arena, whole, rest),
-            None => rest,
-        }))
+        match whole {
+            Some(whole) => self.join(whole, rest),
+            None => Ok(Value::String(rest)),
+        }
+    }
+
+    /// Two strings as one.
+    fn join(&self, left: &'a Str<'a>, right: &'a Str<'a>) -> Result<Value<'a>> {
+        self.room(left.len().saturating_add(right.len()))?;
+        Ok(Value::String(Str::join(self.arena, left, right)))
     }
 
     /// A path with interpolations.

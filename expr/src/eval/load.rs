@@ -14,7 +14,7 @@ use crate::{
     host::FileType,
     library,
     source::{Origin, Span},
-    symbol::Symbol,
+    symbol::{Symbol, Symbols},
     syntax::{
         self,
         ast::{Ast, ExprId},
@@ -38,6 +38,17 @@ impl<'a> Interpreter<'a> {
         text: &Arc<[u8]>,
         folder: &[u8],
     ) -> Result<(Ast, ExprId)> {
+        self.parse_with(origin, text, folder, syntax::parse)
+    }
+
+    /// The same by a rule of the caller's.
+    pub(super) fn parse_with<T>(
+        &mut self,
+        origin: Origin,
+        text: &Arc<[u8]>,
+        folder: &[u8],
+        parse: impl FnOnce(&[u8], &mut Symbols<'a>, &syntax::Context<'_>) -> Result<(Ast, T)>,
+    ) -> Result<(Ast, T)> {
         let start = Instant::now();
         let Some(base) = self.sources.add(origin, Arc::clone(text)) else {
             let message = "the sources of one evaluation are larger than 4 GiB";
@@ -53,7 +64,7 @@ impl<'a> Interpreter<'a> {
             stack_end: self.stack_end,
             show_place: &|span| sources.place(span).map_or_else(String::new, |p| p.to_string()),
         };
-        let parsed = syntax::parse(text, &mut self.symbols, &context);
+        let parsed = parse(text, &mut self.symbols, &context);
         self.stats.files += 1;
         self.stats.source_bytes += text.len() as u64;
         self.stats.parse_nanos += nanos(start);
@@ -116,9 +127,19 @@ impl<'a> Interpreter<'a> {
         folder: &[u8],
         scope: &'a Attrs<'a>,
     ) -> Result<Value<'a>> {
+        let text = text.into();
+        self.eval_in(scope, |it, names| it.compile(origin, &text, folder, names))
+    }
+
+    /// The value of code whose outermost variables are the attributes of a set.
+    pub(super) fn eval_in(
+        &mut self,
+        scope: &'a Attrs<'a>,
+        compile: impl FnOnce(&mut Self, &[Symbol]) -> Result<&'a Expr<'a>>,
+    ) -> Result<Value<'a>> {
         let (keys, slots) = scope.flat(self.arena);
         let names: Vec<Symbol> = keys.iter().map(|key| key.symbol).collect();
-        let code = self.compile(origin, &text.into(), folder, &names)?;
+        let code = compile(self, &names)?;
         let root = self.root;
         let env =
             if names.is_empty() { root } else { self.arena.alloc(Env::new(Some(root), slots)) };

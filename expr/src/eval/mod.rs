@@ -5,27 +5,34 @@
 mod call;
 mod coerce;
 mod derivations;
+mod doc;
 mod equal;
 mod files;
 mod force;
 mod form;
+mod limit;
 mod load;
 pub mod path;
 mod print;
+mod profile;
 mod run;
 mod select;
+mod session;
 
 pub use coerce::Coercion;
 pub use derivations::Found;
 pub(crate) use files::as_path;
+pub use limit::Limit;
 pub use print::PrintOptions;
 pub use select::did_you_mean;
+pub use session::Line;
 
 use std::{cell::Cell, path::PathBuf};
 
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 
+use self::profile::Step;
 use crate::{
     compile::{Expr, Function, Globals},
     error::{Error, Kind, Result},
@@ -54,6 +61,8 @@ pub struct Options {
     pub toml_timestamps: bool,
     /// The size of the evaluator's stack in bytes; the memory is used only when it is needed.
     pub stack_size: usize,
+    /// How much memory the evaluation may take, and the way to stop it.
+    pub limit: Limit,
 }
 
 impl Default for Options {
@@ -66,6 +75,7 @@ impl Default for Options {
             abort_on_warn: false,
             toml_timestamps: false,
             stack_size: 1 << 30,
+            limit: Limit::default(),
         }
     }
 }
@@ -81,6 +91,12 @@ pub struct Stats {
     pub builtin_calls: u64,
     /// Uses of `//`.
     pub updates: u64,
+    /// Sets that were written out in the program and evaluated.
+    pub sets: u64,
+    /// Lists, in the same way.
+    pub lists: u64,
+    /// Attributes that were selected by name with `.`.
+    pub lookups: u64,
     /// Files that were parsed.
     pub files: u64,
     /// Bytes of source that were parsed.
@@ -126,6 +142,9 @@ pub struct Interpreter<'a> {
     failures: Vec<Box<Error>>,
     spare: Spare<'a>,
     calls: u32,
+    /// Deeper calls are looked at: [`Options::max_call_depth`] or, with a profile, zero.
+    call_limit: u32,
+    profile: Option<Box<profile::Profile>>,
     stack_end: usize,
 }
 
@@ -157,6 +176,7 @@ pub fn with_interpreter<R: Send>(
 impl<'a> Interpreter<'a> {
     fn new(arena: &'a Bump, host: &'a dyn Host, options: Options) -> Self {
         let symbols = Symbols::new(arena);
+        let call_limit = options.max_call_depth;
         let mark = 0u8;
         // a part stays free for what recurses without asking, such as the host
         let usable = options.stack_size - options.stack_size / 16 - (64 << 10);
@@ -179,6 +199,8 @@ impl<'a> Interpreter<'a> {
             failures: Vec::new(),
             spare: Spare::default(),
             calls: 0,
+            call_limit,
+            profile: None,
             stack_end: (&raw const mark).addr().saturating_sub(usable),
         };
         crate::builtins::install(&mut interpreter);
@@ -202,11 +224,12 @@ impl<'a> Interpreter<'a> {
     pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.deeper()?;
         self.calls += 1;
-        if self.calls > self.options.max_call_depth {
-            return Err(self.too_many_calls(Span::NONE));
+        if self.calls > self.call_limit {
+            self.beyond(Step::Nested, Span::NONE)?;
         }
         let result = step(self);
         self.calls -= 1;
+        self.leave();
         result
     }
 

@@ -2,12 +2,13 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Interpreter;
+use super::{Coercion, Interpreter};
 use crate::{
     error::Result,
     source::Span,
+    symbol::known,
     text::{float, quote},
-    value::{Attrs, Key, Slot, Value},
+    value::{Attrs, Key, Slot, Value, share},
 };
 
 /// How much is printed, and in which form.
@@ -23,6 +24,9 @@ pub struct PrintOptions {
     pub max_items: usize,
     /// No more bytes of a string than this.
     pub max_string: usize,
+    /// Whether it is for a session: nested things on lines of their own, a derivation as its path,
+    /// and what fails below the top as its message.
+    pub lines: bool,
 }
 
 impl PrintOptions {
@@ -33,10 +37,14 @@ impl PrintOptions {
         max_depth: usize::MAX,
         max_items: usize::MAX,
         max_string: usize::MAX,
+        lines: false,
     };
     /// For messages.
     pub const MESSAGE: Self =
-        Self { force: false, message: true, max_depth: 10, max_items: 10, max_string: 1024 };
+        Self { message: true, max_depth: 10, max_items: 10, max_string: 1024, ..Self::PLAIN };
+    /// For a session: computed as far as it is shown, which is one level.
+    pub const SESSION: Self =
+        Self { force: true, message: true, max_depth: 1, lines: true, ..Self::PLAIN };
 }
 
 struct Printer<'p> {
@@ -44,6 +52,16 @@ struct Printer<'p> {
     options: PrintOptions,
     seen: FxHashSet<usize>,
     items: usize,
+}
+
+impl Printer<'_> {
+    /// What stands before the parts of a list or set and before its end.
+    fn space(&mut self, long: bool, depth: usize) {
+        self.out.push(if long { b'\n' } else { b' ' });
+        if long {
+            self.out.extend(std::iter::repeat_n(b' ', 2 * depth));
+        }
+    }
 }
 
 impl<'a> Interpreter<'a> {
@@ -70,6 +88,7 @@ impl<'a> Interpreter<'a> {
         if depth > self.options.max_call_depth as usize {
             return Err(self.too_many_calls(Span::NONE));
         }
+        self.room(to.out.len())?;
         let message = to.options.message;
         match value {
             Value::Null => to.out.extend_from_slice(b"null"),
@@ -122,16 +141,23 @@ impl<'a> Interpreter<'a> {
                 let seen = depth > 0 && !list.is_empty();
                 if seen && !to.seen.insert(std::ptr::from_ref(list).addr()) {
                     to.out.extend_from_slice("«repeated»".as_bytes());
-                } else if depth >= to.options.max_depth {
+                } else if depth >= to.options.max_depth && !list.is_empty() {
                     to.out.extend_from_slice(b"[ ... ]");
                 } else {
                     self.print_list(to, list.items, depth)?;
                 }
             }
+            Value::Attrs(attrs) if to.options.lines && self.is_derivation(attrs)? => {
+                let path = match attrs.get(known::drv_path) {
+                    Some(path) => self.coerce(share(path), Coercion::PLAIN)?.lossy(),
+                    None => "???".into(),
+                };
+                to.out.extend_from_slice(format!("«derivation {path}»").as_bytes());
+            }
             Value::Attrs(attrs) => {
                 if !attrs.is_empty() && !to.seen.insert(std::ptr::from_ref(attrs).addr()) {
                     to.out.extend_from_slice("«repeated»".as_bytes());
-                } else if depth >= to.options.max_depth {
+                } else if depth >= to.options.max_depth && !attrs.is_empty() {
                     to.out.extend_from_slice(b"{ ... }");
                 } else {
                     self.print_attrs(to, attrs, depth)?;
@@ -152,8 +178,35 @@ impl<'a> Interpreter<'a> {
     }
 
     fn print_slot(&mut self, to: &mut Printer<'_>, slot: &'a Slot<'a>, depth: usize) -> Result<()> {
-        let value = if to.options.force { self.force(slot)? } else { slot.get() };
-        self.print_value(to, value, depth)
+        if !to.options.force {
+            return self.print_value(to, slot.get(), depth);
+        }
+        let start = to.out.len();
+        let printed = self.force(slot).and_then(|value| self.print_value(to, value, depth));
+        match printed {
+            Err(error) if to.options.lines && error.is_of_the_program() => {
+                to.out.truncate(start);
+                to.out.extend_from_slice(format!("«error: {}»", error.message()).as_bytes());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the parts of a list or set stand on lines of their own: several do, and one does
+    /// that has parts itself.
+    fn is_long(
+        &mut self,
+        to: &Printer<'_>,
+        mut slots: impl ExactSizeIterator<Item = &'a Slot<'a>>,
+    ) -> bool {
+        match (slots.len(), slots.next()) {
+            (1, Some(only)) if to.options.lines => {
+                // it is computed anyway; that it fails shows later
+                matches!(self.force(only), Ok(Value::List(_) | Value::Attrs(_)))
+            }
+            (number, _) => to.options.lines && number > 1,
+        }
     }
 
     fn print_list(
@@ -162,18 +215,20 @@ impl<'a> Interpreter<'a> {
         items: &'a [Slot<'a>],
         depth: usize,
     ) -> Result<()> {
-        to.out.extend_from_slice(b"[ ");
+        let long = self.is_long(to, items.iter());
+        to.out.push(b'[');
         for (at, item) in items.iter().enumerate() {
             if to.items >= to.options.max_items {
                 let left = items.len() - at;
                 let noun = if left == 1 { "item" } else { "items" };
-                to.out.extend_from_slice(format!("«{left} {noun} elided» ").as_bytes());
+                to.out.extend_from_slice(format!(" «{left} {noun} elided»").as_bytes());
                 break;
             }
             to.items += 1;
+            to.space(long, depth + 1);
             self.print_slot(to, item, depth + 1)?;
-            to.out.push(b' ');
         }
+        to.space(long, depth);
         to.out.push(b']');
         Ok(())
     }
@@ -184,16 +239,18 @@ impl<'a> Interpreter<'a> {
         attrs: &'a Attrs<'a>,
         depth: usize,
     ) -> Result<()> {
-        to.out.extend_from_slice(b"{ ");
         let sorted = self.sorted_attrs(attrs);
+        let long = self.is_long(to, sorted.iter().map(|(_, slot)| *slot));
+        to.out.push(b'{');
         for (at, (key, slot)) in sorted.iter().enumerate() {
             if to.items >= to.options.max_items {
                 let left = sorted.len() - at;
                 let noun = if left == 1 { "attribute" } else { "attributes" };
-                to.out.extend_from_slice(format!("«{left} {noun} elided» ").as_bytes());
+                to.out.extend_from_slice(format!(" «{left} {noun} elided»").as_bytes());
                 break;
             }
             to.items += 1;
+            to.space(long, depth + 1);
             let name = self.symbols.bytes(key.symbol);
             if to.options.message {
                 quote::attribute_name(to.out, name);
@@ -202,8 +259,9 @@ impl<'a> Interpreter<'a> {
             }
             to.out.extend_from_slice(b" = ");
             self.print_slot(to, slot, depth + 1)?;
-            to.out.extend_from_slice(b"; ");
+            to.out.push(b';');
         }
+        to.space(long, depth);
         to.out.push(b'}');
         Ok(())
     }

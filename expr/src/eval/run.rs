@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use smallvec::SmallVec;
 
-use super::Interpreter;
+use super::{Interpreter, limit::INTERVAL, profile::Step};
 use crate::{
     builtins::Builtin,
     compile::{
@@ -92,6 +92,7 @@ impl<'a> Interpreter<'a> {
         self.calls = calls;
         match (result, last) {
             (Ok(value), Some((_, _, own))) => {
+                self.leave();
                 self.spare.give(own);
                 Ok(value)
             }
@@ -163,7 +164,8 @@ impl<'a> Interpreter<'a> {
                                     arg => delay(arg, env),
                                 });
                             }
-                            self.enter(call.span)?;
+                            inner.called_at(call.span.lo);
+                            self.enter(id, call.span)?;
                             if let Some(formals) = code.formals {
                                 self.bind_formals(code, formals, inner, call.span)?;
                             }
@@ -221,17 +223,23 @@ impl<'a> Interpreter<'a> {
                     }
                     expr = &code.body;
                 }
-                Expr::Attrs(code) => return self.attrs_literal(code, env),
+                Expr::Attrs(code) => {
+                    self.stats.sets += 1;
+                    return self.attrs_literal(code, env);
+                }
                 Expr::ConstAttrs(ConstAttrs { keys, slots }) => {
+                    self.stats.sets += 1;
                     return Ok(Value::Attrs(Attrs::with_shape(self.arena, keys, slots)));
                 }
                 Expr::List(items) => {
+                    self.stats.lists += 1;
                     let items = self
                         .arena
                         .alloc_slice_fill_with(items.len(), |at| Cell::new(delay(items[at], env)));
                     return Ok(Value::List(self.arena.alloc(List::new(items))));
                 }
                 Expr::ConstList(items) => {
+                    self.stats.lists += 1;
                     return Ok(Value::List(self.arena.alloc(List::new(items))));
                 }
                 Expr::Not(operand, span) => {
@@ -304,11 +312,14 @@ impl<'a> Interpreter<'a> {
 
     /// Counts a call; [`Self::eval`] counts back.
     #[inline(always)]
-    pub(super) fn enter(&mut self, span: Span) -> Result<()> {
+    pub(super) fn enter(&mut self, id: FunctionId, span: Span) -> Result<()> {
         self.calls += 1;
         self.stats.calls += 1;
-        if self.calls > self.options.max_call_depth {
-            return Err(self.too_many_calls(span));
+        if self.calls > self.call_limit {
+            self.beyond(Step::Function(id), span)?;
+        }
+        if self.stats.calls.is_multiple_of(INTERVAL) {
+            self.look(span)?;
         }
         Ok(())
     }
@@ -363,6 +374,8 @@ impl<'a> Interpreter<'a> {
                 let right = self.eval_attrs(&code.right, env, span)?;
                 let left = self.eval_attrs(&code.left, env, span)?;
                 self.stats.updates += 1;
+                self.room((left.len() + right.len()) * size_of::<(Key, Slot<'_>)>())
+                    .map_err(|error| error.at(span))?;
                 Ok(Value::Attrs(Attrs::update(self.arena, left, right)))
             }
             op => {
@@ -395,6 +408,7 @@ impl<'a> Interpreter<'a> {
             BinaryOp::Less => Ok(Value::Bool(self.less(left, right)?)),
             BinaryOp::Concat => {
                 let (left, right) = (self.as_list(left)?, self.as_list(right)?);
+                self.room((left.len() + right.len()) * size_of::<Slot<'_>>())?;
                 Ok(Value::List(List::concat(self.arena, left, right)))
             }
             BinaryOp::Subtract => self.subtract(left, right),

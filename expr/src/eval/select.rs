@@ -18,6 +18,7 @@ impl<'a> Interpreter<'a> {
         name: Symbol,
         span: Span,
     ) -> Result<(&'a Slot<'a>, u32)> {
+        self.stats.lookups += 1;
         let Value::Attrs(attrs) = subject else {
             let error = self.expected("a set", subject).at(span);
             return Err(error.within(span, "while selecting an attribute"));

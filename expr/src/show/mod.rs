@@ -6,7 +6,7 @@ mod snippet;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer};
 
 use crate::error::{Error, Frame};
-use crate::source::Sources;
+use crate::source::{Place, Source, Sources, Span};
 
 /// How an error is shown.
 #[derive(Clone, Copy, Debug)]
@@ -30,20 +30,32 @@ const FEW: usize = 3;
 
 /// The text of `error`, ending with a newline.
 ///
-/// The steps that the program named itself (`addErrorContext`) come first. Without
-/// [`Style::trace`] the innermost other steps follow, and how many there are besides.
+/// What failed inside the library is shown where the program asked the library for it. The steps
+/// that the program named itself (`addErrorContext`) come first. Without [`Style::trace`] a few
+/// others follow, those in the program before those in the library, innermost first, and how many
+/// there are besides.
 #[must_use]
 pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
-    let mut groups = vec![headline(error, sources)];
-    let (named, plain): (Vec<&Frame>, Vec<&Frame>) = error.trace().partition(|step| step.by_user);
+    let (named, mut plain): (Vec<&Frame>, Vec<&Frame>) =
+        error.trace().partition(|step| step.by_user);
+    // innermost first: it is nearest to the message
+    plain.reverse();
+    let place = place(error, sources);
+    if is_library(error.span(), sources) && !style.trace {
+        // once each: what the library computes later fails through many of its steps
+        let mut seen = rustc_hash::FxHashSet::default();
+        plain.retain(|step| step.span.is_none() || seen.insert((step.span, &step.text)));
+        plain.sort_by_key(|step| !in_program(step.span, sources));
+    }
+    let raised = if place == error.span() { None } else { sources.place(error.span()) };
+    let mut groups = vec![headline(error, place, raised, sources)];
     // all of them where only one would be left
     let shown = if style.trace || plain.len() <= FEW + 1 { plain.len() } else { FEW };
-    // innermost first: it is nearest to the message
-    let steps = named.iter().rev().chain(plain.iter().rev().take(shown));
-    let mut last = error.span();
+    let steps = named.iter().rev().chain(plain.iter().take(shown));
+    let mut last = place;
     for frame in steps {
         // lines that were just shown are not shown again
-        groups.push(step(frame, sources, frame.span != last));
+        groups.push(step(frame, sources, frame.span != last && frame.span != place));
         last = frame.span;
     }
     if shown < plain.len() {
@@ -57,16 +69,44 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     text
 }
 
-/// The message with its place, the other places that belong to it, and the advice.
-fn headline<'s>(error: &'s Error, sources: &'s Sources) -> Group<'s> {
+fn is_library(span: Span, sources: &Sources) -> bool {
+    sources.find(span.lo).is_some_and(Source::is_library)
+}
+
+fn in_program(span: Span, sources: &Sources) -> bool {
+    !span.is_none() && !is_library(span, sources)
+}
+
+/// The place that an error is about: where it happened or, where that is in the library, what the
+/// program asked the library for.
+#[must_use]
+pub fn place(error: &Error, sources: &Sources) -> Span {
+    if !is_library(error.span(), sources) {
+        return error.span();
+    }
+    let steps = error.trace().map(|step| step.span).filter(|span| in_program(*span, sources));
+    steps.last().unwrap_or(error.span())
+}
+
+/// The message with its place, the other places that belong to it, the place in the library where
+/// it was `raised`, and the advice.
+fn headline<'s>(
+    error: &'s Error,
+    place: Span,
+    raised: Option<Place>,
+    sources: &'s Sources,
+) -> Group<'s> {
     let mut group = Group::with_title(Level::ERROR.primary_title(error.message()));
-    let marks = std::iter::once((error.span(), AnnotationKind::Primary, None)).chain(
+    let marks = std::iter::once((place, AnnotationKind::Primary, None)).chain(
         error
             .labels()
             .iter()
             .map(|(span, text)| (*span, AnnotationKind::Context, Some(text.as_str()))),
     );
     group = group.elements(snippet::all(marks, sources));
+    if let Some(place) = raised {
+        group = group.element(Level::NOTE.message(format!("it was raised at {place}")));
+    }
     if let Some(help) = error.help() {
         group = group.element(Level::HELP.message(help));
     }
@@ -85,7 +125,7 @@ fn step<'s>(frame: &'s Frame, sources: &'s Sources, with_lines: bool) -> Group<'
 mod tests {
     use super::*;
     use crate::error::Kind;
-    use crate::source::{Origin, Span};
+    use crate::source::Origin;
 
     fn sources() -> Sources {
         let mut sources = Sources::default();

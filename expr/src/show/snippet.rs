@@ -1,10 +1,8 @@
 //! The lines of source that a message is about.
 
-use std::borrow::Cow;
-
 use annotate_snippets::{Annotation, AnnotationKind, Element, Snippet};
 
-use crate::source::{Origin, Source, Sources, Span};
+use crate::source::{Source, Sources, Span};
 
 /// A place, how it is marked, and the remark beside it.
 type Mark<'s> = (Span, AnnotationKind, Option<&'s str>);
@@ -35,21 +33,13 @@ fn snippet<'s>(source: &'s Source, marks: &[Mark<'s>]) -> Snippet<'s, Annotation
     let to = memchr::memchr(b'\n', &text[last..]).map_or(text.len(), |at| last + at);
     Snippet::source(printable(&text[from..to]))
         .line_start(source.place(source.base + from as u32).line as usize)
-        .path(name(&source.origin))
+        .path(source.origin.to_string())
         .annotations(
             ranges
                 .iter()
                 .zip(marks)
                 .map(|((lo, hi), (_, kind, label))| kind.span(lo - from..hi - from).label(*label)),
         )
-}
-
-fn name(origin: &Origin) -> Cow<'_, str> {
-    match origin {
-        Origin::File(path) => String::from_utf8_lossy(path),
-        Origin::Text => "«string»".into(),
-        Origin::Stdin => "«stdin»".into(),
-    }
 }
 
 /// The span in bytes of its source, cut at the end of its first line.

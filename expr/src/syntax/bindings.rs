@@ -29,14 +29,14 @@ impl Parser<'_, '_> {
         let id = self.ast.add_set(Set::default());
         while self.peek() != end {
             if self.accept(Kind::Inherit).is_some() {
-                self.inherit(id)?;
+                self.inherit(id, end)?;
             } else {
                 let start = self.here();
                 let path = self.attr_path()?;
                 let at = self.since(start);
                 self.expect(Kind::Assign, &[Kind::Dot])?;
                 let value = self.expr()?;
-                self.expect(Kind::Semicolon, &[])?;
+                self.end_of_binding(end)?;
                 self.define(id, &path, at, value)?;
             }
         }
@@ -45,7 +45,15 @@ impl Parser<'_, '_> {
         Ok(id)
     }
 
-    fn inherit(&mut self, id: SetId) -> Result<()> {
+    /// The semicolon, which may be left out where the bindings end with the text.
+    fn end_of_binding(&mut self, end: Kind) -> Result<()> {
+        if end == Kind::End && self.peek() == end {
+            return Ok(());
+        }
+        self.expect(Kind::Semicolon, &[]).map(drop)
+    }
+
+    fn inherit(&mut self, id: SetId, end: Kind) -> Result<()> {
         let mut bound = Bound::Inherited;
         if self.accept(Kind::ParenOpen).is_some() {
             let source = self.expr()?;
@@ -54,7 +62,8 @@ impl Parser<'_, '_> {
             sources.push(source);
             bound = Bound::InheritedFrom(u32::try_from(sources.len() - 1).unwrap_or(u32::MAX));
         }
-        while self.peek() != Kind::Semicolon {
+        let ends = |kind: Kind| kind == Kind::Semicolon || kind == Kind::End && kind == end;
+        while !ends(self.peek()) {
             let (name, span) = self.attr_name()?;
             let Name::Static(name) = name else {
                 return Err(self.error(span, "dynamic attributes not allowed in inherit"));
@@ -64,8 +73,7 @@ impl Parser<'_, '_> {
             }
             self.ast.sets[id.0 as usize].push(Entry { name, span, value: bound });
         }
-        self.expect(Kind::Semicolon, &[])?;
-        Ok(())
+        self.end_of_binding(end)
     }
 
     fn defined_twice(&self, name: &str, span: Span, before: Span) -> Box<crate::error::Error> {

@@ -12,5 +12,5 @@ mod strings;
 mod token;
 
 pub use bound::{Bound, bound};
-pub(crate) use parse::{Context, parse};
+pub(crate) use parse::{Context, Input, parse, parse_input};
 pub(crate) use print::{print, print_expr};

@@ -34,18 +34,52 @@ pub(crate) struct Context<'c> {
 ///
 /// # Errors
 /// [`ErrorKind::Parse`] with the place.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method has fixed lifetimes")]
 pub(crate) fn parse(
     text: &[u8],
     symbols: &mut Symbols<'_>,
     context: &Context<'_>,
 ) -> Result<(Ast, ExprId)> {
+    parse_as(text, symbols, context, |parser| parser.expr())
+}
+
+/// What can be typed into a session.
+#[derive(Clone, Copy)]
+pub(crate) enum Input {
+    /// Blanks and comments.
+    Nothing,
+    /// An expression.
+    Expression(ExprId),
+    /// Bindings as between braces, as a set; the last semicolon may be left out.
+    Bindings(ExprId),
+}
+
+/// The tree of what was typed into a session.
+///
+/// # Errors
+/// As [`parse`].
+#[expect(clippy::redundant_closure_for_method_calls, reason = "the method has fixed lifetimes")]
+pub(crate) fn parse_input(
+    text: &[u8],
+    symbols: &mut Symbols<'_>,
+    context: &Context<'_>,
+) -> Result<(Ast, Input)> {
+    parse_as(text, symbols, context, |parser| parser.input())
+}
+
+fn parse_as<T>(
+    text: &[u8],
+    symbols: &mut Symbols<'_>,
+    context: &Context<'_>,
+    rule: impl FnOnce(&mut Parser<'_, '_>) -> Result<T>,
+) -> Result<(Ast, T)> {
     let tokens = lex(text).map_err(|error| {
         let at = context.base + error.at;
         Error::new(ErrorKind::Parse, Span::new(at, at + 1), error.message)
     })?;
     let ast = Ast::with_room(tokens.len());
     let mut parser = Parser { text, tokens: &tokens, at: 0, ast, symbols, context };
-    let root = parser.expr()?;
+    let root = rule(&mut parser)?;
     parser.expect(Kind::End, &[])?;
     Ok((parser.ast, root))
 }
@@ -135,7 +169,11 @@ impl<'p> Parser<'p, '_> {
         }
         let span = self.span(token);
         let span = Span::new(span.lo, span.hi.max(span.lo + 1));
-        Error::new(ErrorKind::Parse, span, message)
+        let kind = match token.kind {
+            Kind::End => ErrorKind::Incomplete,
+            _ => ErrorKind::Parse,
+        };
+        Error::new(kind, span, message)
     }
 
     pub(super) fn bytes(&self, token: Token) -> &'p [u8] {
@@ -158,6 +196,26 @@ impl<'p> Parser<'p, '_> {
 
     pub(super) fn error(&self, span: Span, message: impl Into<String>) -> Box<Error> {
         Error::new(ErrorKind::Parse, span, message)
+    }
+
+    fn input(&mut self) -> Result<Input> {
+        let start = self.here();
+        match start.kind {
+            Kind::End => return Ok(Input::Nothing),
+            Kind::Inherit => {}
+            _ => {
+                // a path and `=`: what is read of it is read again
+                let at = self.at;
+                let binds = self.attr_path().is_ok() && self.peek() == Kind::Assign;
+                self.at = at;
+                if !binds {
+                    return self.expr().map(Input::Expression);
+                }
+            }
+        }
+        let set = self.bindings(Kind::End)?;
+        let span = self.since(start);
+        Ok(Input::Bindings(self.ast.add(Expr::Set(set), span)))
     }
 
     /// An expression of any kind.

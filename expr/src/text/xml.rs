@@ -39,6 +39,12 @@ impl XmlWriter {
         }
     }
 
+    /// How many bytes there are so far.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.out.len()
+    }
+
     /// The document, with every element closed.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {

@@ -10,13 +10,18 @@ pub struct Env<'a> {
     /// The variables.
     pub slots: &'a [Slot<'a>],
     kept: Cell<bool>,
+    /// Where the call stands whose activation this is: the number of its first byte, 0 for none. It
+    /// fills what alignment would leave empty.
+    site: Cell<u32>,
 }
+
+const _: () = assert!(size_of::<Env<'_>>() == 32);
 
 impl<'a> Env<'a> {
     /// An activation within another.
     #[must_use]
     pub fn new(up: Option<&'a Env<'a>>, slots: &'a [Slot<'a>]) -> Self {
-        Self { up: Cell::new(up), slots, kept: Cell::new(false) }
+        Self { up: Cell::new(up), slots, kept: Cell::new(false), site: Cell::new(0) }
     }
 
     /// The variables around.
@@ -24,6 +29,23 @@ impl<'a> Env<'a> {
     #[must_use]
     pub fn up(&self) -> Option<&'a Env<'a>> {
         self.up.get()
+    }
+
+    /// Says where the call stands whose activation this is.
+    #[inline(always)]
+    pub(crate) fn called_at(&self, site: u32) {
+        self.site.set(site);
+    }
+
+    /// Where the calls stand that made this activation and those around it, innermost first.
+    pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
+        let mut next = Some(self);
+        let all = std::iter::from_fn(move || {
+            let env = next?;
+            next = env.up();
+            Some(env.site.get())
+        });
+        all.filter(|site| *site != 0)
     }
 
     /// The slot of a variable, so many activations up.

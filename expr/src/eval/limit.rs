@@ -1,0 +1,134 @@
+//! How much memory an evaluation may take, and how another thread stops it. Both are looked at once
+//! in [`INTERVAL`] calls or thunks; what makes much at once asks for the [room](Interpreter::room).
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
+use super::{Interpreter, profile::Step};
+use crate::{
+    error::{Error, Kind, Result},
+    source::Span,
+};
+
+/// How many calls, or thunks, pass between two looks at the limits.
+pub(super) const INTERVAL: u64 = 256;
+
+/// The memory that an evaluation may take, in bytes of its arena. Copies are one and the same, so
+/// that whoever keeps one can stop the evaluation.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    bytes: usize,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Limit {
+    /// So many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self { bytes, stopped: Arc::default() }
+    }
+
+    /// Stops the evaluation that runs: it fails with [`Kind::Interrupted`] after some calls more. So
+    /// does every other one, until [`Self::resume`].
+    pub fn stop(&self) {
+        self.stopped.store(true, Relaxed);
+    }
+
+    /// Lets evaluations run again.
+    pub fn resume(&self) {
+        self.stopped.store(false, Relaxed);
+    }
+}
+
+impl Default for Limit {
+    /// Whatever an address space holds.
+    fn default() -> Self {
+        Self::new(isize::MAX.unsigned_abs())
+    }
+}
+
+impl Interpreter<'_> {
+    /// Looks whether the evaluation may go on.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn look(&self, span: Span) -> Result<()> {
+        if self.options.limit.stopped.load(Relaxed) {
+            return Err(Error::new(Kind::Interrupted, span, "the evaluation was interrupted"));
+        }
+        self.room(0).map_err(|error| error.at(span))
+    }
+
+    /// A call began beyond [`Interpreter::call_limit`]: it is one too many, or there is a profile, for
+    /// which that limit is zero.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn beyond(&mut self, step: Step, span: Span) -> Result<()> {
+        if self.calls > self.options.max_call_depth {
+            return Err(self.too_many_calls(span));
+        }
+        if let Some(profile) = &mut self.profile {
+            profile.note(step, span, self.calls);
+        }
+        Ok(())
+    }
+
+    /// The profile learns that calls have ended.
+    #[inline(always)]
+    pub(super) fn leave(&mut self) {
+        if let Some(profile) = &mut self.profile {
+            profile.note(Step::Returned, Span::NONE, self.calls);
+        }
+    }
+
+    /// Asked before anything is made whose size does not follow from what is there: whether so many
+    /// bytes more are allowed.
+    ///
+    /// # Errors
+    /// [`Kind::OutOfMemory`]
+    #[inline]
+    pub fn room(&self, bytes: usize) -> Result<()> {
+        if self.arena.allocated_bytes().saturating_add(bytes) > self.options.limit.bytes {
+            return Err(self.no_room(bytes));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn no_room(&self, bytes: usize) -> Box<Error> {
+        let limit = size(self.options.limit.bytes);
+        let mut message = format!("the evaluation needs more memory than its limit of {limit}");
+        if bytes > self.options.limit.bytes {
+            message += &format!(", {} of it at once", size(bytes));
+        }
+        Error::new(Kind::OutOfMemory, Span::NONE, message).with_help(
+            "a larger limit is given with --max-eval-memory; --stats shows what was made",
+        )
+    }
+}
+
+/// A number of bytes for people.
+fn size(bytes: usize) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut unit = 0;
+    let mut whole = bytes;
+    while whole >= 10 << 10 && unit + 1 < UNITS.len() {
+        whole >>= 10;
+        unit += 1;
+    }
+    format!("{whole} {}", UNITS[unit])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::size;
+
+    #[test]
+    fn sizes_have_few_digits() {
+        assert_eq!(size(9000), "9000 bytes");
+        assert_eq!(size(64 << 20), "64 MiB");
+        assert_eq!(size(usize::MAX), "16777215 TiB");
+    }
+}

@@ -1,0 +1,159 @@
+//! Where the time of an evaluation goes: the tree of calls, with the time that passed in each by
+//! itself. It is exact by call, with a clock read where a call begins and where it ends; what is
+//! computed later counts for the call that asked for it.
+
+use std::{io, time::Instant};
+
+use rustc_hash::FxHashMap;
+
+use super::Interpreter;
+use crate::{builtins::Builtin, compile::FunctionId, source::Span};
+
+/// Calls within more calls than this count for the last of them, so that a deep recursion does not
+/// give stacks that nobody can read.
+const DEEPEST: usize = 512;
+
+/// What happened.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    /// A call of a function of the program began.
+    Function(FunctionId),
+    /// A call of a builtin began.
+    Builtin(&'static Builtin),
+    /// A step began that counts as a call does and is none.
+    Nested,
+    /// Calls ended.
+    Returned,
+}
+
+/// The tree of calls.
+pub(super) struct Profile {
+    nodes: Vec<Node>,
+    children: FxHashMap<(u32, Callee, Span), u32>,
+    /// The nodes of the calls under way; the first is the program itself.
+    open: Vec<u32>,
+    since: Instant,
+}
+
+struct Node {
+    parent: u32,
+    callee: Callee,
+    span: Span,
+    nanos: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Callee {
+    Program,
+    Function(u32),
+    /// By its name.
+    Builtin(&'static str),
+}
+
+impl Profile {
+    pub(super) fn new() -> Self {
+        let root = Node { parent: 0, callee: Callee::Program, span: Span::NONE, nanos: 0 };
+        Self {
+            nodes: vec![root],
+            children: FxHashMap::default(),
+            open: vec![0],
+            since: Instant::now(),
+        }
+    }
+
+    /// The time since the last step goes to the innermost call. `calls` is how many calls are under
+    /// way now: calls that ended have said nothing but by that.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn note(&mut self, step: Step, span: Span, calls: u32) {
+        let now = Instant::now();
+        let passed = now.duration_since(self.since).as_nanos();
+        self.since = now;
+        let innermost = self.open.last().copied().unwrap_or(0);
+        self.nodes[innermost as usize].nanos += u64::try_from(passed).unwrap_or(u64::MAX);
+        let callee = match step {
+            Step::Returned => {
+                self.open.truncate(calls as usize + 1);
+                return;
+            }
+            Step::Function(id) => Some(Callee::Function(id.0)),
+            Step::Builtin(builtin) => Some(Callee::Builtin(builtin.name())),
+            Step::Nested => None,
+        };
+        // the call itself is counted already
+        self.open.truncate(calls as usize);
+        let parent = self.open.last().copied().unwrap_or(0);
+        let node = match callee {
+            Some(callee) if self.open.len() <= DEEPEST => self.child(parent, callee, span),
+            _ => parent,
+        };
+        self.open.push(node);
+    }
+
+    fn child(&mut self, parent: u32, callee: Callee, span: Span) -> u32 {
+        let fresh = self.nodes.len() as u32;
+        let node = *self.children.entry((parent, callee, span)).or_insert(fresh);
+        if node == fresh {
+            self.nodes.push(Node { parent, callee, span, nanos: 0 });
+        }
+        node
+    }
+}
+
+impl Interpreter<'_> {
+    /// Keeps a profile from here on.
+    pub fn start_profile(&mut self) {
+        self.call_limit = 0;
+        self.profile = Some(Box::new(Profile::new()));
+    }
+
+    /// Writes the profile so far as folded stacks, which flame-graph tools read: a line for each
+    /// stack of calls, outermost first with semicolons between, a blank, and the microseconds that
+    /// passed in the innermost call by itself. A frame is the place of the call and the function's
+    /// name, as Nix's `flamegraph` profiler writes it.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_profile(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let Some(profile) = &self.profile else { return Ok(()) };
+        let mut stack = Vec::new();
+        for (at, node) in profile.nodes.iter().enumerate() {
+            let micros = node.nanos / 1000;
+            if micros == 0 {
+                continue;
+            }
+            let mut next = at;
+            while next != 0 {
+                stack.push(next);
+                next = profile.nodes[next].parent as usize;
+            }
+            write!(out, "(program)")?;
+            while let Some(frame) = stack.pop() {
+                write!(out, ";{}", self.frame(&profile.nodes[frame]))?;
+            }
+            writeln!(out, " {micros}")?;
+        }
+        Ok(())
+    }
+
+    /// A frame without the characters that mean something between frames.
+    fn frame(&self, node: &Node) -> String {
+        let (mut span, name) = (node.span, node.callee);
+        let name = match name {
+            Callee::Program => String::new(),
+            Callee::Builtin(name) => format!("primop {name}"),
+            Callee::Function(id) => {
+                let code = self.functions[id as usize];
+                if span.is_none() {
+                    span = code.span;
+                }
+                code.name.map_or_else(|| "anonymous".to_owned(), |name| self.symbols.show(name))
+            }
+        };
+        let frame = match self.sources.place(span) {
+            Some(place) => format!("{place}:{name}"),
+            None => name,
+        };
+        frame.replace([';', '\n'], "_")
+    }
+}

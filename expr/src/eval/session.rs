@@ -1,0 +1,71 @@
+//! Lines that are evaluated one after another, with what the earlier ones defined. The scope of a
+//! session is an attribute set: a line is compiled with its names as the variables of one activation
+//! around it, as `scopedImport` compiles a file, and what it defines is a set again. So a later
+//! definition hides an earlier one from the lines that follow, and changes nothing that was made.
+
+use std::sync::Arc;
+
+use super::Interpreter;
+use crate::{
+    compile::lower,
+    error::{Kind, Result},
+    source::Origin,
+    syntax::{self, Input},
+    value::{Attrs, Value},
+};
+
+/// What came of a line.
+pub enum Line<'a> {
+    /// There was nothing on it.
+    Nothing,
+    /// The value of an expression, computed at its top.
+    Value(Value<'a>),
+    /// What `name = value`, several of these, or `inherit` define.
+    Bindings(&'a Attrs<'a>),
+}
+
+impl<'a> Interpreter<'a> {
+    /// Evaluates a line that sees the attributes of `scope` as variables.
+    ///
+    /// # Errors
+    /// What parsing or evaluating it fails with; [`Kind::Incomplete`] where more must follow.
+    pub fn eval_line(
+        &mut self,
+        text: impl Into<Arc<[u8]>>,
+        folder: &[u8],
+        scope: &'a Attrs<'a>,
+    ) -> Result<Line<'a>> {
+        let text = text.into();
+        let parse = syntax::parse_input;
+        let (tree, input) = self.parse_with(Origin::Text, &text, folder, parse)?;
+        let (root, binds) = match input {
+            Input::Nothing => return Ok(Line::Nothing),
+            Input::Expression(root) => (root, false),
+            Input::Bindings(root) => (root, true),
+        };
+        let value = self.eval_in(scope, |it, names| lower(it, &tree, root, names))?;
+        match value {
+            Value::Attrs(attrs) if binds => Ok(Line::Bindings(attrs)),
+            value => Ok(Line::Value(value)),
+        }
+    }
+
+    /// Whether a text is the beginning of a line and not a whole one.
+    pub fn is_incomplete(&mut self, text: &[u8]) -> bool {
+        let context = syntax::Context {
+            base: 1,
+            folder: b"/",
+            home: Some(b"/"),
+            pipe_operators: self.options.pipe_operators,
+            stack_end: self.stack_end,
+            show_place: &|_| String::new(),
+        };
+        let parsed = syntax::parse_input(text, &mut self.symbols, &context);
+        parsed.is_err_and(|error| error.kind() == Kind::Incomplete)
+    }
+
+    /// The names that every program sees.
+    pub fn global_names(&self) -> impl Iterator<Item = String> {
+        self.globals.names().map(|name| self.symbols.show(name))
+    }
+}

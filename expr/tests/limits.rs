@@ -1,0 +1,194 @@
+//! Nothing ends the evaluator but an ordinary error: neither nesting, wherever it is, nor growth.
+
+mod support;
+
+use clutch_expr::{
+    error::{Error, Kind},
+    eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
+    source::Origin,
+    value::Value,
+};
+
+/// A small stack and little memory, so that both end soon, whatever the compiler makes of a step.
+fn tight() -> Options {
+    Options { stack_size: 16 << 20, limit: Limit::new(8 << 20), ..Options::default() }
+}
+
+/// Deeper than the stack holds.
+const DEEP: usize = 200_000;
+
+fn fails(
+    options: Options,
+    text: &str,
+    then: impl for<'a> FnOnce(&mut Interpreter<'a>, Value<'a>) -> Result<(), Box<Error>> + Send,
+) -> Option<Kind> {
+    with_interpreter(&support::TestHost, options, |it| {
+        let value = it.eval_text(Origin::Text, text.as_bytes(), b"/");
+        value.and_then(|value| then(it, value)).err().map(|error| error.kind())
+    })
+    .unwrap()
+}
+
+/// A value nested deeper than calls may be, without any call: each layer is made by the next step of
+/// a fold.
+fn nested(layer: &str) -> String {
+    format!("builtins.foldl' (inner: _: {layer}) 1 (builtins.genList (n: n) 50000)")
+}
+
+#[test]
+fn nesting_in_the_source_is_an_error() {
+    let around = |open: &str, close: &str| open.repeat(DEEP) + "1" + &close.repeat(DEEP);
+    let texts = [
+        around("(", ")"),
+        around("[", "]"),
+        around("{a=", ";}"),
+        around("let a=", ";in a"),
+        around("x: ", ""),
+        around("-", ""),
+        around("!", ""),
+        around("1+", ""),
+        around("a.b or ", ""),
+        around("if ", " then 1 else 1"),
+        around("\"${", "}\""),
+        around("with {}; ", ""),
+        around("", " ++ []"),
+        around("[", ""),
+    ];
+    for text in texts {
+        let kind = fails(tight(), &text, |_, _| Ok(()));
+        assert_eq!(kind, Some(Kind::StackOverflow), "{}...", &text[..20]);
+    }
+}
+
+fn wide() -> Options {
+    Options { limit: Limit::new(100 << 20), ..tight() }
+}
+
+#[test]
+fn nesting_in_data_is_an_error_or_works() {
+    let layers =
+        ["[ inner ]", "{ a = inner; }", "{ __toString = _: inner; }", "{ outPath = inner; }"];
+    let uses = [
+        "v: builtins.deepSeq v 1",
+        "v: builtins.toJSON v",
+        "v: builtins.toXML v",
+        "v: toString v",
+        "v: \"${v}\"",
+        "v: v == [ v ] || v == { a = v; }",
+        "v: [ v ] == [ [ v ] ]",
+        "v: [ [ v ] ] < [ [ v ] ]",
+        "v: builtins.concatLists [ v ]",
+        "v: builtins.tryEval (builtins.deepSeq v 1)",
+        "v: builtins.addErrorContext \"x\" (throw (builtins.toJSON v))",
+        "v: builtins.genericClosure { startSet = [ { key = v; } { key = v; } ]; operator = x: [ ]; }",
+        "v: v 1",
+        "v: 1 + v",
+    ];
+    for layer in layers {
+        for how in uses {
+            let text = format!("({how}) ({})", nested(layer));
+            // what matters is that there is an outcome
+            let _ = fails(wide(), &text, |_, _| Ok(()));
+        }
+        let kind = fails(wide(), &nested(layer), |it, value| {
+            it.print(value, PrintOptions { force: true, ..PrintOptions::PLAIN }).map(drop)
+        });
+        // a function prints without what is in it
+        let expected = (!layer.contains('_')).then_some(Kind::StackOverflow);
+        assert_eq!(kind, expected, "printing {layer}");
+    }
+    for document in ["[", "{\"a\":"] {
+        let text = format!("builtins.fromJSON ''{}''", document.repeat(DEEP));
+        let _ = fails(wide(), &text, |_, _| Ok(()));
+    }
+    let functor =
+        "let f = n: if n == 0 then (x: x) else { __functor = _: f (n - 1); }; in f 50000 1";
+    assert_eq!(fails(tight(), functor, |_, _| Ok(())), Some(Kind::StackOverflow));
+}
+
+#[test]
+fn growth_is_an_error_under_a_limit() {
+    let doubling = |start: &str, step: &str| {
+        format!("builtins.foldl' (v: _: {step}) {start} (builtins.genList (n: n) 60)")
+    };
+    let shared = doubling("[ 1 ]", "[ v v ]");
+    let texts = [
+        doubling("\"0123456789\"", "v + v"),
+        doubling("\"0123456789\"", "\"${v}${v}\""),
+        doubling("[ 1 ]", "v ++ v"),
+        doubling("[ 1 ]", "builtins.concatLists [ v v ]"),
+        doubling("[ 1 ]", "builtins.concatMap (x: [ x x ]) v"),
+        doubling("\"ab\"", "builtins.concatStringsSep v [ v v ]"),
+        doubling("\"ab\"", "builtins.replaceStrings [ \"a\" ] [ v ] v"),
+        doubling("\"ab\"", "toString [ v v ]"),
+        format!("builtins.toJSON ({shared})"),
+        format!("builtins.toXML ({shared})"),
+        "builtins.genList (n: n) 100000000".to_owned(),
+        format!("builtins.fromJSON ({} + \"1\")", doubling("\"[\"", "v + \"1,\" + v").replace("60", "20")),
+        format!("fromTOML ({})", doubling("\"# \\n\"", "v + v").replace("60", "20")),
+        "let f = l: builtins.seq l (f (l ++ l)); in f [ 1 ]".to_owned(),
+        "builtins.foldl' (s: n: s // { \"k${toString n}\" = n; }) { } (builtins.genList (n: n) 100000)".to_owned(),
+        "builtins.foldl' (s: n: n) 0 (builtins.genList (n: [ n n n n ]) 200000)".to_owned(),
+    ];
+    let outcome = |text: &String| fails(tight(), text, |it, value| it.force_deep(value).map(drop));
+    let wrong: Vec<_> = texts
+        .iter()
+        .map(|text| (outcome(text), text))
+        .filter(|(kind, _)| *kind != Some(Kind::OutOfMemory))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_limit_of_one_evaluation_is_not_for_what_fits() {
+    let text =
+        "builtins.length (builtins.fromJSON (builtins.toJSON (builtins.genList (n: n) 10000)))";
+    assert_eq!(fails(tight(), text, |_, _| Ok(())), None);
+}
+
+#[test]
+fn an_evaluation_can_be_stopped_from_outside_and_another_can_run() {
+    let limit = Limit::default();
+    let options = Options { limit: limit.clone(), ..Options::default() };
+    let stopper = limit.clone();
+    let outcome = with_interpreter(&support::TestHost, options, |it| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+                stopper.stop();
+            });
+            let endless = "let f = n: builtins.foldl' (a: b: a + b) 0 (builtins.genList (n: n) 100) + f 0; g = builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }; in builtins.length g";
+            let error = it.eval_text(Origin::Text, endless.as_bytes(), b"/").err().unwrap();
+            assert_eq!(error.kind(), Kind::Interrupted);
+        });
+        limit.resume();
+        it.eval_text(Origin::Text, b"1 + 1".as_slice(), b"/").map(|value| it.show_short(value))
+    });
+    assert_eq!(outcome.unwrap().unwrap(), "2");
+}
+
+#[test]
+fn a_profile_counts_every_call_by_place_and_name() {
+    let text = "let\n  slow = n: builtins.foldl' (a: b: a + b) 0 (builtins.genList (x: x) n);\n  twice = n: slow n + slow (n + 1);\nin twice 200000";
+    let profile = with_interpreter(&support::TestHost, Options::default(), |it| {
+        it.start_profile();
+        let started = std::time::Instant::now();
+        it.eval_text(Origin::Text, text.as_bytes(), b"/").unwrap();
+        let took = started.elapsed().as_micros();
+        let mut out = Vec::new();
+        it.write_profile(&mut out).unwrap();
+        (String::from_utf8(out).unwrap(), took)
+    });
+    let (profile, took) = profile.unwrap();
+    let mut sum = 0;
+    for line in profile.lines() {
+        let (stack, count) = line.rsplit_once(' ').unwrap();
+        assert!(stack.starts_with("(program)"), "{line}");
+        sum += count.parse::<u128>().unwrap();
+    }
+    // each line is rounded down, and nothing counts twice
+    assert!(sum <= took && sum >= took / 2, "{sum} of {took}\n{profile}");
+    let stack = "(program);«string»:4:4:twice;«string»:3:14:slow;«string»:2:13:primop foldl'";
+    assert!(profile.lines().any(|line| line.starts_with(stack)), "{profile}");
+    assert!(profile.contains("«string»:3:23:slow"), "{profile}");
+}

@@ -1,0 +1,122 @@
+//! What Tab offers: commands, paths, attributes of what stands before a dot, variables.
+
+use std::{path::Path, sync::mpsc, time::Duration};
+
+use clutch_expr::text::quote::attribute_name;
+
+use super::{
+    command::{Command, NAMES},
+    session::Session,
+};
+
+/// How long an expression before a dot may compute.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Session<'_, '_, '_> {
+    /// The words that could stand at the end of a line, and where they start in it. Attributes take
+    /// evaluating what stands before the dot; what fails or takes long offers nothing.
+    pub(super) fn complete(&mut self, line: &str) -> (usize, Vec<String>) {
+        if line.starts_with(':') && !line.contains(char::is_whitespace) {
+            return (0, starting(NAMES.iter().map(|name| (*name).to_owned()), line));
+        }
+        if let Command::Load(path) = Command::parse(line) {
+            return (line.len() - path.len(), self.paths(path));
+        }
+        let start = word_start(line);
+        let word = &line[start..];
+        if word.contains('/') {
+            return (start, self.paths(word));
+        }
+        let (subject, name) = match word.rfind('.') {
+            Some(dot) => (Some(&word[..dot]), &word[dot + 1..]),
+            None => (None, word),
+        };
+        let names = match subject {
+            Some(subject) => self.patiently(|session| session.attributes(subject)),
+            None => self.variables(),
+        };
+        (line.len() - name.len(), starting(names.into_iter(), name))
+    }
+
+    /// Runs something that is stopped after a while, builds nothing and says nothing.
+    fn patiently<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
+        let limit = self.limit();
+        self.set_completing(true);
+        let result = std::thread::scope(|scope| {
+            let (done, waits) = mpsc::channel::<()>();
+            let watched = limit.clone();
+            scope.spawn(move || {
+                if waits.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    watched.stop();
+                }
+            });
+            let result = run(self);
+            drop(done);
+            result
+        });
+        limit.resume();
+        self.set_completing(false);
+        result
+    }
+
+    /// The entries of the folder that a path is in, folders with a slash.
+    fn paths(&self, path: &str) -> Vec<String> {
+        let (folder, name) = path.rfind('/').map_or(("", path), |at| path.split_at(at + 1));
+        let home = std::env::var("HOME").unwrap_or_default();
+        let place = match folder.strip_prefix("~/") {
+            Some(below) => Path::new(&home).join(below),
+            None => Path::new(".").join(folder),
+        };
+        let entries = fs_err::read_dir(place).into_iter().flatten().filter_map(Result::ok);
+        let names = entries.filter_map(|entry| {
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            Some(entry.file_name().into_string().ok()? + slash)
+        });
+        let shown = names.filter(|entry| name.starts_with('.') || !entry.starts_with('.'));
+        let found = starting(shown, name);
+        found.into_iter().map(|name| format!("{folder}{name}")).collect()
+    }
+}
+
+/// Where the word at the end of a line starts: a path, or names between dots.
+fn word_start(line: &str) -> usize {
+    let is_word = |c: char| c.is_alphanumeric() || "_-'./~\"".contains(c);
+    line.rfind(|c: char| !is_word(c))
+        .map_or(0, |at| at + line[at..].chars().next().map_or(0, char::len_utf8))
+}
+
+/// Those that start so, in order.
+fn starting(names: impl Iterator<Item = String>, start: &str) -> Vec<String> {
+    let mut found: Vec<String> = names.filter(|name| name.starts_with(start)).collect();
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// An attribute's name as it is written behind a dot.
+pub(super) fn written(name: &[u8]) -> String {
+    let mut text = Vec::new();
+    attribute_name(&mut text, name);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_names_between_dots_or_paths() {
+        let word = |line: &'static str| &line[word_start(line)..];
+        assert_eq!(word("map (x: lib.at"), "lib.at");
+        assert_eq!(word("[ ./ex"), "./ex");
+        assert_eq!(word("1+a.b"), "a.b");
+        assert_eq!(word("é = "), "");
+        assert_eq!(word("{é"), "é");
+        assert_eq!(word(""), "");
+    }
+
+    #[test]
+    fn names_that_need_quotes_get_them() {
+        assert_eq!([written(b"a-b"), written(b"3.11")], ["a-b", "\"3.11\""]);
+    }
+}

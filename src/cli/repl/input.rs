@@ -1,0 +1,199 @@
+//! Where the lines come from: a person at a terminal, with editing, history and completion, or any
+//! other standard input as it is.
+
+use std::{
+    borrow::Cow,
+    cell::RefCell,
+    env,
+    io::{self, BufRead as _, IsTerminal as _},
+    path::PathBuf,
+};
+
+use clutch_expr::eval::Limit;
+use rustyline::{
+    CompletionType, Config, Context as LineContext, Editor, Helper,
+    completion::Completer,
+    error::ReadlineError,
+    highlight::Highlighter,
+    hint::Hinter,
+    history::FileHistory,
+    validate::{ValidationContext, ValidationResult, Validator},
+};
+use signal_hook::{consts::SIGINT, iterator::Signals};
+
+use super::{End, session::Session};
+use crate::cli::{
+    failure::{Failure, Kind},
+    realise,
+};
+
+const PROMPT: &str = "clutch> ";
+
+/// How many lines the history keeps.
+const HISTORY: usize = 10_000;
+
+/// Standard input.
+pub(super) struct Lines {
+    is_terminal: bool,
+}
+
+impl Lines {
+    pub(super) fn new() -> Self {
+        Self { is_terminal: io::stdin().is_terminal() && io::stdout().is_terminal() }
+    }
+
+    /// Whether a person types.
+    pub(super) fn is_terminal(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// Gives every line to the session, until that or the input ends.
+    pub(super) fn run(&self, session: Session<'_, '_, '_>) -> End {
+        if self.is_terminal { terminal(session) } else { piped(session) }
+    }
+}
+
+fn piped(mut session: Session<'_, '_, '_>) -> End {
+    let mut text = Vec::new();
+    loop {
+        let read = io::stdin().lock().read_until(b'\n', &mut text);
+        let ended = match read {
+            Ok(bytes) => bytes == 0,
+            Err(error) => {
+                session.fail(&Failure::new(Kind::Failed, format!("standard input: {error}")));
+                return End::Quit;
+            }
+        };
+        let line = String::from_utf8_lossy(&text);
+        if !ended && session.is_incomplete(&line) {
+            continue;
+        }
+        if let Some(end) = session.line(&line) {
+            return end;
+        }
+        if ended {
+            return End::Quit;
+        }
+        text.clear();
+    }
+}
+
+fn terminal(session: Session<'_, '_, '_>) -> End {
+    let interrupts = Interrupts::new(session.limit());
+    let session = RefCell::new(session);
+    let config = Config::builder().completion_type(CompletionType::List).max_history_size(HISTORY);
+    let editor = config
+        .map(|config| config.auto_add_history(false).build())
+        .and_then(Editor::<Help<'_, '_, '_, '_>, FileHistory>::with_config);
+    let mut editor = match editor {
+        Ok(editor) => editor,
+        Err(error) => {
+            let failure = Failure::new(Kind::Failed, format!("the terminal: {error}"));
+            session.borrow_mut().fail(&failure);
+            return End::Quit;
+        }
+    };
+    editor.set_helper(Some(Help { session: &session }));
+    let history = history();
+    if let Some(file) = &history {
+        // there is none the first time
+        let _ = editor.load_history(file);
+    }
+    let end = loop {
+        match editor.readline(PROMPT) {
+            Ok(line) => {
+                if !line.trim().is_empty() {
+                    let _ = editor.add_history_entry(&line);
+                    if let Some(file) = &history {
+                        // a history that cannot be written is no reason to stop
+                        let _ = editor.append_history(file);
+                    }
+                }
+                // a second Ctrl-C ends the process: not everything can be stopped
+                realise::forget_interruption();
+                if let Some(end) = session.borrow_mut().line(&line) {
+                    break end;
+                }
+            }
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => {}
+            Err(ReadlineError::Eof) => break End::Quit,
+            Err(error) => {
+                let failure = Failure::new(Kind::Failed, format!("the terminal: {error}"));
+                session.borrow_mut().fail(&failure);
+                break End::Quit;
+            }
+        }
+    };
+    drop(interrupts);
+    end
+}
+
+/// The file of the history; its folder is made.
+fn history() -> Option<PathBuf> {
+    let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
+    let state = variable("XDG_STATE_HOME")
+        .or_else(|| Some(variable("HOME")?.join(".local/state")))?
+        .join("clutch");
+    fs_err::create_dir_all(&state).ok()?;
+    Some(state.join("repl-history"))
+}
+
+/// While this lives, Ctrl-C ends the evaluation and not the process.
+struct Interrupts(Option<signal_hook::iterator::Handle>);
+
+impl Interrupts {
+    fn new(limit: Limit) -> Self {
+        let Ok(mut signals) = Signals::new([SIGINT]) else { return Self(None) };
+        let handle = signals.handle();
+        std::thread::spawn(move || signals.forever().for_each(|_| limit.stop()));
+        Self(Some(handle))
+    }
+}
+
+impl Drop for Interrupts {
+    fn drop(&mut self) {
+        if let Some(handle) = &self.0 {
+            handle.close();
+        }
+    }
+}
+
+/// What the line editor asks of the session.
+struct Help<'h, 's, 'c, 'a> {
+    session: &'h RefCell<Session<'s, 'c, 'a>>,
+}
+
+impl Helper for Help<'_, '_, '_, '_> {}
+
+impl Hinter for Help<'_, '_, '_, '_> {
+    type Hint = String;
+}
+
+impl Highlighter for Help<'_, '_, '_, '_> {
+    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _: bool) -> Cow<'b, str> {
+        let style = anstyle::Style::new().bold();
+        Cow::Owned(format!("{style}{prompt}{style:#}"))
+    }
+}
+
+impl Validator for Help<'_, '_, '_, '_> {
+    fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
+        Ok(match self.session.borrow_mut().is_incomplete(context.input()) {
+            true => ValidationResult::Incomplete,
+            false => ValidationResult::Valid(None),
+        })
+    }
+}
+
+impl Completer for Help<'_, '_, '_, '_> {
+    type Candidate = String;
+
+    fn complete(
+        &self,
+        line: &str,
+        at: usize,
+        _: &LineContext<'_>,
+    ) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.session.borrow_mut().complete(&line[..at]))
+    }
+}

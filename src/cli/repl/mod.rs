@@ -1,0 +1,112 @@
+//! `clutch repl`: expressions evaluated as they are typed. One evaluation and its arena last until
+//! `:r`, which starts anew with what was loaded; what lines define is a set that grows
+//! (`clutch_expr::eval::Line`).
+
+mod command;
+mod completion;
+mod input;
+mod session;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicBool, Ordering},
+};
+
+use self::session::Session;
+use super::{
+    Outcome,
+    context::Context,
+    evaluation::{Realiser, with, world},
+    expression::ExpressionArguments,
+    failure::{Failure, Kind},
+    realise::BuildArguments,
+};
+use crate::{evaluate::Realise, store::Store, store_path::StorePath};
+
+/// What is typed is an expression, whose value is printed, a definition such as `x = 1`, or a command
+/// such as `:l FILE`; `:?` lists them. Ctrl-C ends an evaluation or drops a line, Ctrl-D ends the
+/// repl. Where standard input is no terminal, its lines are taken, and the exit code is 1 if one of
+/// them failed.
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    expression: ExpressionArguments,
+    #[command(flatten)]
+    build: BuildArguments,
+}
+
+/// How the lines of one evaluation ended.
+enum End {
+    /// With the input.
+    Quit,
+    /// With `:r`.
+    Reload,
+}
+
+/// What outlives an evaluation.
+struct Repl<'c> {
+    context: &'c Context,
+    arguments: &'c Arguments,
+    realiser: &'c Quiet<'c>,
+    /// What `:l` loaded, to be loaded again.
+    loaded: Vec<PathBuf>,
+    /// Whether a line failed.
+    failed: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    let inner = Realiser::new(context, &arguments.build);
+    let realiser = Quiet { inner, completing: AtomicBool::new(false) };
+    let mut repl =
+        Repl { context, arguments, realiser: &realiser, loaded: Vec::new(), failed: false };
+    if arguments.expression.path.as_deref() == Some(Path::new("-")) {
+        let message = "the repl reads lines from standard input, and not an expression to load";
+        return Err(Failure::new(Kind::Usage, message).hint("give a file or -E EXPRESSION"));
+    }
+    let lines = input::Lines::new();
+    if lines.is_terminal() {
+        context.say(format!("clutch {}; `:?` for help", env!("CARGO_PKG_VERSION")));
+    }
+    loop {
+        let world = world(context, &arguments.expression, &realiser)?;
+        let end = with(context, &world, &arguments.expression, |it| {
+            Ok(lines.run(Session::new(&mut repl, it)))
+        })?;
+        if let End::Quit = end {
+            break;
+        }
+    }
+    // a person has seen it, a program has not
+    let failed = repl.failed && !lines.is_terminal();
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// Builds and speaks for the language, except while names are completed: then nothing is built and
+/// nothing said.
+struct Quiet<'c> {
+    inner: Realiser<'c>,
+    completing: AtomicBool,
+}
+
+impl Realise for Quiet<'_> {
+    fn realise(
+        &self,
+        targets: &[(StorePath, std::collections::BTreeSet<String>)],
+    ) -> Result<(), String> {
+        if self.completing.load(Ordering::Relaxed) {
+            return Err("nothing is built to complete a name".to_owned());
+        }
+        self.inner.realise(targets)
+    }
+
+    fn store(&self) -> Result<&Store, String> {
+        self.inner.store()
+    }
+
+    fn message(&self, text: &str, warning: bool) {
+        if !self.completing.load(Ordering::Relaxed) {
+            self.inner.message(text, warning);
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! The lines of one evaluation, and what they defined.
+
+use std::{
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+    sync::atomic::Ordering,
+};
+
+use clutch_expr::{
+    error::{Error, Kind as Reason},
+    eval::{Interpreter, Limit, Line, PrintOptions},
+    host::Reference,
+    show::Style,
+    value::{Attrs, AttrsBuilder, Value},
+};
+use serde_json::json;
+
+use super::{
+    End, Repl,
+    command::{Command, HELP},
+    completion::written,
+};
+use crate::cli::{
+    evaluation::{absolute, source, style, values},
+    failure::{Failure, Kind},
+};
+
+/// No more names than these are said when variables are added.
+const SHOWN_NAMES: usize = 20;
+
+type Result<T> = std::result::Result<T, Box<Error>>;
+
+pub(super) struct Session<'s, 'c, 'a> {
+    repl: &'s mut Repl<'c>,
+    it: &'s mut Interpreter<'a>,
+    /// The variables, as a set.
+    scope: &'a Attrs<'a>,
+    /// What functions are called with: `--arg` and `--argstr`.
+    args: &'a Attrs<'a>,
+    /// What relative paths are relative to.
+    folder: PathBuf,
+    style: Style,
+}
+
+impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
+    /// A session with what the arguments name and what was loaded before.
+    pub(super) fn new(repl: &'s mut Repl<'c>, it: &'s mut Interpreter<'a>) -> Self {
+        let empty = AttrsBuilder::default().build(it.arena);
+        let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
+        let style = style(repl.context);
+        let mut session = Self { repl, it, scope: empty, args: empty, folder, style };
+        session.load_arguments();
+        for file in session.repl.loaded.clone() {
+            let done = session.load(&file);
+            session.settle(done);
+        }
+        session
+    }
+
+    /// What stops the evaluation.
+    pub(super) fn limit(&self) -> Limit {
+        self.it.options.limit.clone()
+    }
+
+    /// Whether more has to be typed.
+    pub(super) fn is_incomplete(&mut self, line: &str) -> bool {
+        let text = Command::parse(line).expression();
+        text.is_some_and(|text| !text.trim().is_empty() && self.it.is_incomplete(text.as_bytes()))
+    }
+
+    /// Does what a line asks for.
+    pub(super) fn line(&mut self, line: &str) -> Option<End> {
+        self.it.options.limit.resume();
+        let done = match Command::parse(line) {
+            Command::Line(text) => self.evaluate(text),
+            Command::Add(text) => self.value(text).and_then(|value| self.add(value)),
+            Command::Build(text) => return self.build(text),
+            Command::Document(text) => self.document(text),
+            Command::Load(path) => return self.load_file(path),
+            Command::Print(text) => {
+                let options = PrintOptions { max_depth: usize::MAX, ..PrintOptions::SESSION };
+                self.value(text).and_then(|value| self.print(value, options))
+            }
+            Command::Type(text) => self.value(text).map(|value| {
+                self.repl.context.line(value.describe());
+            }),
+            Command::Trace(text) => {
+                self.style.trace = match text {
+                    "true" => true,
+                    "false" => false,
+                    _ => !self.style.trace,
+                };
+                let shown = if self.style.trace { "shown" } else { "not shown" };
+                self.repl.context.say(format!("every step that leads to an error is {shown}"));
+                Ok(())
+            }
+            Command::Help => {
+                self.repl.context.print(HELP);
+                Ok(())
+            }
+            Command::Quit => return Some(End::Quit),
+            Command::Reload => return Some(End::Reload),
+            Command::LoadFlake => {
+                let failure = Failure::new(Kind::Usage, "flakes are left out of clutch");
+                self.fail(&failure.hint("`:l PATH` loads a file or a folder's default.nix"));
+                Ok(())
+            }
+            Command::Unknown(name) => {
+                let failure = Failure::new(Kind::Usage, format!("unknown command '{name}'"));
+                self.fail(&failure.hint("`:?` lists the commands"));
+                Ok(())
+            }
+        };
+        self.settle(done);
+        None
+    }
+
+    /// Says how something failed; the session goes on.
+    pub(super) fn fail(&mut self, failure: &Failure) {
+        self.repl.failed = true;
+        self.repl.context.report(failure);
+    }
+
+    fn settle(&mut self, done: Result<()>) {
+        let Err(error) = done else { return };
+        let mut failure = Failure::of_evaluation(&error, &self.it.sources, self.style);
+        if error.kind() == Reason::OutOfMemory {
+            failure = failure.hint("`:r` forgets everything and starts with empty memory");
+        }
+        let failure = self.repl.realiser.inner.explain(failure);
+        self.fail(&failure);
+    }
+
+    fn evaluate(&mut self, text: &str) -> Result<()> {
+        match self.it.eval_line(text.as_bytes(), self.folder.as_os_str().as_bytes(), self.scope)? {
+            Line::Nothing => Ok(()),
+            Line::Value(value) => self.print(value, PrintOptions::SESSION),
+            Line::Bindings(attrs) => {
+                self.scope = Attrs::update(self.it.arena, self.scope, attrs);
+                Ok(())
+            }
+        }
+    }
+
+    /// The value of an expression among a command's words.
+    fn value(&mut self, text: &str) -> Result<Value<'a>> {
+        let folder = self.folder.as_os_str().as_bytes();
+        let origin = clutch_expr::source::Origin::Text;
+        self.it.eval_text_with(origin, text.as_bytes(), folder, self.scope)
+    }
+
+    fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<()> {
+        let mut text = Vec::new();
+        if self.repl.context.global.json {
+            self.it.write_json(value, &mut text, &mut Vec::new())?;
+        } else {
+            text = self.it.print(value, options)?;
+        }
+        text.push(b'\n');
+        self.repl.context.print(text);
+        Ok(())
+    }
+
+    /// Makes the attributes of a set variables.
+    fn add(&mut self, value: Value<'a>) -> Result<()> {
+        let attrs = self.it.attrs(value)?;
+        self.scope = Attrs::update(self.it.arena, self.scope, attrs);
+        let sorted = self.it.sorted_attrs(attrs);
+        let names = sorted.iter().take(SHOWN_NAMES);
+        let names: Vec<String> = names.map(|(key, _)| self.it.symbols.show(key.symbol)).collect();
+        let noun = if sorted.len() == 1 { "variable" } else { "variables" };
+        let more = if sorted.len() > names.len() { ", ..." } else { "" };
+        let context = self.repl.context;
+        context.say(format!("added {} {noun}: {}{more}", sorted.len(), names.join(", ")));
+        Ok(())
+    }
+
+    fn load_arguments(&mut self) {
+        let arguments = &self.repl.arguments.expression;
+        let loads = arguments.path.is_some() || arguments.expression.is_some();
+        let source = match source(arguments) {
+            Ok(source) if loads => Some(source),
+            Err(failure) if loads => {
+                self.fail(&failure);
+                None
+            }
+            _ => None,
+        };
+        let folder = self.folder.as_os_str().as_bytes();
+        let done = values(self.it, arguments, source, folder).and_then(|(values, args)| {
+            self.args = args;
+            values.into_iter().try_for_each(|value| {
+                let value = self.it.auto_call(value, args)?;
+                self.add(value)
+            })
+        });
+        self.settle(done);
+    }
+
+    fn load(&mut self, file: &Path) -> Result<()> {
+        let value = self.it.import(file)?;
+        let value = self.it.auto_call(value, self.args)?;
+        self.add(value)
+    }
+
+    fn load_file(&mut self, path: &str) -> Option<End> {
+        let file = if path.starts_with('<') {
+            let found = self.value(path).and_then(|value| self.it.path(value));
+            found.map(|path| PathBuf::from(path.lossy().into_owned()))
+        } else {
+            let home = path
+                .strip_prefix("~/")
+                .and_then(|below| Some(PathBuf::from(std::env::var_os("HOME")?).join(below)));
+            match absolute(&home.unwrap_or_else(|| self.folder.join(path))) {
+                Ok(file) => Ok(file),
+                Err(failure) => {
+                    self.fail(&failure);
+                    return None;
+                }
+            }
+        };
+        let done = file.and_then(|file| {
+            if !self.repl.loaded.contains(&file) {
+                // also where it fails: `:r` tries again
+                self.repl.loaded.push(file.clone());
+            }
+            self.load(&file)
+        });
+        self.settle(done);
+        None
+    }
+
+    fn document(&mut self, text: &str) -> Result<()> {
+        let value = self.value(text)?;
+        match self.it.documentation(value)? {
+            Some(text) => self.repl.context.print(text),
+            None => {
+                let message = format!("{} has no documentation", value.describe());
+                self.fail(&Failure::new(Kind::Failed, message));
+            }
+        }
+        Ok(())
+    }
+
+    fn build(&mut self, text: &str) -> Option<End> {
+        let found = self.value(text).and_then(|value| self.it.derivations(value, self.args));
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                self.settle(Err(error));
+                return None;
+            }
+        };
+        for one in found {
+            let built = |output: &String| Reference::Built {
+                drv: one.drv_path.clone(),
+                output: output.clone(),
+            };
+            let wanted: Vec<Reference> =
+                one.outputs.iter().map(|(output, _)| built(output)).collect();
+            if let Err(error) = self.it.host.realise(&wanted) {
+                let failure = Failure::new(Kind::Failed, error);
+                let failure = self.repl.realiser.inner.explain(failure);
+                self.fail(&failure);
+                return None;
+            }
+            let context = self.repl.context;
+            if context.global.json {
+                let outputs: serde_json::Map<_, _> =
+                    one.outputs.iter().map(|(name, path)| (name.clone(), json!(path))).collect();
+                context.json(&json!({ "derivation": one.drv_path, "outputs": outputs }));
+                continue;
+            }
+            for (output, path) in &one.outputs {
+                context.line(format!("{output} -> {path}"));
+            }
+        }
+        None
+    }
+
+    /// The attributes of what an expression evaluates to, written as behind a dot.
+    pub(super) fn attributes(&mut self, expression: &str) -> Vec<String> {
+        let Ok(Value::Attrs(attrs)) = self.value(expression) else { return Vec::new() };
+        let names = attrs.iter(self.it.arena);
+        names.map(|(key, _)| written(self.it.symbols.bytes(key.symbol))).collect()
+    }
+
+    /// Every variable that a line can name.
+    pub(super) fn variables(&self) -> Vec<String> {
+        let own = self.scope.iter(self.it.arena).map(|(key, _)| self.it.symbols.show(key.symbol));
+        let global = self.it.global_names().filter(|name| !name.starts_with("__"));
+        own.chain(global).collect()
+    }
+
+    /// Whether names are being completed.
+    pub(super) fn set_completing(&self, on: bool) {
+        self.repl.realiser.completing.store(on, Ordering::Relaxed);
+    }
+}
