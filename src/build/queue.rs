@@ -382,16 +382,24 @@ mod tests {
             step.derivation.outputs.values_mut().for_each(|output| output.fixed = Some(fixed));
         }
         for builds in 1..4 {
+            let failed = std::sync::atomic::AtomicBool::new(false);
+            let order = std::sync::atomic::Ordering::Relaxed;
             let work = |_: StepId, step: &Step| match step.derivation.name.as_str() {
-                // builds start only after the first failure is known
-                "bad" | "worse" => Err(("another hash", After::Fixed)),
+                "bad" | "worse" => {
+                    failed.store(true, order);
+                    Err(("another hash", After::Fixed))
+                }
+                // what needs this may start only after the first failure is known
                 "g" => {
-                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    while !failed.load(order) {
+                        std::thread::sleep(std::time::Duration::from_millis(1));
+                    }
+                    std::thread::sleep(std::time::Duration::from_millis(50));
                     Ok(())
                 }
                 _ => Ok(()),
             };
-            let jobs = Jobs { builds, fetches: 1 };
+            let jobs = Jobs { builds, fetches: 2 };
             let outcome = run(&plan, jobs, &work, &|_, _| (), &never);
             assert_eq!(names(&plan, outcome.failed.iter().map(|f| f.0)), ["bad", "worse"]);
             let done = names(&plan, outcome.done.iter().copied());
