@@ -234,9 +234,8 @@ pub(super) fn report(failure: &Failure, json: bool) {
             };
             error["mismatches"] = failure.mismatches.iter().map(mismatch).collect();
         }
-        let help = failure.evaluation.as_ref().and_then(|at| at.help.as_ref());
-        let hints: Vec<&String> = help.into_iter().chain(&failure.hints).collect();
-        let mut error = serde_json::json!({ "message": message, "hints": hints, "exit": exit });
+        let mut error =
+            serde_json::json!({ "message": message, "hints": failure.all_hints(), "exit": exit });
         if let Some(at) = &failure.evaluation {
             error["place"] = at.place.clone();
             error["trace"] = at.trace.clone();

@@ -63,7 +63,7 @@ impl Events {
     /// How the command failed.
     pub(super) fn error(&self, failure: &Failure) {
         let message = anstream::adapter::strip_str(&failure.message).to_string();
-        self.write("error", json!({ "message": message, "hints": failure.hints }));
+        self.write("error", json!({ "message": message, "hints": failure.all_hints() }));
     }
 
     /// The end of the command. A program that clutch becomes (`run`, `shell`) tells no end.

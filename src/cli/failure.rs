@@ -110,6 +110,12 @@ impl Failure {
         Self { evaluation: Some(Box::new(located)), ..Self::new(kind, error.message()) }
     }
 
+    /// What to do next, with the evaluator's own advice.
+    pub(super) fn all_hints(&self) -> Vec<&String> {
+        let help = self.evaluation.as_ref().and_then(|at| at.help.as_ref());
+        help.into_iter().chain(&self.hints).collect()
+    }
+
     /// The same with a hint.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {

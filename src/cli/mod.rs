@@ -87,6 +87,11 @@ enum Command {
     /// Evaluate an expression and print its value.
     Eval(eval::Arguments),
     /// Evaluate expressions as they are typed.
+    ///
+    /// What is typed is an expression, whose value is printed, a definition such as `x = 1`, or a
+    /// command such as `:l FILE`; `:?` lists them. Ctrl-C ends an evaluation or drops a line, Ctrl-D
+    /// ends the repl. Where standard input is no terminal, its lines are taken, and the exit code is
+    /// 1 if one of them failed.
     Repl(repl::Arguments),
     /// Build what an expression describes and print the output paths.
     Build(build::Arguments),

@@ -112,6 +112,10 @@ fn errors_for_programs_have_no_headline() {
     assert_eq!(error["hints"], serde_json::json!(["did you mean 'length'?"]));
     assert!(error["place"]["file"].as_str().unwrap().ends_with("/default.nix"), "{error}");
     assert_eq!((&error["place"]["line"], &error["place"]["column"]), (&3.into(), &14.into()));
+    let ran = space.run(["eval", "--events", "-", "default.nix"]);
+    let event = ran.stderr.lines().map(json).find(|event| event["kind"] == "error").unwrap();
+    assert_eq!(event["message"], "undefined variable 'lenght'");
+    assert_eq!(event["hints"], serde_json::json!(["did you mean 'length'?"]));
     space.write("calls.nix", "let f = x: throw \"no\"; in f 2");
     let error = json(&space.fails(1, ["build", "--json", "calls.nix"]));
     let trace = error["error"]["trace"].as_array().unwrap();

@@ -24,10 +24,6 @@ use super::{
 };
 use crate::{evaluate::Realise, store::Store, store_path::StorePath};
 
-/// What is typed is an expression, whose value is printed, a definition such as `x = 1`, or a command
-/// such as `:l FILE`; `:?` lists them. Ctrl-C ends an evaluation or drops a line, Ctrl-D ends the
-/// repl. Where standard input is no terminal, its lines are taken, and the exit code is 1 if one of
-/// them failed.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
