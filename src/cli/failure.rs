@@ -107,7 +107,10 @@ impl Failure {
         let help = error.help().map(str::to_owned);
         let at = place(show::place(error, sources));
         let located = Located { shown, help, place: at, trace: trace.into() };
-        Self { evaluation: Some(Box::new(located)), ..Self::new(kind, error.message()) }
+        Self {
+            evaluation: Some(Box::new(located)),
+            ..Self::new(kind, show::without_colours(error.message()))
+        }
     }
 
     /// What to do next, with the evaluator's own advice.

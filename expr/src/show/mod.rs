@@ -3,6 +3,8 @@
 
 mod snippet;
 
+use std::borrow::Cow;
+
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer};
 
 use crate::error::{Error, Frame};
@@ -69,6 +71,34 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     text
 }
 
+/// A text without the sequences that set a terminal's colours, which libraries put into the messages
+/// that they throw.
+#[must_use]
+pub fn without_colours(text: &str) -> Cow<'_, str> {
+    let mut rest = text;
+    let mut plain = String::new();
+    while let Some(at) = rest.find("\u{1b}[") {
+        let sequence = &rest[at + 2..];
+        let end = sequence.find(|c: char| !matches!(c, '0'..='9' | ';' | ':'));
+        match end {
+            Some(end) if sequence[end..].starts_with('m') => {
+                plain.push_str(&rest[..at]);
+                rest = &sequence[end + 1..];
+            }
+            // something else, which is shown as what it is
+            _ => {
+                plain.push_str(&rest[..at + 2]);
+                rest = sequence;
+            }
+        }
+    }
+    if rest.len() == text.len() {
+        return Cow::Borrowed(text);
+    }
+    plain.push_str(rest);
+    Cow::Owned(plain)
+}
+
 fn is_library(span: Span, sources: &Sources) -> bool {
     sources.find(span.lo).is_some_and(Source::is_library)
 }
@@ -96,7 +126,8 @@ fn headline<'s>(
     raised: Option<Place>,
     sources: &'s Sources,
 ) -> Group<'s> {
-    let mut group = Group::with_title(Level::ERROR.primary_title(error.message()));
+    let message = without_colours(error.message());
+    let mut group = Group::with_title(Level::ERROR.primary_title(message));
     let marks = std::iter::once((place, AnnotationKind::Primary, None)).chain(
         error
             .labels()
@@ -114,7 +145,7 @@ fn headline<'s>(
 }
 
 fn step<'s>(frame: &'s Frame, sources: &'s Sources, with_lines: bool) -> Group<'s> {
-    let group = Group::with_title(Level::NOTE.secondary_title(frame.text.as_str()));
+    let group = Group::with_title(Level::NOTE.secondary_title(without_colours(&frame.text)));
     if !with_lines {
         return group;
     }
@@ -160,6 +191,19 @@ error: undefined variable 'lenght'
   = help: did you mean 'length'?
 "
         );
+    }
+
+    #[test]
+    fn colours_of_messages_are_left_out() {
+        let plain = |text| without_colours(text).into_owned();
+        assert_eq!(plain("a \u{1b}[1;35mb\u{1b}[0m c"), "a b c");
+        assert_eq!(plain("\u{1b}[m"), "");
+        for text in ["", "\u{1b}[2Jx", "\u{1b}[12", "\u{1b}", "\u{1b}[é"] {
+            assert_eq!(plain(text), text);
+        }
+        let shown = Error::new(Kind::Throw, Span::NONE, "\u{1b}[1mbold\u{1b}[0m \u{1b}[2J");
+        let text = error(&shown, &sources(), Style::default());
+        assert!(text.starts_with("error: bold ") && !text.contains('\u{1b}'), "{text}");
     }
 
     #[test]
