@@ -233,6 +233,8 @@ impl Download<'_> {
         total: Option<u64>,
         broken: &dyn Fn(io::Error) -> DownloadError,
     ) -> Result<(), DownloadError> {
+        // how much it will be is known before the first byte is there
+        (self.progress)(partial.length, self.size.or(total));
         let mut buffer = vec![0; 1 << 17];
         loop {
             if (self.cancelled)() {

@@ -16,6 +16,7 @@ pub mod index;
 pub mod loader_cache;
 pub mod netrc;
 pub mod prefix;
+pub mod remote_zip;
 mod resolver;
 pub mod simple;
 pub mod tarball;

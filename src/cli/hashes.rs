@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// A round finds the wrong hashes that can be reached; what is behind them comes in the next one.
-const ROUNDS: usize = 20;
+const ROUNDS: usize = 10;
 
 /// How many lines around a change are shown.
 const AROUND: usize = 3;

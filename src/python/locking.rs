@@ -1,6 +1,6 @@
 //! `clutch lock FILE`: from pinned requirements to a lock, by asking the index once which files it
-//! has. Nothing is resolved: what is not in the file is not in the lock. Where the index has the
-//! metadata of a wheel beside it (PEP 658), a warning tells what is missing.
+//! has. Nothing is resolved: what is not in the file is not in the lock. But what the wheels say that
+//! they require is looked at, and a warning tells what is missing.
 
 use std::{
     cmp::Reverse,
@@ -23,6 +23,7 @@ use crate::builders::{
     fetch::Fetcher,
     http::HttpError,
     index::IndexError,
+    remote_zip,
     simple::{File, SimpleError},
 };
 
@@ -63,21 +64,34 @@ pub fn lock(
     let base = fetcher.indexes().find(index)?.address;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(REQUESTS).build();
     let threads = threads.map_err(|e| LockingError::Threads(e.to_string()))?;
-    let (mut packages, mut failed, mut requires) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (mut packages, mut failed) = (Vec::new(), Vec::new());
+    let (mut requires, mut unread) = (BTreeMap::new(), Vec::new());
     let results: Vec<_> =
         threads.install(|| pins.par_iter().map(|pin| pin.lock(fetcher, &base, warn)).collect());
     for (pin, result) in pins.iter().zip(results) {
         match result {
             Ok((package, needs)) => {
-                requires.insert((package.name.clone(), package.version.to_string()), needs);
+                match needs {
+                    Ok(needs) => {
+                        let key = (package.name.clone(), package.version.to_string());
+                        requires.insert(key, needs);
+                    }
+                    Err(reason) => unread.push(reason),
+                }
                 packages.push(package);
             }
             Err(reason) => failed.push(format!("{}: {reason}", pin.place)),
         }
     }
     if failed.is_empty() {
-        for problem in missing(requirements, targets, &packages, &requires) {
-            warn(&problem);
+        if let Some(first) = unread.first() {
+            let number = unread.len();
+            warn(&format!("not known what {number} of the wheels require, such as {first}"));
+        }
+        let problems = missing(requirements, targets, &packages, &requires);
+        problems.iter().for_each(|problem| warn(problem));
+        if problems.iter().any(|problem| problem.ends_with("missing")) {
+            warn("add what is missing to the file: `uv pip compile` and `pip freeze` write all");
         }
         Ok(PythonLock { index: index.to_owned(), targets: targets.to_vec(), packages })
     } else {
@@ -199,7 +213,7 @@ impl Pin<'_> {
         fetcher: &Fetcher,
         base: &Address,
         warn: &(dyn Fn(&str) + Sync),
-    ) -> Result<(LockedPackage, Vec<String>), String> {
+    ) -> Result<(LockedPackage, Result<Vec<String>, String>), String> {
         let listed = fetcher.project(base, self.name).map_err(|e: SimpleError| e.to_string())?;
         let wheels: Vec<(&File, WheelName)> = listed
             .iter()
@@ -224,8 +238,8 @@ impl Pin<'_> {
             };
         }
         // those of one version have the same requirements, but for the odd one
-        let described = chosen.values().find(|file| file.metadata);
-        let needs = described.map_or_else(Vec::new, |file| requires(fetcher, file, warn));
+        let first = chosen.values().find(|file| file.metadata).or(chosen.values().next());
+        let needs = first.map_or_else(|| Ok(Vec::new()), |file| requires(fetcher, file));
         let mut files = Vec::new();
         for file in chosen.into_values() {
             if let Some(reason) = &file.yanked {
@@ -298,21 +312,30 @@ impl Pin<'_> {
     }
 }
 
-/// What the metadata beside a file says that it needs. That it cannot be had is only a warning: the
-/// lock is no other for it.
-fn requires(fetcher: &Fetcher, file: &File, warn: &(dyn Fn(&str) + Sync)) -> Vec<String> {
+/// What the metadata of a wheel says that it needs: beside it where the index has it there (PEP 658),
+/// else in it.
+fn requires(fetcher: &Fetcher, file: &File) -> Result<Vec<String>, String> {
     let read = || -> Result<Vec<String>, String> {
-        let name = format!("{}.metadata", file.name);
-        let address = file.address.join(&name).map_err(|e| e.to_string())?;
         let http = fetcher.http().map_err(|e| e.to_string())?;
-        let page = http.page(&address, "*/*", MAX_METADATA).map_err(|e| e.to_string())?;
-        let headers = Headers::parse(&page.body)?;
+        let metadata = if file.metadata {
+            let name = format!("{}.metadata", file.name);
+            let address = file.address.join(&name).map_err(|e| e.to_string())?;
+            http.page(&address, "*/*", MAX_METADATA).map_err(|e| e.to_string())?.body
+        } else {
+            let size = match file.size {
+                Some(size) => size,
+                None => http.size(&file.address).map_err(|e| e.to_string())?,
+            };
+            let is_metadata = |name: &str| {
+                let parts = name.split_once('/');
+                parts.is_some_and(|(f, n)| f.ends_with(".dist-info") && n == "METADATA")
+            };
+            remote_zip::read(http, (&file.address, size), &is_metadata, MAX_METADATA)?
+        };
+        let headers = Headers::parse(&metadata)?;
         Ok(headers.all("requires-dist").map(str::to_owned).collect())
     };
-    read().unwrap_or_else(|reason| {
-        warn(&format!("{}: what it requires is not known: {reason}", file.name));
-        Vec::new()
-    })
+    read().map_err(|reason| format!("{}: {reason}", file.name))
 }
 
 /// Whether a file is for a version of Python. The last part of the version is not known, so that it
@@ -360,7 +383,13 @@ mod tests {
             partial: None,
         });
         let warned = std::sync::Mutex::new(String::new());
-        let warn = |line: &str| warned.lock().unwrap().push_str(line);
+        // most files of these tests are no wheels
+        let warn = |line: &str| {
+            if !line.contains("odd") && line.starts_with("not known what") {
+                return;
+            }
+            warned.lock().unwrap().push_str(line);
+        };
         let lock = lock(&fetcher, "pypi", &requirements, &targets(pythons), &warn)
             .map_err(|e| e.to_string().replace(&*dir.path().to_string_lossy(), ""))?;
         let read = PythonLock::parse("l".as_ref(), &lock.to_string());
@@ -433,18 +462,31 @@ mod tests {
         assert!(fails.contains("none has a hash that the line allows"), "{fails}");
     }
 
+    /// A wheel with half a megabyte of code, and that metadata.
+    fn wheel(name: &str, metadata: &str) -> Vec<u8> {
+        use std::io::Write as _;
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let stored = zip::write::SimpleFileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file(format!("{name}/code.py"), stored).unwrap();
+        zip.write_all(&[b'#'; 600_000]).unwrap();
+        zip.start_file(format!("{name}-1.dist-info/METADATA"), stored).unwrap();
+        zip.write_all(metadata.as_bytes()).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
     #[test]
     fn what_the_lock_misses_is_a_warning() {
         let index = index();
-        for (name, needs) in [
-            ("app", "Pure>=2\nRequires-Dist: a-b[x]\nRequires-Dist: gone; extra=='x'"),
-            ("tool", "app[x]"),
-        ] {
-            let file = format!("{name}-1-py3-none-any.whl");
-            index.release(name, &file, name, json!({"core-metadata": true}));
-            let text = format!("Name: {name}\nRequires-Dist: {needs}\n\nA description: so.\n");
-            index.file(&format!("files/{file}.metadata"), text);
-        }
+        // beside the file, and in it
+        let app = "Pure>=2\nRequires-Dist: a-b[x]\nRequires-Dist: gone; extra=='x'";
+        let text = |name: &str, needs: &str| {
+            format!("Name: {name}\nRequires-Dist: {needs}\n\nA description: so.\n")
+        };
+        index.release("app", "app-1-py3-none-any.whl", "app", json!({"core-metadata": true}));
+        index.file("files/app-1-py3-none-any.whl.metadata", text("app", app));
+        let tool = wheel("tool", &text("tool", "app[x]"));
+        index.release("tool", "tool-1-py3-none-any.whl", tool, Value::Null);
         let lock = |text: &str| lock_text(&index, text, &["3.11"]).unwrap();
         let warned = lock("app==1\npure==1\n");
         assert!(warned.contains("'app' needs 'Pure>=2', not 1"), "{warned}");
@@ -456,10 +498,13 @@ mod tests {
         // metadata that cannot be had is no reason to have no lock
         index.release("odd", "odd-1-py3-none-any.whl", "odd", json!({"core-metadata": true}));
         let warned = lock("odd==1\n");
-        assert!(
-            warned.contains("odd-1-py3-none-any.whl: what it requires is not known"),
-            "{warned}"
-        );
+        let expected = "not known what 1 of the wheels require, such as odd-1-py3-none-any.whl: ";
+        assert!(warned.contains(expected), "{warned}");
+        // of a large wheel, only the end is asked for
+        let seen = index.seen("files/tool-1-py3-none-any.whl");
+        let range = seen[0].headers["range"].split_once('-').unwrap().0;
+        let start: u64 = range["bytes=".len()..].parse().unwrap();
+        assert!(start > 400_000 && seen.len() == 1, "{seen:?}");
     }
 
     #[test]

@@ -188,9 +188,10 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let faults = state.faults.get_mut(path).filter(|faults| !faults.is_empty());
         (faults.map(|faults| faults.remove(0)), content(&state, path))
     };
-    let mut range = headers
-        .get("range")
-        .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let mut range = headers.get("range").and_then(|range| {
+        let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some((start.parse::<usize>().ok()?, end.parse::<usize>().ok()))
+    });
     let (mut status, mut extra, mut cut) = (200, String::new(), usize::MAX);
     let (mut kind, mut body) = found.unwrap_or_else(|| {
         status = 404;
@@ -213,10 +214,11 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
         None => {}
     }
-    if let (200, Some(start)) = (status, range) {
+    if let (200, Some((start, end))) = (status, range) {
         if start < body.len() {
-            extra = format!("Content-Range: bytes {start}-{}/{}\r\n", body.len() - 1, body.len());
-            (status, body) = (206, body.split_off(start));
+            let end = end.map_or(body.len(), |end| body.len().min(end + 1));
+            extra = format!("Content-Range: bytes {start}-{}/{}\r\n", end - 1, body.len());
+            (status, body) = (206, body[start..end].to_vec());
         } else {
             (status, body) = (416, Vec::new());
         }
