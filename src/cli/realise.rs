@@ -322,8 +322,8 @@ fn mismatch(step: &Step, specified: &Hash, got: Hash) -> Mismatch {
 /// All wrong hashes in one.
 fn table(mismatches: &[Mismatch]) -> String {
     let mut text = match mismatches.len() {
-        1 => "another content than its hash says:".to_owned(),
-        n => format!("{n} files with another content than their hashes say:"),
+        1 => "hash mismatch: a file has another content than its hash says:".to_owned(),
+        n => format!("hash mismatch: {n} files have another content than their hashes say:"),
     };
     for Mismatch { derivation, name, specified, got } in mismatches {
         let got = like(specified, got);

@@ -60,7 +60,7 @@ fn all_wrong_hashes_are_told_at_once_and_written_where_they_stand() {
     space.write("default.nix", &text);
     space.write("pins.nix", format!("{{ e = \"{other}\"; }} # pins\n"));
     let error = space.fails(1, ["build", "--no-link"]);
-    assert!(error.contains("5 files with another content"), "{error}");
+    assert!(error.contains("hash mismatch: 5 files have another content"), "{error}");
     for name in ["a", "b", "d"] {
         assert_eq!(error.matches(&sri(&sha256(name.as_bytes()))).count(), 1, "{name}: {error}");
     }
