@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clutch_expr::{
     error::{Error, Result},
-    eval::{Interpreter, Options, PrintOptions, with_interpreter},
+    eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
     host::{
         AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
         HostError, HostResult, Reference,
@@ -104,8 +104,13 @@ impl Host for Nowhere {
 
 /// Runs an interpreter with limits that every input keeps within a second or so.
 fn run<T: Send>(eager: bool, run: impl FnOnce(&mut Interpreter<'_>) -> T + Send) -> T {
-    let options =
-        Options { max_call_depth: 200, stack_size: 64 << 20, eager, ..Options::default() };
+    let options = Options {
+        max_call_depth: 200,
+        stack_size: 64 << 20,
+        limit: Limit::new(32 << 20),
+        eager,
+        ..Options::default()
+    };
     with_interpreter(&Nowhere, options, run).expect("a thread for the evaluation")
 }
 
