@@ -30,10 +30,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     };
     match remove() {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(e) => {
-            let e = io::Error::from(e);
-            Err(io::Error::new(e.kind(), format!("failed to remove '{}': {e}", path.display())))
-        }
+        Err(e) => Err(named("remove", path, &e.into())),
     }
 }
 
@@ -88,7 +85,7 @@ fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Err
 /// Where the file's folder cannot be written.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = unfinished(path)?;
-    file.write_all(content)?;
+    file.write_all(content).map_err(|e| named("write", path, &e))?;
     finish(file, path)
 }
 
@@ -97,7 +94,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// Where the file's folder cannot be written.
 pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::new_in(folder_of(path))
+    NamedTempFile::new_in(folder_of(path)).map_err(|e| named("write", path, &e))
 }
 
 /// Gives a file its name, once its content is on disk.
@@ -105,9 +102,11 @@ pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
 /// # Errors
 /// Where it cannot be synced or moved.
 pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(0o644))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
+    let done = rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(0o644))
+        .map_err(io::Error::from)
+        .and_then(|()| file.as_file().sync_all())
+        .and_then(|()| file.persist(path).map(drop).map_err(|e| e.error));
+    done.map_err(|e| named("write", path, &e))?;
     sync_folder(folder_of(path))
 }
 
@@ -145,7 +144,13 @@ pub fn sync_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Where the folder cannot be opened or something cannot be written.
 pub fn sync_all(folder: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(fs_err::File::open(folder)?.file())?)
+    let opened = fs_err::File::open(folder)?;
+    rustix::io::retry_on_intr(|| rustix::fs::syncfs(opened.file()))
+        .map_err(|e| named("sync the file system of", folder, &e.into()))
+}
+
+fn named(what: &str, path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("failed to {what} '{}': {error}", path.display()))
 }
 
 #[cfg(test)]

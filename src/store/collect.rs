@@ -242,7 +242,7 @@ impl Store {
         let since = SystemTime::now() - Duration::from_secs(PARTIAL);
         for path in entries(&self.layout.partial())? {
             let Ok(file) = fs_err::File::open(&path) else { continue };
-            if file.metadata()?.modified()? < since && hold(file.file(), false)? {
+            if file.metadata()?.modified()? < since && hold(&file, false)? {
                 files::remove_file(&path)?;
             }
         }

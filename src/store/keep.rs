@@ -16,7 +16,7 @@ use rustc_hash::FxHashSet;
 
 use super::{
     Store, StoreError,
-    lock::{hold, is_at, uninterrupted},
+    lock::{hold, hold_with_others, is_at},
 };
 use crate::store_path::StorePath;
 
@@ -84,7 +84,7 @@ impl Store {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             };
-            if hold(file.file(), false)? {
+            if hold(&file, false)? {
                 let _ = fs_err::remove_file(&path);
                 continue;
             }
@@ -108,8 +108,8 @@ impl Store {
         let file =
             fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
         match share {
-            Share::Others => uninterrupted(|| file.file().lock_shared())?,
-            Share::Nobody => uninterrupted(|| file.file().lock())?,
+            Share::Others => hold_with_others(&file)?,
+            Share::Nobody => drop(hold(&file, true)?),
         }
         Ok(file)
     }
@@ -133,7 +133,7 @@ fn make(folder: &Path) -> io::Result<File> {
             other => other?,
         };
         // a collector may have taken it for a dead one's before it was locked
-        if hold(file.file(), true)? && is_at(file.file(), &path)? {
+        if hold(&file, true)? && is_at(&file, &path)? {
             return Ok(File { path, file, paths: FxHashSet::default() });
         }
     }

@@ -52,7 +52,7 @@ impl Store {
         for path in entries(&self.layout.locks())? {
             let Ok(file) = fs_err::File::open(&path) else { continue };
             // a lock that lives is dropped by its owner; this one is dropped here, file and all
-            if hold(file.file(), false)? && is_at(file.file(), &path)? {
+            if hold(&file, false)? && is_at(&file, &path)? {
                 drop(PathLock { path, _file: file });
             }
         }
@@ -70,39 +70,62 @@ fn take(path: &Path, wait: bool) -> io::Result<Option<PathLock>> {
     loop {
         let file =
             fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
-        if !hold(file.file(), wait)? {
+        if !hold(&file, wait)? {
             return Ok(None);
         }
-        if is_at(file.file(), path)? {
+        if is_at(&file, path)? {
             return Ok(Some(PathLock { path: path.to_owned(), _file: file }));
         }
     }
 }
 
 /// Locks an open file; whether it could be had (always, with `wait`).
-pub(super) fn hold(file: &std::fs::File, wait: bool) -> io::Result<bool> {
-    if !wait {
-        return match file.try_lock() {
+pub(super) fn hold(file: &fs_err::File, wait: bool) -> io::Result<bool> {
+    uninterrupted(file, |file| {
+        if wait {
+            return file.lock().map(|()| true);
+        }
+        match file.try_lock() {
             Ok(()) => Ok(true),
             Err(TryLockError::WouldBlock) => Ok(false),
             Err(TryLockError::Error(e)) => Err(e),
-        };
-    }
-    uninterrupted(|| file.lock()).map(|()| true)
+        }
+    })
 }
 
-/// Does what a signal may interrupt until none does.
-pub(super) fn uninterrupted(work: impl Fn() -> io::Result<()>) -> io::Result<()> {
+/// Waits for the lock of an open file that others may have at the same time.
+pub(super) fn hold_with_others(file: &fs_err::File) -> io::Result<()> {
+    uninterrupted(file, std::fs::File::lock_shared)
+}
+
+/// Whether another holds the lock of an open file. Asking takes a lock that others may share.
+pub(super) fn is_held(file: &fs_err::File) -> io::Result<bool> {
+    uninterrupted(file, |file| match file.try_lock_shared() {
+        Ok(()) => file.unlock().map(|()| false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(e)) => Err(e),
+    })
+}
+
+/// Takes a lock, however often a signal interrupts; an error names the file.
+fn uninterrupted<T>(
+    file: &fs_err::File,
+    take: impl Fn(&std::fs::File) -> io::Result<T>,
+) -> io::Result<T> {
     loop {
-        match work() {
+        match take(file.file()) {
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            other => return other,
+            Err(e) => {
+                let text = format!("failed to lock '{}': {e}", file.path().display());
+                return Err(io::Error::new(e.kind(), text));
+            }
+            Ok(taken) => return Ok(taken),
         }
     }
 }
 
 /// Whether an open file is still the one at that path.
-pub(super) fn is_at(file: &std::fs::File, path: &Path) -> io::Result<bool> {
+pub(super) fn is_at(file: &fs_err::File, path: &Path) -> io::Result<bool> {
     let own = file.metadata()?;
     match fs_err::symlink_metadata(path) {
         Ok(there) => Ok((own.dev(), own.ino()) == (there.dev(), there.ino())),

@@ -3,12 +3,14 @@
 //! killed stays plain, and the lock is gone with its process. Knows nothing of lines.
 
 use std::{
-    fs::TryLockError,
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
-use super::{Store, StoreError, lock::hold};
+use super::{
+    Store, StoreError,
+    lock::{hold, is_held},
+};
 use crate::{files, store_path::StorePath};
 
 /// Up to this size, in bytes, compressing saves nothing: a file has whole blocks.
@@ -41,7 +43,7 @@ impl Store {
         let mut options = fs_err::OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&new)?;
         // it is locked before others can see it
-        hold(file.file(), true)?;
+        hold(&file, true)?;
         fs_err::rename(&new, plain)?;
         Ok(LogWriter { file, folder, derivation: derivation.clone() })
     }
@@ -100,18 +102,9 @@ impl Store {
 /// Whether a file is there and locked.
 fn is_locked(path: &Path) -> io::Result<bool> {
     match fs_err::File::open(path) {
-        Ok(file) => locked(file.file()),
+        Ok(file) => is_held(&file),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
-    }
-}
-
-/// Whether another holds the lock of an open file. Asking takes a lock that others may share.
-fn locked(file: &std::fs::File) -> io::Result<bool> {
-    match file.try_lock_shared() {
-        Ok(()) => file.unlock().map(|()| false),
-        Err(TryLockError::WouldBlock) => Ok(true),
-        Err(TryLockError::Error(e)) => Err(e),
     }
 }
 
@@ -162,7 +155,7 @@ impl LogReader {
     /// Where the file system has no locks.
     pub fn is_running(&self) -> io::Result<bool> {
         match &self.0 {
-            Form::Plain(file) => locked(file.file()),
+            Form::Plain(file) => is_held(file),
             Form::Compressed(_) => Ok(false),
         }
     }

@@ -287,7 +287,7 @@ impl Profile {
     /// what processes have left that ended in the middle.
     fn lock(&self) -> Result<fs_err::File, ProfileError> {
         let folder = fs_err::File::open(&self.folder)?;
-        hold(folder.file(), true)?;
+        hold(&folder, true)?;
         for entry in entries(&self.folder)? {
             let unfinished = entry.file_name().and_then(OsStr::to_str).and_then(unfinished);
             let is_ours = unfinished.is_some_and(|name| {

@@ -57,7 +57,7 @@ impl Store {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 other => other?,
             };
-            if hold(folder.file(), true)? && is_at(folder.file(), &path)? {
+            if hold(&folder, true)? && is_at(&folder, &path)? {
                 return Ok(Scratch { path, _folder: folder });
             }
         }
@@ -71,7 +71,7 @@ impl Store {
         for entry in fs_err::read_dir(self.layout.scratch())? {
             let path = entry?.path();
             let Ok(folder) = fs_err::File::open(&path) else { continue };
-            if hold(folder.file(), false)? {
+            if hold(&folder, false)? {
                 let _ = files::remove_tree(&path);
             }
         }

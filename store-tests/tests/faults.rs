@@ -145,6 +145,11 @@ impl Scene {
         assert!(!run.ran.stderr.contains("panicked at"), "{place}");
         let is_told = run.ran.stderr.contains("error:") || run.ran.stderr.contains(" damaged");
         assert!(run.ran.code == 0 || is_told, "nothing is said: {place}");
+        let mut errors = run.ran.stderr.lines().filter(|line| line.starts_with("error: "));
+        assert!(
+            errors.all(|line| line.contains(['\'', '`', '"'])),
+            "it does not say where: {place}"
+        );
     }
 
     /// The state after a disturbance, then after the same command again.
