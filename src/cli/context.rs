@@ -224,7 +224,7 @@ pub(super) fn report(failure: &Failure, json: bool) {
     if json {
         let (message, exit) = (&failure.message, failure.kind.code());
         let mut error =
-            serde_json::json!({ "message": message, "hints": failure.hints, "exit": exit });
+            serde_json::json!({ "message": message, "hints": failure.all_hints(), "exit": exit });
         if !failure.mismatches.is_empty() {
             let mismatch = |m: &Mismatch| {
                 serde_json::json!({
@@ -234,8 +234,6 @@ pub(super) fn report(failure: &Failure, json: bool) {
             };
             error["mismatches"] = failure.mismatches.iter().map(mismatch).collect();
         }
-        let mut error =
-            serde_json::json!({ "message": message, "hints": failure.all_hints(), "exit": exit });
         if let Some(at) = &failure.evaluation {
             error["place"] = at.place.clone();
             error["trace"] = at.trace.clone();
