@@ -20,7 +20,7 @@ use super::{
 use crate::{
     build::repair::{Obstacle, Repair, Round},
     hash::TreeHash,
-    store::{Fault, PathInfo, Store, Verified},
+    store::{Damage, Fault, PathInfo, Store, Verified},
     store_path::StorePath,
     transfer,
 };
@@ -48,6 +48,8 @@ enum End {
     /// Nobody tried.
     Untried,
     Restored(PathBuf),
+    /// Its modes and times were set right.
+    Sealed,
     /// It was built again, and then had the same tree as before, or another.
     Built {
         same: bool,
@@ -73,9 +75,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         if !arguments.paths.is_empty() {
             look_at_inputs(store, &mut verified)?;
         }
-        let damaged = damaged(&verified);
+        let mut damaged = damaged(&verified);
         store.keep(&damaged).or_fail(Kind::Store)?;
-        ends = repair(context, store, arguments, damaged)?;
+        for Damage { path, fault } in &verified.damages {
+            if let Fault::Metadata(_) = fault {
+                store.reseal(path).or_fail(Kind::Store)?;
+                damaged.remove(path);
+                ends.insert(path.clone(), End::Sealed);
+            }
+        }
+        ends.extend(repair(context, store, arguments, damaged)?);
     }
     let end = |path: &StorePath| ends.get(path).unwrap_or(&End::Untried);
     let is_left = |path: &StorePath| matches!(end(path), End::Untried | End::Left(_));
@@ -90,6 +99,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
                 match end(&damage.path) {
                     End::Untried => {}
                     End::Restored(file) => value["repaired"] = json!({ "from": file }),
+                    End::Sealed => value["repaired"] = json!({ "sealed": true }),
                     End::Built { same } => {
                         value["repaired"] = json!({ "built": true, "same": same });
                     }
@@ -108,6 +118,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             match end(&damage.path) {
                 End::Untried => {}
                 End::Restored(file) => context.line(format!("  restored from '{}'", file.display())),
+                End::Sealed => context.line("  modes and times set right"),
                 End::Built { same: true } => context.line("  built again"),
                 End::Built { same: false } => context.line(
                     "  built again; what it is now differs from what it was: its build is not reproducible",
@@ -183,6 +194,9 @@ fn told(fault: &Fault) -> String {
             format!("has changed: its tree has hash {found}, expected {expected}")
         }
         Fault::Unreadable(error) => format!("cannot be read: {error}"),
+        Fault::Metadata(place) => {
+            format!("has its content, but mode or time of '{}' changed", place.display())
+        }
     }
 }
 

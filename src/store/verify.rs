@@ -3,10 +3,11 @@
 
 use std::{
     collections::BTreeSet,
+    fs::Metadata,
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use rayon::prelude::*;
@@ -44,6 +45,8 @@ pub enum Fault {
     },
     /// It cannot be read.
     Unreadable(ArchiveError),
+    /// Its content is right, but the mode or the time of this was changed.
+    Metadata(PathBuf),
 }
 
 /// What [`Store::rebuild`] did.
@@ -102,6 +105,19 @@ impl Store {
         Ok(Verified { checked, damages, pool: self.pool.damaged(&digests)? })
     }
 
+    /// Makes the modes and times of a path's tree what they should be.
+    ///
+    /// # Errors
+    /// Where the tree cannot be read or changed.
+    pub fn reseal(&self, path: &StorePath) -> Result<(), StoreError> {
+        self.need_writable()?;
+        let root = self.real(path);
+        if seal::seal(&root, &[], None, true)?.kind == Kind::Directory {
+            seal::seal_folder(&root, 0o555)?;
+        }
+        Ok(())
+    }
+
     /// Takes files out of the pool, so that nothing shares them any more.
     ///
     /// # Errors
@@ -119,8 +135,10 @@ impl Store {
     ) -> Result<Vec<Damage>, StoreError> {
         let look = |info: PathInfo| {
             let fault = match measure(&self.real(&info.path), digests) {
-                Ok(measure) if measure.hash == info.tree => None,
-                Ok(measure) => Some(Fault::Changed { expected: info.tree, found: measure.hash }),
+                Ok((measure, odd)) if measure.hash == info.tree => odd.map(Fault::Metadata),
+                Ok((measure, _)) => {
+                    Some(Fault::Changed { expected: info.tree, found: measure.hash })
+                }
                 Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {
                     Some(Fault::Missing)
                 }
@@ -247,15 +265,31 @@ impl Store {
     }
 }
 
-/// Hashes a tree; files with several names only where their digest is not known.
-fn measure(root: &Path, digests: &Digests) -> Result<Measure, ArchiveError> {
+/// Hashes a tree; files with several names only where their digest is not known. Gives a file or folder
+/// whose metadata are not canonical, too.
+fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), ArchiveError> {
+    let odd = OnceLock::new();
+    let look = |node: &Node, metadata: &Metadata| {
+        let mode = metadata.mode() & 0o7777;
+        let is_right = mode == 0o555 || (mode == 0o444 && node.kind == Kind::File);
+        if !is_right || (metadata.mtime(), metadata.mtime_nsec()) != (1, 0) {
+            // one is enough
+            let _ = odd.set(node.path.clone());
+        }
+    };
     let known = || digests.lock().unwrap_or_else(PoisonError::into_inner);
     let leaf = |buffer: &mut Vec<u8>, node: &Node| -> Result<Option<Leaf>, ArchiveError> {
-        if node.kind != Kind::File {
-            return archive::leaf(node, buffer);
+        match node.kind {
+            Kind::Directory => {
+                look(node, &fs_err::symlink_metadata(&node.path)?);
+                return Ok(None);
+            }
+            Kind::Symlink => return archive::leaf(node, buffer),
+            Kind::File => {}
         }
         let mut file = fs_err::File::open(&node.path)?;
         let metadata = file.metadata()?;
+        look(node, &metadata);
         let inode = (metadata.dev(), metadata.ino());
         let executable = metadata.mode() & 0o100 != 0;
         let has_others = metadata.nlink() > 1;
@@ -270,7 +304,8 @@ fn measure(root: &Path, digests: &Digests) -> Result<Measure, ArchiveError> {
     };
     let listing = Listing::read(root)?;
     let leaves = listing.nodes().par_iter().map_init(Vec::new, leaf);
-    Ok(archive::fold(&listing, &leaves.collect::<Result<Vec<_>, _>>()?))
+    let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
+    Ok((archive::fold(&listing, &leaves), odd.into_inner()))
 }
 
 struct Found {

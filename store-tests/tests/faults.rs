@@ -152,8 +152,18 @@ impl Scene {
         );
     }
 
+    /// A profile leads to something that is there, at every moment.
+    fn check_profile(&self, place: &str) {
+        let link = self.space.path("project/web");
+        if self.start.path().join("project/web").symlink_metadata().is_ok() {
+            let target = fs_err::canonicalize(&link).unwrap_or_else(|e| panic!("{e}: {place}"));
+            assert!(target.starts_with(self.space.store()), "{}: {place}", target.display());
+        }
+    }
+
     /// The state after a disturbance, then after the same command again.
     fn check(&self, place: &str) {
+        self.check_profile(place);
         assert_eq!(self.space.problems(), Vec::<String>::new(), "{place}");
         let earlier = fs_err::read_to_string(self.start.path().join("project/clutch.lock")).ok();
         assert!(self.lock() == earlier || self.lock() == self.lock, "{place}: {:?}", self.lock());
@@ -245,6 +255,15 @@ fn gc() -> Scene {
     Scene::new(space, &["gc"])
 }
 
+/// A profile that leads to the library is switched to the program.
+fn profile() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    space.ok(["profile", "set", "./web", "library.nix"]);
+    let program = space.ok(["build", "--no-link", "-A", "out"]);
+    Scene::new(space, &["profile", "set", "./web", &program])
+}
+
 fn rebuild() -> Scene {
     let space = Space::new(BINARY).with_probe();
     write_program(&space);
@@ -332,6 +351,23 @@ fn a_killed_import_leaves_nothing_half_made() {
 #[test]
 fn a_killed_collection_leaves_nothing_half_removed() {
     gc().try_points(Class::Change, Action::Kill);
+}
+
+#[test]
+fn a_killed_switch_leads_to_the_old_or_the_new() {
+    profile().try_points(Class::Change, Action::Kill);
+}
+
+#[test]
+fn a_switch_that_is_refused_something_is_done_again() {
+    let scene = profile();
+    scene.try_points(Class::Space, |n| Action::Fail(n, libc::ENOSPC));
+    scene.try_points(Class::Io, |n| Action::From(n, libc::EIO));
+}
+
+#[test]
+fn a_switch_outlives_a_power_cut() {
+    profile().try_power_cuts();
 }
 
 #[test]

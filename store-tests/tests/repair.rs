@@ -149,6 +149,22 @@ fn nothing_is_built_from_what_is_damaged() {
 }
 
 #[test]
+fn changed_modes_are_set_right_without_a_build() {
+    let space = Space::new(BINARY).with_probe();
+    let [_, library, _] = chain(&space);
+    let file = space.real(&library).join("name");
+    fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
+    let ran = space.run(["verify"]);
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    assert!(ran.stdout.contains("has its content, but mode or time of"), "{}", ran.stdout);
+    let ran = space.run(["verify", "--repair"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("set right") && !ran.stderr.contains("building"), "{}", ran.stderr);
+    assert_eq!(file.metadata().unwrap().mode() & 0o7777, 0o444);
+    space.ok(["verify"]);
+}
+
+#[test]
 fn what_is_read_by_way_of_another_path_is_repaired_first() {
     let space = Space::new(BINARY).with_probe();
     let base: [&[&str]; 2] = [&["sleep", "0.5"], &["write", "$out", "the base"]];

@@ -29,6 +29,32 @@ fn verify_finds_what_changed() {
 }
 
 #[test]
+fn modes_and_times_are_looked_at_and_set_right() {
+    let space = space();
+    let scratch = space.store.scratch().unwrap();
+    let tree = scratch.path().join("tree");
+    fs_err::create_dir_all(tree.join("sub")).unwrap();
+    fs_err::write(tree.join("sub/file"), "text").unwrap();
+    symlink("sub/file", tree.join("link")).unwrap();
+    let path = path(1, "tree");
+    space.store.insert(vec![insertion(&path, tree, &[])]).unwrap();
+    let real = space.store.real(&path);
+    let faults = || space.store.verify(std::slice::from_ref(&path), &|_| {}).unwrap();
+    assert!(faults().is_empty());
+    for (place, mode) in [("", 0o755), ("sub", 0o755), ("sub/file", 0o644), ("sub/file", 0o4444)] {
+        let odd = real.join(place);
+        fs_err::set_permissions(&odd, PermissionsExt::from_mode(mode)).unwrap();
+        let found = faults();
+        assert!(
+            matches!(&found[..], [Damage { fault: Fault::Metadata(at), .. }] if *at == odd),
+            "{place} {mode:o}: {found:?}"
+        );
+        space.store.reseal(&path).unwrap();
+        assert!(faults().is_empty(), "{place} {mode:o}");
+    }
+}
+
+#[test]
 fn a_lost_index_is_made_anew() {
     let space = space();
     let (lib, app) = (path(1, "lib"), path(2, "app"));
