@@ -28,7 +28,6 @@ fn every_builtin_has_normal_edge_and_error_cases() {
     let with_cases: BTreeSet<&str> = with_cases.iter().map(String::as_str).collect();
     assert!(names.len() > 100, "{names:?}");
     assert_eq!(names, with_cases, "every builtin has a file in {}", folder.display());
-    let update = std::env::var_os("UPDATE").is_some();
     let mut wrong = Vec::new();
     for name in names {
         let file = folder.join(format!("{name}.nix"));
@@ -50,19 +49,7 @@ fn every_builtin_has_normal_edge_and_error_cases() {
         if !uses.contains(name) {
             wrong.push(format!("{name}: its own file does not use it"));
         }
-        let expectation = file.with_extension("exp");
-        let expected = fs_err::read_to_string(&expectation).ok();
-        if expected.as_ref() == Some(&text) {
-            continue;
-        }
-        if update {
-            fs_err::write(&expectation, &text).unwrap();
-            continue;
-        }
-        wrong.push(match expected {
-            Some(expected) => format!("{name}:\n expected\n{expected}\n got\n{text}"),
-            None => format!("{name}: {} is missing; UPDATE=1 writes it", expectation.display()),
-        });
+        wrong.extend(support::differs(&file, &text));
     }
     assert!(wrong.is_empty(), "{} things are wrong:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -34,7 +34,6 @@ fn eval_fail() {
 
 fn all(folder: &str, run: Run, succeeds: bool) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(folder);
-    let update = std::env::var_os("UPDATE").is_some();
     let mut files: Vec<_> = fs_err::read_dir(&folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -59,19 +58,7 @@ fn all(folder: &str, run: Run, succeeds: bool) {
                 continue;
             }
         };
-        let expectation = file.with_extension("exp");
-        let expected = fs_err::read_to_string(&expectation).ok();
-        if expected.as_ref() == Some(&text) {
-            continue;
-        }
-        if update {
-            fs_err::write(&expectation, &text).unwrap();
-            continue;
-        }
-        failed.push(match expected {
-            Some(expected) => format!("{name}:\n  expected {expected}\n  got      {text}"),
-            None => format!("{name}: {} is missing; UPDATE=1 writes it", expectation.display()),
-        });
+        failed.extend(support::differs(file, &text));
     }
     assert!(
         failed.is_empty(),

@@ -15,6 +15,25 @@ use clutch_expr::source::Origin;
 /// Reads what is there, keeps nothing, knows no environment.
 pub(crate) struct TestHost;
 
+/// Holds what came of a case file against the expectation beside it, `NAME.exp`; gives what is wrong.
+/// `UPDATE=1` writes the expectation that is missing or differs.
+pub(crate) fn differs(case: &Path, text: &str) -> Option<String> {
+    let name = case.file_stem().unwrap().display();
+    let expectation = case.with_extension("exp");
+    let expected = fs_err::read_to_string(&expectation).ok();
+    if expected.as_deref() == Some(text) {
+        return None;
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        fs_err::write(&expectation, text).unwrap();
+        return None;
+    }
+    Some(match expected {
+        Some(expected) => format!("{name}:\n  expected\n{expected}\n  got\n{text}"),
+        None => format!("{name}: {} is missing; UPDATE=1 writes it", expectation.display()),
+    })
+}
+
 fn refuse<T>(message: impl std::fmt::Display) -> HostResult<T> {
     Err(HostError(message.to_string()))
 }
