@@ -117,7 +117,7 @@ impl Step {
     /// The name of the builder inside the binary that makes this, if one does.
     #[must_use]
     pub fn builtin(&self) -> Option<&str> {
-        builtin(&self.derivation)
+        self.derivation.builtin()
     }
 
     /// Whether this waits for the network rather than for the processor.
@@ -130,11 +130,6 @@ impl Step {
     pub fn outputs(&self) -> impl Iterator<Item = &StorePath> {
         self.derivation.outputs.values().map(|output| &output.path)
     }
-}
-
-/// What follows `builtin:` in the derivation's builder.
-pub(super) fn builtin(derivation: &Derivation) -> Option<&str> {
-    std::str::from_utf8(&derivation.builder).ok()?.strip_prefix("builtin:")
 }
 
 /// A derivation on the way to the plan.

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     evaluate,
-    store::{Downloads, Holder, Limits},
+    store::{Downloads, Holder, Limits, Unclear},
     store_path::StorePath,
 };
 
@@ -25,8 +25,8 @@ pub(super) struct GcArguments {
     /// Keep what was used in the last N days, with all that it needs.
     #[arg(long, value_name = "N")]
     keep_days: Option<u64>,
-    /// Keep downloads (wheels, packages, sources) that nothing needs any more: those used last, up to
-    /// a size such as 2G, or those used in so many days, such as 30d.
+    /// Keep downloads (wheels, packed and unpacked, packages, sources) that nothing needs any more:
+    /// those used last, up to a size such as 2G, or those used in so many days, such as 30d.
     #[arg(long, value_name = "SIZE|DAYS", value_parser = downloads)]
     keep_downloads: Option<Downloads>,
     /// Stop when so many bytes are freed; with a unit such as 500M or 2G.
@@ -59,9 +59,18 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     if !arguments.dry_run {
         evaluate::cache::sweep(store).or_fail(Kind::Store)?;
     }
+    for Unclear { path, problem } in &collected.unclear {
+        context.warn(format!(
+            "'{path}' stays, since it may be a download: {problem} (`clutch verify --repair --from FILE` \
+             mends it; without --keep-downloads the path goes)"
+        ));
+    }
     if context.global.json {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
-        context.json(&json!({ "paths": paths, "size": collected.size, "freed": collected.freed }));
+        let unclear: Vec<String> = collected.unclear.iter().map(|u| u.path.to_string()).collect();
+        context.json(&json!({
+            "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
+        }));
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.dry_run {

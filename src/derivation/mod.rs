@@ -72,6 +72,12 @@ impl Derivation {
     pub fn is_fixed(&self) -> bool {
         self.outputs.values().any(|o| o.fixed.is_some())
     }
+
+    /// The name of the builder inside the binary that makes this, if one does: what follows `builtin:`.
+    #[must_use]
+    pub fn builtin(&self) -> Option<&str> {
+        std::str::from_utf8(&self.builder).ok()?.strip_prefix("builtin:")
+    }
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    PathInfo, Root, Store, StoreError, disk_use::DiskUse, index, insert::now, keep::Share,
-    lock::hold, roots::entries, seal,
+    Downloads, PathInfo, Root, Store, StoreError, Unclear, disk_use::DiskUse, index, insert::now,
+    keep::Share, lock::hold, roots::entries, seal,
 };
 use crate::{files, store_path::StorePath};
 
@@ -38,16 +38,6 @@ pub struct Limits {
     pub max_size: Option<u64>,
 }
 
-/// Which downloads stay that no root reaches. A download is a fixed output: it can be had again by its
-/// hash, but that takes a network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Downloads {
-    /// Those used last, as long as they have no more than so many bytes together.
-    Size(u64),
-    /// Those used in so many days.
-    Days(u64),
-}
-
 /// What a collection removed, or would remove.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
@@ -57,6 +47,8 @@ pub struct Collected {
     pub size: u64,
     /// The bytes that the file system gets back: whole blocks, without what other paths share.
     pub freed: u64,
+    /// What stays although no root reaches it, since it may be a download.
+    pub unclear: Vec<Unclear>,
 }
 
 impl Store {
@@ -172,7 +164,7 @@ impl Store {
             disk.look_at(&known.all.iter().map(|info| info.path.clone()).collect::<Vec<_>>());
         } else {
             let roots = self.lasting_roots()?;
-            let dead = self.dead(&known, &roots, limits);
+            let (dead, _) = self.dead(&known, &roots, limits);
             disk.look_at(&dead.iter().map(|info| info.path.clone()).collect::<Vec<_>>());
         }
         Ok(disk)
@@ -190,8 +182,9 @@ impl Store {
         if let Some(size) = limits.max_size {
             enough = enough.min(disk.total().saturating_sub(size));
         }
-        let mut collected = Collected::default();
-        for info in self.dead(known, roots, limits) {
+        let (dead, unclear) = self.dead(known, roots, limits);
+        let mut collected = Collected { unclear, ..Collected::default() };
+        for info in dead {
             if collected.freed >= enough {
                 break;
             }
@@ -203,38 +196,20 @@ impl Store {
     }
 
     /// What neither a root reaches nor the limits keep: each before what it refers to, what was used
-    /// longest ago first.
-    fn dead<'k>(&self, known: &'k Known, roots: &[Root], limits: Limits) -> Vec<&'k PathInfo> {
-        let days = |days: u64| now().saturating_sub(days.saturating_mul(DAY));
+    /// longest ago first. And what the limits keep only because it is not known what it is.
+    fn dead<'k>(
+        &self,
+        known: &'k Known,
+        roots: &[Root],
+        limits: Limits,
+    ) -> (Vec<&'k PathInfo>, Vec<Unclear>) {
         let mut alive = Alive::new(known);
         alive.mark(roots.iter().filter_map(|root| known.places.get(&root.path).copied()));
-        if let Some(since) = limits.keep_days.map(days) {
+        if let Some(since) = limits.keep_days.map(days_ago) {
             alive.mark((0..known.all.len()).filter(|at| known.used(*at) >= since));
         }
-        if let Some(limit) = limits.keep_downloads {
-            let mut downloads: Vec<usize> = (0..known.all.len())
-                .filter(|at| !alive.has(*at) && self.is_download(known, *at))
-                .collect();
-            downloads.sort_by_key(|at| Reverse(known.used(*at)));
-            let mut size = 0;
-            downloads.retain(|at| {
-                size += known.all[*at].size;
-                match limit {
-                    Downloads::Size(limit) => size <= limit,
-                    Downloads::Days(limit) => known.used(*at) >= days(limit),
-                }
-            });
-            alive.mark(downloads);
-        }
-        alive.others()
-    }
-
-    /// Whether the derivation of a path, which is still there, has a fixed output.
-    fn is_download(&self, known: &Known, at: usize) -> bool {
-        let deriver =
-            known.all[at].deriver.as_ref().filter(|path| known.places.contains_key(*path));
-        let derivation = deriver.and_then(|path| self.read_derivation(path).ok());
-        derivation.is_some_and(|derivation| derivation.is_fixed())
+        let unclear = limits.keep_downloads.map(|limit| self.spare(&mut alive, limit));
+        (alive.others(), unclear.unwrap_or_default())
     }
 
     /// Removes what interrupted downloads left, unless it is in use or somebody may go on with it.
@@ -276,10 +251,15 @@ impl Store {
     }
 }
 
+/// The moment so many days before now, in seconds since 1970.
+pub(super) fn days_ago(days: u64) -> u64 {
+    now().saturating_sub(days.saturating_mul(DAY))
+}
+
 /// The index in memory.
-struct Known {
-    all: Vec<PathInfo>,
-    places: FxHashMap<StorePath, usize>,
+pub(super) struct Known {
+    pub(super) all: Vec<PathInfo>,
+    pub(super) places: FxHashMap<StorePath, usize>,
     uses: FxHashMap<StorePath, u64>,
 }
 
@@ -291,7 +271,7 @@ impl Known {
     }
 
     /// When a path was used last, in seconds since 1970.
-    fn used(&self, at: usize) -> u64 {
+    pub(super) fn used(&self, at: usize) -> u64 {
         self.uses[&self.all[at].path]
     }
 
@@ -303,8 +283,8 @@ impl Known {
 }
 
 /// What stays.
-struct Alive<'k> {
-    known: &'k Known,
+pub(super) struct Alive<'k> {
+    pub(super) known: &'k Known,
     marks: Vec<bool>,
 }
 
@@ -313,20 +293,33 @@ impl<'k> Alive<'k> {
         Self { known, marks: vec![false; known.all.len()] }
     }
 
-    fn has(&self, at: usize) -> bool {
+    pub(super) fn has(&self, at: usize) -> bool {
         self.marks[at]
     }
 
     /// Keeps paths, all that they refer to, and the derivations of all these.
-    fn mark(&mut self, paths: impl IntoIterator<Item = usize>) {
+    pub(super) fn mark(&mut self, paths: impl IntoIterator<Item = usize>) {
+        let _ = self.reach(paths);
+    }
+
+    /// Does that, and gives what was not kept before.
+    pub(super) fn reach(&mut self, paths: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut todo: Vec<usize> = paths.into_iter().collect();
+        let mut fresh = Vec::new();
         while let Some(at) = todo.pop() {
             if !std::mem::replace(&mut self.marks[at], true) {
+                fresh.push(at);
                 todo.extend(self.known.references(at));
                 let deriver = self.known.all[at].deriver.as_ref();
                 todo.extend(deriver.and_then(|path| self.known.places.get(path)));
             }
         }
+        fresh
+    }
+
+    /// Takes back what [`Alive::reach`] gave.
+    pub(super) fn unmark(&mut self, fresh: &[usize]) {
+        fresh.iter().for_each(|at| self.marks[*at] = false);
     }
 
     /// All others: each before what it refers to, what was used longest ago first.

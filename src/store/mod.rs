@@ -6,6 +6,7 @@
 mod add;
 mod collect;
 mod disk_use;
+mod downloads;
 mod index;
 mod insert;
 mod keep;
@@ -31,7 +32,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use collect::{Collected, Downloads, Limits};
+pub use collect::{Collected, Limits};
+pub use downloads::{Downloads, Unclear};
 pub use insert::{Insertion, References, Source};
 pub use lock::PathLock;
 pub use logs::{LogReader, LogWriter};

@@ -85,16 +85,8 @@ fn what_a_process_has_open_stays() {
 #[test]
 fn limits_spare_what_was_used_lately() {
     let (space, [lib, app, old]) = garbage();
-    let age = |path: &StorePath, days: u64| {
-        let used = insert::now() - days * 24 * 60 * 60;
-        let path = path.base();
-        space.store.index.write(|writer| {
-            let sql = "UPDATE paths SET used = ? WHERE base = ?";
-            writer.read(|c| c.execute(sql, (used.cast_signed(), path)))
-        })
-    };
     for (path, days) in [(&lib, 90), (&app, 20), (&old, 40)] {
-        age(path, days).unwrap();
+        age(&space, path, days);
     }
     let garbage = |limits: Limits| {
         let found = space.store.garbage(limits).unwrap();
@@ -161,8 +153,14 @@ fn limits_count_what_is_freed_on_disk() {
     assert_eq!(names(none), ("abc".to_owned(), block));
 }
 
-/// A derivation with these outputs (names of fixed ones end in `.whl`), in the store with them.
-fn made(space: &Space, name: &str) -> (StorePath, StorePath) {
+/// A derivation (a fixed one for a name in `.whl`), in the store with what it made, which refers to
+/// `references`.
+fn made_by(
+    space: &Space,
+    builder: &str,
+    name: &str,
+    references: &[&StorePath],
+) -> (StorePath, StorePath) {
     use crate::derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities};
     let fixed = name.ends_with(".whl").then(|| {
         let hash = crate::hash::Algorithm::Sha256.digest(name.as_bytes());
@@ -171,24 +169,36 @@ fn made(space: &Space, name: &str) -> (StorePath, StorePath) {
     let draft = Draft {
         name: name.to_owned(),
         system: "builtin".to_owned(),
-        builder: b"builtin:text".to_vec(),
+        builder: builder.as_bytes().to_vec(),
         args: vec![],
         env: std::collections::BTreeMap::new(),
         structured: None,
         outputs: fixed
             .map_or_else(|| DraftOutputs::Named(["out".to_owned()].into()), DraftOutputs::Fixed),
         input_derivations: std::collections::BTreeMap::new(),
-        input_sources: BTreeSet::new(),
+        input_sources: references.iter().map(|path| (*path).clone()).collect(),
     };
     let (drv, derivation) = Identities::new().resolve(draft).unwrap();
     space.store.add_derivations(std::slice::from_ref(&derivation)).unwrap();
     let scratch = space.store.scratch().unwrap();
     let source = scratch.path().join("out");
-    fs_err::write(&source, name).unwrap();
+    fs_err::write(&source, references.iter().fold(name.to_owned(), |t, p| t + p.base())).unwrap();
     let out = derivation.outputs["out"].path.clone();
-    let insertion = Insertion { deriver: Some(drv.clone()), ..insertion(&out, source, &[]) };
+    let insertion = Insertion { deriver: Some(drv.clone()), ..insertion(&out, source, references) };
     space.store.insert(vec![insertion]).unwrap();
     (drv, out)
+}
+
+fn made(space: &Space, name: &str) -> (StorePath, StorePath) {
+    made_by(space, "builtin:text", name, &[])
+}
+
+/// Says that a path was used last so many days ago.
+fn age(space: &Space, path: &StorePath, days: u64) {
+    let used = (insert::now() - days * 24 * 60 * 60).cast_signed();
+    let sql = "UPDATE paths SET used = ? WHERE base = ?";
+    let age = |c: &rusqlite::Connection| c.execute(sql, (used, path.base()));
+    space.store.index.write(|writer| writer.read(age)).unwrap();
 }
 
 #[test]
@@ -217,10 +227,7 @@ fn downloads_have_a_limit_of_their_own() {
     let made = ["old.whl", "new.whl", "tool"].map(|name| made(&writer, name));
     drop(writer);
     for ((_, out), days) in made.iter().zip([40u64, 20, 1]) {
-        let used = (insert::now() - days * 24 * 60 * 60).cast_signed();
-        let sql = "UPDATE paths SET used = ? WHERE base = ?";
-        let age = |c: &rusqlite::Connection| c.execute(sql, (used, out.base()));
-        space.store.index.write(|writer| writer.read(age)).unwrap();
+        age(&space, out, days);
     }
     let kept = |downloads| {
         let limits = Limits { keep_downloads: Some(downloads), ..Limits::default() };
@@ -244,6 +251,68 @@ fn downloads_have_a_limit_of_their_own() {
     space.store.touch([&made[0].1]).unwrap();
     assert_eq!(kept(Downloads::Size(7)), ["old.whl"]);
     assert_eq!(space.store.collect(limits(0)).unwrap().paths.len(), 4);
+}
+
+#[test]
+fn unpacked_wheels_are_known_by_their_builder_and_count_with_what_they_need() {
+    let space = space();
+    let writer = Space { store: other(&space), _dir: tempfile::tempdir().unwrap() };
+    // an interpreter, a wheel that refers to it, one that does not, and a build with a wheel's name
+    let (_, python) = made_by(&writer, "builtin:python", "python", &[]);
+    let (_, tied) = made_by(&writer, "builtin:wheel", "tied-1.0", &[&python]);
+    let (_, pure) = made_by(&writer, "builtin:wheel", "pure-1.0", &[]);
+    let (_, other) = made_by(&writer, "/bin/wheel", "other-1.0", &[]);
+    drop(writer);
+    for (days, path) in [(30, &tied), (20, &pure), (10, &other)] {
+        age(&space, path, days);
+    }
+    let kept = |downloads| {
+        let limits = Limits { keep_downloads: Some(downloads), ..Limits::default() };
+        let gone = space.store.garbage(limits).unwrap().paths;
+        let all = [&python, &tied, &pure, &other].into_iter().filter(|path| !gone.contains(*path));
+        all.map(|path| path.name().to_owned()).collect::<Vec<_>>()
+    };
+    let size = |path: &StorePath| space.store.info(path).unwrap().unwrap().size;
+    let all = size(&python) + size(&tied) + size(&pure);
+    assert_eq!(kept(Downloads::Size(all)), ["python", "tied-1.0", "pure-1.0"]);
+    assert_eq!(kept(Downloads::Size(all - 1)), ["pure-1.0"]);
+    assert_eq!(kept(Downloads::Size(size(&pure) - 1)), [""; 0]);
+    assert_eq!(kept(Downloads::Days(40)), ["python", "tied-1.0", "pure-1.0"]);
+    assert_eq!(kept(Downloads::Days(25)), ["pure-1.0"]);
+}
+
+#[test]
+fn what_cannot_be_told_from_a_download_stays_and_is_reported() {
+    let space = space();
+    let writer = Space { store: other(&space), _dir: tempfile::tempdir().unwrap() };
+    let (damaged, tool) = made(&writer, "tool");
+    let (drv, _) = made(&writer, "gone");
+    // it says that it was made by what makes something else
+    let claims = path(9, "claims");
+    let scratch = writer.store.scratch().unwrap();
+    let source = scratch.path().join("out");
+    fs_err::write(&source, "x").unwrap();
+    let (wheel, _) = made(&writer, "x.whl");
+    let insertion = Insertion { deriver: Some(wheel), ..insertion(&claims, source, &[]) };
+    writer.store.insert(vec![insertion]).unwrap();
+    drop((scratch, writer));
+    let record = space.store.real(&damaged);
+    fs_err::set_permissions(&record, PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::write(&record, "nonsense").unwrap();
+    let limits = Limits { keep_downloads: Some(Downloads::Size(0)), ..Limits::default() };
+    for collected in [space.store.garbage(limits).unwrap(), space.store.collect(limits).unwrap()] {
+        assert!(collected.paths.contains(&drv) && collected.paths.contains(&claims));
+        assert!(!collected.paths.contains(&tool) && !collected.paths.contains(&damaged));
+        let [unclear] = &collected.unclear[..] else { panic!("{collected:?}") };
+        assert_eq!(unclear.path, tool);
+        assert!(unclear.problem.contains(damaged.base()), "{unclear:?}");
+    }
+    // without a limit for downloads nobody asks what it is
+    let mut gone = space.store.collect(Limits::default()).unwrap().paths;
+    gone.sort();
+    let mut expected = [tool, damaged];
+    expected.sort();
+    assert_eq!(gone, expected);
 }
 
 #[test]
