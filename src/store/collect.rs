@@ -299,27 +299,27 @@ impl<'k> Alive<'k> {
 
     /// Keeps paths, all that they refer to, and the derivations of all these.
     pub(super) fn mark(&mut self, paths: impl IntoIterator<Item = usize>) {
-        let _ = self.reach(paths);
-    }
-
-    /// Does that, and gives what was not kept before.
-    pub(super) fn reach(&mut self, paths: impl IntoIterator<Item = usize>) -> Vec<usize> {
         let mut todo: Vec<usize> = paths.into_iter().collect();
-        let mut fresh = Vec::new();
         while let Some(at) = todo.pop() {
             if !std::mem::replace(&mut self.marks[at], true) {
-                fresh.push(at);
                 todo.extend(self.known.references(at));
                 let deriver = self.known.all[at].deriver.as_ref();
                 todo.extend(deriver.and_then(|path| self.known.places.get(path)));
             }
         }
-        fresh
     }
 
-    /// Takes back what [`Alive::reach`] gave.
-    pub(super) fn unmark(&mut self, fresh: &[usize]) {
-        fresh.iter().for_each(|at| self.marks[*at] = false);
+    /// The bytes in a path and in what it refers to, without what stays already.
+    pub(super) fn size_of(&self, path: usize) -> u64 {
+        let (mut todo, mut seen) = (vec![path], FxHashSet::from_iter([path]));
+        let mut size = 0;
+        while let Some(at) = todo.pop() {
+            if !self.marks[at] {
+                size += self.known.all[at].size;
+                todo.extend(self.known.references(at).filter(|at| seen.insert(*at)));
+            }
+        }
+        size
     }
 
     /// All others: each before what it refers to, what was used longest ago first.

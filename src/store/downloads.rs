@@ -48,18 +48,15 @@ impl Store {
         downloads.sort_by_key(|at| Reverse(known.used(*at)));
         let mut size = 0;
         for at in downloads {
-            let fresh = alive.reach([at]);
-            // of how something was made there are only records
-            let counted = fresh.iter().map(|at| &known.all[*at]);
-            size += counted.filter(|i| !i.path.is_derivation()).map(|i| i.size).sum::<u64>();
+            size += alive.size_of(at);
             let stays = match limit {
                 Downloads::Size(limit) => size <= limit,
                 Downloads::Days(days) => known.used(at) >= days_ago(days),
             };
             if !stays {
-                alive.unmark(&fresh);
                 break;
             }
+            alive.mark([at]);
         }
         let path = |at: usize| known.all[at].path.clone();
         unclear.into_iter().map(|(at, problem)| Unclear { path: path(at), problem }).collect()
