@@ -132,6 +132,8 @@ pub struct FetchRequest {
     pub builtin: String,
     /// Its arguments; `fetchurl "x"` is `url = "x"`.
     pub args: Vec<(String, FetchValue)>,
+    /// Where its hash (`sha256`, `narHash`) may have been written.
+    pub hash_place: Option<crate::source::Place>,
 }
 
 /// An argument or result of a fetch.

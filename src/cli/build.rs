@@ -10,7 +10,7 @@ use super::{
     evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Failure, Kind},
-    hashes,
+    hashes::{self, HashArguments},
     realise::{self, BuildArguments},
 };
 use crate::{evaluate::Target, store_path::StorePath};
@@ -28,19 +28,17 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "out_link")]
     no_link: bool,
     /// Say what would be built and fetched; build nothing.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "update_hashes")]
     dry_run: bool,
     /// Build what is there again, as differently as a builder must not notice, and say what differs.
     /// Only what is named is built again, not what it is made from.
-    #[arg(long, conflicts_with_all = ["out_link", "dry_run"])]
+    #[arg(long, conflicts_with_all = ["out_link", "dry_run", "update_hashes"])]
     check: bool,
     /// With --check, keep what came out different, and say where.
     #[arg(long, requires = "check")]
     keep_differing: bool,
-    /// Where a file has another hash than the expression says, write the right one into the
-    /// expression's files, show what was changed, and build again.
-    #[arg(long, conflicts_with_all = ["dry_run", "check"])]
-    update_hashes: bool,
+    #[command(flatten)]
+    hashes: HashArguments,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
@@ -52,7 +50,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let evaluation = Evaluation::run(context, expression, build)?;
         return check::run(context, build, &evaluation, arguments.keep_differing);
     }
-    let (evaluation, outputs) = hashes::build(context, expression, build, arguments.update_hashes)?;
+    let (evaluation, outputs) =
+        hashes::build(context, expression, build, &arguments.hashes, |_| Ok(()))?;
     let built: Vec<(&Target, BTreeMap<String, StorePath>)> =
         evaluation.targets.iter().zip(outputs).map(|(t, all)| (t, wanted(t, all))).collect();
     if !arguments.no_link {

@@ -16,8 +16,10 @@ use super::{
     evaluation::{Realiser, Source, interpret, source, with, world},
     expression::ExpressionArguments,
     failure::{Failure, Kind},
+    hashes::{Failed, HashArguments, updating},
     realise::BuildArguments,
 };
+use crate::evaluate::Written;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -25,6 +27,8 @@ pub(super) struct Arguments {
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    hashes: HashArguments,
     /// Evaluate lists and sets in full.
     #[arg(long)]
     strict: bool,
@@ -47,29 +51,43 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let message = "--json does not go with --raw, --xml or --parse";
         return Err(Failure::new(Kind::Usage, message));
     }
-    let realiser = Realiser::new(context, &arguments.build);
-    let world = world(context, &arguments.expression, &realiser)?;
+    let Arguments { expression, build, hashes, .. } = arguments;
     if arguments.parse {
-        let source = source(&arguments.expression)?;
+        let realiser = Realiser::new(context, build);
+        let world = world(context, expression, &realiser)?;
+        let source = source(expression)?;
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let text =
-            with(context, &world, &arguments.expression, move |it| parse(it, source, &folder))?;
+        let text = with(context, &world, expression, move |it| parse(it, source, &folder))?;
         context.print([&text[..], b"\n"].concat());
         return Ok(ExitCode::SUCCESS);
     }
+    for text in updating(context, expression, build, hashes, |expression, build| {
+        evaluate(context, arguments, expression, build)
+    })? {
+        context.print(text);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The values as they are shown.
+fn evaluate(
+    context: &Context,
+    arguments: &Arguments,
+    expression: &ExpressionArguments,
+    build: &BuildArguments,
+) -> Result<Vec<Vec<u8>>, Failed> {
+    let realiser = Realiser::new(context, build);
+    let world = world(context, expression, &realiser)
+        .map_err(|failure| (Box::new(failure), Written::default()))?;
     let json = context.global.json;
     let shows_code = !(arguments.strict || arguments.raw || json);
-    let expression = ExpressionArguments { shows_code, ..arguments.expression.clone() };
-    let shown = interpret(context, &world, &expression, |it, value, args| {
+    let expression = ExpressionArguments { shows_code, ..expression.clone() };
+    interpret(context, &world, &expression, |it, value, args| {
         // a function is a value like any other, until somebody gives it arguments
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         show(it, value, arguments, json)
     })
-    .map_err(|failure| realiser.explain(failure))?;
-    for text in shown {
-        context.print(text);
-    }
-    Ok(ExitCode::SUCCESS)
+    .map_err(|failure| (Box::new(realiser.explain(failure)), world.written()))
 }
 
 fn show<'a>(

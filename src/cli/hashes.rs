@@ -1,5 +1,5 @@
-//! Builds what an expression describes and, with `--update-hashes`, writes the right hashes into the
-//! expression's files where builds found others, and builds again.
+//! Evaluates and builds what an expression describes and, with `--update-hashes`, writes the right hashes
+//! into the expression's files where others were found, and does it again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,13 +16,19 @@ use super::{
     realise::{self, BuildArguments},
 };
 use crate::{
-    evaluate::{Edit, Written},
+    evaluate::{Edit, Written, like},
     hash::Hash,
     store_path::StorePath,
 };
 
-/// A round finds the wrong hashes that can be reached; what is behind them comes in the next one.
-const ROUNDS: usize = 10;
+/// What every command takes that builds for an expression.
+#[derive(clap::Args)]
+pub(super) struct HashArguments {
+    /// Where a file has another hash than the expression says, write the right one into the
+    /// expression's files, show what was changed, and go on.
+    #[arg(long)]
+    update_hashes: bool,
+}
 
 /// How many lines around a change are shown.
 const AROUND: usize = 3;
@@ -40,21 +46,47 @@ pub(super) struct Mismatch {
 /// An evaluation and, for each of its targets, the path of every output.
 pub(super) type Built = (Evaluation, Vec<BTreeMap<String, StorePath>>);
 
-/// Evaluates and builds.
+/// What an attempt failed with, and what its evaluation has read.
+pub(super) type Failed = (Box<Failure>, Written);
+
+/// Evaluates and builds; what was evaluated has to be `accept`ed before.
 pub(super) fn build(
     context: &Context,
     expression: &ExpressionArguments,
     build: &BuildArguments,
-    update: bool,
+    hashes: &HashArguments,
+    accept: impl Fn(&Evaluation) -> Result<(), Failure>,
 ) -> Result<Built, Failure> {
-    if !update {
-        return once(context, expression, build).map_err(|(failure, _)| {
+    updating(context, expression, build, hashes, |expression, build| {
+        let mut written = Written::default();
+        let evaluation = Evaluation::noting(context, expression, build, &mut written)
+            .and_then(|evaluation| accept(&evaluation).map(|()| evaluation))
+            .map_err(|failure| (Box::new(failure), written.clone()))?;
+        match realise::realise(context, build, &evaluation.derivations, &evaluation.goals()) {
+            Ok(outputs) => Ok((evaluation, outputs)),
+            Err(failure) => Err((Box::new(failure), written)),
+        }
+    })
+}
+
+/// Attempts something with these arguments; where nothing but hashes is wrong and they are to be
+/// updated, with the right ones again. One attempt finds the wrong hashes that can be reached; what is
+/// behind them comes in the next one.
+pub(super) fn updating<T>(
+    context: &Context,
+    expression: &ExpressionArguments,
+    build: &BuildArguments,
+    hashes: &HashArguments,
+    mut attempt: impl FnMut(&ExpressionArguments, &BuildArguments) -> Result<T, Failed>,
+) -> Result<T, Failure> {
+    if !hashes.update_hashes {
+        return attempt(expression, build).map_err(|(failure, _)| {
             let failure = *failure;
             match failure.mismatches.is_empty() {
                 true => failure,
                 false => failure.hint(
-                    "if that is what you want, `clutch build --update-hashes` writes it where the other \
-                     hash stands",
+                    "if that is what you want, the same command with --update-hashes writes it where \
+                     the other hash stands",
                 ),
             }
         });
@@ -62,14 +94,22 @@ pub(super) fn build(
     // where hashes come from is only known after an evaluation, and all are to be tried
     let expression = ExpressionArguments { no_eval_cache: true, ..expression.clone() };
     let build = build.going_on();
-    for _ in 0..ROUNDS {
-        let (failure, written) = match once(context, &expression, &build) {
+    let mut written_before = BTreeSet::new();
+    loop {
+        let (failure, written) = match attempt(&expression, &build) {
             Ok(built) => return Ok(built),
             Err(failed) => failed,
         };
         let mut failure = *failure;
         if failure.mismatches.is_empty() {
             return Err(failure);
+        }
+        // what was written here is not replaced again, so this ends
+        let was_written =
+            |m: &&Mismatch| written_before.contains(&(m.name.clone(), m.specified.clone()));
+        if let Some(Mismatch { name, .. }) = failure.mismatches.iter().find(was_written) {
+            let hint = format!("what is fetched as {name} seems to be different every time");
+            return Err(failure.hint(hint));
         }
         let project = evaluation::project_root(&expression)?;
         let (edits, refused) = edits(&failure.mismatches, &written, &project);
@@ -79,24 +119,10 @@ pub(super) fn build(
         if !is_whole || edits.is_empty() {
             return Err(failure);
         }
-        context.say("building again with these hashes");
-    }
-    Err(Failure::new(Kind::Failed, format!("after {ROUNDS} rounds hashes are still wrong"))
-        .hint("what is fetched seems to be different every time"))
-}
-
-/// One evaluation and build, and what the evaluation has read where that fails.
-fn once(
-    context: &Context,
-    expression: &ExpressionArguments,
-    build: &BuildArguments,
-) -> Result<Built, (Box<Failure>, Written)> {
-    let mut written = Written::default();
-    let evaluation = Evaluation::noting(context, expression, build, &mut written)
-        .map_err(|failure| (Box::new(failure), written.clone()))?;
-    match realise::realise(context, build, &evaluation.derivations, &evaluation.goals()) {
-        Ok(outputs) => Ok((evaluation, outputs)),
-        Err(failure) => Err((Box::new(failure), written)),
+        written_before.extend(
+            failure.mismatches.iter().map(|m| (m.name.clone(), like(&m.specified, &m.got))),
+        );
+        context.say("trying again with what was written");
     }
 }
 

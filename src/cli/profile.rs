@@ -8,10 +8,10 @@ use super::{
     Outcome,
     closure::bytes,
     context::Context,
-    evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
-    realise::{self, BuildArguments},
+    hashes::{self, HashArguments},
+    realise::BuildArguments,
     show::{check_valid, stored},
     time,
 };
@@ -49,6 +49,8 @@ struct SetArguments {
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    hashes: HashArguments,
 }
 
 #[derive(clap::Args)]
@@ -123,16 +125,16 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
 
 /// Builds what the arguments describe: one derivation, and one output of it.
 fn build(context: &Context, arguments: &SetArguments) -> Result<StorePath, Failure> {
-    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
-    let [target] = &evaluation.targets[..] else {
-        let found = evaluation.targets.len();
-        let message =
-            format!("a profile leads to one derivation, but the expression holds {found}");
-        return Err(Failure::new(Kind::Usage, message).hint("select one with -A"));
-    };
-    let (goals, derivations) = (evaluation.goals(), &evaluation.derivations);
-    let mut outputs =
-        realise::realise(context, &arguments.build, derivations, &goals)?.swap_remove(0);
+    let SetArguments { expression, build, hashes, .. } = arguments;
+    let (evaluation, mut outputs) =
+        hashes::build(context, expression, build, hashes, |evaluation| {
+            let found = evaluation.targets.len();
+            let message =
+                format!("a profile leads to one derivation, but the expression holds {found}");
+            let failure = Failure::new(Kind::Usage, message).hint("select one with -A");
+            if found == 1 { Ok(()) } else { Err(failure) }
+        })?;
+    let (target, mut outputs) = (&evaluation.targets[0], outputs.swap_remove(0));
     if !target.outputs.is_empty() {
         outputs.retain(|name, _| target.outputs.contains(name));
     }

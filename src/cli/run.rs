@@ -17,7 +17,7 @@ use super::{
     context::Context,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
-    hashes,
+    hashes::{self, HashArguments},
     realise::BuildArguments,
     show::{check_valid, stored},
 };
@@ -34,6 +34,8 @@ pub(super) struct Arguments {
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    hashes: HashArguments,
     /// Show the program nothing but its closure, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
@@ -48,6 +50,8 @@ pub(super) struct ShellArguments {
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
+    #[command(flatten)]
+    hashes: HashArguments,
     /// A command to run in place of a shell.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
@@ -73,7 +77,8 @@ struct Environment {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let environment = environment(context, &arguments.expression, &arguments.build)?;
+    let environment =
+        environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
     let store = context.store()?;
     let mut words = arguments.command.iter().cloned();
     let program = match words.next() {
@@ -89,7 +94,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 pub(super) fn shell(context: &Context, arguments: &ShellArguments) -> Outcome {
-    let environment = environment(context, &arguments.expression, &arguments.build)?;
+    let environment =
+        environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
     let store = context.store()?;
     let mut words = arguments.command.iter().cloned();
     let program = match words.next() {
@@ -104,6 +110,7 @@ fn environment(
     context: &Context,
     expression: &ExpressionArguments,
     build: &BuildArguments,
+    hashes: &HashArguments,
 ) -> Result<Environment, Failure> {
     if let Some(path) = stored(context, expression.path.as_deref())?
         && !path.is_derivation()
@@ -112,7 +119,7 @@ fn environment(
         let name = path.name().to_owned();
         return Ok(Environment { paths: vec![path], main: None, name });
     }
-    let (evaluation, outputs) = hashes::build(context, expression, build, false)?;
+    let (evaluation, outputs) = hashes::build(context, expression, build, hashes, |_| Ok(()))?;
     let mut paths = Vec::new();
     for (target, all) in evaluation.targets.iter().zip(outputs) {
         let wanted = |name: &String| match target.outputs.is_empty() {

@@ -10,7 +10,7 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::{World, written::Given};
+use super::{World, world::parse, written::Given};
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
     hash::{Algorithm, Format, Hash},
@@ -122,10 +122,14 @@ fn build(
     world: &World<'_>,
     name: String,
     url: String,
-    (fixed, given): (Fixed, String),
+    (fixed, given): (Fixed, Given),
     unpack: bool,
 ) -> HostResult<String> {
-    let mut env = BTreeMap::from([("url".to_owned(), url.into_bytes())]);
+    // the hash as it was written is for messages
+    let mut env = BTreeMap::from([
+        ("url".to_owned(), url.into_bytes()),
+        ("outputHash".to_owned(), given.text.clone().into_bytes()),
+    ]);
     if unpack {
         env.insert("unpack".to_owned(), b"1".to_vec());
     }
@@ -141,7 +145,7 @@ fn build(
         input_sources: BTreeSet::new(),
     };
     let (path, derivation) = world.resolve(draft)?;
-    world.note().hashes.insert(path.clone(), Given { text: given, places: Vec::new() });
+    world.note().hashes.insert(path.clone(), given);
     world.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
     Ok(derivation.outputs["out"].path.to_string())
 }
@@ -178,18 +182,20 @@ impl Arguments<'_> {
             .ok_or_else(|| self.refuse(format!("the attribute '{name}' is missing, or no text")))
     }
 
-    /// A hash, and its text.
-    fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, String)> {
+    /// A hash, and how it is written.
+    fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, Given)> {
         let text = self.text(name).ok_or_else(|| {
             self.refuse(format!(
-                "'{place}' has no hash: give `{name}`, since nothing is fetched without one"
+                "'{place}' has no hash: give `{name}`, since nothing is fetched without one; with \
+                 `{name} = \"\"` the error says the right one"
             ))
         })?;
-        let hash = Hash::parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;
+        let hash = parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;
         if hash.algorithm() != Algorithm::Sha256 {
             return Err(self.refuse(format!("`{name}` is to be a SHA-256, not '{text}'")));
         }
-        Ok((hash, text))
+        let places = self.request.hash_place.iter().cloned().collect();
+        Ok((hash, Given { text, places }))
     }
 }
 

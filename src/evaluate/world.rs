@@ -254,13 +254,16 @@ fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
         ),
     };
     let mode = if fixed.recursive { HashMode::Recursive } else { HashMode::Flat };
-    let hash = match (fixed.hash.as_str(), algorithm) {
-        // as in Nix: it stands for a hash that is not known yet
-        ("", Some(algorithm)) => Hash::from_slice(algorithm, &[0; 64][..algorithm.size()]),
-        ("", None) => return Err(refuse("empty hash requires explicit hash algorithm")),
-        (text, algorithm) => Hash::parse(text, algorithm).map_err(refuse)?,
-    };
-    Ok(Fixed { mode, hash })
+    Ok(Fixed { mode, hash: parse(&fixed.hash, algorithm)? })
+}
+
+/// A hash as an expression gives it. As in Nix, an empty one stands for one that is not known yet.
+pub(super) fn parse(text: &str, algorithm: Option<Algorithm>) -> HostResult<Hash> {
+    match (text, algorithm) {
+        ("", Some(algorithm)) => Ok(Hash::from_slice(algorithm, &[0; 64][..algorithm.size()])),
+        ("", None) => Err(refuse("empty hash requires explicit hash algorithm")),
+        (text, algorithm) => Hash::parse(text, algorithm).map_err(refuse),
+    }
 }
 
 impl Host for World<'_> {
@@ -374,7 +377,7 @@ impl Host for World<'_> {
                     (HashMode::Flat, Algorithm::Sha256.digest(&bytes))
                 };
                 if let Some(text) = expected {
-                    let expected = Hash::parse(text, Some(Algorithm::Sha256)).map_err(refuse)?;
+                    let expected = parse(text, Some(Algorithm::Sha256))?;
                     if expected != hash {
                         return Err(refuse(format!(
                             "hash mismatch for '{}': specified {expected}, got {hash}",

@@ -3,7 +3,7 @@
 
 use clutch_store_tests::{
     Space,
-    index::{Index, sha256},
+    index::{Fault, Index, sha256},
     probing,
 };
 
@@ -146,6 +146,123 @@ fn what_is_behind_a_wrong_hash_comes_in_the_next_round() {
         .replacen("hash = \"\"", &format!("hash = \"{}\"", sri(&sha256(b"a"))), 1)
         .replacen("outputHash = \"\"", &format!("outputHash = \"{}\"", sri(&sha256(b"made"))), 1);
     assert_eq!(read(&space, "default.nix"), text);
+}
+
+/// A tarball with one file, and the SHA-256 of its content as a tree.
+fn tarball(index: &Index, name: &str) -> (String, String) {
+    let space = Space::new(BINARY);
+    space.write("tree/file", name);
+    let archive = space.path("archive.tar");
+    let mut tar = space.command_of("tar");
+    tar.args(["--sort=name", "-cf"]).arg(&archive).args(["-C", ".", "tree"]);
+    assert!(tar.status().unwrap().success());
+    index.file(name, fs_err::read(archive).unwrap());
+    let wrong = sha256(b"wrong");
+    let hash = format!("builtins.path {{ path = ./tree; sha256 = \"{wrong}\"; }}");
+    let error = space.fails(1, ["eval", "-E", &hash]);
+    let hash = error.split("got ").nth(1).unwrap().split_whitespace().next().unwrap();
+    (index.url(name), hash.to_owned())
+}
+
+#[test]
+fn what_is_fetched_by_the_evaluation_is_updated_too() {
+    let (space, index) = (Space::new(BINARY), index());
+    let (tar, tree) = tarball(&index, "tar");
+    let zeros = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let (a, b) = (index.url("a"), index.url("b"));
+    let lib = "lib = { fakeSha256 = \"0000000000000000000000000000000000000000000000000000000000000000\"; };";
+    let text = format!(
+        "let\n  {lib}\n  read = path: builtins.readFile path;\nin\nread (builtins.fetchurl {{ \
+         url = \"{a}\"; sha256 = \"\"; }})\n\
+         + read (builtins.fetchurl {{\n  url = \"{b}\";\n  sha256 = lib.fakeSha256;\n}})\n\
+         + read (builtins.fetchTarball {{ url = \"{tar}\"; sha256 = \"{}\"; }} + \"/file\")\n\
+         + read (builtins.fetchTree {{ type = \"tarball\"; url = \"{tar}\"; narHash = \"{zeros}\"; }} \
+         + \"/file\")\n",
+        nix32(&"0".repeat(64))
+    );
+    space.write("default.nix", &text);
+    let error = space.fails(1, ["eval"]);
+    for part in ["specified \"\"", &sri(&sha256(b"a")), "--update-hashes"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(read(&space, "default.nix"), text);
+    let ran = space.run(["eval", "--raw", "--update-hashes"]);
+    assert_eq!((ran.code, &ran.stdout[..]), (0, "abtartar"), "{}", ran.stderr);
+    let tree32 = format!("builtins.convertHash {{ hash = \"{tree}\"; toHashFormat = \"nix32\"; }}");
+    let expected = text
+        .replacen("\"\"", &format!("\"{}\"", sri(&sha256(b"a"))), 1)
+        .replacen("= lib.fakeSha256", &format!("= \"{}\"", sha256(b"b")), 1)
+        .replacen(
+            &format!("\"{}\"", nix32(&"0".repeat(64))),
+            &format!("\"{}\"", space.ok(["eval", "--raw", "-E", &tree32])),
+            1,
+        )
+        .replacen(zeros, &tree, 1);
+    assert_eq!(read(&space, "default.nix"), expected);
+    // no hash at all: the error says how to come to one
+    let error = space.fails(1, ["eval", "-E", &format!("builtins.fetchTarball \"{tar}\"")]);
+    assert!(error.contains("with `sha256 = \"\"` the error says the right one"), "{error}");
+}
+
+#[test]
+fn every_command_that_builds_updates_hashes() {
+    let (space, index) = (Space::new(BINARY).with_probe(), index());
+    let fetch = |name: &str| {
+        format!("(import <clutch>).fetch {{ url = \"{}\"; hash = \"\"; }}", index.url(name))
+    };
+    let tool = |name: &str| {
+        probing(
+            "tool",
+            &format!("file = {};", fetch(name)),
+            &[&["mkdir", "$out"], &["mkdir", "$out/bin"], &["symlink", "$file", "$out/bin/tool"]],
+        )
+    };
+    for (name, words) in [
+        ("a", vec!["run", "--update-hashes", "--", "/bin/true"]),
+        ("b", vec!["shell", "--update-hashes", "--", "/bin/true"]),
+        ("c", vec!["profile", "set", "web", "--update-hashes"]),
+    ] {
+        let text = tool(name);
+        space.write("default.nix", &text);
+        let plain: Vec<&str> =
+            words.iter().copied().filter(|word| *word != "--update-hashes").collect();
+        let error = space.fails(1, &plain);
+        assert!(error.contains("hash mismatch") && error.contains("--update-hashes"), "{error}");
+        let ran = space.run(&words);
+        assert_eq!(ran.code, 0, "{words:?}: {}", ran.stderr);
+        let right = format!("hash = \"{}\"", sri(&sha256(name.as_bytes())));
+        assert_eq!(read(&space, "default.nix"), text.replacen("hash = \"\"", &right, 1));
+    }
+}
+
+#[test]
+fn as_many_rounds_as_it_takes_but_none_for_what_is_never_the_same() {
+    let (space, index) = (Space::new(BINARY), Index::new());
+    // each is only asked for when the one before is known
+    let mut text = "\"\"".to_owned();
+    for n in 0..12 {
+        let name = n.to_string();
+        index.file(&name, &*name);
+        text = format!(
+            "let x = {text}; in\nbuiltins.seq x (builtins.readFile (builtins.fetchurl {{ url = \
+             \"{}\"; sha256 = \"\"; }}))",
+            index.url(&name)
+        );
+    }
+    space.write("default.nix", &text);
+    assert_eq!(space.ok(["eval", "--raw", "--update-hashes"]), "11");
+    // another content with every request
+    index.file("odd", "odd");
+    for content in ["one", "two", "three"] {
+        index.fault("odd", Fault::Wrong(content.into()));
+    }
+    let fetch = |hash: &str| {
+        format!("(import <clutch>).fetch {{ url = \"{}\"; hash = \"{hash}\"; }}", index.url("odd"))
+    };
+    space.write("default.nix", fetch(""));
+    let error = space.fails(1, ["build", "--no-link", "--update-hashes"]);
+    assert!(error.contains("odd seems to be different every time"), "{error}");
+    assert_eq!(read(&space, "default.nix"), fetch(&sri(&sha256(b"one"))));
 }
 
 #[test]

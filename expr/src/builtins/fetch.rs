@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     host::{FetchRequest, FetchValue, Fetched},
-    source::Span,
+    source::{Place, Span},
     symbol::known,
     value::{Attrs, AttrsBuilder, Context, Value, share},
 };
@@ -54,12 +54,14 @@ fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<
             args.push(("url".to_owned(), FetchValue::String(url.lossy().into_owned())));
         }
     }
-    let fetched = fetch(it, who, args)?;
+    let hash_place = hash_place(it, argument, b"sha256")?;
+    let fetched = fetch(it, &FetchRequest { builtin: who.to_owned(), args, hash_place })?;
     Ok(store_text(it, &fetched.path))
 }
 
 fn fetch_git<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let args = match it.value(args[0])? {
+    let argument = args[0];
+    let args = match it.value(argument)? {
         Value::Attrs(attrs) => {
             if attrs.get(known::type_).is_some() {
                 return Err(Error::new(Kind::Eval, Span::NONE, "unexpected argument 'type'"));
@@ -71,7 +73,8 @@ fn fetch_git<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             vec![("url".to_owned(), FetchValue::String(url.lossy().into_owned()))]
         }
     };
-    tree(it, "fetchGit", args)
+    let hash_place = hash_place(it, argument, b"narHash")?;
+    tree(it, &FetchRequest { builtin: "fetchGit".to_owned(), args, hash_place })
 }
 
 fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -89,7 +92,8 @@ fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
         return Err(Error::new(Kind::Eval, Span::NONE, message));
     }
     let args = tree_args(it, "fetchTree", attrs)?;
-    tree(it, "fetchTree", args)
+    let hash_place = hash_place(it, Value::Attrs(attrs), b"narHash")?;
+    tree(it, &FetchRequest { builtin: "fetchTree".to_owned(), args, hash_place })
 }
 
 fn tree_args<'a>(
@@ -125,12 +129,20 @@ fn tree_args<'a>(
     Ok(args)
 }
 
-fn tree<'a>(
+/// Where the attribute that holds the hash is defined.
+fn hash_place<'a>(
     it: &mut Interpreter<'a>,
-    who: &str,
-    args: Vec<(String, FetchValue)>,
-) -> Result<Value<'a>> {
-    let fetched = fetch(it, who, args)?;
+    argument: Value<'a>,
+    name: &[u8],
+) -> Result<Option<Place>> {
+    let name = it.symbols.intern(name);
+    let Value::Attrs(attrs) = it.value(argument)? else { return Ok(None) };
+    let key = attrs.entry(name).map(|(key, _)| key);
+    Ok(key.and_then(|key| it.sources.place(Span::new(key.at, key.at))))
+}
+
+fn tree<'a>(it: &mut Interpreter<'a>, request: &FetchRequest) -> Result<Value<'a>> {
+    let fetched = fetch(it, request)?;
     let mut result = AttrsBuilder::with_capacity(fetched.attrs.len() + 1);
     result.push(known::out_path, store_text(it, &fetched.path));
     for (name, value) in fetched.attrs {
@@ -147,9 +159,8 @@ fn tree<'a>(
     Ok(Value::Attrs(result.build(it.arena)))
 }
 
-fn fetch(it: &mut Interpreter<'_>, who: &str, args: Vec<(String, FetchValue)>) -> Result<Fetched> {
-    let request = FetchRequest { builtin: who.to_owned(), args };
-    let result = it.host.fetch(&request);
+fn fetch(it: &mut Interpreter<'_>, request: &FetchRequest) -> Result<Fetched> {
+    let result = it.host.fetch(request);
     it.from_host(result)
 }
 
