@@ -89,12 +89,15 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     finish(file, path)
 }
 
+/// How a file's name begins until it is finished. No store path, and no pin, has such a name.
+pub const UNFINISHED: &str = ".-";
+
 /// A file beside `path`, to be written and then given that name by [`finish`].
 ///
 /// # Errors
 /// Where the file's folder cannot be written.
 pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::new_in(folder_of(path)).map_err(|e| named("write", path, &e))
+    NamedTempFile::with_prefix_in(UNFINISHED, folder_of(path)).map_err(|e| named("write", path, &e))
 }
 
 /// Gives a file its name, once its content is on disk.

@@ -125,7 +125,9 @@ fn show(
     } else if ran {
         context.say("the build is still running; -f follows it");
     } else if written == 0 {
-        context.say("the build printed nothing");
+        context.say(
+            "the log is empty: the build printed nothing, or the machine lost power right after it",
+        );
     }
     Ok(())
 }

@@ -118,7 +118,14 @@ impl Store {
     /// # Errors
     /// As [`Store::insert`]; every old tree is in its place then.
     pub fn replace(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
-        self.put(insertions, Valid::IsReplaced)
+        if insertions.is_empty() {
+            return Ok(Vec::new());
+        }
+        // for the exchange both trees are writable
+        let opened = self.note_opened(self.scratch()?, insertions.iter().map(|i| &i.path))?;
+        let replaced = self.put(insertions, Valid::IsReplaced)?;
+        opened.close();
+        Ok(replaced)
     }
 
     fn put(&self, insertions: Vec<Insertion>, valid: Valid) -> Result<Vec<PathInfo>, StoreError> {

@@ -1,6 +1,9 @@
 //! Build logs: one a derivation. While a build runs its log is plain text that anybody may read, locked
 //! by its process; when it has ended, a log that is worth it is compressed. The log of a build that was
 //! killed stays plain, and the lock is gone with its process. Knows nothing of lines.
+//!
+//! A compressed log is on disk before it has its name, so where there is one it is whole, and read. What is
+//! plain is not synced: a power cut may leave less of it, or nothing.
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
@@ -39,12 +42,14 @@ impl Store {
     /// Where it cannot be written.
     pub fn create_log(&self, derivation: &StorePath) -> io::Result<LogWriter> {
         let folder = self.layout.log();
-        let [new, plain, _] = ENDINGS.map(|ending| place(&folder, derivation, ending));
+        let [new, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
         let mut options = fs_err::OpenOptions::new();
         let file = options.read(true).write(true).create(true).truncate(true).open(&new)?;
         // it is locked before others can see it
         hold(&file, true)?;
         fs_err::rename(&new, plain)?;
+        // of an earlier build
+        files::remove_file(&compressed)?;
         Ok(LogWriter { file, folder, derivation: derivation.clone() })
     }
 
@@ -61,14 +66,14 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         };
-        // a plain one is newer; it may become a compressed one in between, or the other way round
+        // a plain one may become a compressed one in between
         for _ in 0..2 {
-            if let Some(file) = open(&plain)? {
-                return Ok(Some(LogReader(Form::Plain(file))));
-            }
             if let Some(file) = open(&compressed)? {
                 let decoder = zstd::Decoder::new(file.into_file())?;
                 return Ok(Some(LogReader(Form::Compressed(Box::new(decoder)))));
+            }
+            if let Some(file) = open(&plain)? {
+                return Ok(Some(LogReader(Form::Plain(file))));
             }
         }
         Ok(None)
@@ -128,12 +133,12 @@ impl LogWriter {
         let [new, plain, compressed] =
             ENDINGS.map(|ending| place(&self.folder, &self.derivation, ending));
         if self.file.seek(SeekFrom::End(0))? <= SMALL {
-            // of an earlier build
-            return files::remove_file(&compressed);
+            return Ok(());
         }
         self.file.seek(SeekFrom::Start(0))?;
         let mut target = fs_err::File::create(&new)?;
         let done = zstd::stream::copy_encode(&mut self.file, &mut target, 0)
+            .and_then(|()| target.sync_data())
             .and_then(|()| fs_err::rename(&new, &compressed))
             .and_then(|()| files::remove_file(&plain));
         done.inspect_err(|_| drop(fs_err::remove_file(&new)))

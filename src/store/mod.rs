@@ -13,6 +13,7 @@ mod keep;
 mod layout;
 mod lock;
 mod logs;
+mod opened;
 mod optimise;
 mod pins;
 pub mod place;

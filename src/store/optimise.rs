@@ -1,7 +1,10 @@
 //! Sharing what is in the store already: for a store that was made where files could not be linked, or
 //! before they had an equal.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use rayon::prelude::*;
 
@@ -12,8 +15,20 @@ use super::{
 };
 use crate::{
     archive::{self, Kind, Listing},
+    files,
     store_path::StorePath,
 };
+
+/// Files of one path that are to be replaced by links to equal ones.
+struct Shares {
+    path: StorePath,
+    /// Whether the path is a folder, which has to be opened.
+    is_folder: bool,
+    /// By the folder that they are in: the link that waits, and the file.
+    files: BTreeMap<PathBuf, Vec<(PathBuf, PathBuf)>>,
+    /// The bytes that this saves.
+    size: u64,
+}
 
 impl Store {
     /// Shares the equal files of these paths with each other and with what is shared already. Gives
@@ -31,49 +46,70 @@ impl Store {
         self.keep(paths)?;
         let infos = paths.iter().filter_map(|path| self.info(path).transpose());
         let infos = infos.collect::<Result<Vec<_>, _>>()?;
-        let saved = infos.par_iter().map(|info| {
-            let saved = self.optimise_one(&info.path)?;
+        let scratch = self.scratch()?;
+        let shares = infos.par_iter().map(|info| {
+            let shares = self.shares(&info.path, scratch.path())?;
             progress(info.size);
-            Ok::<u64, StoreError>(saved)
+            Ok::<Shares, StoreError>(shares)
         });
-        saved.sum()
+        let mut shares = shares.collect::<Result<Vec<_>, _>>()?;
+        shares.retain(|shares| !shares.files.is_empty());
+        if shares.is_empty() {
+            return Ok(0);
+        }
+        let opened = self.note_opened(scratch, shares.iter().map(|shares| &shares.path))?;
+        for shares in &shares {
+            self.index.write(|_| Ok(shares.put()?))?;
+        }
+        files::sync_all(self.dir())?;
+        opened.close();
+        Ok(shares.iter().map(|shares| shares.size).sum())
     }
 
-    fn optimise_one(&self, path: &StorePath) -> Result<u64, StoreError> {
+    /// What a path can share; links to that wait in `scratch`. Files that nobody has yet enter the pool.
+    fn shares(&self, path: &StorePath, scratch: &Path) -> Result<Shares, StoreError> {
         let listing = Listing::read(&self.real(path))?;
         let nodes = listing.nodes();
-        let mut folders: BTreeMap<&Path, Vec<Shareable>> = BTreeMap::new();
+        let is_folder = nodes[0].kind == Kind::Directory;
+        let mut shares = Shares { path: path.clone(), is_folder, files: BTreeMap::new(), size: 0 };
         let mut buffer = Vec::new();
         for node in nodes.iter().filter(|node| node.kind == Kind::File) {
-            if node.path.symlink_metadata()?.len() < SMALLEST {
+            let size = fs_err::symlink_metadata(&node.path)?.len();
+            if size < SMALLEST {
                 continue;
             }
             let Some(leaf) = archive::leaf(node, &mut buffer)? else { continue };
             let (digest, executable) = (leaf.digest, leaf.executable);
             let shareable = Shareable { file: node.path.clone(), digest, executable };
-            if !self.pool.has(&shareable) {
-                folders.entry(&nodes[node.parent].path).or_default().push(shareable);
+            let pool = &self.pool;
+            if pool.has(&shareable) {
+                continue;
+            }
+            // one that cannot be shared any more leaves the pool, and this takes its place
+            let mut link = || match pool.offer(&shareable) {
+                true => None,
+                false => pool.equal(&shareable, scratch, &mut buffer),
+            };
+            if let Some(link) = link().or_else(link) {
+                let folder = nodes[node.parent].path.clone();
+                shares.files.entry(folder).or_default().push((link, node.path.clone()));
+                shares.size += size;
             }
         }
-        let mut saved = 0;
-        for (folder, files) in folders {
-            // a folder can only be changed while it is writable, as the store's own always is
-            let sealed = nodes[0].kind == Kind::Directory;
-            if sealed {
-                seal::seal_folder(folder, 0o755)?;
-            }
-            for file in files {
-                let size = file.file.symlink_metadata()?.len();
-                // another thread may have put an equal one in just now
-                let pool = &self.pool;
-                let mut shared = pool.share(&file, &mut buffer);
-                shared = shared || (!pool.offer(&file) && pool.share(&file, &mut buffer));
-                saved += if shared { size } else { 0 };
-            }
-            if sealed {
-                seal::seal_folder(folder, 0o555)?;
-            }
+        Ok(shares)
+    }
+}
+
+impl Shares {
+    /// Puts the links into place. The caller has noted it, and keeps others from looking.
+    fn put(&self) -> std::io::Result<()> {
+        for (folder, files) in &self.files {
+            let mode = |mode| if self.is_folder { seal::seal_folder(folder, mode) } else { Ok(()) };
+            mode(0o755)?;
+            let put = files.iter().try_for_each(|(link, file)| fs_err::rename(link, file));
+            mode(0o555)?;
+            put?;
         }
-        Ok(saved)
+        Ok(())
     }
 }

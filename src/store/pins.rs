@@ -1,10 +1,7 @@
 //! Pins: roots under a name of the user's choice, each a file in `var/roots/pins` (docs/formats.md,
 //! "Store"), with an end if wanted.
 
-use std::{
-    io::{self, Write as _},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 
 use super::{Store, StoreError, insert::now, keep::Share, roots::entries};
 use crate::{
@@ -31,9 +28,6 @@ impl Pin {
     }
 }
 
-/// How files are called while they are written.
-const UNFINISHED: &str = ".new-";
-
 impl Store {
     /// Keeps `path` under a name, until a time (seconds since 1970) where one is given. An earlier pin
     /// of that name is replaced.
@@ -49,12 +43,7 @@ impl Store {
         let pins = self.layout.pins();
         fs_err::create_dir_all(&pins)?;
         let until = until.map(|until| format!("until {until}\n")).unwrap_or_default();
-        let mut file = tempfile::NamedTempFile::with_prefix_in(UNFINISHED, &pins)?;
-        file.write_all(format!("{}\n{until}", path.base()).as_bytes())?;
-        file.as_file().sync_all()?;
-        file.persist(place).map_err(|e| e.error)?;
-        files::sync_folder(&pins)?;
-        Ok(())
+        Ok(files::replace(&place, format!("{}\n{until}", path.base()).as_bytes())?)
     }
 
     /// Lets go of a pin. Gives whether there was one of that name.
@@ -77,7 +66,8 @@ impl Store {
         let mut pins = Vec::new();
         for file in entries(&self.layout.pins())? {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            if name.starts_with(UNFINISHED) || check_name(&name).is_err() {
+            // such is one that is being written
+            if check_name(&name).is_err() {
                 continue;
             }
             let text = match fs_err::read_to_string(&file) {
@@ -104,7 +94,7 @@ impl Store {
         }
         for file in entries(&self.layout.pins())? {
             let name = file.file_name().unwrap_or_default().to_string_lossy();
-            if name.starts_with(UNFINISHED) {
+            if name.starts_with(files::UNFINISHED) {
                 fs_err::remove_file(&file)?;
             }
         }

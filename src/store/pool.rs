@@ -64,10 +64,9 @@ impl Pool {
     pub(super) fn share(&self, shareable: &Shareable, buffer: &mut Vec<u8>) -> bool {
         let mut work = || -> io::Result<bool> {
             let own = shareable.file.symlink_metadata()?;
-            let Some(link) = self.take(shareable, own.len(), Some(&own), buffer, &mut |_| {})?
-            else {
-                return Ok(false);
-            };
+            let folder = &self.folder;
+            let taken = self.take(shareable, own.len(), Some(&own), folder, buffer, &mut |_| {})?;
+            let Some(link) = taken else { return Ok(false) };
             let replaced = fs_err::rename(&link, &shareable.file);
             if replaced.is_err() {
                 fs_err::remove_file(&link)?;
@@ -87,7 +86,8 @@ impl Pool {
         see: &mut (dyn FnMut(&[u8]) + Send),
     ) -> bool {
         let mut work = || -> io::Result<bool> {
-            let Some(link) = self.take(shareable, size, None, buffer, see)? else {
+            let folder = &self.folder;
+            let Some(link) = self.take(shareable, size, None, folder, buffer, see)? else {
                 return Ok(false);
             };
             fs_err::rename(&link, &shareable.file).map(|()| true)
@@ -95,13 +95,27 @@ impl Pool {
         work().unwrap_or(false)
     }
 
-    /// A new name in the pool's folder for its file of that content, if that is what it should be
+    /// A new name in `folder` for the pool's file with the content of this one; nothing where that is
+    /// the same file, or there is none.
+    pub(super) fn equal(
+        &self,
+        shareable: &Shareable,
+        folder: &Path,
+        buffer: &mut Vec<u8>,
+    ) -> Option<PathBuf> {
+        let own = shareable.file.symlink_metadata().ok()?;
+        let taken = self.take(shareable, own.len(), Some(&own), folder, buffer, &mut |_| {});
+        taken.ok().flatten()
+    }
+
+    /// A new name in `folder` for the pool's file of that content, if that is what it should be
     /// and not the same as `own`.
     fn take(
         &self,
         shareable: &Shareable,
         size: u64,
         own: Option<&Metadata>,
+        folder: &Path,
         buffer: &mut Vec<u8>,
         see: &mut (dyn FnMut(&[u8]) + Send),
     ) -> io::Result<Option<PathBuf>> {
@@ -124,7 +138,7 @@ impl Pool {
         }
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let link = self.folder.join(format!(".link-{}-{number}", std::process::id()));
+        let link = folder.join(format!(".link-{}-{number}", std::process::id()));
         match fs_err::hard_link(&place, &link) {
             Err(e) if e.kind() == io::ErrorKind::TooManyLinks => {
                 fs_err::remove_file(&place)?;
@@ -201,7 +215,7 @@ impl Pool {
             };
         let mut files = Vec::new();
         for folder in entries(&self.folder)?.iter().filter(|entry| entry.is_dir()) {
-            let device = folder.metadata()?.dev();
+            let device = fs_err::metadata(folder)?.dev();
             for entry in fs_err::read_dir(folder)? {
                 files.push((device, entry?));
             }

@@ -63,7 +63,7 @@ impl Store {
         }
     }
 
-    /// Removes the scratch folders of dead processes.
+    /// Removes the scratch folders of dead processes, and seals what these have left open.
     ///
     /// # Errors
     /// Where the folder of scratch folders cannot be read. What cannot be removed is left.
@@ -71,7 +71,7 @@ impl Store {
         for entry in fs_err::read_dir(self.layout.scratch())? {
             let path = entry?.path();
             let Ok(folder) = fs_err::File::open(&path) else { continue };
-            if hold(&folder, false)? {
+            if hold(&folder, false)? && self.seal_noted(&path).is_ok() {
                 let _ = files::remove_tree(&path);
             }
         }

@@ -105,6 +105,17 @@ pub(super) fn seal_folder(path: &Path, mode: u32) -> io::Result<()> {
     work().map_err(|e| named(e, path))
 }
 
+/// Whether mode and time of a file or folder are canonical.
+pub(super) fn is_sealed(path: &Path) -> bool {
+    path.symlink_metadata().is_ok_and(|metadata| is_canonical(&metadata))
+}
+
+/// As [`is_sealed`], by metadata that were read.
+pub(super) fn is_canonical(metadata: &std::fs::Metadata) -> bool {
+    let mode = metadata.mode() & 0o7777;
+    (mode == 0o555 || (mode == 0o444 && metadata.is_file())) && is_old(metadata)
+}
+
 /// Makes the metadata of a symlink canonical, and hashes it.
 pub(super) fn seal_symlink(path: &Path, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
     let target = fs_err::read_link(path)?;

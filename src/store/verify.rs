@@ -144,10 +144,26 @@ impl Store {
                 }
                 Err(e) => Some(Fault::Unreadable(e)),
             };
-            progress(info.size);
             fault.map(|fault| Damage { path: info.path, fault })
         };
-        let damages: Vec<Damage> = infos.into_par_iter().filter_map(look).collect();
+        let seen = infos.into_par_iter().filter_map(|info| {
+            let size = info.size;
+            let damage = look(info);
+            progress(size);
+            damage
+        });
+        let seen: Vec<Damage> = seen.collect();
+        let mut damages = Vec::with_capacity(seen.len());
+        for damage in seen {
+            let mut found = Some(damage);
+            // what somebody had open when it was looked at is looked at again
+            while let Some(Damage { path, fault: Fault::Metadata(place) }) = &found
+                && self.is_sealed(path, place)?
+            {
+                found = self.info(path)?.and_then(look);
+            }
+            damages.extend(found);
+        }
         // what a collector has removed meanwhile is not missing
         let valid = self.valid(damages.iter().map(|damage| &damage.path))?;
         Ok(damages.into_iter().filter(|damage| valid.contains(&damage.path)).collect())
@@ -250,7 +266,7 @@ impl Store {
             ),
             None => (sealed.references, Vec::new()),
         };
-        if self.real(path).symlink_metadata()?.is_dir() {
+        if sealed.kind == Kind::Directory {
             seal::seal_folder(&self.real(path), 0o555)?;
         }
         let info = PathInfo {
@@ -270,9 +286,7 @@ impl Store {
 fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), ArchiveError> {
     let odd = OnceLock::new();
     let look = |node: &Node, metadata: &Metadata| {
-        let mode = metadata.mode() & 0o7777;
-        let is_right = mode == 0o555 || (mode == 0o444 && node.kind == Kind::File);
-        if !is_right || (metadata.mtime(), metadata.mtime_nsec()) != (1, 0) {
+        if !seal::is_canonical(metadata) {
             // one is enough
             let _ = odd.set(node.path.clone());
         }

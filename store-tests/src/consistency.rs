@@ -62,12 +62,23 @@ impl Space {
         problems
     }
 
+    /// The base names of paths whose folders a dead command may have left writable: those in the notes that
+    /// it has left, too. The next command that opens the store seals them.
+    #[must_use]
+    pub fn noted(&self) -> BTreeSet<String> {
+        let scratch = entries(&self.store().join("var/tmp"));
+        let notes = scratch.iter().filter_map(|s| fs_err::read_to_string(s.join("opened")).ok());
+        notes.flat_map(|note| note.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    }
+
     /// What ended commands have left behind in the store that nobody needs; after a collection there is
     /// none.
     #[must_use]
     pub fn litter(&self) -> Vec<PathBuf> {
         let folders = ["tmp", "locks", "roots/live"];
-        folders.iter().flat_map(|folder| entries(&self.store().join("var").join(folder))).collect()
+        let all = folders.iter().flat_map(|folder| entries(&self.store().join("var").join(folder)));
+        let links = entries(&self.store().join("var/pool"));
+        all.chain(links.into_iter().filter(|link| name_of(link).starts_with('.'))).collect()
     }
 }
 

@@ -114,7 +114,7 @@ struct thread {
     const struct call *call;
     uint64_t args[6], changed;
     char path[PATH_MAX], path2[PATH_MAX];
-    uint64_t inode;
+    uint64_t inode, other;
     unsigned long before;
     int kill;
 };
@@ -223,7 +223,8 @@ static int counts(struct thread *t) {
      I inode kind mode seconds bytes LF content LF   an inode as it is found or made: f file, d folder,
                                                      l symlink; nothing of it is on disk yet
      N folder inode name          a name is given to an inode, or taken away where it is 0
-     R folder folder inode name/name    a name moves
+     R folder folder inode other name/name    a name moves; where `other` is not 0, that inode has the
+                                              first name from then on
      D inode offset bytes LF content LF
      T inode size
      A inode mode seconds
@@ -329,10 +330,12 @@ static void emit_start(struct thread *t) {
     struct stat s;
     long n = t->call->number;
     int renames = n == SYS_rename || n == SYS_renameat || n == SYS_renameat2;
+    int exchanges = n == SYS_renameat2 && t->args[4] & RENAME_EXCHANGE;
     adopt_way(t->path, renames);
-    if (t->path2[0]) adopt_way(t->path2, 0);
+    if (t->path2[0]) adopt_way(t->path2, exchanges);
     if (n == SYS_syncfs || n == SYS_sync) adopt(root, 1);
     t->inode = lstat(t->path, &s) < 0 ? 0 : s.st_ino;
+    t->other = exchanges && lstat(t->path2, &s) == 0 ? s.st_ino : 0;
     t->before = emitted;
 }
 
@@ -403,7 +406,7 @@ static void emit_end(struct thread *t, int64_t result) {
     case SYS_rename: case SYS_renameat: case SYS_renameat2: {
         const char *from, *to;
         uint64_t old = folder_of(t->path, &from), new = folder_of(t->path2, &to);
-        fprintf(report, "R %lu %lu %lu %s/%s\n", old, new, t->inode, from, to);
+        fprintf(report, "R %lu %lu %lu %lu %s/%s\n", old, new, t->inode, t->other, from, to);
         emitted++;
         return;
     }

@@ -23,6 +23,7 @@ pub struct Space {
     _owner: Option<TempDir>,
     binary: PathBuf,
     user: Option<u32>,
+    programs: bool,
 }
 
 /// How a run ended.
@@ -60,7 +61,14 @@ impl Space {
         for folder in ["project", "home"] {
             fs_err::create_dir_all(dir.join(folder)).unwrap();
         }
-        Self { dir, _owner: owner, binary: binary.into(), user: None }
+        Self { dir, _owner: owner, binary: binary.into(), user: None, programs: true }
+    }
+
+    /// Hides the machine's programs from the binary.
+    #[must_use]
+    pub fn without_programs(mut self) -> Self {
+        self.programs = false;
+        self
     }
 
     /// Makes all runs those of an ordinary user (uid and gid `id`); needs root. The space becomes
@@ -151,6 +159,9 @@ impl Space {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
+        }
+        if !self.programs {
+            command.env("PATH", self.path("home"));
         }
         command.env("HOME", self.path("home")).env("CLUTCH_STORE", self.store());
         if let Some(id) = self.user {

@@ -99,7 +99,7 @@ impl Record {
             };
             // a name may hold spaces: it is the last field
             let fields: Vec<&[u8]> =
-                line.splitn(5 + usize::from(line[0] == b'I'), |b| *b == b' ').collect();
+                line.splitn(5 + usize::from(b"IR".contains(&line[0])), |b| *b == b' ').collect();
             let text = |n: usize| std::str::from_utf8(fields[n]).unwrap();
             let number =
                 |n: usize| text(n).parse::<u64>().unwrap_or_else(|_| panic!("{}", text(n)));
@@ -119,9 +119,9 @@ impl Record {
                     Operation::Names(vec![(number(1), name.to_vec(), number(2))])
                 }
                 b'R' => {
-                    let slash = find(b'/', fields[4]).unwrap();
-                    let (from, to) = (fields[4][..slash].to_vec(), fields[4][slash + 1..].to_vec());
-                    Operation::Names(vec![(number(1), from, 0), (number(2), to, number(3))])
+                    let slash = find(b'/', fields[5]).unwrap();
+                    let (from, to) = (fields[5][..slash].to_vec(), fields[5][slash + 1..].to_vec());
+                    Operation::Names(vec![(number(1), from, number(4)), (number(2), to, number(3))])
                 }
                 b'D' => Operation::Data { inode: number(1), at: size(2), bytes: content(size(3)) },
                 b'T' => Operation::Size { inode: number(1), size: size(2) },

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeSet,
+    os::unix::fs::{MetadataExt as _, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicU32, Ordering},
@@ -14,7 +15,7 @@ use std::{
 use clutch_store_tests::{
     Space,
     fault::{Action, Class, Disturbed},
-    index::Index,
+    index::{Index, sha256},
     power::{Luck, Record},
     probing,
 };
@@ -33,9 +34,18 @@ struct Scene {
     args: Vec<String>,
     /// That state.
     start: TempDir,
-    /// What is valid in the end, and what is in the project's `clutch.lock`.
+    /// The paths that are damaged there.
+    damaged: BTreeSet<String>,
+    /// What is valid in the end, which pins there are, and what is in the project's lock.
     valid: Vec<String>,
+    pins: String,
     lock: Option<String>,
+    /// What is said where there is nothing left to do, by a command for which that is a failure.
+    idle: Option<&'static str>,
+    /// How many files there are in the end, where equal ones are to be shared.
+    files: Option<usize>,
+    /// The derivation whose log is compressed, and that log.
+    log: Option<(String, String)>,
 }
 
 impl Scene {
@@ -44,7 +54,22 @@ impl Scene {
         let beside = space.path("").parent().unwrap().to_owned();
         let start = tempfile::tempdir_in(beside).unwrap();
         let args = args.iter().map(|&word| word.to_owned()).collect();
-        let mut scene = Self { space, args, start, valid: Vec::new(), lock: None };
+        let mut scene = Self {
+            space,
+            args,
+            start,
+            damaged: BTreeSet::new(),
+            valid: Vec::new(),
+            pins: String::new(),
+            lock: None,
+            idle: None,
+            files: None,
+            log: None,
+        };
+        let problems = scene.space.problems();
+        scene.damaged = scene.space.on_disk().into_iter().collect();
+        scene.damaged.extend(scene.space.valid().iter().map(|path| base(path).to_owned()));
+        scene.damaged.retain(|base| problems.iter().any(|problem| problem.contains(base)));
         for folder in ["store", "project"] {
             if scene.space.path(folder).exists() {
                 copy(&scene.space.path(folder), &scene.start.path().join(folder));
@@ -52,12 +77,30 @@ impl Scene {
         }
         scene.space.ok(&scene.args);
         scene.valid = scene.space.valid();
+        scene.pins = scene.space.ok(["pin"]);
         scene.lock = scene.lock();
         scene
     }
 
     fn lock(&self) -> Option<String> {
         fs_err::read_to_string(self.space.path("project/clutch.lock")).ok()
+    }
+
+    /// How many different files the store's paths have.
+    fn files(&self) -> usize {
+        fn gather(folder: &Path, found: &mut BTreeSet<u64>) {
+            for entry in fs_err::read_dir(folder).unwrap() {
+                let entry = entry.unwrap();
+                match entry.file_type().unwrap() {
+                    kind if kind.is_dir() => gather(&entry.path(), found),
+                    kind if kind.is_file() => drop(found.insert(entry.metadata().unwrap().ino())),
+                    _ => {}
+                }
+            }
+        }
+        let mut found = BTreeSet::new();
+        gather(&self.space.store().join("store"), &mut found);
+        found.len()
     }
 
     fn clear(&self) {
@@ -129,7 +172,7 @@ impl Scene {
             let tried = if is_all() { &lucks[..] } else { &lucks[n % lucks.len()..][..1] };
             for luck in tried {
                 let place = format!(
-                    "{:?}, power cut {moment} of {last}, {luck:?}, after {}",
+                    "{:?}, power cut {moment} of {first} to {last}, {luck:?}, after {}",
                     self.args,
                     record.last(moment)
                 );
@@ -161,18 +204,52 @@ impl Scene {
         }
     }
 
+    /// Nothing is wrong but with what was damaged before, or is noted as open.
+    fn check_store(&self, place: &str) {
+        let noted = self.space.noted();
+        let mut problems = self.space.problems();
+        problems.retain(|problem| {
+            let is_open = problem.contains(" has mode ");
+            let about = |base: &String| problem.contains(base);
+            !(self.damaged.iter().any(about) || is_open && noted.iter().any(about))
+        });
+        assert_eq!(problems, Vec::<String>::new(), "{place}");
+        // the next command seals what is open
+        if !noted.is_empty() {
+            self.space.ok(["paths"]);
+            assert_eq!(self.space.noted(), BTreeSet::new(), "{place}");
+        }
+        if self.damaged.is_empty() {
+            assert_eq!(self.space.problems(), Vec::<String>::new(), "{place}");
+        }
+    }
+
+    /// Where there is a compressed log it is whole, whatever has become of the plain one.
+    fn check_log(&self, place: &str) {
+        if let Some((derivation, log)) = &self.log
+            && self.space.store().join(format!("var/log/{}.log.zst", base(derivation))).exists()
+        {
+            let found = self.space.ok(["log", derivation]);
+            assert!(found == *log, "{found}: {place}");
+        }
+    }
+
     /// The state after a disturbance, then after the same command again.
     fn check(&self, place: &str) {
         self.check_profile(place);
-        assert_eq!(self.space.problems(), Vec::<String>::new(), "{place}");
+        self.check_store(place);
+        self.check_log(place);
         let earlier = fs_err::read_to_string(self.start.path().join("project/clutch.lock")).ok();
         assert!(self.lock() == earlier || self.lock() == self.lock, "{place}: {:?}", self.lock());
         let again = self.space.run(&self.args);
-        assert_eq!(again.code, 0, "the next command fails: {}\nafter {place}", again.stderr);
+        let is_idle = self.idle.is_some_and(|idle| again.stderr.contains(idle));
+        let is_done = again.code == 0 || is_idle;
+        assert!(is_done, "the next command fails: {}{}\nafter {place}", again.stdout, again.stderr);
         assert_eq!(self.space.problems(), Vec::<String>::new(), "after the next command: {place}");
         assert_eq!((self.space.valid(), &self.lock()), (self.valid.clone(), &self.lock), "{place}");
-        let bases: BTreeSet<String> =
-            self.valid.iter().map(|p| p.rsplit('/').next().unwrap().to_owned()).collect();
+        assert_eq!(self.space.ok(["pin"]), self.pins, "{place}");
+        assert!(self.files.is_none_or(|files| files == self.files()), "not all is shared: {place}");
+        let bases: BTreeSet<String> = self.valid.iter().map(|path| base(path).to_owned()).collect();
         let found: BTreeSet<String> = self.space.on_disk().into_iter().collect();
         assert_eq!(found, bases, "{place}");
         // what was used today stays, what the killed command has left goes
@@ -180,6 +257,11 @@ impl Scene {
         assert_eq!(self.space.litter(), Vec::<PathBuf>::new(), "{place}");
         assert_eq!(self.space.valid(), self.valid, "{place}");
     }
+}
+
+/// The name of a store path in its folder.
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Which of so many points are tried: all, or some.
@@ -212,7 +294,9 @@ fn write_program(space: &Space) {
     let salt = format!("salt = {};", CALLS.fetch_add(1, Ordering::Relaxed));
     let large = "0123456789abcdef".repeat(400);
     let library = [
-        &["mkdir", "$out"][..],
+        // enough for a log that is compressed
+        &["print", &large][..],
+        &["mkdir", "$out"],
         &["mkdir", "$out/lib"],
         &["write", "$out/lib/large", &large],
         &["symlink", "large", "$out/lib/link"],
@@ -228,10 +312,25 @@ fn write_program(space: &Space) {
     space.write("default.nix", probing("program", &more, &program));
 }
 
+/// A source that has a file's content, too, and a copy of it.
+fn write_copy(space: &Space) {
+    // of a name that no other test has
+    let name = space.path("").file_name().unwrap().display().to_string();
+    space.write(&name, "0123456789abcdef".repeat(400));
+    let more = format!("source = ./{name}; {}", space.salt());
+    space.write("copy.nix", probing("copy", &more, &[&["copy", "$source", "$out"]]));
+    space.ok(["build", "--no-link", "copy.nix"]);
+}
+
 fn build() -> Scene {
     let space = Space::new(BINARY).with_probe();
     write_program(&space);
-    Scene::new(space, &["build", "-j1", "-o", "result"])
+    let mut scene = Scene::new(space, &["build", "-j1", "-o", "result"]);
+    let derivation = scene.space.ok(["eval", "--raw", "-A", "drvPath", "library.nix"]);
+    let log = scene.space.ok(["log", &derivation]);
+    assert!(scene.space.store().join(format!("var/log/{}.log.zst", base(&derivation))).exists());
+    scene.log = Some((derivation, log));
+    scene
 }
 
 fn import() -> Scene {
@@ -250,8 +349,7 @@ fn gc() -> Scene {
     write_program(&space);
     space.ok(["build", "library.nix", "-o", "kept"]);
     space.ok(["build", "--no-link"]);
-    let other = space.write("other.txt", "0123456789abcdef".repeat(400));
-    space.ok(["eval", "--impure", "--expr", &format!("\"${{{}}}\"", other.display())]);
+    write_copy(&space);
     Scene::new(space, &["gc"])
 }
 
@@ -272,6 +370,122 @@ fn rebuild() -> Scene {
         let _ = fs_err::remove_file(space.store().join(format!("var/index.sqlite{ending}")));
     }
     Scene::new(space, &["verify", "--rebuild-index"])
+}
+
+/// Equal files that were not shared when they came, in folders and as a whole path.
+fn optimise() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    space.ok(["build", "--no-link"]);
+    write_copy(&space);
+    let pool = space.store().join("var/pool");
+    assert!(Command::new("rm").arg("-rf").arg(&pool).status().unwrap().success());
+    // every name gets a file of its own
+    let mut copies = 0;
+    for path in space.valid() {
+        for file in [path.clone(), format!("{path}/lib/large"), format!("{path}/large")] {
+            let file = space.real(&file);
+            if file.symlink_metadata().is_ok_and(|m| m.is_file() && m.nlink() > 1) {
+                unshare(&file);
+                copies += 1;
+            }
+        }
+    }
+    assert_eq!(copies, 2, "three names of one file");
+    let mut scene = Scene::new(space, &["optimise"]);
+    scene.files = Some(scene.files());
+    scene
+}
+
+/// Makes one name of a file a file of its own.
+fn unshare(file: &Path) {
+    let script = "d=$(dirname \"$1\"); m=$(stat -c %a \"$d\"); chmod u+w \"$d\"; cp -p \"$1\" \"$1\".new; \
+                  mv -f \"$1\".new \"$1\"; chmod \"$m\" \"$d\"; touch -d @1 \"$d\"";
+    assert!(Command::new("sh").args(["-c", script, "sh"]).arg(file).status().unwrap().success());
+}
+
+/// A store in which content, a whole path, and modes are damaged, and an export of what it was.
+fn damaged(args: &[&str]) -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    let library = space.ok(["build", "--no-link", "library.nix"]);
+    let program = space.ok(["build", "--no-link", "-A", "out"]);
+    let doc = space.ok(["build", "--no-link", "-A", "doc"]);
+    let probe = space.valid().into_iter().find(|path| path.ends_with("-probe")).unwrap();
+    space.ok(["export", &program, &doc, &probe, "-o", "closure"]);
+    // what has one name only: the others stay whole
+    let run = space.real(&library).join("lib/large");
+    unshare(&run);
+    fs_err::set_permissions(&run, PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::write(&run, "lost").unwrap();
+    fs_err::set_permissions(&run, PermissionsExt::from_mode(0o444)).unwrap();
+    assert!(Command::new("touch").args(["-d", "@1"]).arg(&run).status().unwrap().success());
+    fs_err::remove_file(space.real(&doc)).unwrap();
+    fs_err::set_permissions(space.real(&program), PermissionsExt::from_mode(0o755)).unwrap();
+    let scene = Scene::new(space, args);
+    assert_eq!(scene.damaged.len(), 3, "{:?}", scene.damaged);
+    scene
+}
+
+fn repair() -> Scene {
+    damaged(&["verify", "--repair", "-j1"])
+}
+
+fn restore() -> Scene {
+    damaged(&["verify", "--repair", "--from", "closure"])
+}
+
+fn verify() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    space.ok(["build", "--no-link"]);
+    Scene::new(space, &["verify"])
+}
+
+/// A name that keeps the library is to keep the program.
+fn pin() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    let library = space.ok(["build", "--no-link", "library.nix"]);
+    let program = space.ok(["build", "--no-link", "-A", "out"]);
+    space.ok(["pin", "it", &library]);
+    Scene::new(space, &["pin", "it", &program, "--until", "2999-01-01"])
+}
+
+fn unpin() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    let program = space.ok(["build", "--no-link", "-A", "out"]);
+    space.ok(["pin", "it", &program]);
+    let mut scene = Scene::new(space, &["pin", "--remove", "it"]);
+    scene.idle = Some("there is no pin 'it'");
+    scene
+}
+
+/// Packages of an archive on the loopback, whose signature nobody here can check.
+fn lock_debian(index: &Index) -> Scene {
+    let space = Space::new(BINARY).without_programs();
+    let package = |name: &str, more: &str| {
+        let sha256 = sha256(name.as_bytes());
+        format!(
+            "Package: {name}\nVersion: 1.0-1\nArchitecture: amd64\n{more}Filename: pool/{name}.deb\n\
+             Size: 10\nSHA256: {sha256}\n\n"
+        )
+    };
+    let packages = package("program", "Depends: library (>= 1)\n") + &package("library", "");
+    let folder = "dists/bookworm/main/binary-amd64";
+    index.file(&format!("{folder}/Packages"), packages.as_bytes());
+    let release = format!(
+        "-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\nSuite: stable\nSHA256:\n {} {} \
+         main/binary-amd64/Packages\n-----BEGIN PGP SIGNATURE-----\nnone\n",
+        sha256(packages.as_bytes()),
+        packages.len(),
+    );
+    index.file("dists/bookworm/InRelease", release);
+    let address = format!("debian={}", index.url(""));
+    let lock = ["lock", "--debian", "bookworm", "-o", "clutch.lock", "--index", &address];
+    space.ok([&lock[..], &["library"]].concat());
+    Scene::new(space, &[&lock[..], &["program"]].concat())
 }
 
 /// Requirements that are locked with an index on the loopback; an earlier lock is there.
@@ -322,16 +536,104 @@ fn a_repair_of_the_index_that_is_refused_something_is_done_again() {
     try_errors(&rebuild());
 }
 
-#[test]
-fn a_lock_is_the_earlier_one_or_the_new_one() {
-    let index = Index::new();
-    let scene = lock(&index);
+/// What a command that writes one file of the user may meet.
+fn try_lock(scene: &Scene) {
     scene.try_points(Class::Change, Action::Kill);
     scene.try_points(Class::Data, Action::Torn);
     scene.try_points(Class::Space, |n| Action::Fail(n, libc::ENOSPC));
     scene.try_points(Class::Space, |n| Action::From(n, libc::ENOSPC));
     scene.try_points(Class::Io, |n| Action::Fail(n, libc::EIO));
     scene.try_points(Class::Data, Action::Short);
+}
+
+#[test]
+fn a_lock_is_the_earlier_one_or_the_new_one() {
+    let index = Index::new();
+    try_lock(&lock(&index));
+}
+
+#[test]
+fn a_lock_of_packages_is_the_earlier_one_or_the_new_one() {
+    let index = Index::new();
+    let scene = lock_debian(&index);
+    try_lock(&scene);
+    scene.try_power_cuts();
+}
+
+#[test]
+fn a_sharing_that_is_refused_something_leaves_nothing_open() {
+    try_errors(&optimise());
+}
+
+#[test]
+fn a_killed_sharing_leaves_nothing_open() {
+    let scene = optimise();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_sharing_outlives_a_power_cut() {
+    optimise().try_power_cuts();
+}
+
+#[test]
+fn a_repair_that_is_refused_something_is_done_again() {
+    try_errors(&repair());
+}
+
+#[test]
+fn a_killed_repair_is_done_again() {
+    let scene = repair();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_repair_outlives_a_power_cut() {
+    repair().try_power_cuts();
+}
+
+#[test]
+fn a_repair_from_an_export_that_is_refused_something_is_done_again() {
+    try_errors(&restore());
+}
+
+#[test]
+fn a_killed_repair_from_an_export_is_done_again() {
+    let scene = restore();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_repair_from_an_export_outlives_a_power_cut() {
+    restore().try_power_cuts();
+}
+
+#[test]
+fn a_verification_that_is_disturbed_changes_nothing() {
+    let scene = verify();
+    try_errors(&scene);
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_power_cuts();
+}
+
+#[test]
+fn a_pin_is_the_earlier_one_or_the_new_one() {
+    let scene = pin();
+    try_errors(&scene);
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+    scene.try_power_cuts();
+}
+
+#[test]
+fn a_pin_is_let_go_of_or_kept() {
+    let scene = unpin();
+    try_errors(&scene);
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_power_cuts();
 }
 
 #[test]

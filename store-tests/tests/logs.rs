@@ -66,7 +66,7 @@ fn a_failed_build_has_its_log_and_a_silent_one_says_so() {
     let path = space.ok(["build", "--no-link", "quiet.nix"]);
     let ran = space.run(["log", "quiet.nix"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
-    assert!(ran.stderr.contains("printed nothing"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("the build printed nothing"), "{}", ran.stderr);
     // what comes from elsewhere has no log here
     let file = space.path("export");
     let file = file.to_str().unwrap();

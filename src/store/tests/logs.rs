@@ -42,6 +42,10 @@ fn a_log_is_plain_while_it_runs_and_compressed_afterwards() {
     assert_eq!(files(&store), [format!("{}.log.zst", derivation.base())]);
     assert_eq!(read(&store, &derivation), plain.unwrap());
     assert_eq!(read(&store, &derivation), seen);
+    // a crash may undo the removal of the plain one, but not bring back its content
+    let crashed = store.root().join(format!("var/log/{}.log", derivation.base()));
+    fs_err::write(&crashed, "").unwrap();
+    assert_eq!(read(&store, &derivation), seen);
     // the next build's log takes its place, also while it is empty and where it stays small
     let writer = store.create_log(&derivation).unwrap();
     assert_eq!(read(&store, &derivation), b"");

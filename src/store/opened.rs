@@ -1,0 +1,111 @@
+//! Changes to trees that are valid: sharing their files, or exchanging them for repaired ones. A folder can only
+//! be changed or moved while it is writable, and a process that ends in such a moment leaves it so.
+//! Hence a note of what is about to be opened is on disk before, in a scratch folder. While its process lives,
+//! folders are open only under the lock of those who insert; when it is dead, who finds the note seals
+//! them.
+
+use std::{collections::BTreeSet, fmt::Write as _, io, path::Path};
+
+use super::{Scratch, Store, StoreError, roots::entries, seal};
+use crate::{
+    archive::{ArchiveError, Kind, Listing},
+    files,
+    store_path::StorePath,
+};
+
+/// The file in a scratch folder that names the paths, a base name a line.
+const NOTE: &str = "opened";
+
+/// Paths whose folders may be writable. Dropped without [`Opened::close`] it seals them; where that fails,
+/// the note stays for the next process.
+pub(super) struct Opened<'s> {
+    store: &'s Store,
+    scratch: Option<Scratch>,
+}
+
+impl Opened<'_> {
+    /// Says that everything is sealed, and on disk.
+    pub(super) fn close(mut self) {
+        self.scratch = None;
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        if let Some(scratch) = self.scratch.take()
+            && self.store.seal_noted(scratch.path()).is_err()
+        {
+            // it is locked until this process ends
+            std::mem::forget(scratch);
+        }
+    }
+}
+
+impl Store {
+    /// Notes in a scratch folder that folders of these paths are about to be writable.
+    pub(super) fn note_opened<'p>(
+        &self,
+        scratch: Scratch,
+        paths: impl IntoIterator<Item = &'p StorePath>,
+    ) -> Result<Opened<'_>, StoreError> {
+        let mut lines = String::new();
+        for path in paths {
+            let _ = writeln!(lines, "{}", path.base());
+        }
+        files::replace(&scratch.path().join(NOTE), lines.as_bytes())?;
+        files::sync_folder(&self.layout.scratch())?;
+        Ok(Opened { store: self, scratch: Some(scratch) })
+    }
+
+    /// Seals the paths that a note in this scratch folder names, if there is one.
+    pub(super) fn seal_noted(&self, scratch: &Path) -> Result<(), StoreError> {
+        let noted = noted(scratch)?;
+        if noted.is_empty() {
+            return Ok(());
+        }
+        self.index.write(|_| noted.iter().try_for_each(|path| self.seal_folders(path)))?;
+        Ok(files::sync_all(self.dir())?)
+    }
+
+    /// Whether `place` in a path, which was seen with other metadata, is as it should be after all: nobody has it
+    /// open any more. What a dead process has left open is sealed.
+    pub(super) fn is_sealed(&self, path: &StorePath, place: &Path) -> Result<bool, StoreError> {
+        if !self.layout.writable {
+            return Ok(seal::is_sealed(place));
+        }
+        self.index.write(|_| {
+            if !seal::is_sealed(place) && self.is_noted(path)? {
+                self.seal_folders(path)?;
+            }
+            Ok(seal::is_sealed(place))
+        })
+    }
+
+    fn is_noted(&self, path: &StorePath) -> io::Result<bool> {
+        for scratch in entries(&self.layout.scratch())? {
+            if noted(&scratch)?.contains(path) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn seal_folders(&self, path: &StorePath) -> Result<(), StoreError> {
+        let listing = match Listing::read(&self.real(path)) {
+            // it was collected
+            Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        let mut folders = listing.nodes().iter().filter(|node| node.kind == Kind::Directory);
+        Ok(folders.try_for_each(|node| seal::seal_folder(&node.path, 0o555))?)
+    }
+}
+
+/// The paths that the note in a scratch folder names; none where there is none.
+fn noted(scratch: &Path) -> io::Result<BTreeSet<StorePath>> {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    match fs_err::read_to_string(scratch.join(NOTE)) {
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => Ok(BTreeSet::new()),
+        text => Ok(text?.lines().filter_map(|line| StorePath::from_base(line).ok()).collect()),
+    }
+}
