@@ -32,10 +32,12 @@ pub enum Purpose {
     Tree,
     /// What an evaluation was asked for, in the evaluation cache.
     Evaluation,
+    /// A revision of a git repository, in what is known of those that were fetched.
+    Revision,
 }
 
 impl Purpose {
-    const ALL: [(Self, &'static str); 10] = [
+    const ALL: [(Self, &'static str); 11] = [
         (Self::Derivation, "clutch 2026 store path: derivation"),
         (Self::Identity, "clutch 2026 derivation identity"),
         (Self::Output, "clutch 2026 store path: output"),
@@ -46,6 +48,7 @@ impl Purpose {
         (Self::Directory, "clutch 2026 tree hash: directory"),
         (Self::Tree, "clutch 2026 tree hash: tree"),
         (Self::Evaluation, "clutch 2026 evaluation cache"),
+        (Self::Revision, "clutch 2026 git revision"),
     ];
 
     /// A hasher keyed for this purpose.

@@ -154,6 +154,8 @@ pub struct Fetched {
     pub path: String,
     /// The attributes of the result besides `outPath` (`rev`, `lastModified`, ...).
     pub attrs: Vec<(String, FetchValue)>,
+    /// Attributes that cost more: [`Host::fetch_later`] finds them when they are asked for.
+    pub later: Vec<&'static str>,
 }
 
 /// The world, as the language sees it. All paths are absolute and have no `.` or `..` in them;
@@ -263,6 +265,15 @@ pub trait Host: Sync {
     /// # Errors
     /// No hash in pure evaluation, a wrong hash, no network, a fetch that is not supported.
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched>;
+
+    /// An attribute of what was fetched that was left for later (`revCount`).
+    ///
+    /// # Errors
+    /// As [`Host::fetch`].
+    fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
+        let text = format!("'{}' gives '{attribute}' at once or never", request.builtin);
+        Err(HostError(text))
+    }
 
     /// `builtins.trace`: a line for the person who watches.
     fn trace(&self, text: &str);

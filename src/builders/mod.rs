@@ -11,6 +11,7 @@ pub mod download;
 pub mod elf;
 pub mod entry_name;
 pub mod fetch;
+pub mod git;
 pub mod http;
 pub mod index;
 pub mod loader_cache;

@@ -27,9 +27,13 @@ use super::{
 };
 use crate::{
     build::plan::Goal,
+    builders::{
+        git::{Git, GitError},
+        index::Environment,
+    },
     derivation::Derivation,
     evaluate::{
-        Access, Realise, Recording, Surroundings, Target, World, Written,
+        Access, Commit, Realise, Recording, Revision, Surroundings, Target, World, Written,
         cache::{self, Key},
     },
     store::Store,
@@ -233,6 +237,16 @@ impl<'a> Realiser<'a> {
         failure
     }
 
+    fn git<T>(&self, run: impl FnOnce(&Git<'_>) -> Result<T, GitError>) -> Result<T, String> {
+        let environment = Environment { variables: variables(), root: PathBuf::from("/") };
+        let offline = self.context.global.offline;
+        let git = Git { environment: &environment, offline, cancelled: &realise::is_cancelled };
+        self.keep(run(&git).map_err(|error| match error {
+            GitError::Cancelled => Failure::new(Kind::Interrupted, "interrupted"),
+            error => Failure::new(Kind::Failed, error.to_string()),
+        }))
+    }
+
     fn keep<T>(&self, result: Result<T, Failure>) -> Result<T, String> {
         result.map_err(|failure| {
             let text = failure.message.clone();
@@ -248,6 +262,21 @@ impl Realise for Realiser<'_> {
             targets.iter().map(|(d, outputs)| realise::goal(d.clone(), outputs.clone())).collect();
         self.keep(realise::realise(self.context, self.build, &FxHashMap::default(), &goals))
             .map(|_| ())
+    }
+
+    fn fetch_revision(
+        &self,
+        revision: &Revision,
+        to: &Path,
+        scratch: &Path,
+    ) -> Result<Commit, String> {
+        self.context.say(format!("fetching {} from {}", revision.rev, revision.url));
+        self.git(|git| git.fetch(revision, to, scratch))
+    }
+
+    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String> {
+        self.context.say(format!("fetching the history of {} from {}", revision.rev, revision.url));
+        self.git(|git| git.count(revision, scratch))
     }
 
     fn store(&self) -> Result<&Store, String> {

@@ -110,8 +110,7 @@ pub fn save(
     let targets = targets.iter().map(TargetRecord::of).collect();
     let record = Record { answers: told.answers, messages: told.messages, targets };
     // paths that are no texts, or more than a reader would take: not worth an error
-    let Ok(mut bytes) = codec::encode(KIND, &record) else { return Ok(()) };
-    bytes.extend(blake3::hash(&bytes).as_bytes());
+    let Ok(bytes) = codec::seal(KIND, &record) else { return Ok(()) };
     let folder = store.evaluations();
     fs_err::create_dir_all(&folder)?;
     let file = tempfile::NamedTempFile::new_in(&folder)?;
@@ -131,7 +130,8 @@ pub fn sweep(store: &Store) -> Result<(), StoreError> {
     };
     for entry in entries {
         let path = entry?.path();
-        let record = fs_err::read(&path).ok().and_then(|bytes| decode(&bytes));
+        let record: Option<Record> =
+            fs_err::read(&path).ok().and_then(|bytes| codec::unseal(KIND, &bytes));
         let targets: Option<Vec<Target>> =
             record.and_then(|r| r.targets.iter().map(TargetRecord::target).collect());
         let paths = targets.iter().flatten().map(|target| &target.derivation);
@@ -147,16 +147,7 @@ pub fn sweep(store: &Store) -> Result<(), StoreError> {
 }
 
 fn read(store: &Store, key: &Key) -> Option<Record> {
-    decode(&fs_err::read(key.file(store)).ok()?)
-}
-
-/// The record in a file, whose last 32 bytes are the hash of the others.
-fn decode(bytes: &[u8]) -> Option<Record> {
-    let (record, hash) = bytes.split_last_chunk::<32>()?;
-    if blake3::hash(record) != *hash {
-        return None;
-    }
-    codec::decode(KIND, record).ok()
+    codec::unseal(KIND, &fs_err::read(key.file(store)).ok()?)
 }
 
 impl Question {

@@ -1,5 +1,7 @@
 //! `builtins.fetchurl`, `fetchTarball` and `fetchTree`: fixed outputs that are built when they are
-//! asked for. Nothing is fetched without a hash. `fetchGit` is left out, and says why.
+//! asked for. Nothing is fetched without a hash; of a git repository (`git`) the revision is one.
+
+mod git;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,11 +18,6 @@ use crate::{
     hash::{Algorithm, Format, Hash},
 };
 
-/// Why there is no git here.
-const NO_GIT: &str = "git is left out: a revision says by SHA-1 what only git itself can check, with \
-                      its whole history for `revCount`; use fetchTarball or fetchTree \
-                      `{ type = \"tarball\"; url; narHash; }` on the server's archive of the revision";
-
 /// Fetches by hash.
 pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fetched> {
     let arguments = Arguments { request };
@@ -32,7 +29,7 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
             let name = arguments.text("name").unwrap_or(last);
             let path =
                 build(world, name, url, (Fixed { mode: HashMode::Flat, hash }, given), false)?;
-            Ok(Fetched { path, attrs: Vec::new() })
+            Ok(Fetched { path, attrs: Vec::new(), later: Vec::new() })
         }
         "fetchTarball" => {
             let url = arguments.required("url")?;
@@ -40,10 +37,23 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
             let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
             let path =
                 build(world, name, url, (Fixed { mode: HashMode::Recursive, hash }, given), true)?;
-            Ok(Fetched { path, attrs: Vec::new() })
+            Ok(Fetched { path, attrs: Vec::new(), later: Vec::new() })
         }
-        "fetchTree" => tree(world, &arguments),
-        _ => Err(arguments.refuse(NO_GIT)),
+        _ if arguments.is_git() => git::fetch(world, &arguments),
+        _ => tree(world, &arguments),
+    }
+}
+
+/// An attribute that [`fetch`] left for later.
+pub(super) fn fetch_later(
+    world: &World<'_>,
+    request: &FetchRequest,
+    attribute: &str,
+) -> HostResult<FetchValue> {
+    let arguments = Arguments { request };
+    match attribute {
+        "revCount" if arguments.is_git() => git::count(world, &arguments),
+        other => Err(arguments.refuse(format!("there is no attribute '{other}'"))),
     }
 }
 
@@ -52,10 +62,9 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
     let place = match kind.as_str() {
         "file" | "tarball" => "url",
         "path" => "path",
-        "git" => return Err(arguments.refuse(NO_GIT)),
         other => {
             return Err(arguments.refuse(format!(
-                "the type '{other}' is left out; the types are 'file', 'tarball' and 'path'"
+                "the type '{other}' is left out; the types are 'file', 'git', 'path' and 'tarball'"
             )));
         }
     };
@@ -78,7 +87,7 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
         let fixed = Fixed { mode: HashMode::Recursive, hash };
         build(world, "source".to_owned(), from, (fixed, given), kind == "tarball")?
     };
-    Ok(Fetched { path, attrs: attributes(arguments, hash)? })
+    Ok(Fetched { path, attrs: attributes(arguments, hash)?, later: Vec::new() })
 }
 
 /// What a tree has beside its path: its hash, and what it was said to be.
@@ -159,6 +168,11 @@ impl Arguments<'_> {
         HostError(format!("builtins.{}: {text}", self.request.builtin))
     }
 
+    fn is_git(&self) -> bool {
+        let kind = self.text("type");
+        self.request.builtin == "fetchGit" || kind.as_deref() == Some("git")
+    }
+
     fn find(&self, name: &str) -> Option<&FetchValue> {
         self.request.args.iter().find(|(n, _)| n == name).map(|(_, value)| value)
     }
@@ -174,6 +188,15 @@ impl Arguments<'_> {
         match self.find(name) {
             Some(FetchValue::Int(number)) => Some(*number),
             _ => None,
+        }
+    }
+
+    /// A truth value that may be left out.
+    fn flag(&self, name: &str) -> HostResult<Option<bool>> {
+        match self.find(name) {
+            None => Ok(None),
+            Some(FetchValue::Bool(truth)) => Ok(Some(*truth)),
+            Some(_) => Err(self.refuse(format!("`{name}` is to be true or false"))),
         }
     }
 

@@ -7,12 +7,14 @@ pub mod cache;
 mod fetch;
 mod pending;
 mod recording;
+mod revision;
 mod target;
 mod world;
 mod written;
 
 pub use access::{Access, AccessError};
 pub use recording::Recording;
+pub use revision::{Commit, Revision, is_ref_name};
 pub use target::Target;
 pub use world::{Realise, Surroundings, World};
 pub use written::{Edit, NoPlace, Written, like};

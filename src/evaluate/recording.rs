@@ -10,7 +10,7 @@ use std::{
 
 use bincode::{Decode, Encode};
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType, Filter, Host,
     HostResult, Reference,
 };
 use rustc_hash::FxHashMap;
@@ -339,6 +339,10 @@ impl Host for Recording<'_> {
         // by hash it always gives the same; an impure one may find something else
         self.told().unsteady |= self.world.surroundings.is_some();
         found
+    }
+
+    fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
+        self.world.fetch_later(request, attribute)
     }
 
     fn trace(&self, text: &str) {

@@ -11,12 +11,12 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType, Filter,
     FixedOutput, Host, HostError, HostResult, Reference,
 };
 
 use super::{
-    Access, fetch,
+    Access, Commit, Revision, fetch,
     pending::Pending,
     written::{Given, Written},
 };
@@ -35,6 +35,24 @@ pub trait Realise: Sync {
     /// # Errors
     /// A failed build, or that this is not allowed.
     fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String>;
+
+    /// Writes the tree of a revision to the folder `to`, which does not exist yet; `scratch` is an
+    /// empty one.
+    ///
+    /// # Errors
+    /// Where it cannot be had.
+    fn fetch_revision(
+        &self,
+        revision: &Revision,
+        to: &Path,
+        scratch: &Path,
+    ) -> Result<Commit, String>;
+
+    /// How many commits a revision has behind it, itself included.
+    ///
+    /// # Errors
+    /// Where its history cannot be had.
+    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String>;
 
     /// The store, opened when it is first needed.
     ///
@@ -121,7 +139,7 @@ impl<'a> World<'a> {
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pending(&self) -> MutexGuard<'_, Pending> {
+    pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -473,6 +491,10 @@ impl Host for World<'_> {
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
         fetch::fetch(self, request)
+    }
+
+    fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
+        fetch::fetch_later(self, request, attribute)
     }
 
     fn trace(&self, text: &str) {

@@ -126,6 +126,10 @@ impl Layout {
         self.root.join("var/evaluations")
     }
 
+    pub(super) fn revisions(&self) -> PathBuf {
+        self.root.join("var/revisions")
+    }
+
     pub(super) fn roots(&self) -> PathBuf {
         self.root.join("var/roots")
     }

@@ -231,6 +231,12 @@ impl Store {
         self.layout.evaluations()
     }
 
+    /// The folder of what is known of revisions that were fetched (it may not be there).
+    #[must_use]
+    pub fn revisions(&self) -> PathBuf {
+        self.layout.revisions()
+    }
+
     /// The folder of what interrupted downloads left.
     #[must_use]
     pub fn partial(&self) -> PathBuf {

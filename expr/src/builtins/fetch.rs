@@ -59,8 +59,37 @@ fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<
     Ok(store_text(it, &fetched.path))
 }
 
+/// What asks for an attribute that was left for later: with the argument of the fetch, and the name.
+static GIT_LATER: Builtin =
+    Builtin::silent("__fetchGit", 2, |it, args| later(it, args, git_request));
+static TREE_LATER: Builtin =
+    Builtin::silent("__fetchTree", 2, |it, args| later(it, args, tree_request));
+
+/// How an argument is read.
+type Read = for<'a> fn(&mut Interpreter<'a>, Value<'a>) -> Result<FetchRequest>;
+
+fn later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>], read: Read) -> Result<Value<'a>> {
+    let request = read(it, args[0])?;
+    let name = it.plain_string(args[1])?.lossy().into_owned();
+    let result = it.host.fetch_later(&request, &name);
+    let found = it.from_host(result)?;
+    Ok(attribute(it, &found))
+}
+
+fn attribute<'a>(it: &mut Interpreter<'a>, value: &FetchValue) -> Value<'a> {
+    match value {
+        FetchValue::String(text) => it.text(text.as_bytes()),
+        FetchValue::Int(number) => Value::Int(*number),
+        FetchValue::Bool(truth) => Value::Bool(*truth),
+    }
+}
+
 fn fetch_git<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let argument = args[0];
+    let request = git_request(it, args[0])?;
+    tree(it, &request, &GIT_LATER, args[0])
+}
+
+fn git_request<'a>(it: &mut Interpreter<'a>, argument: Value<'a>) -> Result<FetchRequest> {
     let args = match it.value(argument)? {
         Value::Attrs(attrs) => {
             if attrs.get(known::type_).is_some() {
@@ -74,11 +103,16 @@ fn fetch_git<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
         }
     };
     let hash_place = hash_place(it, argument, b"narHash")?;
-    tree(it, &FetchRequest { builtin: "fetchGit".to_owned(), args, hash_place })
+    Ok(FetchRequest { builtin: "fetchGit".to_owned(), args, hash_place })
 }
 
 fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let Value::Attrs(attrs) = it.value(args[0])? else {
+    let request = tree_request(it, args[0])?;
+    tree(it, &request, &TREE_LATER, args[0])
+}
+
+fn tree_request<'a>(it: &mut Interpreter<'a>, argument: Value<'a>) -> Result<FetchRequest> {
+    let Value::Attrs(attrs) = it.value(argument)? else {
         let message =
             "passing a string argument to 'fetchTree' requires flakes, which are left out";
         return Err(Error::new(Kind::Eval, Span::NONE, message));
@@ -93,7 +127,7 @@ fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     }
     let args = tree_args(it, "fetchTree", attrs)?;
     let hash_place = hash_place(it, Value::Attrs(attrs), b"narHash")?;
-    tree(it, &FetchRequest { builtin: "fetchTree".to_owned(), args, hash_place })
+    Ok(FetchRequest { builtin: "fetchTree".to_owned(), args, hash_place })
 }
 
 fn tree_args<'a>(
@@ -141,20 +175,23 @@ fn hash_place<'a>(
     Ok(key.and_then(|key| it.sources.place(Span::new(key.at, key.at))))
 }
 
-fn tree<'a>(it: &mut Interpreter<'a>, request: &FetchRequest) -> Result<Value<'a>> {
+fn tree<'a>(
+    it: &mut Interpreter<'a>,
+    request: &FetchRequest,
+    later: &'static Builtin,
+    argument: Value<'a>,
+) -> Result<Value<'a>> {
     let fetched = fetch(it, request)?;
-    let mut result = AttrsBuilder::with_capacity(fetched.attrs.len() + 1);
+    let mut result = AttrsBuilder::with_capacity(fetched.attrs.len() + fetched.later.len() + 1);
     result.push(known::out_path, store_text(it, &fetched.path));
     for (name, value) in fetched.attrs {
-        let name = it.symbols.intern(name.as_bytes());
-        result.push(
-            name,
-            match value {
-                FetchValue::String(text) => it.text(text.as_bytes()),
-                FetchValue::Int(number) => Value::Int(number),
-                FetchValue::Bool(truth) => Value::Bool(truth),
-            },
-        );
+        let value = attribute(it, &value);
+        result.push(it.symbols.intern(name.as_bytes()), value);
+    }
+    for name in fetched.later {
+        let text = it.text(name.as_bytes());
+        let value = it.shared_apply(Value::Builtin(later), &[argument, text]);
+        result.push(it.symbols.intern(name.as_bytes()), value);
     }
     Ok(Value::Attrs(result.build(it.arena)))
 }

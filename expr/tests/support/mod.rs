@@ -176,7 +176,7 @@ impl Host for TestHost {
         let path = made_up("source", request);
         let kept = |(name, _): &&(String, _)| !["url", "type"].contains(&name.as_str());
         let attrs = request.args.iter().filter(kept).cloned().collect();
-        Ok(Fetched { path, attrs })
+        Ok(Fetched { path, attrs, later: Vec::new() })
     }
 
     fn trace(&self, _: &str) {}

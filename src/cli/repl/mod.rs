@@ -22,7 +22,11 @@ use super::{
     failure::{Failure, Kind},
     realise::BuildArguments,
 };
-use crate::{evaluate::Realise, store::Store, store_path::StorePath};
+use crate::{
+    evaluate::{Commit, Realise, Revision},
+    store::Store,
+    store_path::StorePath,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -94,6 +98,25 @@ impl Realise for Quiet<'_> {
             return Err("nothing is built to complete a name".to_owned());
         }
         self.inner.realise(targets)
+    }
+
+    fn fetch_revision(
+        &self,
+        revision: &Revision,
+        to: &Path,
+        scratch: &Path,
+    ) -> Result<Commit, String> {
+        if self.completing.load(Ordering::Relaxed) {
+            return Err("nothing is fetched to complete a name".to_owned());
+        }
+        self.inner.fetch_revision(revision, to, scratch)
+    }
+
+    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String> {
+        if self.completing.load(Ordering::Relaxed) {
+            return Err("nothing is fetched to complete a name".to_owned());
+        }
+        self.inner.count_revisions(revision, scratch)
     }
 
     fn store(&self) -> Result<&Store, String> {

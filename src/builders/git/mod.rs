@@ -1,0 +1,241 @@
+//! A revision of a git repository as a folder. The client is the machine's `git`: it fetches into a bare
+//! repository in scratch. What is written is read from there object by object, each of them
+//! checked against its id, and goes through [`Tree`] like the entries of an archive. Nothing is
+//! checked out, so no filter, hook or setting of anybody can change it.
+
+mod client;
+mod modules;
+mod objects;
+mod url;
+
+use std::{io, path::Path};
+
+use super::{
+    index::Environment,
+    tree::{Limits, Links, Refused, Tree},
+};
+use crate::evaluate::{Commit, Revision};
+use client::Repository;
+use objects::{Kind, Object, Objects};
+
+/// How deep submodules may lie in each other.
+const DEPTH: usize = 32;
+/// How many files, folders and links one revision may have.
+const ENTRIES: usize = 2_000_000;
+
+/// What fetching from git depends on.
+pub struct Git<'a> {
+    /// The variables that git is given: where it is, proxies, keys, settings of the user.
+    pub environment: &'a Environment,
+    /// `--offline`: only repositories in files.
+    pub offline: bool,
+    /// Asks whether the user has stopped it.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Why a revision was not fetched.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// There is no such program.
+    #[error(
+        "the program 'git' is not on the PATH, and is the client by which repositories are \
+         fetched; install it, or fetch the server's archive of the revision with fetchTarball"
+    )]
+    NoGit,
+    /// It ended with an error.
+    #[error("git {command}: {text}")]
+    Failed {
+        /// The command of git.
+        command: String,
+        /// What it said.
+        text: String,
+    },
+    /// An address that is not given to git.
+    #[error("the address '{url}' is not fetched from: {problem}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it, and what was expected.
+        problem: String,
+    },
+    /// An object is missing, another one, or damaged.
+    #[error("the object {id} {problem}")]
+    Object {
+        /// Its id.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A name or link that is not written.
+    #[error("the entry '{name}': {reason}")]
+    Entry {
+        /// Its path in the tree.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A submodule that cannot be had.
+    #[error("the submodule '{name}': {error}")]
+    Submodule {
+        /// Where it is in the tree.
+        name: String,
+        /// Why.
+        error: Box<GitError>,
+    },
+    /// The user has stopped it.
+    #[error("interrupted")]
+    Cancelled,
+    /// Reading or writing failed; fs-err's text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The entries of one repository, before any is written.
+struct Part {
+    objects: Objects,
+    /// Where they go: empty, or with a slash at its end.
+    prefix: String,
+    entries: Vec<Entry>,
+    /// How many bytes were fetched.
+    size: u64,
+}
+
+struct Entry {
+    name: String,
+    kind: EntryKind,
+    id: String,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum EntryKind {
+    Directory,
+    File { executable: bool },
+    Link,
+    Submodule,
+}
+
+impl Git<'_> {
+    /// Writes the tree of a revision to the folder `to`, which does not exist yet. `scratch` is an
+    /// empty folder.
+    ///
+    /// # Errors
+    /// Where there is no git, no such revision, or something in it that is not written.
+    pub fn fetch(&self, wanted: &Revision, to: &Path, scratch: &Path) -> Result<Commit, GitError> {
+        let mut parts = Vec::new();
+        let commit = self.collect(wanted, (String::new(), 0), scratch, &mut parts)?;
+        let limits = Limits::for_archive(parts.iter().map(|part| part.size).sum());
+        let limits = Limits { entries: ENTRIES, ..limits };
+        let tree = Tree::create(to, Links::Inside, limits)?;
+        for part in &mut parts {
+            part.write(&tree, self.cancelled)?;
+        }
+        Ok(commit)
+    }
+
+    /// How many commits a revision has behind it, itself included.
+    ///
+    /// # Errors
+    /// As [`Git::fetch`].
+    pub fn count(&self, wanted: &Revision, scratch: &Path) -> Result<u64, GitError> {
+        let repository = Repository::create(self, &scratch.join("history"), &wanted.rev)?;
+        repository.fetch_history(wanted)?;
+        let count = repository.output(&["rev-list", "--count", &wanted.rev, "--"])?;
+        let count = String::from_utf8_lossy(&count).trim().parse();
+        count.map_err(|_| failed("rev-list", "it printed no number"))
+    }
+
+    /// Fetches a revision and its submodules, and lists what they hold: below `prefix`, so many
+    /// submodules deep.
+    fn collect(
+        &self,
+        wanted: &Revision,
+        (prefix, depth): (String, usize),
+        scratch: &Path,
+        parts: &mut Vec<Part>,
+    ) -> Result<Commit, GitError> {
+        let repository = scratch.join(parts.len().to_string());
+        let repository = Repository::create(self, &repository, &wanted.rev)?;
+        repository.fetch(wanted)?;
+        let mut objects = Objects::open(&repository)?;
+        let (commit, tree) = objects.commit(&wanted.rev)?;
+        let mut entries = Vec::new();
+        let room = ENTRIES - parts.iter().map(|part: &Part| part.entries.len()).sum::<usize>();
+        objects.list(&tree, &mut entries, room, self.cancelled)?;
+        if wanted.export_ignore && entries.iter().any(Entry::has_attributes) {
+            repository.leave_out(&tree, &mut entries)?;
+        }
+        let modules = match entries.iter().find(|entry| entry.name == ".gitmodules") {
+            Some(file) if wanted.submodules => modules::read(&repository, &mut objects, file)?,
+            _ => Vec::new(),
+        };
+        let links: Vec<(String, String)> = entries
+            .iter()
+            .filter(|entry| entry.kind == EntryKind::Submodule)
+            .map(|entry| (entry.name.clone(), entry.id.clone()))
+            .collect();
+        let size = repository.size()?;
+        parts.push(Part { objects, prefix: prefix.clone(), entries, size });
+        for (name, rev) in links {
+            let Some(module) = modules.iter().find(|module| module.path == name) else { continue };
+            let inside = format!("{prefix}{name}/");
+            let fetched = if depth < DEPTH {
+                module.revision(wanted, rev).and_then(|wanted| {
+                    self.collect(&wanted, (inside.clone(), depth + 1), scratch, parts).map(drop)
+                })
+            } else {
+                Err(failed("fetch", "submodules lie too deep in each other"))
+            };
+            fetched.map_err(|error| match error {
+                GitError::Cancelled => GitError::Cancelled,
+                error => GitError::Submodule { name: inside, error: Box::new(error) },
+            })?;
+        }
+        Ok(commit)
+    }
+}
+
+impl Entry {
+    fn has_attributes(&self) -> bool {
+        self.name.rsplit('/').next() == Some(".gitattributes")
+    }
+}
+
+impl Part {
+    fn write(&mut self, tree: &Tree, cancelled: &dyn Fn() -> bool) -> Result<(), GitError> {
+        for entry in &self.entries {
+            if cancelled() {
+                return Err(GitError::Cancelled);
+            }
+            let name = format!("{}{}", self.prefix, entry.name);
+            let refused = |refused: Refused| match refused {
+                Refused::Reason(reason) => GitError::Entry { name: name.clone(), reason },
+                Refused::Io(error) => GitError::Io(error),
+            };
+            match entry.kind {
+                EntryKind::Directory | EntryKind::Submodule => {
+                    tree.directory(&name).map_err(refused)?;
+                }
+                EntryKind::File { executable } => {
+                    let mut blob = self.objects.open_blob(&entry.id)?;
+                    let size = blob.size();
+                    tree.file(&name, executable, size, &mut blob).map_err(refused)?;
+                    blob.check()?;
+                }
+                EntryKind::Link => {
+                    let Object { bytes, .. } = self.objects.read(&entry.id, Kind::Blob)?;
+                    let target = String::from_utf8(bytes).map_err(|_| GitError::Entry {
+                        name: name.clone(),
+                        reason: "the link's target is not UTF-8".to_owned(),
+                    })?;
+                    tree.link(&name, &target).map_err(refused)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(command: &str, text: impl Into<String>) -> GitError {
+    GitError::Failed { command: command.to_owned(), text: text.into() }
+}
+

@@ -1,0 +1,271 @@
+//! The objects of a repository, read through `git cat-file --batch`. Each is hashed again: what it is
+//! does not depend on what git or a server says, but on its id alone.
+
+use std::io::{self, BufRead as _, Read, Write as _};
+
+use super::{
+    Entry, EntryKind, GitError,
+    client::{Conversation, Repository},
+};
+use crate::{
+    builders::entry_name,
+    evaluate::Commit,
+    hash::{Algorithm, Format, Hasher, encode_base16},
+};
+
+/// The largest commit, tree, tag or link that is read into memory.
+const LARGEST: u64 = 1 << 28;
+/// A path that the kernel takes.
+const LONGEST: usize = 4000;
+/// How many tags may lead to each other.
+const TAGS: usize = 8;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Commit,
+    Tree,
+    Blob,
+    Tag,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Commit => "commit",
+            Self::Tree => "tree",
+            Self::Blob => "blob",
+            Self::Tag => "tag",
+        }
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        [Self::Commit, Self::Tree, Self::Blob, Self::Tag].into_iter().find(|k| k.name() == name)
+    }
+}
+
+/// An object whose bytes have its id.
+pub(super) struct Object {
+    pub(super) kind: Kind,
+    pub(super) bytes: Vec<u8>,
+}
+
+pub(super) struct Objects {
+    batch: Conversation,
+}
+
+impl Objects {
+    pub(super) fn open(repository: &Repository<'_>) -> Result<Self, GitError> {
+        Ok(Self { batch: repository.converse(&["cat-file", "--batch"])? })
+    }
+
+    /// A commit and the id of its tree; a tag stands for what it names.
+    pub(super) fn commit(&mut self, id: &str) -> Result<(Commit, String), GitError> {
+        let mut at = id.to_owned();
+        for _ in 0..TAGS {
+            let object = self.read_any(&at)?;
+            let text = String::from_utf8_lossy(&object.bytes);
+            let header = |name: &str| {
+                let lines = text.lines().take_while(|line| !line.is_empty());
+                lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).next()
+            };
+            let id_of = |name: &str| {
+                let found = header(name).filter(|found| is_id(found, id.len()));
+                found.map(str::to_owned).ok_or_else(|| broken(&at, &format!("has no '{name}'")))
+            };
+            match object.kind {
+                Kind::Commit => {
+                    // the end of the line is `SECONDS +HHMM`
+                    let time = header("committer").and_then(|who| who.rsplit(' ').nth(1));
+                    let time = time.and_then(|seconds| seconds.parse().ok());
+                    let time = time.ok_or_else(|| broken(&at, "has no time of its committer"))?;
+                    return Ok((Commit { time }, id_of("tree")?));
+                }
+                Kind::Tag => at = id_of("object")?,
+                other => {
+                    let problem = format!("is no commit, it is a {}", other.name());
+                    return Err(broken(id, &problem));
+                }
+            }
+        }
+        Err(broken(id, "is a tag of a tag, and so on"))
+    }
+
+    /// All that is in a tree, a folder before what it holds; at most `room` entries.
+    pub(super) fn list(
+        &mut self,
+        tree: &str,
+        entries: &mut Vec<Entry>,
+        room: usize,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), GitError> {
+        let mut todo = vec![Entry {
+            name: String::new(),
+            kind: EntryKind::Directory,
+            id: tree.to_owned(),
+        }];
+        while let Some(entry) = todo.pop() {
+            if cancelled() {
+                return Err(GitError::Cancelled);
+            }
+            if entry.kind == EntryKind::Directory {
+                let object = self.read(&entry.id, Kind::Tree)?;
+                let first = todo.len();
+                parse(&object.bytes, &entry, tree.len() / 2, &mut todo)?;
+                todo[first..].reverse();
+            }
+            if todo.len() + entries.len() > room {
+                return Err(broken(tree, &format!("holds more than {room} files")));
+            }
+            if !entry.name.is_empty() {
+                entries.push(entry);
+            }
+        }
+        Ok(())
+    }
+
+    /// An object of that kind.
+    pub(super) fn read(&mut self, id: &str, kind: Kind) -> Result<Object, GitError> {
+        let object = self.read_any(id)?;
+        if object.kind == kind { Ok(object) } else { Err(unlike(id, object.kind, kind)) }
+    }
+
+    fn read_any(&mut self, id: &str) -> Result<Object, GitError> {
+        let (kind, size) = self.ask(id)?;
+        if size > LARGEST {
+            return Err(broken(id, &format!("has {size} bytes, which is too much for its kind")));
+        }
+        let mut reader = Blob::new(&mut self.batch, id, kind, size);
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)?;
+        reader.check()?;
+        Ok(Object { kind, bytes })
+    }
+
+    /// A file's content, to be read to its end and then checked.
+    pub(super) fn open_blob(&mut self, id: &str) -> Result<Blob<'_>, GitError> {
+        match self.ask(id)? {
+            (Kind::Blob, size) => Ok(Blob::new(&mut self.batch, id, Kind::Blob, size)),
+            (other, _) => Err(unlike(id, other, Kind::Blob)),
+        }
+    }
+
+    fn ask(&mut self, id: &str) -> Result<(Kind, u64), GitError> {
+        writeln!(self.batch.asks, "{id}")?;
+        self.batch.asks.flush()?;
+        let mut line = Vec::new();
+        (&mut self.batch.answers).take(200).read_until(b'\n', &mut line)?;
+        let line = String::from_utf8_lossy(&line);
+        let mut parts = line.trim_end().split(' ');
+        let found = (parts.next(), parts.next().and_then(Kind::of), parts.next());
+        match found {
+            (Some(answered), Some(kind), Some(size)) if answered == id => {
+                let size = size.parse().map_err(|_| broken(id, "has no size"))?;
+                Ok((kind, size))
+            }
+            _ => Err(broken(id, "is not in the repository")),
+        }
+    }
+}
+
+/// The content of an object, hashed while it is read.
+pub(super) struct Blob<'o> {
+    batch: &'o mut Conversation,
+    id: String,
+    hasher: Hasher,
+    size: u64,
+    left: u64,
+}
+
+impl<'o> Blob<'o> {
+    fn new(batch: &'o mut Conversation, id: &str, kind: Kind, size: u64) -> Self {
+        let algorithm = if id.len() == 64 { Algorithm::Sha256 } else { Algorithm::Sha1 };
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(format!("{} {size}\0", kind.name()).as_bytes());
+        Self { batch, id: id.to_owned(), hasher, size, left: size }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// That all was read and has the id.
+    pub(super) fn check(self) -> Result<(), GitError> {
+        let mut end = [0];
+        if self.left > 0 || self.batch.answers.read(&mut end)? != 1 || end != *b"\n" {
+            return Err(broken(&self.id, "was not read to its end"));
+        }
+        let found = self.hasher.finish().format(Format::Base16);
+        if found != self.id {
+            return Err(broken(&self.id, &format!("is damaged: its content has the id {found}")));
+        }
+        Ok(())
+    }
+}
+
+impl Read for Blob<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.batch.answers.read(&mut buffer[..most])?;
+        self.hasher.update(&buffer[..count]);
+        self.left -= count as u64;
+        Ok(count)
+    }
+}
+
+/// The entries of a tree: mode, space, name, NUL, id; after each other.
+fn parse(
+    mut bytes: &[u8],
+    folder: &Entry,
+    width: usize,
+    entries: &mut Vec<Entry>,
+) -> Result<(), GitError> {
+    let damaged = || broken(&folder.id, "is no whole tree");
+    while !bytes.is_empty() {
+        let space = bytes.iter().position(|b| *b == b' ').ok_or_else(damaged)?;
+        let mode = std::str::from_utf8(&bytes[..space]).ok();
+        let mode = mode.and_then(|mode| u32::from_str_radix(mode, 8).ok()).ok_or_else(damaged)?;
+        bytes = &bytes[space + 1..];
+        let end = bytes.iter().position(|b| *b == 0).ok_or_else(damaged)?;
+        let (part, rest) = (&bytes[..end], &bytes[end + 1..]);
+        let id = encode_base16(rest.get(..width).ok_or_else(damaged)?);
+        bytes = &rest[width..];
+        let shown = format!("{}{}", prefix(folder), String::from_utf8_lossy(part));
+        let refuse = |reason: &str| GitError::Entry { name: shown.clone(), reason: reason.into() };
+        if part.contains(&b'/') || matches!(part, b"" | b"." | b"..") {
+            return Err(refuse("it is no name of a file"));
+        }
+        if part.eq_ignore_ascii_case(b".git") {
+            return Err(refuse("no file of a repository may have that name"));
+        }
+        let part = entry_name::clean(part).map_err(|reason| refuse(reason))?;
+        let kind = match mode & 0o170_000 {
+            0o040_000 => EntryKind::Directory,
+            0o100_000 => EntryKind::File { executable: mode & 0o111 != 0 },
+            0o120_000 => EntryKind::Link,
+            0o160_000 => EntryKind::Submodule,
+            _ => return Err(refuse(&format!("there is no kind of file for its mode {mode:o}"))),
+        };
+        let name = format!("{}{part}", prefix(folder));
+        if name.len() > LONGEST {
+            return Err(refuse("its path is too long"));
+        }
+        entries.push(Entry { name, kind, id });
+    }
+    Ok(())
+}
+
+fn prefix(folder: &Entry) -> String {
+    if folder.name.is_empty() { String::new() } else { format!("{}/", folder.name) }
+}
+
+fn is_id(text: &str, length: usize) -> bool {
+    text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
+fn broken(id: &str, problem: &str) -> GitError {
+    GitError::Object { id: id.to_owned(), problem: problem.to_owned() }
+}
+
+fn unlike(id: &str, found: Kind, wanted: Kind) -> GitError {
+    broken(id, &format!("is a {}, where a {} was expected", found.name(), wanted.name()))
+}

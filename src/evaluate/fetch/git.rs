@@ -1,0 +1,190 @@
+//! `builtins.fetchGit` and `fetchTree { type = "git"; ... }`: the revision is the hash. What a revision
+//! was is remembered, so that its tree is known, and valid, without asking anybody again.
+
+use std::collections::BTreeSet;
+
+use clutch_expr::host::{FetchValue, Fetched, HostError, HostResult};
+
+use super::{Arguments, World, date};
+use crate::{
+    archive::{self, Listing},
+    derivation::{Fixed, HashMode, fixed_path},
+    evaluate::{Commit, Revision, is_ref_name, revision::Known},
+    hash::{Algorithm, Format, Hash},
+    store::Store,
+    store_path::{StorePath, check_name},
+};
+
+/// The arguments that there are.
+const ATTRIBUTES: [&str; 14] = [
+    "type", "url", "name", "rev", "ref", "allRefs", "submodules", "shallow", "exportIgnore", "lfs",
+    "narHash", "lastModified", "revCount", "verifyCommit",
+];
+
+fn refuse(error: impl std::fmt::Display) -> HostError {
+    HostError(error.to_string())
+}
+
+/// The tree of a revision.
+pub(super) fn fetch(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
+    let revision = revision(arguments)?;
+    let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
+    check_name(&name).map_err(|e| arguments.refuse(e))?;
+    let given = arguments.find("narHash").map(|_| arguments.hash("narHash", &revision.url));
+    let given = given.transpose()?.map(|(hash, _)| hash);
+    let store = world.realiser.store().map_err(HostError)?;
+    let known = match Known::find(store, &revision) {
+        Some(known) => Some(known),
+        // a lock says all that a fetch would
+        None => given
+            .zip(arguments.number("lastModified"))
+            .map(|(hash, time)| Known::new(&hash, Commit { time })),
+    };
+    let path = |known: &Known| -> HostResult<StorePath> {
+        fixed_path(&name, &Fixed { mode: HashMode::Recursive, hash: known.nar_hash() })
+            .map_err(refuse)
+    };
+    let (path, known) = match known {
+        Some(known) if is_there(world, store, &path(&known)?)? => (path(&known)?, known),
+        _ => {
+            let known = bring(world, store, &revision, |known| {
+                check(arguments, known, given)?;
+                path(known)
+            })?;
+            (path(&known)?, known)
+        }
+    };
+    check(arguments, &known, given)?;
+    let text = |name: &str, text: &str| (name.to_owned(), FetchValue::String(text.to_owned()));
+    let number = |name: &str, number| (name.to_owned(), FetchValue::Int(number));
+    let mut attrs = vec![
+        text("narHash", &known.nar_hash().format(Format::Sri)),
+        ("submodules".to_owned(), FetchValue::Bool(revision.submodules)),
+        text("rev", &revision.rev),
+        text("shortRev", &revision.rev[..7]),
+        number("lastModified", known.time),
+        text("lastModifiedDate", &date(known.time)),
+    ];
+    let mut later = Vec::new();
+    let is_git = arguments.request.builtin == "fetchGit";
+    match arguments.number("revCount") {
+        Some(count) => attrs.push(number("revCount", count)),
+        None if !arguments.flag("shallow")?.unwrap_or(!is_git) => later.push("revCount"),
+        // as Nix says where it does not know
+        None if is_git => attrs.push(number("revCount", 0)),
+        None => {}
+    }
+    Ok(Fetched { path: path.to_string(), attrs, later })
+}
+
+/// How many commits a revision has behind it.
+pub(super) fn count(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
+    let revision = revision(arguments)?;
+    let store = world.realiser.store().map_err(HostError)?;
+    let known = Known::find(store, &revision);
+    if let Some(count) = known.as_ref().and_then(|known| known.count) {
+        return Ok(FetchValue::Int(count));
+    }
+    let scratch = store.scratch().map_err(refuse)?;
+    let count = world.realiser.count_revisions(&revision, scratch.path());
+    let count = count.map_err(|e| arguments.refuse(format!("'{}': {e}", revision.url)))?;
+    let count = i64::try_from(count).map_err(refuse)?;
+    if let Some(known) = known {
+        known.with_count(count).save(store, &revision).map_err(refuse)?;
+    }
+    Ok(FetchValue::Int(count))
+}
+
+/// What is asked for.
+fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
+    for (name, _) in &arguments.request.args {
+        if !ATTRIBUTES.contains(&name.as_str()) {
+            return Err(arguments.refuse(format!("a git repository has no attribute '{name}'")));
+        }
+    }
+    for name in ["lfs", "verifyCommit"] {
+        if arguments.flag(name)? == Some(true) {
+            return Err(arguments.refuse(format!("`{name}` is left out")));
+        }
+    }
+    let url = arguments.required("url")?;
+    let rev = arguments.text("rev").ok_or_else(|| {
+        arguments.refuse(format!(
+            "'{url}' has no `rev`: give the full id of a commit (as `git ls-remote` or \
+             `git rev-parse` prints it), since nothing is fetched that may be another the next time"
+        ))
+    })?;
+    let rev = rev.to_ascii_lowercase();
+    if !matches!(rev.len(), 40 | 64) || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(arguments.refuse(format!(
+            "rev: '{rev}' is not a full revision, which has 40 hexadecimal digits (or 64)"
+        )));
+    }
+    let submodules = arguments.flag("submodules")?.unwrap_or(false);
+    let ignore = arguments.request.builtin == "fetchGit" && !submodules;
+    let export_ignore = arguments.flag("exportIgnore")?.unwrap_or(ignore);
+    if submodules && export_ignore {
+        return Err(arguments.refuse("`submodules` and `exportIgnore` do not go together"));
+    }
+    let all_refs = arguments.flag("allRefs")?.unwrap_or(false);
+    let name = arguments.text("ref");
+    if let Some(name) = name.as_ref().filter(|name| !is_ref_name(name)) {
+        return Err(arguments.refuse(format!("ref: '{name}' is no name of a branch or tag")));
+    }
+    Ok(Revision { url, rev, name, all_refs, submodules, export_ignore })
+}
+
+/// That a tree is what its lock says.
+fn check(arguments: &Arguments<'_>, known: &Known, given: Option<Hash>) -> HostResult<()> {
+    let found = known.nar_hash();
+    if let Some(given) = given.filter(|given| *given != found) {
+        return Err(arguments.refuse(format!(
+            "hash mismatch for '{}': specified {given}, got {found}",
+            arguments.required("url")?
+        )));
+    }
+    match arguments.number("lastModified") {
+        Some(given) if given != known.time => Err(arguments.refuse(format!(
+            "`lastModified` is {given}, but the commit was made at {}",
+            known.time
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn is_there(world: &World<'_>, store: &Store, path: &StorePath) -> HostResult<bool> {
+    if world.pending().waits(path) {
+        return Ok(true);
+    }
+    store.keep([path]).map_err(refuse)?;
+    store.is_valid(path).map_err(refuse)
+}
+
+/// Fetches a tree into the store, under the path that `place` gives it or refuses.
+fn bring(
+    world: &World<'_>,
+    store: &Store,
+    revision: &Revision,
+    place: impl FnOnce(&Known) -> HostResult<StorePath>,
+) -> HostResult<Known> {
+    let scratch = store.scratch().map_err(refuse)?;
+    let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
+    fs_err::create_dir(&work).map_err(refuse)?;
+    let fetched = world.realiser.fetch_revision(revision, &tree, &work);
+    let commit = fetched.map_err(|e| {
+        refuse(format!("fetching {} from '{}': {e}", revision.rev, revision.url))
+    })?;
+    let listing = Listing::read(&tree).map_err(refuse)?;
+    let nar_hash = archive::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
+    let known = Known::new(&nar_hash, commit);
+    let path = place(&known)?;
+    let leaves = archive::leaves(&listing).map_err(refuse)?;
+    let hash = archive::fold(&listing, &leaves).hash;
+    store.keep(&BTreeSet::from([path.clone()])).map_err(refuse)?;
+    let mut pending = world.pending();
+    pending.add_tree(path, listing, leaves, hash);
+    // now, since scratch goes
+    pending.commit(store).map_err(refuse)?;
+    known.save(store, revision).map_err(refuse)?;
+    Ok(known)
+}

@@ -1,0 +1,117 @@
+//! A revision of a git repository: what is asked for, and what is known of it once it was fetched,
+//! which no later fetch can change (docs/formats.md, "Revisions").
+
+use std::{io, path::PathBuf};
+
+use bincode::{Decode, Encode};
+
+use crate::{
+    codec::{self, Kind},
+    files,
+    hash::{Algorithm, Hash, Purpose, encode_nix32},
+    store::Store,
+};
+
+const KIND: Kind = Kind { magic: *b"clutchrv", version: 1, what: "what is known of a revision" };
+
+/// What is to be fetched.
+#[derive(Clone, Debug)]
+pub struct Revision {
+    /// The repository's address, as git takes it.
+    pub url: String,
+    /// The id of the commit: 40 or 64 hexadecimal digits in lower case. It says all that the tree holds.
+    pub rev: String,
+    /// A branch or tag that has it, for servers that give no commits by their ids.
+    pub name: Option<String>,
+    /// That any branch or tag of the repository may be the one that has it.
+    pub all_refs: bool,
+    /// That the repositories of its submodules are fetched into their places.
+    pub submodules: bool,
+    /// That what has the attribute `export-ignore` is left out.
+    pub export_ignore: bool,
+}
+
+/// What a commit says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// When it was made, in seconds since 1970.
+    pub time: i64,
+}
+
+/// What a revision was once it was fetched.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub(super) struct Known {
+    nar_hash: [u8; 32],
+    pub(super) time: i64,
+    pub(super) count: Option<i64>,
+}
+
+impl Known {
+    pub(super) fn new(nar_hash: &Hash, commit: Commit) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(nar_hash.bytes());
+        Self { nar_hash: bytes, time: commit.time, count: None }
+    }
+
+    /// The same, and how many commits it has behind it.
+    pub(super) fn with_count(self, count: i64) -> Self {
+        Self { count: Some(count), ..self }
+    }
+
+    /// The SHA-256 of its tree.
+    pub(super) fn nar_hash(&self) -> Hash {
+        Hash::from_slice(Algorithm::Sha256, &self.nar_hash)
+    }
+
+    /// What is known; nothing where that cannot be read.
+    pub(super) fn find(store: &Store, revision: &Revision) -> Option<Self> {
+        codec::unseal(KIND, &fs_err::read(file(store, revision)).ok()?)
+    }
+
+    /// Keeps it for [`Known::find`].
+    pub(super) fn save(&self, store: &Store, revision: &Revision) -> io::Result<()> {
+        let bytes = codec::seal(KIND, self).map_err(io::Error::other)?;
+        fs_err::create_dir_all(store.revisions())?;
+        files::replace(&file(store, revision), &bytes)
+    }
+}
+
+/// Its file: wherever it was fetched from, it is the same.
+fn file(store: &Store, revision: &Revision) -> PathBuf {
+    let mut hasher = Purpose::Revision.hasher();
+    hasher.update(&[u8::from(revision.submodules), u8::from(revision.export_ignore)]);
+    hasher.update(revision.rev.as_bytes());
+    store.revisions().join(encode_nix32(&hasher.finalize().as_bytes()[..20]))
+}
+
+/// Whether a branch or tag may have that name (git-check-ref-format(1)).
+#[must_use]
+pub fn is_ref_name(name: &str) -> bool {
+    let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
+    let refused = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
+    !name.starts_with('-')
+        && name != "@"
+        && !name.ends_with('.')
+        && !name.contains("..")
+        && !name.contains("@{")
+        && !name.contains(refused)
+        && name.split('/').all(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_ref_name;
+
+    #[test]
+    fn names_of_refs_are_checked() {
+        for name in ["main", "refs/heads/x", "v1.0", "a@b", "HEAD", "é"] {
+            assert!(is_ref_name(name), "{name}");
+        }
+        for name in [
+            "", "-x", "--upload-pack=x", "a..b", "a b", "a:b", "a/", "/a", "a//b", ".a", "a.lock",
+            "@", "a@{1}", "a\\b", "x.", "*", "a~1", "a^", "a\u{7f}",
+        ] {
+            assert!(!is_ref_name(name), "{name}");
+        }
+    }
+}
