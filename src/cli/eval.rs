@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clutch_expr::{
     builtins::XmlOptions,
     error::Error,
-    eval::{Interpreter, PrintOptions},
+    eval::{Coercion, Interpreter, PrintOptions},
     symbol::known,
     value::Value,
 };
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// With --xml, leave out where attributes and functions were defined.
     #[arg(long)]
     no_location: bool,
-    /// Print a string as it is, without quotes.
+    /// Print a string, or what interpolation makes of the value, without quotes.
     #[arg(long)]
     raw: bool,
     /// Only parse, and print the expression in full parentheses.
@@ -97,7 +97,7 @@ fn show<'a>(
     json: bool,
 ) -> Result<Vec<u8>, Box<Error>> {
     let mut text = if arguments.raw {
-        return Ok(it.string(value)?.bytes().to_vec());
+        return Ok(it.coerce(value, Coercion::INTERPOLATION)?.bytes().to_vec());
     } else if json {
         let mut text = Vec::new();
         it.write_json(value, &mut text, &mut Vec::new())?;

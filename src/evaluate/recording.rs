@@ -10,8 +10,8 @@ use std::{
 
 use bincode::{Decode, Encode};
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType, Filter, Host,
-    HostResult, Reference,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
+    Filter, Host, HostResult, Reference,
 };
 use rustc_hash::FxHashMap;
 

@@ -108,8 +108,25 @@ mod tests {
             assert!(is_ref_name(name), "{name}");
         }
         for name in [
-            "", "-x", "--upload-pack=x", "a..b", "a b", "a:b", "a/", "/a", "a//b", ".a", "a.lock",
-            "@", "a@{1}", "a\\b", "x.", "*", "a~1", "a^", "a\u{7f}",
+            "",
+            "-x",
+            "--upload-pack=x",
+            "a..b",
+            "a b",
+            "a:b",
+            "a/",
+            "/a",
+            "a//b",
+            ".a",
+            "a.lock",
+            "@",
+            "a@{1}",
+            "a\\b",
+            "x.",
+            "*",
+            "a~1",
+            "a^",
+            "a\u{7f}",
         ] {
             assert!(!is_ref_name(name), "{name}");
         }

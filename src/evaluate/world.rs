@@ -11,8 +11,8 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType, Filter,
-    FixedOutput, Host, HostError, HostResult, Reference,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
+    Filter, FixedOutput, Host, HostError, HostResult, Reference,
 };
 
 use super::{

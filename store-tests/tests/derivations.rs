@@ -196,8 +196,6 @@ fn trees_are_fetched_by_the_hash_of_what_they_hold() {
             ),
             "no attribute 'depth'",
         ),
-        ("builtins.fetchTree { type = \"git\"; url = \"/x\"; }".to_owned(), "SHA-1"),
-        ("builtins.fetchGit { url = \"/x\"; }".to_owned(), "SHA-1"),
         ("builtins.fetchTree { type = \"github\"; }".to_owned(), "'github' is left out"),
     ] {
         let ran = space.run(["eval", "--strict", "-E", &call]);

@@ -84,7 +84,7 @@ const DOCS: &[Entry] = &[
     (
         "fetchGit",
         "url or { url, rev, ... }",
-        "A revision of a Git repository as a store path. In pure evaluation a revision and a hash are needed.",
+        "A commit of a Git repository, by its full id, as a store path and what is known of it.",
     ),
     ("fetchMercurial", "arguments", "Left out here: calling it is an error."),
     (

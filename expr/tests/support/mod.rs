@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use clutch_expr::eval::{Interpreter, Options, PrintOptions, with_interpreter};
 use clutch_expr::hash::{Algorithm, Format};
 use clutch_expr::host::{
-    AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
-    HostError, HostResult, Reference,
+    AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
+    Filter, Host, HostError, HostResult, Reference,
 };
 use clutch_expr::show::{self, Style};
 use clutch_expr::source::Origin;
@@ -169,14 +169,22 @@ impl Host for TestHost {
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
-        let hash = ["sha256", "narHash"];
+        let hash = ["sha256", "narHash", "rev"];
         if !request.args.iter().any(|(name, _)| hash.contains(&name.as_str())) {
             return refuse(format!("'{}' without a hash fetches nothing here", request.builtin));
         }
         let path = made_up("source", request);
         let kept = |(name, _): &&(String, _)| !["url", "type"].contains(&name.as_str());
         let attrs = request.args.iter().filter(kept).cloned().collect();
-        Ok(Fetched { path, attrs, later: Vec::new() })
+        let later = if request.builtin == "fetchGit" { vec!["revCount"] } else { Vec::new() };
+        Ok(Fetched { path, attrs, later })
+    }
+
+    fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
+        match request.args.iter().find(|(name, _)| name == "ref") {
+            Some(_) => Ok(FetchValue::String(format!("{attribute} of {}", request.builtin))),
+            None => refuse("there is no history"),
+        }
     }
 
     fn trace(&self, _: &str) {}

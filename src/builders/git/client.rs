@@ -100,7 +100,10 @@ impl<'g> Repository<'g> {
         }
         command.env("LC_ALL", "C").env_remove("LANGUAGE").env_remove("GIT_CONFIG_PARAMETERS");
         command.env("GIT_ALLOW_PROTOCOL", PROTOCOLS).env("GIT_TERMINAL_PROMPT", "0");
-        command.env("GIT_ASKPASS", "").env_remove("SSH_ASKPASS").env("SSH_ASKPASS_REQUIRE", "never");
+        command
+            .env("GIT_ASKPASS", "")
+            .env_remove("SSH_ASKPASS")
+            .env("SSH_ASKPASS_REQUIRE", "never");
         command.args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]).args(options);
         let partial = options.iter().any(|option| option.starts_with("--filter"));
         command.args(["--", if partial { "origin" } else { &url }, what]);

@@ -187,7 +187,10 @@ impl Git<'_> {
             };
             fetched.map_err(|error| match error {
                 GitError::Cancelled => GitError::Cancelled,
-                error => GitError::Submodule { name: inside, error: Box::new(error) },
+                error => GitError::Submodule {
+                    name: inside[..inside.len() - 1].to_owned(),
+                    error: Box::new(error),
+                },
             })?;
         }
         Ok(commit)
@@ -238,4 +241,3 @@ impl Part {
 fn failed(command: &str, text: impl Into<String>) -> GitError {
     GitError::Failed { command: command.to_owned(), text: text.into() }
 }
-

@@ -46,7 +46,8 @@ pub(super) fn read(
 ) -> Result<Vec<Module>, GitError> {
     // that it is what its id says
     objects.read(&file.id, Kind::Blob)?;
-    let told = repository.output(&["config", "--no-includes", "-z", "--blob", &file.id, "--list"])?;
+    let told =
+        repository.output(&["config", "--no-includes", "-z", "--blob", &file.id, "--list"])?;
     let mut modules: BTreeMap<String, Module> = BTreeMap::new();
     for setting in told.split(|byte| *byte == 0) {
         // what is no text is no place in a tree that is written

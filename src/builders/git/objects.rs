@@ -15,6 +15,8 @@ use crate::{
 
 /// The largest commit, tree, tag or link that is read into memory.
 const LARGEST: u64 = 1 << 28;
+/// What git answers for an object that is not there.
+const MISSING: &str = "is not in the repository";
 /// A path that the kernel takes.
 const LONGEST: usize = 4000;
 /// How many tags may lead to each other.
@@ -62,7 +64,14 @@ impl Objects {
     pub(super) fn commit(&mut self, id: &str) -> Result<(Commit, String), GitError> {
         let mut at = id.to_owned();
         for _ in 0..TAGS {
-            let object = self.read_any(&at)?;
+            let object = self.read_any(&at).map_err(|error| match error {
+                GitError::Object { id, problem } if problem == MISSING => broken(
+                    &id,
+                    "is not in the repository, or not where it was looked for: give the branch or \
+                     tag that has it as `ref`, or say `allRefs = true`",
+                ),
+                other => other,
+            })?;
             let text = String::from_utf8_lossy(&object.bytes);
             let header = |name: &str| {
                 let lines = text.lines().take_while(|line| !line.is_empty());
@@ -98,11 +107,8 @@ impl Objects {
         room: usize,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<(), GitError> {
-        let mut todo = vec![Entry {
-            name: String::new(),
-            kind: EntryKind::Directory,
-            id: tree.to_owned(),
-        }];
+        let mut todo =
+            vec![Entry { name: String::new(), kind: EntryKind::Directory, id: tree.to_owned() }];
         while let Some(entry) = todo.pop() {
             if cancelled() {
                 return Err(GitError::Cancelled);
@@ -162,7 +168,7 @@ impl Objects {
                 let size = size.parse().map_err(|_| broken(id, "has no size"))?;
                 Ok((kind, size))
             }
-            _ => Err(broken(id, "is not in the repository")),
+            _ => Err(broken(id, MISSING)),
         }
     }
 }
@@ -268,4 +274,52 @@ fn broken(id: &str, problem: &str) -> GitError {
 
 fn unlike(id: &str, found: Kind, wanted: Kind) -> GitError {
     broken(id, &format!("is a {}, where a {} was expected", found.name(), wanted.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(bytes: &[u8]) -> Result<Vec<String>, String> {
+        let root = Entry { name: "d".to_owned(), kind: EntryKind::Directory, id: "0".repeat(40) };
+        let mut entries = Vec::new();
+        parse(bytes, &root, 20, &mut entries).map_err(|e| e.to_string())?;
+        Ok(entries.into_iter().map(|entry| entry.name).collect())
+    }
+
+    fn entry(mode: &str, name: &str) -> Vec<u8> {
+        let mut bytes = format!("{mode} {name}\0").into_bytes();
+        bytes.extend([7; 20]);
+        bytes
+    }
+
+    #[test]
+    fn trees_are_read_whole_or_refused() {
+        let tree = [entry("100644", "a"), entry("40000", "b"), entry("120000", "c")].concat();
+        assert_eq!(parsed(&tree).unwrap(), ["d/a", "d/b", "d/c"]);
+        let ends = [0, entry("100644", "a").len(), tree.len() - entry("120000", "c").len()];
+        for end in 0..tree.len() {
+            assert_eq!(parsed(&tree[..end]).is_ok(), ends.contains(&end), "{end}");
+        }
+        for name in ["", ".", "..", ".git", ".GiT", "a/b", "/"] {
+            assert!(parsed(&entry("100644", name)).is_err(), "{name}");
+        }
+        for mode in ["", "x", "0", "10644", "60000", "99999999999"] {
+            assert!(parsed(&entry(mode, "a")).is_err(), "{mode}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_are_a_tree_or_an_error(bytes: Vec<u8>, at: usize, byte: u8) {
+            let _ = parsed(&bytes);
+            let mut tree = [entry("100644", "a"), entry("40000", "b")].concat();
+            let at = at % tree.len();
+            tree[at] = byte;
+            for name in parsed(&tree).unwrap_or_default() {
+                let part = name.strip_prefix("d/").unwrap();
+                assert!(!part.contains('/') && !matches!(part, "" | "." | ".."));
+            }
+        }
+    }
 }

@@ -17,8 +17,20 @@ use crate::{
 
 /// The arguments that there are.
 const ATTRIBUTES: [&str; 14] = [
-    "type", "url", "name", "rev", "ref", "allRefs", "submodules", "shallow", "exportIgnore", "lfs",
-    "narHash", "lastModified", "revCount", "verifyCommit",
+    "type",
+    "url",
+    "name",
+    "rev",
+    "ref",
+    "allRefs",
+    "submodules",
+    "shallow",
+    "exportIgnore",
+    "lfs",
+    "narHash",
+    "lastModified",
+    "revCount",
+    "verifyCommit",
 ];
 
 fn refuse(error: impl std::fmt::Display) -> HostError {
@@ -171,9 +183,8 @@ fn bring(
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
     let fetched = world.realiser.fetch_revision(revision, &tree, &work);
-    let commit = fetched.map_err(|e| {
-        refuse(format!("fetching {} from '{}': {e}", revision.rev, revision.url))
-    })?;
+    let commit = fetched
+        .map_err(|e| refuse(format!("fetching {} from '{}': {e}", revision.rev, revision.url)))?;
     let listing = Listing::read(&tree).map_err(refuse)?;
     let nar_hash = archive::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
     let known = Known::new(&nar_hash, commit);
