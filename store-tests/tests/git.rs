@@ -418,7 +418,7 @@ fn settings_say_how_a_server_is_reached_and_nothing_else() {
         pwned = pwned.display(),
     ));
     let found = hash(REV, "");
-    assert_eq!((found.code, &*found.stdout.trim()), (0, HASHES[0].1), "{}", found.stderr);
+    assert_eq!((found.code, found.stdout.trim()), (0, HASHES[0].1), "{}", found.stderr);
     assert!(!pwned.exists());
     // but not by running a program
     settings(&format!(
@@ -498,4 +498,30 @@ fn repositories_with_long_ids_are_read() {
     assert_eq!(rev.len(), 64);
     let call = format!("builtins.readFile ({} + \"/f\")", fetch(folder.display(), &rev, ""));
     assert_eq!(space.ok(["eval", "-E", &call]), "\"1\"");
+}
+
+#[test]
+fn a_fetch_can_be_stopped() {
+    let space = Space::new(BINARY);
+    let folder = repository(&space);
+    let started = space.path("started");
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *' fetch '*) touch {started}; exec sleep 600;; esac\n",
+        started = started.display()
+    );
+    let client = space.write("bin/git", script);
+    fs_err::set_permissions(&client, PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", client.parent().unwrap().display(), std::env::var("PATH").unwrap());
+    let mut command = space.command();
+    command.env("PATH", path).args(["eval", "-E", &fetch(folder.display(), REV, "")]);
+    let child = command.stderr(Stdio::piped()).spawn().unwrap();
+    while !started.exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    let ran = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(130), "{error}");
+    assert_eq!(fs_err::read_dir(space.store().join("var/tmp")).unwrap().count(), 0);
 }

@@ -243,7 +243,7 @@ fn parse(
         if part.eq_ignore_ascii_case(b".git") {
             return Err(refuse("no file of a repository may have that name"));
         }
-        let part = entry_name::clean(part).map_err(|reason| refuse(reason))?;
+        let part = entry_name::clean(part).map_err(&refuse)?;
         let kind = match mode & 0o170_000 {
             0o040_000 => EntryKind::Directory,
             0o100_000 => EntryKind::File { executable: mode & 0o111 != 0 },
