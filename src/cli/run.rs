@@ -24,6 +24,7 @@ use super::{
 use crate::{
     build::sandbox::{Bind, SandboxError, View},
     closure,
+    python::environment::recorded,
     store::Store,
     store_path::{STORE_DIR, StorePath},
 };
@@ -117,7 +118,7 @@ fn environment(
     {
         let path = check_valid(context, path)?;
         let name = path.name().to_owned();
-        return Ok(Environment { paths: vec![path], main: None, name });
+        return recorded(context.store()?, path, name);
     }
     let (evaluation, outputs) = hashes::build(context, expression, build, hashes, |_| Ok(()))?;
     let mut paths = Vec::new();
@@ -140,7 +141,32 @@ fn environment(
         }
     }
     let first = &evaluation.targets[0];
+    if let ([path], None, None) = (&paths[..], &first.main_program, &first.environment) {
+        return recorded(context.store()?, path.clone(), first.name.clone());
+    }
     Ok(Environment { paths, main: first.main_program.clone(), name: first.name.clone() })
+}
+
+/// What a path in the store says of itself: an environment names its main program, and a program that
+/// refers to one environment runs in it. No expression is needed, nor the derivation.
+fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment, Failure> {
+    let read = |path: &StorePath| recorded::read(&store.real(path)).or_fail(Kind::Store);
+    if let Some(own) = read(&path)? {
+        return Ok(Environment { paths: vec![path], main: own.main_program, name });
+    }
+    let mut environments = Vec::new();
+    for reference in store.info(&path).or_fail(Kind::Store)?.into_iter().flat_map(|i| i.references)
+    {
+        if read(&reference)?.is_some() {
+            environments.push(reference);
+        }
+    }
+    let mut paths = vec![path];
+    // with several, which of them was meant is not known
+    if environments.len() == 1 {
+        paths.append(&mut environments);
+    }
+    Ok(Environment { paths, main: None, name })
 }
 
 impl Environment {

@@ -160,6 +160,74 @@ fn a_profile_is_run_by_name_and_by_path() {
 }
 
 #[test]
+fn what_is_in_the_store_runs_as_its_expression_does() {
+    let space = Space::new(BINARY).with_probe();
+    // virtual environments by their file, as after an import: nothing else says so
+    let venv = |name: &str| {
+        let write = ["write", "$out/pyvenv.cfg", "main-program = tool"];
+        let copy = |to| ["copy", "$program", to];
+        probing(
+            name,
+            "program = ./probe;",
+            &[
+                &["mkdir", "$out"],
+                &["mkdir", "$out/bin"],
+                &copy("$out/bin/a-tool"),
+                &copy("$out/bin/tool"),
+                &write,
+            ],
+        )
+    };
+    let program = |name: &str, needs: &str| {
+        probing(
+            name,
+            &format!("program = ./probe; needs = \"{needs}\";"),
+            &[
+                &["mkdir", "$out"],
+                &["mkdir", "$out/bin"],
+                &["copy", "$program", &format!("$out/bin/{name}")],
+                &["write", "$out/needs", "$needs"],
+            ],
+        )
+    };
+    let (one, two) = (format!("${{{}}}", venv("one")), format!("${{{}}}", venv("two")));
+    space.write("venv.nix", venv("one"));
+    space.write("app.nix", program("app", &one));
+    space.write("both.nix", program("both", &format!("{one} {two}")));
+    for name in ["venv", "app", "both"] {
+        space.ok(["profile", "set", name, &format!("{name}.nix")]);
+    }
+    let app = space.ok(["build", "app.nix", "--no-link"]);
+    let copy = Space::new(BINARY);
+    let file = copy.path("app.export");
+    space.ok(["export", &app, "-o", file.to_str().unwrap()]);
+    copy.ok(["import", file.to_str().unwrap(), "-o", "app"]);
+    for (space, words) in
+        [(&space, &["app"][..]), (&space, &[&app]), (&space, &["app.nix"]), (&copy, &["./app"])]
+    {
+        for start in ["run", "shell"] {
+            for tool in ["a-tool", "app"] {
+                let words = [&[start], words, &["--", tool, "print", tool]].concat();
+                assert_eq!(space.ok(&words), tool, "{words:?}");
+            }
+        }
+        assert_eq!(
+            space.ok([&["run"], words, &["--", "app", "read", "/proc/self/comm"]].concat()),
+            "app"
+        );
+    }
+    // the environment names its main program, which is neither its own name nor the only one
+    for named in ["venv", "venv.nix"] {
+        assert_eq!(space.run(["run", named]).code, 0, "{named}");
+    }
+    // which of two environments is meant is not known
+    for named in ["both", "both.nix"] {
+        assert_eq!(space.ok(["run", named, "--", "both", "print", "x"]), "x");
+        space.fails(127, ["run", named, "--", "tool", "print", "x"]);
+    }
+}
+
+#[test]
 fn what_is_no_profile_is_left_alone() {
     let space = Space::new(BINARY).with_probe();
     let one = service(&space, "1.0", "lib-1", "tool-1");

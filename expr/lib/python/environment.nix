@@ -161,7 +161,7 @@ in
         else wheels { inherit interpreter lock packages record index; };
     in
     derivation {
-      inherit name interpreter collisions check;
+      inherit name interpreter collisions check mainProgram;
       inherit (interpreter) version;
       machine = interpreter.machine or "x86_64";
       system = "builtin";

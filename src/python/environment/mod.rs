@@ -5,11 +5,13 @@ pub mod collision;
 pub mod compose;
 pub mod distribution;
 pub mod programs;
+pub mod recorded;
 #[cfg(test)]
 mod tests;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
     path::Path,
 };
 
@@ -77,6 +79,14 @@ pub enum EnvironmentError {
         .0.join("; ")
     )]
     Requirements(Vec<String>),
+    /// Nothing of that name could be run.
+    #[error("mainProgram = \"{name}\": the environment has no such program; it has {has}")]
+    MainProgram {
+        /// The name.
+        name: String,
+        /// The first programs that are there.
+        has: String,
+    },
     /// The kernel would not start scripts.
     #[error(
         "the environment's path '{path}' is too long for the first line of scripts: it may have \
@@ -130,6 +140,9 @@ struct Attributes {
     /// Whether requirements that are not met are an error; else they are told in the log.
     #[serde(default = "yes")]
     check: bool,
+    /// The program to run where none is named; it is written down for `clutch run`.
+    #[serde(rename = "mainProgram")]
+    main_program: Option<String>,
     /// The machine that it is for, as `platform.machine()` says it.
     #[serde(default = "x86_64")]
     machine: String,
@@ -187,12 +200,16 @@ fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
     for distribution in with_scripts {
         rewrite_record(out, &library, distribution, &programs)?;
     }
-    let configuration = format!(
+    let mut configuration = format!(
         "home = {}/bin\ninclude-system-site-packages = false\nversion = {}\n",
         interpreter.logical,
         attributes.full_version(&interpreter)
     );
-    fs::write(out.join("pyvenv.cfg"), configuration)?;
+    if let Some(name) = &attributes.main_program {
+        check_main_program(out, name)?;
+        let _ = writeln!(configuration, "{} = {name}", recorded::MAIN_PROGRAM);
+    }
+    fs::write(out.join(recorded::FILE), configuration)?;
     Ok(())
 }
 
@@ -200,6 +217,18 @@ impl Attributes {
     fn full_version(&self, interpreter: &Interpreter) -> String {
         self.version.clone().unwrap_or_else(|| format!("3.{}", interpreter.minor))
     }
+}
+
+fn check_main_program(out: &Path, name: &str) -> Result<(), EnvironmentError> {
+    let bin = out.join("bin");
+    if !name.contains('/') && bin.join(name).symlink_metadata().is_ok_and(|found| !found.is_dir()) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(bin)?.map(|entry| Ok(entry?.file_name().display().to_string()));
+    let mut has = entries.collect::<std::io::Result<Vec<String>>>()?;
+    has.sort();
+    has.truncate(12);
+    Err(EnvironmentError::MainProgram { name: name.to_owned(), has: has.join(", ") })
 }
 
 /// Looks whether every distribution has what it needs.

@@ -71,6 +71,27 @@ fn new(interpreter: &Interpreter) -> Bench {
 }
 
 #[test]
+fn the_main_program_is_written_down_where_it_is_there() {
+    let Some(interpreter) = interpreters().into_iter().next() else { return };
+    let build = |name: &str| {
+        let mut bench = new(&interpreter);
+        bench.derivation.structured = Some(
+            json!({
+                "interpreter": interpreter.logical, "distributions": [], "mainProgram": name,
+            })
+            .to_string(),
+        );
+        let result = bench.run(environment::build).map_err(|e| e.to_string());
+        result.map(|()| environment::recorded::read(bench.out()).unwrap().unwrap().main_program)
+    };
+    assert_eq!(build("python"), Ok(Some("python".to_owned())));
+    for name in ["web", "", "../lib", "/bin/sh"] {
+        let error = build(name).unwrap_err();
+        assert!(error.contains("no such program; it has ") && error.contains("python"), "{error}");
+    }
+}
+
+#[test]
 fn python_finds_itself_and_every_distribution() {
     for interpreter in interpreters() {
         let mut bench = new(&interpreter);
