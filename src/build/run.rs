@@ -3,6 +3,7 @@
 use std::{
     any::Any,
     collections::{BTreeMap, BTreeSet},
+    os::unix::fs::PermissionsExt,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Mutex, PoisonError},
@@ -231,14 +232,20 @@ impl<'a> Builder<'a> {
         };
         let result = result.and_then(|()| build.register());
         if result.as_ref().is_err_and(|error| !error.is_cancelled()) && self.options.keep_failed {
-            *kept = Some(self.keep(step, &place)?);
+            // whatever happens here, why the build failed is what has to be told
+            match self.keep(step, &place) {
+                Ok(place) => *kept = Some(place),
+                Err(error) => {
+                    lock(log).line(&format!("its working directory is not kept: {error}"));
+                }
+            }
         }
         result
     }
 
     /// Moves the working directory of a failed build to where it stays.
     fn keep(&self, step: &Step, place: &Place) -> Result<PathBuf, BuildError> {
-        let folder = self.store.root().join("var/failed");
+        let folder = self.store.failed();
         fs_err::create_dir_all(&folder)?;
         let name = &step.derivation.name;
         for number in 0.. {
@@ -247,6 +254,8 @@ impl<'a> Builder<'a> {
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(e) => return Err(e.into()),
                 Ok(()) => {
+                    // a folder can only be moved while it is writable
+                    fs_err::set_permissions(&place.build, PermissionsExt::from_mode(0o755))?;
                     fs_err::rename(&place.build, &kept)?;
                     return Ok(kept);
                 }

@@ -22,7 +22,8 @@ pub(super) struct GcArguments {
     /// Say what would be removed; remove nothing.
     #[arg(long)]
     dry_run: bool,
-    /// Keep what was used in the last N days, with all that it needs.
+    /// Keep what was used in the last N days, with all that it needs; and what --keep-failed and
+    /// --keep-differing set aside in these days (default for that: a week).
     #[arg(long, value_name = "N")]
     keep_days: Option<u64>,
     /// Keep downloads (wheels, packed and unpacked, packages, sources) that nothing needs any more:
@@ -67,9 +68,11 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     }
     if context.global.json {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
+        let aside: Vec<_> = collected.aside.iter().map(|aside| &aside.place).collect();
         let unclear: Vec<String> = collected.unclear.iter().map(|u| u.path.to_string()).collect();
         context.json(&json!({
             "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
+            "aside": aside,
         }));
         return Ok(ExitCode::SUCCESS);
     }
@@ -77,10 +80,18 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         for path in &collected.paths {
             context.line(path.to_string());
         }
+        for aside in &collected.aside {
+            context.line(aside.place.display().to_string());
+        }
     }
     let would = if arguments.dry_run { "would be " } else { "" };
     let (number, freed) = (collected.paths.len(), bytes(collected.freed));
-    context.say(format!("{number} paths {would}removed, {freed} {would}freed"));
+    let aside = match collected.aside.len() {
+        0 => String::new(),
+        1 => " and what 1 build set aside".to_owned(),
+        number => format!(" and what {number} builds set aside"),
+    };
+    context.say(format!("{number} paths{aside} {would}removed, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
-    Downloads, PathInfo, Root, Store, StoreError, Unclear, disk_use::DiskUse, index, insert::now,
-    keep::Share, lock::hold, roots::entries, seal,
+    Aside, Downloads, PathInfo, Root, Store, StoreError, Unclear, disk_use::DiskUse, index,
+    insert::now, keep::Share, lock::hold, roots::entries, seal,
 };
 use crate::{files, store_path::StorePath};
 
@@ -28,7 +28,8 @@ const PARTIAL: u64 = 7 * DAY;
 /// What a collection spares of what no root reaches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// What was used in so many days stays, with all that it needs.
+    /// What was used in so many days stays, with all that it needs; and what was set aside in so many,
+    /// else in a week.
     pub keep_days: Option<u64>,
     /// Which downloads stay.
     pub keep_downloads: Option<Downloads>,
@@ -49,6 +50,8 @@ pub struct Collected {
     pub freed: u64,
     /// What stays although no root reaches it, since it may be a download.
     pub unclear: Vec<Unclear>,
+    /// What builds had set aside; `freed` counts it, too.
+    pub aside: Vec<Aside>,
 }
 
 impl Store {
@@ -74,10 +77,11 @@ impl Store {
     /// # Errors
     /// Where roots or index cannot be read.
     pub fn garbage(&self, limits: Limits) -> Result<Collected, StoreError> {
+        let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let roots = self.roots()?;
         let known = self.index.read(Known::read)?;
-        Ok(self.choose(&known, &roots, limits, &mut disk))
+        Ok(self.choose(&known, &roots, limits, &mut disk, aside))
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
@@ -90,13 +94,14 @@ impl Store {
         self.need_writable()?;
         self.remove_dead_scratch()?;
         // looking at trees takes its time, so it is done before others have to wait
+        let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let alone = self.collect_lock(Share::Nobody)?;
         self.remove_dead_roots()?;
         let roots = self.roots()?;
         let collected = self.index.write_durably(|writer| {
             let known = writer.read(Known::read)?;
-            let collected = self.choose(&known, &roots, limits, &mut disk);
+            let collected = self.choose(&known, &roots, limits, &mut disk, aside);
             writer.forget(&collected.paths)?;
             Ok(collected)
         })?;
@@ -104,6 +109,7 @@ impl Store {
         self.sweep()?;
         self.sweep_logs()?;
         self.pool.sweep()?;
+        self.remove_aside(&collected.aside)?;
         self.remove_old_partials()?;
         self.remove_dead_locks()?;
         Ok(collected)
@@ -177,13 +183,15 @@ impl Store {
         roots: &[Root],
         limits: Limits,
         disk: &mut DiskUse<'_>,
+        aside: Vec<Aside>,
     ) -> Collected {
-        let mut enough = limits.max_freed.unwrap_or(u64::MAX);
+        let set_aside: u64 = aside.iter().map(|aside| aside.size).sum();
+        let mut enough = limits.max_freed.unwrap_or(u64::MAX).saturating_sub(set_aside);
         if let Some(size) = limits.max_size {
             enough = enough.min(disk.total().saturating_sub(size));
         }
         let (dead, unclear) = self.dead(known, roots, limits);
-        let mut collected = Collected { unclear, ..Collected::default() };
+        let mut collected = Collected { unclear, aside, ..Collected::default() };
         for info in dead {
             if collected.freed >= enough {
                 break;
@@ -192,6 +200,7 @@ impl Store {
             collected.size += info.size;
             collected.paths.push(info.path.clone());
         }
+        collected.freed += set_aside;
         collected
     }
 

@@ -113,6 +113,11 @@ impl Layout {
         self.root.join("var/fetch")
     }
 
+    /// What failed builds worked on.
+    pub(super) fn failed(&self) -> PathBuf {
+        self.root.join("var/failed")
+    }
+
     /// What differs when it is built again.
     pub(super) fn differing(&self) -> PathBuf {
         self.root.join("var/check")

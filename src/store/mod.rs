@@ -4,6 +4,7 @@
 //! Several threads and processes use one store at once, without a daemon.
 
 mod add;
+mod aside;
 mod collect;
 mod disk_use;
 mod downloads;
@@ -33,6 +34,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use aside::Aside;
 pub use collect::{Collected, Limits};
 pub use downloads::{Downloads, Unclear};
 pub use insert::{Insertion, References, Source};
@@ -217,6 +219,12 @@ impl Store {
     #[must_use]
     pub fn real(&self, path: &StorePath) -> PathBuf {
         self.dir.join(path.base())
+    }
+
+    /// The folder of working directories of failed builds (it may not be there).
+    #[must_use]
+    pub fn failed(&self) -> PathBuf {
+        self.layout.failed()
     }
 
     /// The folder of trees that came out different when they were built again (it may not be there).

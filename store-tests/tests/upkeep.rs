@@ -39,6 +39,34 @@ fn only_what_nothing_keeps_is_collected() {
 }
 
 #[test]
+fn what_builds_set_aside_goes_after_its_time() {
+    let space = Space::new(BINARY).with_probe();
+    // as bad as a build can leave it: unreadable, unwritable, of any time
+    let words: [&[&str]; 6] = [
+        &["write", "/build/file", &"x".repeat(10_000)],
+        &["mkdir", "/build/deep"],
+        &["write", "/build/deep/file", "x"],
+        &["chmod", "0", "/build/deep"],
+        &["chmod", "0555", "/build"],
+        &["exit", "1"],
+    ];
+    space.write("default.nix", probing("bad", "", &words));
+    for number in 0..2 {
+        let said = space.fails(1, ["build", "--keep-failed"]);
+        assert!(said.contains(&format!("var/failed/bad-{number}")), "{said}");
+    }
+    let kept = || fs_err::read_dir(space.store().join("var/failed")).unwrap().count();
+    let said = space.run(["gc"]).stderr;
+    assert!(!said.contains("set aside") && kept() == 2, "{said}");
+    let would = space.run(["gc", "--dry-run", "--keep-days", "0"]);
+    assert!(would.stdout.contains("var/failed/bad-1") && kept() == 2, "{}", would.stdout);
+    let said = space.run(["gc", "--keep-days", "0"]).stderr;
+    assert!(said.contains("and what 2 builds set aside removed"), "{said}");
+    assert!(!said.contains(" 0 B freed") && kept() == 0, "{said}");
+    assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
 fn what_is_pinned_stays_with_what_made_it() {
     let space = Space::new(BINARY).with_probe();
     let (library, program, other) = built(&space);
