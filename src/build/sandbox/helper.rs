@@ -1,4 +1,4 @@
-//! The helper: clutch run again under another name, with one thread and an empty environment, so
+//! The helper: clutch run again under another name, with one thread and next to no environment, so
 //! that it may fork where a process with threads may not. It forks one child an order; the child is
 //! process 1 of a sandbox, sets it up, starts the program and reaps. Nothing here returns to
 //! clutch's own code.
@@ -24,6 +24,9 @@ use super::{
 
 /// The name (`argv[0]`) by which the helper knows itself.
 pub(super) const NAME: &str = "clutch-sandbox";
+
+/// Bytes of stack for what runs before a program does.
+const STACK: usize = 128 << 10;
 
 /// The control socket, where the parent puts it.
 const CONTROL: i32 = 0;
@@ -180,20 +183,38 @@ fn run(
     root::fill(&order)?;
     confine::hide_first_process()?;
     use_up_numbers(order.numbers)?;
-    // SAFETY: this process has one thread.
-    let pid = unsafe { libc::fork() };
-    match pid {
-        0 => {
-            fail(status, builder(&order, log.as_fd(), filter));
-            // SAFETY: as in `first`.
-            unsafe { libc::_exit(127) }
-        }
-        pid if pid > 0 => {
-            drop(log);
-            Ok(reap(pid))
-        }
-        _ => Err(Failure::new(Step::Fork, "", last_errno())),
+    let pid = spawn(|| fail(status, builder(&order, log.as_fd(), filter)))
+        .map_err(|e| Failure::new(Step::Fork, "", e))?;
+    drop(log);
+    Ok(reap(pid))
+}
+
+/// Starts a child that executes a program, or ends when `child` returns. Until then it shares this
+/// process's memory, and this process waits: `fork` would copy the tables of all
+/// memory only to throw them away.
+fn spawn(mut child: impl FnMut()) -> Result<i32, Errno> {
+    extern "C" fn begin<F: FnMut()>(child: *mut libc::c_void) -> i32 {
+        // SAFETY: it is the `child` below, of that type, which nobody else uses while this runs.
+        unsafe { (*child.cast::<F>())() };
+        // SAFETY: as in `first`.
+        unsafe { libc::_exit(127) }
     }
+    fn begin_of<F: FnMut()>(_: &F) -> extern "C" fn(*mut libc::c_void) -> i32 {
+        begin::<F>
+    }
+    let mut stack = [std::mem::MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
+    // SAFETY: the stack grows down from its end, which is aligned as a u128 is, and outlives the child's
+    // use of it, as `child` does, since CLONE_VFORK lets this process go on only when the child has
+    // executed its program or ended. Neither has more than one thread.
+    let pid = unsafe {
+        libc::clone(
+            begin_of(&child),
+            stack.as_mut_ptr_range().end.cast(),
+            libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD,
+            (&raw mut child).cast(),
+        )
+    };
+    if pid < 0 { Err(last_errno()) } else { Ok(pid) }
 }
 
 /// Lets so many processes begin and end.

@@ -116,6 +116,8 @@ impl Helper {
         let process = Command::new("/proc/self/exe")
             .arg0(helper::NAME)
             .env_clear()
+            // a huge page would be split and copied in every process that is forked from it
+            .env("MIMALLOC_ALLOW_THP", "0")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())
             .spawn()?;
