@@ -11,7 +11,7 @@ use std::os::{
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
-    net::{AddressFamily, SocketFlags, SocketType, socketpair},
+    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair},
     process::{WaitOptions, wait},
 };
 
@@ -56,7 +56,9 @@ pub(super) fn serve() -> ! {
         let (kind, groups) = packet.split_first().unwrap_or((&wire::ORDER, &[]));
         let first = match *kind {
             wire::WITH_NETWORK => make(true),
-            _ => std::mem::replace(&mut ahead, Err(Failure::new(Step::Fork, "", Errno::AGAIN))),
+            _ => std::mem::replace(&mut ahead, Err(Failure::new(Step::Fork, "", Errno::AGAIN)))
+                // somebody may have killed it while it waited
+                .and_then(|first| if first.has_ended() { make(false) } else { Ok(first) }),
         };
         match first {
             Ok(first) => match first.join(groups) {
@@ -97,6 +99,11 @@ impl First {
                 first(&theirs, network, filter)
             }
         }
+    }
+
+    /// Whether it is gone. It says nothing before it has an order.
+    fn has_ended(&self) -> bool {
+        recv(&self.orders, &mut [0; 1], RecvFlags::DONTWAIT) != Err(Errno::AGAIN)
     }
 
     /// Puts it into control groups, each given by the file that takes process numbers, with a null byte

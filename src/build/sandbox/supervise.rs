@@ -292,7 +292,9 @@ impl Run {
                 .or_else(|| {
                     group.filter(|_| failed)?.out_of_processes().map(SandboxError::Processes)
                 })
-                .or_else(|| usage.and_then(|usage| usage.count()));
+                .or_else(|| usage.and_then(|usage| usage.count()))
+                // it may have filled the disk between two looks, and failed for it
+                .or_else(|| disk.filter(|_| failed)?.look());
         }
         Ok(())
     }

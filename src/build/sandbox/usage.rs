@@ -162,6 +162,11 @@ impl<'a> Disk<'a> {
             return None;
         }
         self.next = now + PAUSE;
+        self.look()
+    }
+
+    /// Looks; says what is short.
+    pub(super) fn look(&self) -> Option<SandboxError> {
         let status = rustix::fs::statvfs(self.place).ok()?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);
         let (place, least) = (self.place.to_owned(), self.least);
