@@ -25,6 +25,7 @@ mod progress;
 mod realise;
 mod repl;
 mod run;
+mod shell;
 mod show;
 mod time;
 mod transfer;
@@ -98,7 +99,7 @@ enum Command {
     /// Build, then run the main program, or the given command inside the environment.
     Run(run::Arguments),
     /// Build, then start a shell that sees the store and has the environment's programs first.
-    Shell(run::ShellArguments),
+    Shell(shell::Arguments),
     /// Show a derivation or a store path.
     Show(show::Arguments),
     /// Print the log of a build.
@@ -166,7 +167,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Repl(a) => repl::run(&context, &a),
         Command::Build(a) => build::run(&context, &a),
         Command::Run(a) => run::run(&context, &a),
-        Command::Shell(a) => run::shell(&context, &a),
+        Command::Shell(a) => shell::run(&context, &a),
         Command::Show(a) => show::run(&context, &a),
         Command::Log(a) => log::run(&context, &a),
         Command::Closure(a) => closure::run(&context, &a),

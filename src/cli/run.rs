@@ -1,4 +1,4 @@
-//! `clutch run` and `clutch shell`: what was built, run where its store paths hold.
+//! `clutch run`, and what it shares with `clutch shell`: what was built, run where its store paths hold.
 
 use std::{
     collections::BTreeMap,
@@ -45,21 +45,8 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-#[derive(clap::Args)]
-pub(super) struct ShellArguments {
-    #[command(flatten)]
-    expression: ExpressionArguments,
-    #[command(flatten)]
-    build: BuildArguments,
-    #[command(flatten)]
-    hashes: HashArguments,
-    /// A command to run in place of a shell.
-    #[arg(last = true, value_name = "COMMAND")]
-    command: Vec<OsString>,
-}
-
 /// Variables by which Python or `ld.so` load code that is not of the closure.
-const FOREIGN: [&str; 8] = [
+pub(super) const FOREIGN: [&str; 8] = [
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSTARTUP",
@@ -71,10 +58,19 @@ const FOREIGN: [&str; 8] = [
 ];
 
 /// What is there to be run: the outputs of one or more derivations.
-struct Environment {
+pub(super) struct Environment {
     paths: Vec<StorePath>,
     main: Option<String>,
-    name: String,
+    pub(super) name: String,
+}
+
+/// A program that this process is about to become.
+pub(super) struct Start {
+    pub(super) program: OsString,
+    pub(super) words: Vec<OsString>,
+    pub(super) variables: BTreeMap<OsString, OsString>,
+    /// Whether it sees nothing but its closure.
+    isolated: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
@@ -90,24 +86,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         })?,
         None => environment.main_program(store)?,
     };
-    start(store, &environment, program, words.collect(), arguments.isolated)
+    Start::new(&environment, program, words.collect(), arguments.isolated)
+        .run(store, &environment)
         .map(|never| match never {})
 }
 
-pub(super) fn shell(context: &Context, arguments: &ShellArguments) -> Outcome {
-    let environment =
-        environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
-    let store = context.store()?;
-    let mut words = arguments.command.iter().cloned();
-    let program = match words.next() {
-        Some(command) => environment.find(store, &command).unwrap_or(command),
-        None => env::var_os("SHELL").filter(|s| !s.is_empty()).unwrap_or_else(|| "/bin/sh".into()),
-    };
-    start(store, &environment, program, words.collect(), false).map(|never| match never {})
-}
-
 /// Builds what the arguments name, or takes it from the store.
-fn environment(
+pub(super) fn environment(
     context: &Context,
     expression: &ExpressionArguments,
     build: &BuildArguments,
@@ -215,7 +200,7 @@ impl Environment {
     }
 
     /// A command by its name, from the environment; one with a slash is what it says.
-    fn find(&self, store: &Store, command: &OsString) -> Option<OsString> {
+    pub(super) fn find(&self, store: &Store, command: &OsString) -> Option<OsString> {
         if command.as_bytes().contains(&b'/') {
             return Some(command.clone());
         }
@@ -228,6 +213,11 @@ impl Environment {
         Some(found)
     }
 
+    /// Where the environment's programs are, as `PATH` has it.
+    pub(super) fn search_path(&self) -> String {
+        self.paths.iter().map(|p| format!("{p}/bin")).collect::<Vec<_>>().join(":")
+    }
+
     /// The variables of the program: the environment's programs first in `PATH`, and none of the
     /// caller's that would load code from elsewhere ([`FOREIGN`]).
     fn variables(&self, isolated: bool) -> BTreeMap<OsString, OsString> {
@@ -236,7 +226,7 @@ impl Environment {
             .filter(|(name, _)| !isolated || kept.iter().any(|k| name == *k))
             .filter(|(name, _)| FOREIGN.iter().all(|foreign| name != foreign))
             .collect();
-        let mut path = self.paths.iter().map(|p| format!("{p}/bin")).collect::<Vec<_>>().join(":");
+        let mut path = self.search_path();
         if isolated {
             variables.insert("HOME".into(), "/tmp".into());
         } else if let Some(outer) = env::var_os("PATH").filter(|p| !p.is_empty()) {
@@ -247,40 +237,49 @@ impl Environment {
     }
 }
 
-/// Becomes the program.
-fn start(
-    store: &Store,
-    environment: &Environment,
-    program: OsString,
-    words: Vec<OsString>,
-    isolated: bool,
-) -> Result<Infallible, Failure> {
-    store.touch(&environment.paths).or_fail(Kind::Store)?;
-    let variables = environment.variables(isolated);
-    if !isolated && store.dir() == Path::new(STORE_DIR) {
-        let error =
-            std::process::Command::new(&program).args(&words).env_clear().envs(&variables).exec();
-        return Err(not_executed(&program.display().to_string(), &error));
+impl Start {
+    pub(super) fn new(
+        environment: &Environment,
+        program: OsString,
+        words: Vec<OsString>,
+        isolated: bool,
+    ) -> Self {
+        Self { program, words, variables: environment.variables(isolated), isolated }
     }
-    let bytes = OsString::into_vec;
-    let bind = |host, inside| Bind { host, inside, writable: false };
-    let binds = match isolated {
-        true => closure::requisites(store, &environment.paths)
-            .or_fail(Kind::Store)?
-            .iter()
-            .map(|info| bind(store.real(&info.path), info.path.to_string().into()))
-            .collect(),
-        false => vec![bind(store.dir().to_owned(), STORE_DIR.into())],
-    };
-    let view = View {
-        program: bytes(program),
-        args: words.into_iter().map(bytes).collect(),
-        env: variables.into_iter().map(|(n, v)| (bytes(n), bytes(v))).collect(),
-        cwd: env::current_dir().unwrap_or_else(|_| "/".into()),
-        binds,
-        isolated,
-    };
-    Err(refusal(&view.exec()))
+
+    /// Becomes the program.
+    pub(super) fn run(
+        self,
+        store: &Store,
+        environment: &Environment,
+    ) -> Result<Infallible, Failure> {
+        let Self { program, words, variables, isolated } = self;
+        store.touch(&environment.paths).or_fail(Kind::Store)?;
+        if !isolated && store.dir() == Path::new(STORE_DIR) {
+            let mut command = std::process::Command::new(&program);
+            let error = command.args(&words).env_clear().envs(&variables).exec();
+            return Err(not_executed(&program.display().to_string(), &error));
+        }
+        let bytes = OsString::into_vec;
+        let bind = |host, inside| Bind { host, inside, writable: false };
+        let binds = match isolated {
+            true => closure::requisites(store, &environment.paths)
+                .or_fail(Kind::Store)?
+                .iter()
+                .map(|info| bind(store.real(&info.path), info.path.to_string().into()))
+                .collect(),
+            false => vec![bind(store.dir().to_owned(), STORE_DIR.into())],
+        };
+        let view = View {
+            program: bytes(program),
+            args: words.into_iter().map(bytes).collect(),
+            env: variables.into_iter().map(|(n, v)| (bytes(n), bytes(v))).collect(),
+            cwd: env::current_dir().unwrap_or_else(|_| "/".into()),
+            binds,
+            isolated,
+        };
+        Err(refusal(&view.exec()))
+    }
 }
 
 /// How a view or sandbox that is refused, or a program that cannot be executed in it, is told.
