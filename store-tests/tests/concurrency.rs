@@ -18,18 +18,32 @@ const PROCESSES: u64 = 8;
 /// How many derivations the top one needs, besides the one that all of these need.
 const MIDDLE: usize = 6;
 
+/// A file that is large enough to be shared.
+fn large() -> String {
+    "0123456789abcdef".repeat(400)
+}
+
 /// A space with a graph of derivations: `base`, `middle-0`... that need it, `top` that needs them. No
 /// other test on this machine has these paths: what any process uses is kept from a collection.
 fn space(name: &str) -> Space {
-    let space = Space::new(BINARY).with_probe();
+    fill(Space::new(BINARY).with_probe(), name)
+}
+
+fn fill(space: Space, name: &str) -> Space {
     let salt = format!("salt = \"{name} {} {:?}\";", std::process::id(), Instant::now());
     let base = [&["mkdir", "$out"][..], &["write", "$out/text", "base"]];
     space.write("base.nix", probing("base", &salt, &base));
     let mut all = salt.clone();
     for n in 0..MIDDLE {
         let more = format!("{salt} base = import ./base.nix; n = {n};");
-        let words =
-            [&["mkdir", "$out"][..], &["read", "$base/text"], &["write", "$out/a", "$base"]];
+        let large = large();
+        let words = [
+            &["mkdir", "$out"][..],
+            &["read", "$base/text"],
+            &["write", "$out/a", "$base"],
+            &["mkdir", "$out/folder"],
+            &["write", "$out/folder/large", &large],
+        ];
         space.write(&format!("middle-{n}.nix"), probing(&format!("middle-{n}"), &more, &words));
         all += &format!("m{n} = import ./middle-{n}.nix;");
     }
@@ -85,20 +99,40 @@ fn many_processes_build_each_derivation_once() {
     assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
 }
 
+/// As the user that most people are, for whom a read-only folder is one; with `CLUTCH_FAULTS=all` as root,
+/// too.
 #[test]
-fn processes_that_build_import_and_collect_do_not_disturb_each_other() {
-    let space = space("all at once");
+fn processes_that_do_everything_at_once_do_not_disturb_each_other() {
+    let plain = Space::new(BINARY);
+    match Space::is_root() {
+        true => {
+            all_at_once(&fill(
+                Space::new(BINARY).as_user(1234).with_probe(),
+                "all at once, a user",
+            ));
+            if is_long() {
+                all_at_once(&fill(plain.with_probe(), "all at once, root"));
+            }
+        }
+        false => all_at_once(&fill(plain.with_probe(), "all at once")),
+    }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("CLUTCH_FAULTS").is_some_and(|value| value == "all")
+}
+
+fn all_at_once(space: &Space) {
     // what is imported is built in another store
     let top = space.ok(["build", "--no-link", "top.nix"]);
     space.ok(["export", &top, "-o", "top"]);
     space.ok(["gc"]);
     assert!(!space.valid().contains(&top));
-    let is_long = std::env::var_os("CLUTCH_FAULTS").is_some_and(|value| value == "all");
-    let rounds = if is_long { 100 } else { 6 };
+    let rounds = if is_long() { 100 } else { 8 };
     let seed = std::env::var("CLUTCH_FAULT_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0u64);
     std::thread::scope(|scope| {
         for process in 0..PROCESSES {
-            let (space, top) = (&space, &*top);
+            let top = &*top;
             scope.spawn(move || {
                 let mut state = seed * PROCESSES + process + 1;
                 for _ in 0..rounds {
@@ -109,8 +143,8 @@ fn processes_that_build_import_and_collect_do_not_disturb_each_other() {
         }
     });
     assert_eq!(space.problems(), Vec::<String>::new());
-    ok(&space, &["verify"]);
-    ok(&space, &["gc", "--keep-days", "1"]);
+    ok(space, &["verify"]);
+    ok(space, &["gc", "--keep-days", "1"]);
     assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
     for link in space.path("project").read_dir().unwrap() {
         let link = link.unwrap().path();
@@ -121,7 +155,7 @@ fn processes_that_build_import_and_collect_do_not_disturb_each_other() {
     for process in 0..PROCESSES {
         space.run(["pin", "--remove", &format!("pin-{process}")]);
     }
-    ok(&space, &["gc"]);
+    ok(space, &["gc"]);
     // other tests run the probe, too, and what any process uses is kept
     let left = |paths: Vec<String>| -> Vec<String> {
         paths.into_iter().filter(|path| !path.ends_with("-probe")).collect()
@@ -138,7 +172,7 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
         let verified = space.run(["verify", path]);
         assert_eq!(verified.code, 0, "{path}: {}{}", verified.stdout, verified.stderr);
     };
-    match draw % 8 {
+    match draw % 12 {
         0 | 1 => drop(ok(space, &["gc"])),
         2 => {
             // a fresh root keeps what was made, with all that it needs
@@ -161,8 +195,39 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
             let removed = space.run(["pin", "--remove", &pin]);
             assert!(removed.code == 0 || removed.stderr.contains("no pin"), "{}", removed.stderr);
         }
+        7 => {
+            // equal files come that are not shared: the pool is a saving, and may go at any moment
+            for folder in fs_err::read_dir(space.store().join("var/pool")).into_iter().flatten() {
+                let files = folder.unwrap().path();
+                for file in fs_err::read_dir(files).into_iter().flatten().flatten() {
+                    let _ = fs_err::remove_file(file.path());
+                }
+            }
+            ok(space, &["optimise"]);
+        }
+        8 => drop(ok(space, &["optimise"])),
+        9 => {
+            let profile = format!("./profile-{process}");
+            ok(space, &["profile", "set", &profile, &middle]);
+            let link = space.path("project").join(&profile).join("a");
+            let base = fs_err::read_to_string(link).unwrap();
+            assert!(base.ends_with("-base"), "{base}");
+            if draw % 5 < 3 {
+                let back = space.run(["profile", "rollback", &profile]);
+                let is_first = back.stderr.contains("no generation before");
+                assert!(back.code == 0 || is_first, "{}", back.stderr);
+                ok(space, &["profile", "wipe", &profile]);
+            }
+            ok(space, &["profile", "list", &profile]);
+        }
+        10 => {
+            let path = ok(space, &["build", &middle, "-o", &link]).stdout;
+            ok(space, &["pin", &pin, path.trim()]);
+            is_whole(path.trim());
+        }
         _ => {
             ok(space, &["paths"]);
+            ok(space, &["verify", "--repair"]);
             ok(space, &["verify"]);
         }
     }

@@ -161,7 +161,9 @@ pub(super) fn run(
             .map_err(io::Error::from)?;
     let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
     let group = Group::make(&request.limits)?;
-    sandbox.send(request.network, group.as_ref(), [&order, &theirs, &log_end])?;
+    sandbox
+        .send(request.network, group.as_ref(), [&order, &theirs, &log_end])
+        .map_err(explain_io)?;
     drop((order, theirs, log_end));
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
@@ -169,7 +171,7 @@ pub(super) fn run(
     if ended.is_err() {
         run.kill();
     }
-    ended?;
+    ended.map_err(explain_io)?;
     match (run.stopped, run.result) {
         (Some(error), _) => Err(error),
         (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
@@ -324,6 +326,15 @@ fn poll(fds: [(&impl AsFd, bool); 2], timeout: Duration) -> io::Result<[bool; 2]
         return Ok([false; 2]);
     }
     Ok(list.map(|entry| entry.revents != 0))
+}
+
+/// A socket whose other end is gone says that in several ways.
+fn explain_io(error: io::Error) -> SandboxError {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset};
+    match error.kind() {
+        BrokenPipe | ConnectionReset => SandboxError::HelperLost,
+        _ => SandboxError::Helper(error),
+    }
 }
 
 pub(super) fn explain(failure: Failure) -> SandboxError {

@@ -172,6 +172,40 @@ fn a_tree_is_replaced_as_a_whole() {
 }
 
 #[test]
+fn who_verifies_does_not_see_what_is_being_shared() {
+    let space = space();
+    let scratch = space.store.scratch().unwrap();
+    let paths: Vec<StorePath> = (0..12).map(|n| path(n, "tree")).collect();
+    for path in &paths {
+        let tree = scratch.path().join(path.base());
+        for n in 0..60 {
+            let folder = tree.join(n.to_string());
+            fs_err::create_dir_all(&folder).unwrap();
+            fs_err::write(folder.join("file"), path.base().repeat(200)).unwrap();
+        }
+        space.store.insert(vec![insertion(path, tree, &[])]).unwrap();
+    }
+    let other = other(&space);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let looks = scope.spawn(|| {
+            let mut looks = 0;
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                let damages = other.verify(&paths, &|_| {}).unwrap();
+                assert!(damages.is_empty(), "{damages:?}");
+                looks += 1;
+            }
+            looks
+        });
+        let saved = space.store.optimise(&paths, &|_| {});
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(saved.unwrap(), 12 * 59 * 200 * paths[0].base().len() as u64);
+        let looks: u32 = looks.join().unwrap();
+        assert!(looks > 0);
+    });
+}
+
+#[test]
 fn what_is_there_already_is_shared_afterwards() {
     let space = space();
     let scratch = space.store.scratch().unwrap();
