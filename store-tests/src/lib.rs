@@ -5,6 +5,7 @@ pub mod consistency;
 pub mod fault;
 pub mod index;
 pub mod power;
+pub mod terminal;
 
 use std::{
     ffi::OsStr,

@@ -6,6 +6,7 @@ use clutch_store_tests::{
     Ran, Space,
     index::{Fault, Index, sha256},
     probing,
+    terminal::Terminal,
 };
 use serde_json::Value;
 
@@ -154,4 +155,34 @@ fn a_terminal_shows_a_tree_and_keeps_nothing_of_it() {
     let end: Vec<&str> = said[end..].lines().collect();
     assert!(end[0].contains("1 built, 1 fetched (293 KiB) in"), "{end:?}");
     assert!(end[1].starts_with("/clutch/store/") && end.len() == 2, "{end:?}");
+}
+
+/// Whether a text moves the cursor up.
+fn goes_up(text: &str) -> bool {
+    text.split("\u{1b}[")
+        .skip(1)
+        .any(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with('A'))
+}
+
+#[test]
+fn a_drawing_is_gone_while_the_process_is_stopped() {
+    let space = Space::new(BINARY).with_probe();
+    let slow = probing("slow", "", &[&["print", "here"], &["sleep", "4"], &["write", "$out", "x"]]);
+    space.write("default.nix", slow);
+    let mut terminal = Terminal::new(&space, "bash --norc -i", &[("TERM", "xterm")]);
+    terminal.write(&format!("{BINARY} build --no-link\n"));
+    terminal.expect("building");
+    terminal.expect("here");
+    terminal.write("\u{1a}");
+    let drawn = terminal.expect("Stopped");
+    let last = drawn.rsplit("building").next().unwrap();
+    assert!(last.contains("\u{1b}[J"), "{last:?}");
+    assert!(goes_up(last), "{last:?}");
+    // what the shell prints stays
+    terminal.write("fg\n");
+    let shell = terminal.expect("building");
+    assert!(!goes_up(&shell), "{shell:?}");
+    terminal.expect("1 built");
+    terminal.write("exit 0\n");
+    assert_eq!(terminal.end(), 0);
 }

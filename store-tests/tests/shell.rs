@@ -1,71 +1,9 @@
 //! `clutch shell` on a terminal: the environment's programs come first, whatever the user's start-up files
 //! say. bash and sh are everywhere; zsh and fish are tried where they are installed.
 
-use std::{
-    io::{Read as _, Write as _},
-    process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
-    time::{Duration, Instant},
-};
-
-use clutch_store_tests::Space;
+use clutch_store_tests::{Space, terminal::Terminal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
-
-/// A command on a terminal of its own (by `script`).
-struct Terminal {
-    child: Child,
-    said: Arc<Mutex<String>>,
-    /// Up to where it was looked at.
-    seen: usize,
-}
-
-impl Terminal {
-    fn new(space: &Space, line: &str, variables: &[(&str, &str)]) -> Self {
-        let mut command: Command = space.command_of("script");
-        command.args(["-qefc", line, "/dev/null"]).envs(variables.iter().copied());
-        command.env("TERM", "dumb").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut child = command.spawn().expect("script, of util-linux");
-        let mut out = child.stdout.take().unwrap();
-        let said = Arc::new(Mutex::new(String::new()));
-        let shared = said.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = out.read(&mut buffer) {
-                *shared.lock().unwrap() += &String::from_utf8_lossy(&buffer[..count]);
-            }
-        });
-        Self { child, said, seen: 0 }
-    }
-
-    /// Waits until a text is printed, and gives what came before it.
-    fn expect(&mut self, text: &str) -> String {
-        let deadline = Instant::now() + Duration::from_secs(120);
-        loop {
-            let said = self.said.lock().unwrap().clone();
-            if let Some(at) = said[self.seen..].find(text) {
-                let before = said[self.seen..][..at].to_owned();
-                self.seen += at + text.len();
-                return before;
-            }
-            assert!(Instant::now() < deadline, "'{text}' is missing: {}", &said[self.seen..]);
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn write(&mut self, line: &str) {
-        let input = self.child.stdin.as_mut().unwrap();
-        input.write_all(format!("{line}\n").as_bytes()).unwrap();
-        input.flush().unwrap();
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 #[test]
 fn start_up_files_do_not_put_other_programs_first() {
@@ -113,15 +51,15 @@ fn start_up_files_do_not_put_other_programs_first() {
         for _ in 0..2 {
             let mut terminal = Terminal::new(&space, &format!("{BINARY} shell"), &variables);
             terminal.expect("(tools-1.0) own> ");
-            terminal.write("sh answer > said; echo e''nd");
+            terminal.write("sh answer > said; echo e''nd\n");
             terminal.expect("end\r\n");
             let said = fs_err::read_to_string(space.path("project/said")).unwrap();
             let mut expected = vec!["the-environment", "CLUTCH_SHELL=tools-1.0"];
             let env = format!("ENV={}", init.display());
             expected.extend([&env[..], "SEEN=seen"]);
             assert_eq!(said.lines().collect::<Vec<_>>(), expected, "{shell}");
-            terminal.write("exit 3");
-            assert_eq!(terminal.child.wait().unwrap().code(), Some(3), "{shell}");
+            terminal.write("exit 3\n");
+            assert_eq!(terminal.end(), 3, "{shell}");
         }
     }
     // with a place that cannot be written there is a shell all the same
@@ -130,7 +68,7 @@ fn start_up_files_do_not_put_other_programs_first() {
     fs_err::write(&cache, "").unwrap();
     let mut terminal = Terminal::new(&space, &format!("{BINARY} shell"), &[("SHELL", "/bin/sh")]);
     terminal.expect("may undo PATH");
-    terminal.write("echo ali''ve; exit");
+    terminal.write("echo ali''ve; exit\n");
     terminal.expect("alive\r\n");
     // a command has no start-up files
     assert_eq!(

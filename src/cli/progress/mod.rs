@@ -5,6 +5,7 @@
 mod board;
 mod line;
 mod screen;
+mod suspend;
 mod transfer;
 
 use std::{

@@ -3,13 +3,15 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use super::line::Line;
+use super::{line::Line, suspend};
 
 /// What is drawn.
 #[derive(Default)]
 pub(super) struct Screen {
     /// The width of each line that stands there.
     drawn: Vec<usize>,
+    /// Whether Ctrl-Z waits for this.
+    holds: bool,
 }
 
 impl Screen {
@@ -28,6 +30,13 @@ impl Screen {
 
     /// Puts these lines in place of what stands there.
     pub(super) fn draw(&mut self, lines: &[Line]) {
+        if !std::mem::replace(&mut self.holds, true) {
+            suspend::hold();
+        }
+        if suspend::asked() {
+            self.erase();
+            suspend::stop();
+        }
         let mut text = self.start();
         // without colours the cursor still moves
         let plain =
@@ -47,13 +56,25 @@ impl Screen {
         let start = self.start();
         write(&format!("{start}\x1b[J{text}\n"));
         self.drawn.clear();
+        self.release();
     }
 
     /// Removes what is drawn.
     pub(super) fn clear(&mut self) {
+        self.erase();
+        self.release();
+    }
+
+    fn erase(&mut self) {
         if !self.drawn.is_empty() {
             write(&format!("{}\x1b[J", self.start()));
             self.drawn.clear();
+        }
+    }
+
+    fn release(&mut self) {
+        if std::mem::take(&mut self.holds) {
+            suspend::release();
         }
     }
 
