@@ -19,8 +19,6 @@ pub mod task;
 
 use std::collections::BTreeSet;
 
-use rustc_hash::FxHashMap;
-
 pub use attributes::AttributeError;
 pub use check::{Check, Verdict};
 pub use error::{BuildError, BuildFailure};
@@ -28,7 +26,7 @@ pub use observe::{Event, Observer};
 pub use run::{Builder, Options};
 
 use crate::{
-    derivation::Derivation,
+    derivation::{Derivation, Records},
     store::{Store, StoreError},
     store_path::StorePath,
 };
@@ -38,13 +36,13 @@ pub struct Derivations<'a> {
     /// The store.
     pub store: &'a Store,
     /// Derivations in memory, by path.
-    pub fresh: &'a FxHashMap<StorePath, Derivation>,
+    pub fresh: &'a Records,
 }
 
 impl plan::Lookup for Derivations<'_> {
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
         match self.fresh.get(path) {
-            Some(derivation) => Ok(derivation.clone()),
+            Some(derivation) => Ok(derivation),
             None => self.store.read_derivation(path),
         }
     }

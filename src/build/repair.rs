@@ -3,14 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rustc_hash::FxHashMap;
-
 use super::{
     Derivations,
     plan::{Goal, Lookup, Plan, PlanError, plan},
 };
 use crate::{
-    derivation::Derivation,
+    derivation::{Derivation, Records},
     store::{Store, StoreError},
     store_path::StorePath,
 };
@@ -202,12 +200,12 @@ struct Undamaged<'a> {
 
 impl Lookup for Undamaged<'_> {
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
-        Derivations { store: self.store, fresh: &FxHashMap::default() }.derivation(path)
+        Derivations { store: self.store, fresh: &Records::default() }.derivation(path)
     }
 
     fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
         let mut valid =
-            Derivations { store: self.store, fresh: &FxHashMap::default() }.valid(paths)?;
+            Derivations { store: self.store, fresh: &Records::default() }.valid(paths)?;
         valid.retain(|path| !self.damaged.contains(path));
         Ok(valid)
     }

@@ -15,7 +15,7 @@ use super::{
     *,
 };
 use crate::{
-    derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities, placeholder},
+    derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities, Records, placeholder},
     hash::Algorithm,
     store::PathInfo,
 };
@@ -125,7 +125,7 @@ impl World {
     }
 
     fn run(&self, goals: &[&StorePath]) -> Outcome<BuildFailure> {
-        let fresh = FxHashMap::default();
+        let fresh = Records::default();
         let lookup = Derivations { store: &self.store, fresh: &fresh };
         let goal =
             |path: &&StorePath| Goal { derivation: (*path).clone(), outputs: BTreeSet::new() };

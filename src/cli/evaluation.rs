@@ -16,7 +16,6 @@ use clutch_expr::{
     source::Origin,
     value::{Attrs, AttrsBuilder, Value},
 };
-use rustc_hash::FxHashMap;
 
 use super::{
     context::{Context, variables},
@@ -31,7 +30,7 @@ use crate::{
         git::{Git, GitError},
         index::Environment,
     },
-    derivation::Derivation,
+    derivation::Records,
     evaluate::{
         Access, Commit, Realise, Recording, Revision, Surroundings, Target, World, Written,
         cache::{self, Key},
@@ -44,7 +43,7 @@ use crate::{
 pub(super) struct Evaluation {
     pub(super) targets: Vec<Target>,
     /// The derivations that were evaluated.
-    pub(super) derivations: FxHashMap<StorePath, Derivation>,
+    pub(super) derivations: Records,
 }
 
 impl Evaluation {
@@ -77,7 +76,7 @@ impl Evaluation {
             && let Some(targets) = cached(context, &world, key)?
         {
             arguments.measure.tell_known(context);
-            return Ok(Self { targets, derivations: FxHashMap::default() });
+            return Ok(Self { targets, derivations: Records::default() });
         }
         let recording = Recording::new(&world);
         let found = interpret(context, &recording, arguments, |it, value, args| {
@@ -111,15 +110,15 @@ impl Evaluation {
                 .hint("`clutch run` and `clutch closure` take any store path"));
         }
         let derivation = context.store()?.read_derivation(&path).or_fail(Kind::Failed)?;
-        let name = derivation.name.clone();
+        let name = derivation.name;
         let target = Target {
-            derivation: path.clone(),
+            derivation: path,
             outputs: BTreeSet::new(),
             main_program: None,
             environment: None,
             name,
         };
-        Ok(Self { targets: vec![target], derivations: FxHashMap::from_iter([(path, derivation)]) })
+        Ok(Self { targets: vec![target], derivations: Records::default() })
     }
 
     /// The targets as goals of a build.
@@ -260,7 +259,7 @@ impl Realise for Realiser<'_> {
     fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
         let goals: Vec<Goal> =
             targets.iter().map(|(d, outputs)| realise::goal(d.clone(), outputs.clone())).collect();
-        self.keep(realise::realise(self.context, self.build, &FxHashMap::default(), &goals))
+        self.keep(realise::realise(self.context, self.build, &Records::default(), &goals))
             .map(|_| ())
     }
 

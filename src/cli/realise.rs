@@ -9,7 +9,6 @@ use std::{
     },
 };
 
-use rustc_hash::FxHashMap;
 use serde_json::Value;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -31,7 +30,7 @@ use crate::{
         task::{Builtins, Task, TaskError},
     },
     builders,
-    derivation::Derivation,
+    derivation::Records,
     evaluate::like,
     hash::Hash,
     python,
@@ -165,11 +164,7 @@ pub(super) fn forget_interruption() {
 }
 
 /// What is missing for the goals.
-pub(super) fn plan(
-    store: &Store,
-    fresh: &FxHashMap<StorePath, Derivation>,
-    goals: &[Goal],
-) -> Result<Plan, Failure> {
+pub(super) fn plan(store: &Store, fresh: &Records, goals: &[Goal]) -> Result<Plan, Failure> {
     planned(plan::plan(&Derivations { store, fresh }, goals))
 }
 
@@ -185,7 +180,7 @@ pub(super) fn planned(plan: Result<Plan, PlanError>) -> Result<Plan, Failure> {
 pub(super) fn realise(
     context: &Context,
     arguments: &BuildArguments,
-    fresh: &FxHashMap<StorePath, Derivation>,
+    fresh: &Records,
     goals: &[Goal],
 ) -> Result<Vec<BTreeMap<String, StorePath>>, Failure> {
     let store = context.store()?;

@@ -4,6 +4,7 @@
 mod encoding;
 mod identity;
 mod record;
+mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ pub use identity::{
     Draft, DraftOutputs, Identities, Identity, IdentityError, fixed_path, placeholder,
 };
 pub use record::RecordError;
+pub use records::Records;
 
 use crate::{hash::Hash, store_path::StorePath};
 

@@ -35,7 +35,8 @@ pub enum RecordError {
     Identity(#[from] IdentityError),
 }
 
-#[derive(Encode, Decode)]
+/// What is read. What is written has the same fields, and owns nothing.
+#[derive(Decode)]
 struct Record {
     name: String,
     system: String,
@@ -48,12 +49,32 @@ struct Record {
     input_sources: Vec<String>,
 }
 
-#[derive(Encode, Decode)]
+#[derive(Decode)]
 struct OutputRecord {
     name: String,
     path: String,
     /// Recursive, the algorithm's name, the bytes.
     fixed: Option<(bool, String, Vec<u8>)>,
+}
+
+#[derive(Encode)]
+struct Written<'d> {
+    name: &'d str,
+    system: &'d str,
+    builder: &'d [u8],
+    args: &'d Vec<Vec<u8>>,
+    env: Vec<(&'d str, &'d [u8])>,
+    structured: &'d Option<String>,
+    outputs: Vec<WrittenOutput<'d>>,
+    input_derivations: Vec<(&'d str, Vec<&'d str>)>,
+    input_sources: Vec<&'d str>,
+}
+
+#[derive(Encode)]
+struct WrittenOutput<'d> {
+    name: &'d str,
+    path: &'d str,
+    fixed: Option<(bool, &'d str, &'d [u8])>,
 }
 
 impl Derivation {
@@ -62,28 +83,27 @@ impl Derivation {
     /// # Errors
     /// Where they would be more than a reader accepts.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
-        let outputs = self.outputs.iter().map(|(name, output)| OutputRecord {
-            name: name.clone(),
-            path: output.path.base().to_owned(),
-            fixed: output.fixed.map(|Fixed { mode, hash }| {
-                let recursive = mode == HashMode::Recursive;
-                (recursive, hash.algorithm().name().to_owned(), hash.bytes().to_vec())
+        let outputs = self.outputs.iter().map(|(name, output)| WrittenOutput {
+            name,
+            path: output.path.base(),
+            fixed: output.fixed.as_ref().map(|Fixed { mode, hash }| {
+                (*mode == HashMode::Recursive, hash.algorithm().name(), hash.bytes())
             }),
         });
         let inputs = self
             .input_derivations
             .iter()
-            .map(|(path, names)| (path.base().to_owned(), names.iter().cloned().collect()));
-        let record = Record {
-            name: self.name.clone(),
-            system: self.system.clone(),
-            builder: self.builder.clone(),
-            args: self.args.clone(),
-            env: self.env.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            structured: self.structured.clone(),
+            .map(|(path, names)| (path.base(), names.iter().map(String::as_str).collect()));
+        let record = Written {
+            name: &self.name,
+            system: &self.system,
+            builder: &self.builder,
+            args: &self.args,
+            env: self.env.iter().map(|(k, v)| (k.as_str(), v.as_slice())).collect(),
+            structured: &self.structured,
             outputs: outputs.collect(),
             input_derivations: inputs.collect(),
-            input_sources: self.input_sources.iter().map(|p| p.base().to_owned()).collect(),
+            input_sources: self.input_sources.iter().map(StorePath::base).collect(),
         };
         codec::encode(KIND, &record)
     }

@@ -10,7 +10,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{
     archive::{Leaf, Listing},
-    derivation::{Derivation, Identities},
+    derivation::{Identities, Records},
     hash::TreeHash,
     store::{Insertion, References, Source, Store, StoreError},
     store_path::StorePath,
@@ -21,10 +21,9 @@ use crate::{
 pub(super) struct Pending {
     /// Computes the paths of derivations; knows all that were made.
     pub(super) identities: Identities,
-    derivations: Vec<Derivation>,
+    pub(super) derivations: Records,
     /// How many of them the store has.
     stored: usize,
-    by_path: FxHashMap<StorePath, usize>,
     waiting: FxHashMap<StorePath, Object>,
     /// Sources without a filter, by place and name: they are hashed once.
     pub(super) known: FxHashMap<(PathBuf, String), StorePath>,
@@ -37,23 +36,6 @@ enum Object {
 }
 
 impl Pending {
-    pub(super) fn add_derivation(&mut self, path: StorePath, derivation: Derivation) {
-        if !self.by_path.contains_key(&path) {
-            self.by_path.insert(path, self.derivations.len());
-            self.derivations.push(derivation);
-        }
-    }
-
-    pub(super) fn derivation(&self, path: &StorePath) -> Option<&Derivation> {
-        self.by_path.get(path).map(|at| &self.derivations[*at])
-    }
-
-    pub(super) fn into_derivations(self) -> FxHashMap<StorePath, Derivation> {
-        let Self { mut by_path, derivations, .. } = self;
-        let mut derivations: Vec<Option<Derivation>> = derivations.into_iter().map(Some).collect();
-        by_path.drain().filter_map(|(path, at)| Some((path, derivations[at].take()?))).collect()
-    }
-
     pub(super) fn add_text(
         &mut self,
         path: StorePath,
@@ -91,7 +73,11 @@ impl Pending {
             let waiting = std::mem::take(&mut self.waiting).into_iter();
             store.insert(waiting.map(|(path, o)| o.insertion(path, scratch.path())).collect())?;
         }
-        store.add_derivations(&self.derivations[self.stored..])?;
+        let paths = self.derivations.paths(self.stored);
+        store.keep(paths.clone())?;
+        let valid = store.valid(paths)?;
+        let fresh = self.derivations.select(self.stored, |path| !valid.contains(path));
+        store.add_derivations(&fresh)?;
         self.stored = self.derivations.len();
         Ok(())
     }

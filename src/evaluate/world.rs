@@ -8,8 +8,6 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use rustc_hash::FxHashMap;
-
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
     Filter, FixedOutput, Host, HostError, HostResult, Reference,
@@ -22,7 +20,7 @@ use super::{
 };
 use crate::{
     archive::{self, Kind, Listing},
-    derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode},
+    derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode, Records},
     hash::{Algorithm, Hash},
     store::{Store, StoreError},
     store_path::{STORE_DIR, StorePath, check_name},
@@ -125,8 +123,8 @@ impl<'a> World<'a> {
 
     /// All derivations that were made, by path.
     #[must_use]
-    pub fn into_derivations(self) -> FxHashMap<StorePath, Derivation> {
-        self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).into_derivations()
+    pub fn into_derivations(self) -> Records {
+        self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).derivations
     }
 
     /// What was read, and where the hashes of fixed outputs are written.
@@ -170,7 +168,7 @@ impl<'a> World<'a> {
         let mut pending = self.pending();
         self.learn(&mut pending, &draft)?;
         let (path, derivation) = pending.identities.resolve(draft).map_err(refuse)?;
-        pending.add_derivation(path.clone(), derivation.clone());
+        pending.derivations.insert(&path, &derivation).map_err(refuse)?;
         Ok((path, derivation))
     }
 
@@ -209,8 +207,8 @@ impl<'a> World<'a> {
             if !draft.input_sources.insert(path.clone()) || !path.is_derivation() {
                 continue;
             }
-            let derivation = match pending.derivation(&path) {
-                Some(derivation) => derivation.clone(),
+            let derivation = match pending.derivations.get(&path) {
+                Some(derivation) => derivation,
                 None => {
                     let store = self.realiser.store().map_err(HostError)?;
                     store.read_derivation(&path).map_err(refuse)?
@@ -233,14 +231,14 @@ impl<'a> World<'a> {
         let pending = self.pending();
         let mut paths = Vec::new();
         for (path, outputs) in targets {
-            let Some(derivation) = pending.derivation(path) else { return Ok(false) };
+            let Some(derivation) = pending.derivations.get(path) else { return Ok(false) };
             for output in outputs {
                 let Some(output) = derivation.outputs.get(output) else { return Ok(false) };
-                paths.push(&output.path);
+                paths.push(output.path.clone());
             }
         }
-        store.keep(paths.iter().copied())?;
-        Ok(store.valid(paths.iter().copied())?.len() == paths.iter().collect::<BTreeSet<_>>().len())
+        store.keep(&paths)?;
+        Ok(store.valid(&paths)?.len() == paths.iter().collect::<BTreeSet<_>>().len())
     }
 
     /// Makes outputs valid in the middle of the evaluation.
