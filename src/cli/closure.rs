@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, completions,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
     paths::describe,
@@ -16,7 +16,7 @@ use crate::{closure, store::StoreError, store_path::StorePath};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Store paths.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// Show the size of each path and of all that it needs.
     #[arg(short, long)]
@@ -81,7 +81,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
     }
     if arguments.size {
-        context.say(format!("{} in {} paths", bytes(total), infos.len()));
+        context.say(format!("{} in {}", bytes(total), counted(infos.len())));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -92,6 +92,11 @@ fn fail(error: StoreError) -> Failure {
             .hint("build it first, or give the store that has it with --store"),
         other => Failure::new(Kind::Store, other),
     }
+}
+
+/// A number of paths for people.
+pub(super) fn counted(number: usize) -> String {
+    format!("{number} path{}", if number == 1 { "" } else { "s" })
 }
 
 /// A size for people: three digits and a unit of 1024.

@@ -1,11 +1,26 @@
-//! `clutch completions`.
+//! `clutch completions`, and what its scripts ask: the shell runs this program with the words so far, so that
+//! what is in the store is completed like what is in the program.
 
-use std::process::ExitCode;
+use std::{env, ffi::OsStr, process::ExitCode};
 
 use clap::CommandFactory as _;
-use clap_complete::Shell;
+use clap_complete::{
+    CompleteEnv, CompletionCandidate, Shell,
+    engine::{ArgValueCompleter, PathCompleter, ValueCompleter as _},
+    env::Shells,
+};
 
-use super::Outcome;
+use super::{Outcome, context};
+use crate::{
+    store::{Store, profile::Profile},
+    store_path::{STORE_DIR, StorePath},
+};
+
+/// The variable by which a shell asks.
+const ASKED: &str = "CLUTCH_COMPLETE";
+
+/// More than a person looks through.
+const MOST: usize = 100;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -14,7 +29,74 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
-    let mut command = super::Arguments::command();
-    clap_complete::generate(arguments.shell, &mut command, "clutch", &mut std::io::stdout());
+    let name = arguments.shell.to_string();
+    if let Some(shell) = Shells::builtins().completer(&name) {
+        // a reader that goes away wants no more
+        let _ =
+            shell.write_registration(ASKED, "clutch", "clutch", "clutch", &mut std::io::stdout());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Answers a shell that asks, and ends the process then.
+pub(super) fn answer() {
+    if env::var_os(ASKED).is_some() {
+        CompleteEnv::with_factory(super::Arguments::command).var(ASKED).complete();
+    }
+}
+
+/// The names of profiles.
+pub(super) fn profiles() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| among(word, profile_names()))
+}
+
+/// The names of pins.
+pub(super) fn pins() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let pins = store().and_then(|store| store.pins().ok()).unwrap_or_default();
+        among(word, pins.into_iter().map(|pin| pin.name))
+    })
+}
+
+/// What leads to a store path: a profile, a link, or the path itself.
+pub(super) fn store_paths() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let mut found = among(word, profile_names().into_iter().chain(base_names(word)));
+        found.extend(PathCompleter::any().complete(word));
+        found
+    })
+}
+
+fn among(word: &OsStr, all: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
+    let word = word.to_string_lossy();
+    let fits = all.into_iter().filter(|name| name.starts_with(&*word));
+    fits.take(MOST).map(CompletionCandidate::new).collect()
+}
+
+/// Profiles that a name alone leads to.
+fn profile_names() -> Vec<String> {
+    let all = context::profiles().ok().and_then(|folder| Profile::all(&folder).ok());
+    all.into_iter().flatten().map(|profile| profile.name().to_owned()).collect()
+}
+
+/// The logical paths of what lies in the store, by its folder alone: an index is slower to open.
+fn base_names(word: &OsStr) -> Vec<String> {
+    if !word.to_string_lossy().starts_with(STORE_DIR) {
+        return Vec::new();
+    }
+    let store = context::store_root(None).ok().map(|root| root.join("store"));
+    let entries = store.and_then(|folder| fs_err::read_dir(folder).ok());
+    let paths = entries.into_iter().flatten().flatten().filter_map(|entry| {
+        let path = StorePath::from_base(entry.file_name().to_str()?).ok()?;
+        (!path.is_derivation()).then(|| path.to_string())
+    });
+    let mut paths: Vec<String> = paths.collect();
+    paths.sort();
+    paths
+}
+
+/// The store, if there is one: a question makes none.
+fn store() -> Option<Store> {
+    let root = context::store_root(None).ok()?;
+    root.join("store").is_dir().then(|| Store::open(&root).ok()).flatten()
 }

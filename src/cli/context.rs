@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     env,
     io::{self, IsTerminal as _, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, OnceLock},
 };
@@ -60,18 +60,7 @@ impl Context {
 
     /// The store's root folder, by the rules of [`place::place`].
     pub(super) fn store_root(&self) -> Result<PathBuf, Failure> {
-        let [xdg_data_home, home] = ["XDG_DATA_HOME", "HOME"].map(env::var_os);
-        let wishes = Wishes {
-            // clap has looked at the option and at CLUTCH_STORE
-            explicit: self.global.store.as_deref(),
-            clutch_store: None,
-            xdg_data_home: xdg_data_home.as_deref(),
-            home: home.as_deref(),
-        };
-        place::place(wishes, place::usable).ok_or_else(|| {
-            Failure::new(Kind::Usage, "there is no place for the store: HOME is not set")
-                .hint("give one with --store DIR or the variable CLUTCH_STORE")
-        })
+        store_root(self.global.store.as_deref())
     }
 
     /// The store, opened at the first call.
@@ -89,20 +78,10 @@ impl Context {
             true => PathBuf::from(text),
             false => {
                 check_name(text).or_fail(Kind::Usage)?;
-                self.profiles()?.join(text)
+                profiles()?.join(text)
             }
         };
         Profile::at(&link).or_fail(Kind::Usage)
-    }
-
-    /// The folder of the profiles that have only a name.
-    #[expect(clippy::unused_self, reason = "the environment is read here")]
-    pub(super) fn profiles(&self) -> Result<PathBuf, Failure> {
-        let [state, home] = ["XDG_STATE_HOME", "HOME"].map(env::var_os);
-        place::profiles(state.as_deref(), home.as_deref()).ok_or_else(|| {
-            Failure::new(Kind::Usage, "there is no place for profiles: HOME is not set")
-                .hint("give the profile as a path, such as ./NAME")
-        })
     }
 
     /// What fetches, with the machine's settings. Nothing is read or asked before it is needed.
@@ -210,6 +189,31 @@ impl Context {
     pub(super) fn colours(&self) -> bool {
         anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
     }
+}
+
+/// The store's root folder, by the rules of [`place::place`]: `explicit`, or as the environment says.
+pub(super) fn store_root(explicit: Option<&Path>) -> Result<PathBuf, Failure> {
+    let [clutch_store, xdg_data_home, home] =
+        ["CLUTCH_STORE", "XDG_DATA_HOME", "HOME"].map(env::var_os);
+    let wishes = Wishes {
+        explicit,
+        clutch_store: clutch_store.as_deref(),
+        xdg_data_home: xdg_data_home.as_deref(),
+        home: home.as_deref(),
+    };
+    place::place(wishes, place::usable).ok_or_else(|| {
+        Failure::new(Kind::Usage, "there is no place for the store: HOME is not set")
+            .hint("give one with --store DIR or the variable CLUTCH_STORE")
+    })
+}
+
+/// The folder of the profiles that have only a name.
+pub(super) fn profiles() -> Result<PathBuf, Failure> {
+    let [state, home] = ["XDG_STATE_HOME", "HOME"].map(env::var_os);
+    place::profiles(state.as_deref(), home.as_deref()).ok_or_else(|| {
+        Failure::new(Kind::Usage, "there is no place for profiles: HOME is not set")
+            .hint("give the profile as a path, such as ./NAME")
+    })
 }
 
 /// The process environment, as far as it is text.

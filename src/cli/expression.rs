@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::measure::Measure;
+use super::{completions, measure::Measure};
 
 /// Which expression, and with what arguments.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Which expression")]
 pub(super) struct ExpressionArguments {
     /// An expression file or a folder with a default.nix.
-    #[arg(value_name = "PATH", help_heading = None::<&'static str>)]
+    #[arg(value_name = "PATH", help_heading = None::<&'static str>, add = completions::store_paths())]
     pub(super) path: Option<PathBuf>,
     /// The expression itself.
     #[arg(short = 'E', long = "expr", value_name = "EXPRESSION", conflicts_with = "path")]

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::{
     Outcome,
-    closure::bytes,
+    closure::{bytes, counted},
+    completions,
     context::Context,
     failure::{Kind, OrFail as _},
     show::parse_path,
@@ -41,6 +42,7 @@ pub(super) struct GcArguments {
 #[derive(clap::Args)]
 pub(super) struct WhyArguments {
     /// A store path.
+    #[arg(add = completions::store_paths())]
     path: String,
 }
 
@@ -85,13 +87,13 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         }
     }
     let would = if arguments.dry_run { "would be " } else { "" };
-    let (number, freed) = (collected.paths.len(), bytes(collected.freed));
+    let (removed, freed) = (counted(collected.paths.len()), bytes(collected.freed));
     let aside = match collected.aside.len() {
         0 => String::new(),
         1 => " and what 1 build set aside".to_owned(),
         number => format!(" and what {number} builds set aside"),
     };
-    context.say(format!("{number} paths{aside} {would}removed, {freed} {would}freed"));
+    context.say(format!("{removed}{aside} {would}removed, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -143,6 +143,7 @@ pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    completions::answer();
     dispatch(std::env::args_os())
 }
 

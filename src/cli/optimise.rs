@@ -9,7 +9,8 @@ use serde_json::json;
 
 use super::{
     Outcome,
-    closure::bytes,
+    closure::{self, bytes},
+    completions,
     context::Context,
     failure::{Kind, OrFail as _},
     paths::infos,
@@ -20,7 +21,7 @@ use crate::store_path::StorePath;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Store paths (default: all).
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
 }
 
@@ -36,7 +37,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "paths": paths.len(), "saved": saved }));
     } else {
-        context.say(format!("{} paths looked at, {} saved", paths.len(), bytes(saved)));
+        context.say(format!("{} looked at, {} saved", closure::counted(paths.len()), bytes(saved)));
     }
     Ok(ExitCode::SUCCESS)
 }

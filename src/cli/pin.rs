@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, completions,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
     show::parse_valid,
@@ -16,9 +16,10 @@ use crate::{store::Pin, store_path::check_name};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// The name of the pin; without one all are listed.
+    #[arg(add = completions::pins())]
     name: Option<String>,
     /// The path to keep; without one the pin is shown.
-    #[arg(requires = "name")]
+    #[arg(requires = "name", add = completions::store_paths())]
     path: Option<String>,
     /// Keep it for N days.
     #[arg(long, value_name = "N", requires = "path")]

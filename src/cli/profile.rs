@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use super::{
     Outcome,
     closure::bytes,
-    context::Context,
+    completions,
+    context::{self, Context},
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
     hashes::{self, HashArguments},
@@ -44,6 +45,7 @@ enum Command {
 #[derive(clap::Args)]
 struct SetArguments {
     /// The profile: a name, or the path of its link.
+    #[arg(add = completions::profiles())]
     profile: String,
     #[command(flatten)]
     expression: ExpressionArguments,
@@ -56,12 +58,14 @@ struct SetArguments {
 #[derive(clap::Args)]
 struct ListArguments {
     /// The profile: a name, or the path of its link.
+    #[arg(add = completions::profiles())]
     profile: Option<String>,
 }
 
 #[derive(clap::Args)]
 struct RollbackArguments {
     /// The profile: a name, or the path of its link.
+    #[arg(add = completions::profiles())]
     profile: String,
     /// The generation (default: the one before the current one).
     #[arg(long, value_name = "N")]
@@ -71,6 +75,7 @@ struct RollbackArguments {
 #[derive(clap::Args)]
 struct DiffArguments {
     /// The profile: a name, or the path of its link.
+    #[arg(add = completions::profiles())]
     profile: String,
     /// The generation to begin with (default: the one before the other).
     from: Option<u64>,
@@ -81,6 +86,7 @@ struct DiffArguments {
 #[derive(clap::Args)]
 struct WipeArguments {
     /// The profile: a name, or the path of its link.
+    #[arg(add = completions::profiles())]
     profile: String,
     /// Keep the newest N generations (default: none but the current one).
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -116,8 +122,8 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
         context.json(&describe(&generation));
     } else {
         let was = if is_new { "is now" } else { "was already" };
-        let place = profile.link();
-        context.say(format!("'{}' {was} generation {}", place.display(), generation.number));
+        let name = &arguments.profile;
+        context.say(format!("the profile '{name}' {was} generation {}", generation.number));
         context.line(path.to_string());
     }
     Ok(ExitCode::SUCCESS)
@@ -164,7 +170,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
 
 fn list_all(context: &Context) -> Outcome {
     let mut all = Vec::new();
-    for profile in Profile::all(&context.profiles()?).map_err(fail)? {
+    for profile in Profile::all(&context::profiles()?).map_err(fail)? {
         let generations = profile.read().map_err(fail)?;
         let current = generations.into_iter().find(|generation| generation.is_current);
         all.extend(current.map(|current| (profile, current)));

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{
     Outcome,
     closure::bytes,
+    completions,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
     paths::describe,
@@ -22,6 +23,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A derivation or another store path.
+    #[arg(add = completions::store_paths())]
     path: String,
 }
 

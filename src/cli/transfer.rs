@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     Outcome,
     closure::bytes,
+    completions,
     context::Context,
     failure::{Failure, Kind, OrFail as _, expect_file},
     progress::Transfer,
@@ -21,7 +22,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
     /// Store paths; all that they need goes with them.
-    #[arg(required = true, value_name = "PATH")]
+    #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// The file to write.
     #[arg(short, long, value_name = "FILE")]

@@ -10,7 +10,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
+    Outcome, closure, completions,
     context::Context,
     failure::{Failure, Kind, OrFail as _},
     paths::infos,
@@ -28,7 +28,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Store paths (default: all, and what they share).
-    #[arg(value_name = "PATH")]
+    #[arg(value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// First make the index anew out of what lies in the store: for an index that was lost.
     #[arg(long)]
@@ -138,7 +138,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             true => format!(", {} repaired", damaged - left),
             false => String::new(),
         };
-        context.say(format!("{} paths checked, {damaged} damaged{repaired}", verified.checked));
+        context.say(format!(
+            "{} checked, {damaged} damaged{repaired}",
+            closure::counted(verified.checked)
+        ));
     }
     if left + pooled == 0 {
         return Ok(ExitCode::SUCCESS);

@@ -191,6 +191,24 @@ impl Space {
         ran.stderr
     }
 
+    /// What bash makes of `clutch WORDS` and Tab, with the script of `clutch completions bash`.
+    #[must_use]
+    pub fn completions(&self, words: &[&str]) -> Vec<String> {
+        // the script asks `clutch`
+        let folder = self.path("bin");
+        fs_err::create_dir_all(&folder).unwrap();
+        let link = folder.join("clutch");
+        let _ = std::os::unix::fs::symlink(&self.binary, &link);
+        let script = "PATH=$1:$PATH; shift; . <(clutch completions bash); COMP_WORDS=(clutch \"$@\"); \
+                      COMP_CWORD=$#; COMP_TYPE=9; _clap_complete_clutch clutch \"${@: -1}\" ''; \
+                      printf '%s\\n' \"${COMPREPLY[@]}\"";
+        let mut bash = self.command_of("bash");
+        bash.args(["-c", script, "bash"]).arg(folder).args(words);
+        let ran = Ran::of(bash.output().expect("bash starts"));
+        assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+        ran.stdout.lines().map(|line| line.trim_end().to_owned()).collect()
+    }
+
     /// Where a logical store path, or one below it, lies on disk.
     #[must_use]
     pub fn real(&self, logical: &str) -> PathBuf {

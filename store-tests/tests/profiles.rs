@@ -331,3 +331,31 @@ fn a_killed_switch_leaves_the_old_or_the_new() {
     let names: Vec<_> = folder.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
     assert!(names.iter().all(|name| name.starts_with("web")), "nothing is left over: {names:?}");
 }
+
+#[test]
+fn shells_complete_what_is_in_the_store() {
+    let space = Space::new(BINARY).with_probe();
+    // a question makes no store
+    assert_eq!(space.completions(&["run", "we"]), [""]);
+    assert!(!space.store().exists());
+    let path = space.ok(["profile", "set", "web-site", &service(&space, "1.0", "lib", "tool")]);
+    space.ok(["profile", "set", "other", "web-site"]);
+    space.ok(["pin", "weekly", "web-site"]);
+    fs_err::create_dir(space.path("project/webbing")).unwrap();
+    let prefix = &path["".len().."/clutch/store/".len() + 5];
+    let with_folder = vec!["web-site".to_owned(), "webbing/".to_owned()];
+    for (words, expected) in [
+        (&["run", "we"][..], with_folder.clone()),
+        (&["closure", "we"], with_folder),
+        (&["profile", "rollback", "we"], vec!["web-site".to_owned()]),
+        (&["profile", "diff", "oth"], vec!["other".to_owned()]),
+        (&["pin", "we"], vec!["weekly".to_owned()]),
+        (&["why-alive", prefix], vec![path.clone()]),
+        (&["bui"], vec!["build".to_owned()]),
+    ] {
+        assert_eq!(space.completions(words), expected, "{words:?}");
+    }
+    for shell in ["zsh", "fish", "elvish", "powershell"] {
+        assert!(space.ok(["completions", shell]).contains("CLUTCH_COMPLETE"), "{shell}");
+    }
+}

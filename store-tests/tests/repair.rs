@@ -42,7 +42,7 @@ fn a_store_without_a_pool_is_optimised() {
         assert_eq!((found.mode() & 0o7777, found.mtime()), (0o555, 1), "{place}");
     }
     let said = space.run(["optimise", &paths[0]]).stderr;
-    assert!(said.contains("1 paths looked at, 0 B saved"), "{said}");
+    assert!(said.contains("1 path looked at, 0 B saved"), "{said}");
     space.ok(["verify"]);
 }
 
