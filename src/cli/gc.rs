@@ -72,14 +72,15 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
         let aside: Vec<_> = collected.aside.iter().map(|aside| &aside.place).collect();
         let unclear: Vec<String> = collected.unclear.iter().map(|u| u.path.to_string()).collect();
+        let left: Vec<String> = collected.left.iter().map(ToString::to_string).collect();
         context.json(&json!({
             "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
-            "aside": aside,
+            "aside": aside, "left": left,
         }));
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.dry_run {
-        for path in &collected.paths {
+        for path in collected.paths.iter().chain(&collected.left) {
             context.line(path.to_string());
         }
         for aside in &collected.aside {
@@ -93,7 +94,11 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         1 => " and what 1 build set aside".to_owned(),
         number => format!(" and what {number} builds set aside"),
     };
-    context.say(format!("{removed}{aside} {would}removed, {freed} {would}freed"));
+    let left = match collected.left.len() {
+        0 => String::new(),
+        number => format!(" and {number} that a crash left"),
+    };
+    context.say(format!("{removed}{left}{aside} {would}removed, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -52,6 +52,8 @@ pub struct Collected {
     pub unclear: Vec<Unclear>,
     /// What builds had set aside; `freed` counts it, too.
     pub aside: Vec<Aside>,
+    /// Trees that a crash left without a row; `freed` counts them, too.
+    pub left: Vec<StorePath>,
 }
 
 impl Store {
@@ -81,7 +83,8 @@ impl Store {
         let mut disk = self.look_ahead(limits)?;
         let roots = self.roots()?;
         let known = self.index.read(Known::read)?;
-        Ok(self.choose(&known, &roots, limits, &mut disk, aside))
+        let left = self.left(&known)?;
+        Ok(self.choose(&known, &roots, limits, &mut disk, (aside, left)))
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
@@ -101,7 +104,8 @@ impl Store {
         let roots = self.roots()?;
         let collected = self.index.write_durably(|writer| {
             let known = writer.read(Known::read)?;
-            let collected = self.choose(&known, &roots, limits, &mut disk, aside);
+            let left = self.left(&known)?;
+            let collected = self.choose(&known, &roots, limits, &mut disk, (aside, left));
             writer.forget(&collected.paths)?;
             Ok(collected)
         })?;
@@ -183,15 +187,17 @@ impl Store {
         roots: &[Root],
         limits: Limits,
         disk: &mut DiskUse<'_>,
-        aside: Vec<Aside>,
+        (aside, left): (Vec<Aside>, Vec<StorePath>),
     ) -> Collected {
-        let set_aside: u64 = aside.iter().map(|aside| aside.size).sum();
-        let mut enough = limits.max_freed.unwrap_or(u64::MAX).saturating_sub(set_aside);
+        // these go whatever the limits are
+        let first: u64 = aside.iter().map(|aside| aside.size).sum::<u64>()
+            + left.iter().map(|path| disk.free(path)).sum::<u64>();
+        let mut enough = limits.max_freed.unwrap_or(u64::MAX).saturating_sub(first);
         if let Some(size) = limits.max_size {
             enough = enough.min(disk.total().saturating_sub(size));
         }
         let (dead, unclear) = self.dead(known, roots, limits);
-        let mut collected = Collected { unclear, aside, ..Collected::default() };
+        let mut collected = Collected { unclear, aside, left, ..Collected::default() };
         for info in dead {
             if collected.freed >= enough {
                 break;
@@ -200,7 +206,7 @@ impl Store {
             collected.size += info.size;
             collected.paths.push(info.path.clone());
         }
-        collected.freed += set_aside;
+        collected.freed += first;
         collected
     }
 
@@ -231,6 +237,19 @@ impl Store {
             }
         }
         Ok(())
+    }
+
+    /// What lies in the store's folder and has no row. Exact where nobody else writes meanwhile.
+    fn left(&self, known: &Known) -> Result<Vec<StorePath>, StoreError> {
+        let mut left = Vec::new();
+        for entry in fs_err::read_dir(self.dir())? {
+            let name = entry?.file_name();
+            // what is no store path was put there by somebody else
+            let path = name.to_str().and_then(|name| StorePath::from_base(name).ok());
+            left.extend(path.filter(|path| !known.places.contains_key(path)));
+        }
+        left.sort_unstable();
+        Ok(left)
     }
 
     /// Removes from the store's folder what has no row.

@@ -19,10 +19,17 @@ fn what_no_root_reaches_is_collected() {
     let link = space.store.root().join("result");
     space.store.link_root(&link, &app).unwrap();
     fs_err::write(space.store.dir().join("read me"), "not ours").unwrap();
-    fs_err::create_dir(space.store.real(&path(9, "leftover"))).unwrap();
+    let leftover = path(9, "leftover");
+    let alone = space.store.garbage(Limits::default()).unwrap();
+    fs_err::create_dir(space.store.real(&leftover)).unwrap();
+    fs_err::write(space.store.real(&leftover).join("file"), [7; 10_000]).unwrap();
 
     let expected = space.store.garbage(Limits::default()).unwrap();
     assert_eq!((&expected.paths[..], expected.size), (&[old.clone()][..], 3));
+    assert_eq!((alone.left, &expected.left[..]), (Vec::new(), &[leftover][..]));
+    assert!(expected.freed >= alone.freed + 10_000, "what a crash left counts");
+    let little = Limits { max_freed: Some(10_000), ..Limits::default() };
+    assert_eq!(space.store.garbage(little).unwrap().paths, [], "and is the first to go");
     assert_eq!(space.store.collect(Limits::default()).unwrap(), expected);
     assert_eq!(names(&space.store), ["lib", "app"]);
     assert!(!space.store.real(&old).exists());
