@@ -120,7 +120,8 @@ pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
 pub fn make_folders(path: &Path) -> io::Result<()> {
     match fs_err::create_dir(path) {
         Ok(()) => sync_folder(folder_of(path)),
-        Err(e) if e.kind() == io::ErrorKind::NotFound && folder_of(path) != path => {
+        // some file systems, such as /proc, say so of a name that cannot be made
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !folder_of(path).exists() => {
             make_folders(folder_of(path))?;
             make_folders(path)
         }

@@ -313,7 +313,11 @@ fn broken(address: &Address, error: &ureq::Error) -> HttpError {
         }
         _ => false,
     };
-    HttpError::Connection { address: address.clone(), reason: error.to_string(), passing }
+    let reason = match error {
+        Error::Io(error) => error.to_string(),
+        other => other.to_string(),
+    };
+    HttpError::Connection { address: address.clone(), reason, passing }
 }
 
 fn basic(name: &str, password: &str) -> String {

@@ -15,7 +15,7 @@ use crate::{closure, store::StoreError, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths.
+    /// Store paths, links to such, or profiles.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// Show the size of each path and of all that it needs.

@@ -8,7 +8,7 @@ use super::{completions, measure::Measure};
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Which expression")]
 pub(super) struct ExpressionArguments {
-    /// An expression file or a folder with a default.nix.
+    /// An expression file or a folder with a default.nix (default: here).
     #[arg(value_name = "PATH", help_heading = None::<&'static str>, add = completions::store_paths())]
     pub(super) path: Option<PathBuf>,
     /// The expression itself.

@@ -97,12 +97,18 @@ enum Command {
     /// Build what an expression describes and print the output paths.
     Build(build::Arguments),
     /// Build, then run the main program, or the given command inside the environment.
+    ///
+    /// PATH may be a store path, a link to one, or a profile, too.
     Run(run::Arguments),
     /// Build, then start a shell that sees the store and has the environment's programs first.
+    ///
+    /// PATH may be a store path, a link to one, or a profile, too.
     Shell(shell::Arguments),
     /// Show a derivation or a store path.
     Show(show::Arguments),
     /// Print the log of a build.
+    ///
+    /// PATH may be a store path, a link to one, or a profile, too.
     Log(log::Arguments),
     /// List what a store path needs to run.
     Closure(closure::Arguments),
@@ -129,6 +135,9 @@ enum Command {
     /// Say what this machine allows, and what to do about what it does not.
     Doctor,
     /// Print the completion script of a shell.
+    ///
+    /// For bash: `source <(clutch completions bash)` in ~/.bashrc; for zsh, with `zsh`, behind `compinit`
+    /// in ~/.zshrc. For fish: `clutch completions fish | source` in its configuration.
     Completions(completions::Arguments),
 }
 

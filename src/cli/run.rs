@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     /// Show the program nothing but its closure, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
-    /// A command to run in place of the main program.
+    /// A program of the environment and its arguments, in place of the main program.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
@@ -104,6 +104,14 @@ pub(super) fn environment(
         let path = check_valid(context, path)?;
         let name = path.name().to_owned();
         return recorded(context.store()?, path, name);
+    }
+    if let Some(path) = &expression.path
+        && path.symlink_metadata().is_err()
+        && !matches!(path.to_str(), Some(text) if text == "-" || text.starts_with(STORE_DIR))
+    {
+        let path = path.display();
+        let message = format!("'{path}' is neither an expression's file or folder nor a profile");
+        return Err(Failure::new(Kind::Usage, message).hint("`clutch profile list` lists profiles"));
     }
     let (evaluation, outputs) = hashes::build(context, expression, build, hashes, |_| Ok(()))?;
     let mut paths = Vec::new();

@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A derivation or another store path.
+    /// A derivation or another store path, a link to one, or a profile.
     #[arg(add = completions::store_paths())]
     path: String,
 }
@@ -65,6 +65,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Failure> {
     if let Some((path, _)) = locate(context, text)? {
         return Ok(path);
+    }
+    if text.starts_with(STORE_DIR)
+        && let Err(error) = StorePath::split(text)
+    {
+        return Err(Failure::new(Kind::Usage, error));
     }
     Err(Failure::new(
         Kind::Usage,

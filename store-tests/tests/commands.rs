@@ -209,6 +209,15 @@ fn what_is_there_is_described() {
         let error = space.fails(1, words);
         assert!(error.contains("missing"), "{words:?}: {error}");
     }
+    for words in [&["show", "/clutch/store/xyz"][..], &["run", "/clutch/store/xyz"]] {
+        let error = space.fails(2, words);
+        assert!(error.contains("'xyz' is not a store path: expected"), "{error}");
+    }
+    for words in [&["run", "unknown"], &["shell", "unknown"]] {
+        assert!(space.fails(2, words).contains("nor a profile"), "{words:?}");
+    }
+    // a folder in which none can be made, although it is there
+    space.fails(3, ["--store", "/proc/store", "paths"]);
     assert!(space.ok(["completions", "bash"]).contains("clutch"));
     let doctor = space.run(["doctor", "--json"]);
     let findings = json(&doctor.stdout);
