@@ -5,7 +5,7 @@ mod support;
 use clutch_expr::{
     error::{Error, Kind},
     eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
-    source::Origin,
+    source::{Origin, Span},
     value::Value,
 };
 
@@ -165,6 +165,66 @@ fn an_evaluation_can_be_stopped_from_outside_and_another_can_run() {
         it.eval_text(Origin::Text, b"1 + 1".as_slice(), b"/").map(|value| it.show_short(value))
     });
     assert_eq!(outcome.unwrap().unwrap(), "2");
+}
+
+/// What one builtin does for long without calling anything, on data that are computed before.
+#[test]
+fn a_long_builtin_can_be_stopped_in_its_middle() {
+    let repeat = |text: &str, count: usize| {
+        format!("builtins.concatStringsSep \"\" (builtins.genList (_: \"{text}\") {count})")
+    };
+    let (ones, pairs) = (repeat("a", 20_000), repeat("ba", 20_000));
+    let numbers = "builtins.genList (n: n) 20000".to_owned();
+    let lists = "builtins.genList (n: [ n ]) 20000".to_owned();
+    // all parts of one side are shared, so that it is made quickly and compared slowly
+    let doubled = "let twice = x: n: if n == 0 then x else twice [ x x ] (n - 1); \
+                   in [ (twice 1 14) (twice 1 14) ]"
+        .to_owned();
+    for (data, program) in [
+        (&numbers, "builtins.sort builtins.lessThan data"),
+        (&pairs, "builtins.split \"b\" data"),
+        // followed choice by choice, since the branches are not tried in turn
+        (&ones, "builtins.split \"(a|aa)+b\" (data + \"b\")"),
+        (&pairs, "builtins.replaceStrings [ \"b\" ] [ \"c\" ] data"),
+        (&doubled, "builtins.head data == builtins.elemAt data 1"),
+        (&lists, "builtins.toJSON data"),
+        (&lists, "builtins.toXML data"),
+        (&lists, "builtins.deepSeq data 1"),
+        (&lists, "toString data"),
+    ] {
+        let limit = Limit::default();
+        let options = Options { limit: limit.clone(), ..Options::default() };
+        let text = format!("let data = {data}; in builtins.deepSeq data (_: {program})");
+        let kind = with_interpreter(&support::TestHost, options, |it| {
+            let run = it.eval_text(Origin::Text, text.as_bytes(), b"/").unwrap();
+            limit.stop();
+            let outcome = it.call(run, &[Value::Null], Span::NONE);
+            outcome.and_then(|value| it.value(value)).err().map(|error| error.kind())
+        });
+        assert_eq!(kind.unwrap(), Some(Kind::Interrupted), "{program}");
+    }
+    let limit = Limit::default();
+    let options = Options { limit: limit.clone(), ..Options::default() };
+    let kind = with_interpreter(&support::TestHost, options, |it| {
+        let text = format!("let data = {lists}; in builtins.deepSeq data data");
+        let list = it.eval_text(Origin::Text, text.as_bytes(), b"/").unwrap();
+        limit.stop();
+        it.print(list, PrintOptions::PLAIN).err().map(|error| error.kind())
+    });
+    assert_eq!(kind.unwrap(), Some(Kind::Interrupted), "print");
+}
+
+#[test]
+fn the_defaults_are_safe_and_a_stack_has_a_least_size() {
+    // more than the default allows, refused before it is asked of the machine
+    let much = "builtins.length (builtins.genList (n: n) 1000000000)";
+    assert_eq!(fails(Options::default(), much, |_, _| Ok(())), Some(Kind::OutOfMemory));
+    for stack_size in [0, 1, 70_000, 1 << 20] {
+        let options = || Options { stack_size, ..Options::default() };
+        let deep = "[".repeat(DEEP) + &"]".repeat(DEEP);
+        assert!(fails(options(), &deep, |_, _| Ok(())).is_some(), "{stack_size}");
+        assert_eq!(fails(options(), "(x: x + 1) 1", |_, _| Ok(())), None, "{stack_size}");
+    }
 }
 
 #[test]

@@ -260,6 +260,19 @@ fn a_person_at_a_terminal() {
     terminal.press(&format!("builtins.trace \"running\" (builtins.length ({endless}))\r"));
     terminal.expect("trace: running");
     terminal.line("\x03", "the evaluation was interrupted");
+    // also in the middle of one builtin
+    terminal.line(
+        "many = builtins.genList (n: \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa${toString n}\") 2000\r",
+        "\n",
+    );
+    terminal.line(
+        "text = builtins.concatStringsSep \"\" (builtins.genList (_: \"aaaaaaaaaa\") 1000000)\r",
+        "\n",
+    );
+    terminal.line("builtins.deepSeq many (builtins.stringLength text)\r", "10000000");
+    terminal.press("builtins.trace \"busy\" (builtins.replaceStrings many many text)\r");
+    terminal.expect("trace: busy");
+    terminal.line("\x03", "the evaluation was interrupted");
     // what completion computes may take for ever
     terminal.line(&format!("e = {{ x = {endless}; }}\r"), "}");
     terminal.line("e.x.\t\x15\"still\" + \"here\"\r", "\"stillhere\"");
@@ -275,4 +288,77 @@ fn a_person_at_a_terminal() {
     terminal.line("\x1b[A\x1b[A\r", "\"stillhere\"");
     terminal.press(":q\r");
     assert!(terminal.child.wait().unwrap().success());
+}
+
+/// Lines that nobody would type: a seed draws them out of pieces of the language, of commands, and of
+/// any bytes.
+#[test]
+fn no_lines_end_it_but_the_one_that_says_so() {
+    const PIECES: [&str; 28] = [
+        "x",
+        "=",
+        "= 1",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "''",
+        "${",
+        "let",
+        "in",
+        "inherit",
+        "with",
+        ":p",
+        ":t",
+        ":l",
+        ":a",
+        ":doc",
+        ":b",
+        ":r",
+        ":",
+        ":?",
+        "#",
+        "/*",
+        "\\",
+        "\u{e9}",
+        "throw \"no\"",
+    ];
+    let space = Space::new(BINARY);
+    let mut state: u64 = 1;
+    let mut draw = |below: usize| {
+        // the generator of Knuth's MMIX
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    for round in 0..40 {
+        let mut lines = Vec::new();
+        for _ in 0..30 {
+            for _ in 0..draw(6) {
+                match draw(8) {
+                    0 => lines.extend((0..draw(8)).map(|_| draw(256) as u8).filter(|b| *b != b'q')),
+                    _ => lines.extend_from_slice(PIECES[draw(PIECES.len())].as_bytes()),
+                }
+                lines.push(b' ');
+            }
+            lines.push(b'\n');
+        }
+        let mut command = space.command();
+        let child = command.arg("repl").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = child.stderr(Stdio::piped()).spawn().unwrap();
+        // it may have ended before it has read all
+        let _ = child.stdin.take().unwrap().write_all(&lines);
+        let ran = Ran::of(child.wait_with_output().unwrap());
+        let shown = String::from_utf8_lossy(&lines);
+        assert!(matches!(ran.code, 0 | 1), "{round}: {}: {shown}", ran.code);
+        assert!(!ran.stderr.contains("panicked"), "{round}: {}: {shown}", ran.stderr);
+    }
+    // what stands behind it is not read
+    for before in
+        ["", "x = 1\n", "[ 1\n2 ]\n", "throw \"no\"\n", "unknown\n", ":nothing\n", "''\n''\n"]
+    {
+        let ran = repl(&space, &[], &format!("{before}:q\n100 + 1\n"));
+        assert!(!ran.stdout.contains("101"), "{before}: {}", ran.stdout);
+    }
 }

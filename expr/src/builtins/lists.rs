@@ -130,6 +130,7 @@ fn sort<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let by_order = matches!(comparator, Value::Builtin(builtin) if builtin.name() == "lessThan");
     merge_sort(&mut values, &mut |a, b| {
         if by_order {
+            it.step()?;
             it.less(a, b)
         } else {
             let truth = it.call(comparator, &[a, b], Span::NONE)?;

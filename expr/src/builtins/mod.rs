@@ -35,7 +35,8 @@
 //! - Errors: `Error::new(Kind::Eval, Span::NONE, "text")`; where the builtin was called is added
 //!   by the caller. `it.expected("a list", value)` says what was found. Errors of the host:
 //!   `it.from_host(result)`.
-//! - Whoever recurses asks `it.deeper()?` first.
+//! - Whoever recurses asks `it.deeper()?` first; a loop that may be long and calls nothing asks
+//!   `it.step()?` in each turn, so that it can be interrupted.
 
 mod arithmetic;
 mod attributes;

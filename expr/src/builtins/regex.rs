@@ -6,7 +6,7 @@ use super::Builtin;
 use crate::{
     ere::{EreError, Regex, Span as Place},
     error::{Error, Kind, Result},
-    eval::Interpreter,
+    eval::{Interpreter, interrupted},
     source::Span,
     value::{Str, Value},
 };
@@ -34,6 +34,7 @@ fn split<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> 
     let mut matches = regex.find_all(text);
     let (mut parts, mut groups, mut end) = (Vec::new(), Vec::new(), 0);
     loop {
+        it.step()?;
         let found = matches.next(&mut groups).map_err(|error| refuse(pattern, &error))?;
         let Some((start, next)) = found else { break };
         parts.push(piece(it, &text[end..start]));
@@ -53,6 +54,7 @@ fn compile(it: &mut Interpreter<'_>, pattern: &Str<'_>) -> Result<Rc<Regex>> {
 fn refuse(pattern: &Str<'_>, error: &EreError) -> Box<Error> {
     let pattern = pattern.lossy();
     let message = match error {
+        EreError::Stopped => return interrupted(),
         EreError::Invalid(..) => format!("invalid regular expression '{pattern}': {error}"),
         EreError::TooLarge => format!("memory limit exceeded by regular expression '{pattern}'"),
     };

@@ -31,6 +31,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     let mut context = text.context().to_vec();
     let mut at = 0;
     while at <= bytes.len() {
+        it.step()?;
         let skipped = starts.next(&bytes[at..]);
         out.extend_from_slice(&bytes[at..at + skipped]);
         at += skipped;

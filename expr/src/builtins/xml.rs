@@ -63,6 +63,7 @@ struct Writer<'i, 'a> {
 impl<'a> Writer<'_, 'a> {
     fn value(&mut self, value: Value<'a>) -> Result<()> {
         self.it.deeper()?;
+        self.it.step()?;
         self.it.room(self.xml.size())?;
         let value = if self.options.strict { self.it.value(value)? } else { peek(value) };
         match value {

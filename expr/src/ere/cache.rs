@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::{EreError, Regex};
+use crate::eval::Limit;
 
 /// How many patterns are kept; a program that makes up more starts over.
 const CAPACITY: usize = 1024;
@@ -12,10 +13,18 @@ const CAPACITY: usize = 1024;
 /// Patterns by their text.
 #[derive(Default)]
 pub struct Cache {
+    /// By which matching is stopped.
+    limit: Limit,
     known: FxHashMap<Box<[u8]>, Rc<Regex>>,
 }
 
 impl Cache {
+    /// An empty one, whose patterns stop matching when evaluations under this limit stop.
+    #[must_use]
+    pub fn new(limit: Limit) -> Self {
+        Self { limit, known: FxHashMap::default() }
+    }
+
     /// The compiled form of `pattern`.
     ///
     /// # Errors
@@ -24,7 +33,7 @@ impl Cache {
         if let Some(regex) = self.known.get(pattern) {
             return Ok(Rc::clone(regex));
         }
-        let regex = Rc::new(Regex::new(pattern)?);
+        let regex = Rc::new(Regex::new(pattern)?.under(self.limit.clone()));
         if self.known.len() >= CAPACITY {
             self.known.clear();
         }

@@ -27,6 +27,7 @@ use regex_syntax::hir::{Hir, Look};
 pub use cache::Cache;
 pub use syntax::EreError;
 
+use crate::eval::Limit;
 use program::Program;
 use walk::Walk;
 
@@ -41,6 +42,8 @@ pub struct Regex {
     search: OnceCell<Option<meta::Regex>>,
     /// How often a whole text was matched: building an automaton pays from the second time on.
     uses: Cell<u32>,
+    /// By which a walk is stopped.
+    limit: Limit,
 }
 
 impl Regex {
@@ -55,7 +58,14 @@ impl Regex {
             whole: OnceCell::new(),
             search: OnceCell::new(),
             uses: Cell::new(0),
+            limit: Limit::default(),
         })
+    }
+
+    /// The same, which stops matching when the evaluations under that limit stop.
+    #[must_use]
+    pub fn under(self, limit: Limit) -> Self {
+        Self { limit, ..self }
     }
 
     /// How many groups the pattern has.
@@ -85,7 +95,7 @@ impl Regex {
             return Ok(self.run(regex, &input, groups).is_some());
         }
         let program = self.program();
-        let mut walk = Walk::new(program, text, true);
+        let mut walk = Walk::new(program, text, true, &self.limit);
         match walk.run(0, false)? {
             Some(_) => {
                 walk.groups(0, self.parsed.groups, groups);
@@ -98,7 +108,7 @@ impl Regex {
     /// The matches in `text`, left to right, none inside another.
     #[must_use]
     pub fn find_all<'r, 't>(&'r self, text: &'t [u8]) -> Matches<'r, 't> {
-        let walk = Walk::new(self.program(), text, false);
+        let walk = Walk::new(self.program(), text, false, &self.limit);
         Matches { regex: self, text, walk, last: None, captures: None }
     }
 
@@ -288,7 +298,7 @@ mod tests {
             if regex.parsed.traits.whole_is_first && let Some(automaton) = regex.build(true) {
                 let input = Input::new(text).anchored(Anchored::Yes);
                 let matched = regex.run(&automaton, &input, &mut fast).is_some();
-                let mut walk = Walk::new(regex.program(), text, true);
+                let mut walk = Walk::new(regex.program(), text, true, &regex.limit);
                 prop_assert_eq!(walk.run(0, false).unwrap().is_some(), matched);
                 if matched {
                     walk.groups(0, regex.groups(), &mut slow);
@@ -297,7 +307,7 @@ mod tests {
             }
             if regex.parsed.traits.search_is_first && let Some(automaton) = regex.build(false) {
                 let found = regex.run(&automaton, &Input::new(text), &mut fast);
-                let mut walk = Walk::new(regex.program(), text, false);
+                let mut walk = Walk::new(regex.program(), text, false, &regex.limit);
                 let first = (0..=text.len())
                     .find_map(|at| walk.run(at, false).unwrap().map(|end| (at, end)));
                 prop_assert_eq!(found, first);

@@ -12,6 +12,9 @@ pub enum EreError {
     /// The pattern, or matching with it, needs too much memory.
     #[error("the memory limit is exceeded")]
     TooLarge,
+    /// The evaluation was stopped while the pattern was matched.
+    #[error("it was interrupted")]
+    Stopped,
 }
 
 /// How many states a pattern may have.

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::program::{At, Instruction, Program};
 use super::{EreError, Span};
+use crate::eval::{Limit, STEPS};
 
 /// How many choices are remembered; about 40 bytes each.
 const MAX_CHOICES: usize = 8_000_000;
@@ -37,6 +38,9 @@ pub(super) struct Walk<'p, 't> {
     known: FxHashMap<Choice, Outcome>,
     counters: Counters,
     pending: Vec<Pending>,
+    limit: &'p Limit,
+    /// Ways that were followed; once in [`STEPS`] of them the limit is looked at.
+    steps: u32,
 }
 
 /// A choice whose outcome is waited for.
@@ -48,7 +52,7 @@ enum Pending {
 }
 
 impl<'p, 't> Walk<'p, 't> {
-    pub(super) fn new(program: &'p Program, text: &'t [u8], whole: bool) -> Self {
+    pub(super) fn new(program: &'p Program, text: &'t [u8], whole: bool, limit: &'p Limit) -> Self {
         Self {
             program,
             text,
@@ -57,6 +61,8 @@ impl<'p, 't> Walk<'p, 't> {
             known: FxHashMap::default(),
             counters: Counters::default(),
             pending: Vec::new(),
+            limit,
+            steps: 0,
         }
     }
 
@@ -68,8 +74,10 @@ impl<'p, 't> Walk<'p, 't> {
             self.empty_at = empty_at;
         }
         self.pending.clear();
+        self.step()?;
         let mut result = self.advance(self.program.start, start, 0);
         while let Some(pending) = self.pending.pop() {
+            self.step()?;
             result = match pending {
                 Pending::First { choice, second } => {
                     self.pending.push(Pending::Second { choice, first: result });
@@ -93,6 +101,12 @@ impl<'p, 't> Walk<'p, 't> {
             };
         }
         Ok(result)
+    }
+
+    fn step(&mut self) -> Result<(), EreError> {
+        self.steps = self.steps.wrapping_add(1);
+        let stopped = self.steps.is_multiple_of(STEPS) && self.limit.is_stopped();
+        if stopped { Err(EreError::Stopped) } else { Ok(()) }
     }
 
     fn remember(&mut self, choice: Choice, outcome: Outcome) -> Result<Option<usize>, EreError> {

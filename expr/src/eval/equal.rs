@@ -107,6 +107,7 @@ impl<'a> Interpreter<'a> {
                 a.bytes() < b.bytes()
             }
             (Value::List(a), Value::List(b)) => {
+                self.step()?;
                 for (a, b) in a.items.iter().zip(b.items) {
                     if !self.equal_slots(a, b)? {
                         let (a, b) = (self.force(a)?, self.force(b)?);

@@ -1,5 +1,6 @@
 //! How much memory an evaluation may take, and how another thread stops it. Both are looked at once
-//! in [`INTERVAL`] calls or thunks; what makes much at once asks for the [room](Interpreter::room).
+//! in [`INTERVAL`] calls or thunks, and once in [`STEPS`] turns of loops that call nothing; what makes
+//! much at once asks for the [room](Interpreter::room).
 
 use std::sync::{
     Arc,
@@ -14,6 +15,9 @@ use crate::{
 
 /// How many calls, or thunks, pass between two looks at the limits.
 pub(super) const INTERVAL: u64 = 256;
+
+/// How many turns of a builtin's loop, or values of a walk, pass between two looks.
+pub(crate) const STEPS: u32 = 4096;
 
 /// The memory that an evaluation may take, in bytes of its arena. Copies are one and the same, so
 /// that whoever keeps one can stop the evaluation.
@@ -36,6 +40,12 @@ impl Limit {
         self.stopped.store(true, Relaxed);
     }
 
+    /// Whether it was stopped.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopped.load(Relaxed)
+    }
+
     /// Lets evaluations run again.
     pub fn resume(&self) {
         self.stopped.store(false, Relaxed);
@@ -43,9 +53,10 @@ impl Limit {
 }
 
 impl Default for Limit {
-    /// Whatever an address space holds.
+    /// 4 GiB: what a program asks for beyond that, on purpose or by mistake, is an error before the
+    /// allocator has to end the process.
     fn default() -> Self {
-        Self::new(isize::MAX.unsigned_abs())
+        Self::new(usize::try_from(4_u64 << 30).unwrap_or(isize::MAX.unsigned_abs()))
     }
 }
 
@@ -54,10 +65,20 @@ impl Interpreter<'_> {
     #[cold]
     #[inline(never)]
     pub(super) fn look(&self, span: Span) -> Result<()> {
-        if self.options.limit.stopped.load(Relaxed) {
-            return Err(Error::new(Kind::Interrupted, span, "the evaluation was interrupted"));
+        if self.options.limit.is_stopped() {
+            return Err(interrupted().at(span));
         }
         self.room(0).map_err(|error| error.at(span))
+    }
+
+    /// One turn of a loop that may be long and calls nothing, or one value of a walk.
+    ///
+    /// # Errors
+    /// The evaluation was stopped, or takes too much.
+    #[inline]
+    pub fn step(&mut self) -> Result<()> {
+        self.steps = self.steps.wrapping_add(1);
+        if self.steps.is_multiple_of(STEPS) { self.look(Span::NONE) } else { Ok(()) }
     }
 
     /// A call began beyond [`Interpreter::call_limit`]: it is one too many, or there is a profile, for
@@ -107,6 +128,12 @@ impl Interpreter<'_> {
             "a larger limit is given with --max-eval-memory; --stats shows what was made",
         )
     }
+}
+
+/// The evaluation was stopped from outside.
+#[cold]
+pub(crate) fn interrupted() -> Box<Error> {
+    Error::new(Kind::Interrupted, Span::NONE, "the evaluation was interrupted")
 }
 
 /// A number of bytes for people.

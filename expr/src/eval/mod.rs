@@ -23,6 +23,7 @@ pub use coerce::Coercion;
 pub use derivations::Found;
 pub(crate) use files::as_path;
 pub use limit::Limit;
+pub(crate) use limit::{STEPS, interrupted};
 pub use print::PrintOptions;
 pub use select::did_you_mean;
 pub use session::Line;
@@ -59,13 +60,18 @@ pub struct Options {
     pub abort_on_warn: bool,
     /// Whether `fromTOML` takes dates and times.
     pub toml_timestamps: bool,
-    /// The size of the evaluator's stack in bytes; the memory is used only when it is needed.
+    /// The size of the evaluator's stack in bytes, at least [`MIN_STACK`]; the memory is used only when
+    /// it is needed.
     pub stack_size: usize,
     /// How much memory the evaluation may take, and the way to stop it.
     pub limit: Limit,
 }
 
+/// The smallest stack; less would leave the walks between two questions no room.
+pub const MIN_STACK: usize = 1 << 20;
+
 impl Default for Options {
+    /// As Nix's defaults, with a stack of 1 GiB and at most 4 GiB of memory.
     fn default() -> Self {
         Self {
             max_call_depth: 10_000,
@@ -142,6 +148,8 @@ pub struct Interpreter<'a> {
     failures: Vec<Box<Error>>,
     spare: Spare<'a>,
     calls: u32,
+    /// Turns of loops so far; see [`Self::step`].
+    steps: u32,
     /// Deeper calls are looked at: [`Options::max_call_depth`] or, with a profile, zero.
     call_limit: u32,
     profile: Option<Box<profile::Profile>>,
@@ -161,6 +169,7 @@ pub fn with_interpreter<R: Send>(
     options: Options,
     run: impl FnOnce(&mut Interpreter<'_>) -> R + Send,
 ) -> std::io::Result<R> {
+    let options = Options { stack_size: options.stack_size.max(MIN_STACK), ..options };
     let size = options.stack_size;
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("evaluator".to_owned()).stack_size(size);
@@ -180,6 +189,7 @@ impl<'a> Interpreter<'a> {
         let mark = 0u8;
         // a part stays free for what recurses without asking, such as the host
         let usable = options.stack_size - options.stack_size / 16 - (64 << 10);
+        let regexes = crate::ere::Cache::new(options.limit.clone());
         let mut interpreter = Self {
             arena,
             host,
@@ -188,7 +198,7 @@ impl<'a> Interpreter<'a> {
             options,
             stats: Stats::default(),
             site: Span::NONE,
-            regexes: crate::ere::Cache::default(),
+            regexes,
             code: Vec::new(),
             functions: Vec::new(),
             globals: Globals::default(),
@@ -199,6 +209,7 @@ impl<'a> Interpreter<'a> {
             failures: Vec::new(),
             spare: Spare::default(),
             calls: 0,
+            steps: 0,
             call_limit,
             profile: None,
             stack_end: (&raw const mark).addr().saturating_sub(usable),
@@ -223,6 +234,7 @@ impl<'a> Interpreter<'a> {
     /// Nesting too deep; what the step fails with.
     pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.deeper()?;
+        self.step()?;
         self.calls += 1;
         if self.calls > self.call_limit {
             self.beyond(Step::Nested, Span::NONE)?;

@@ -85,6 +85,7 @@ impl<'a> Interpreter<'a> {
 
     fn print_value(&mut self, to: &mut Printer<'_>, value: Value<'a>, depth: usize) -> Result<()> {
         self.deeper()?;
+        self.step()?;
         if depth > self.options.max_call_depth as usize {
             return Err(self.too_many_calls(Span::NONE));
         }
