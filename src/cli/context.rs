@@ -26,7 +26,7 @@ use crate::{
         index::Environment,
     },
     store::{
-        Store,
+        Store, StoreError,
         place::{self, Wishes},
         profile::Profile,
     },
@@ -65,8 +65,17 @@ impl Context {
 
     /// The store, opened at the first call.
     pub(super) fn store(&self) -> Result<&Store, Failure> {
+        self.opened(Store::open)
+    }
+
+    /// The store, also where the disk is too full for other uses of it.
+    pub(super) fn store_to_collect(&self) -> Result<&Store, Failure> {
+        self.opened(Store::open_to_collect)
+    }
+
+    fn opened(&self, open: fn(&Path) -> Result<Store, StoreError>) -> Result<&Store, Failure> {
         if self.store.get().is_none() {
-            let store = Store::open(&self.store_root()?).or_fail(Kind::Store)?;
+            let store = open(&self.store_root()?).or_fail(Kind::Store)?;
             let _ = self.store.set(store);
         }
         Ok(self.store.get().expect("it was opened"))

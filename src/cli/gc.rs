@@ -47,7 +47,10 @@ pub(super) struct WhyArguments {
 }
 
 pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
-    let store = context.store()?;
+    let store = match arguments.dry_run {
+        true => context.store()?,
+        false => context.store_to_collect()?,
+    };
     let limits = Limits {
         keep_days: arguments.keep_days,
         keep_downloads: arguments.keep_downloads,

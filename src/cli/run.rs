@@ -81,7 +81,11 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let program = match words.next() {
         Some(command) => environment.find(store, &command).ok_or_else(|| {
             let message = format!("the environment has no program '{}'", command.display());
-            let hint = "`clutch shell PATH -- COMMAND` runs the machine's own programs, too";
+            let hint = match command.as_bytes().first() {
+                // what others pass on to the main program
+                Some(b'-') => "what follows `--` begins with a program: -- PROGRAM ARGUMENT...",
+                _ => "`clutch shell PATH -- COMMAND` runs the machine's own programs, too",
+            };
             Failure::new(Kind::NoProgram, message).hint(hint)
         })?,
         None => environment.main_program(store)?,

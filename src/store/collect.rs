@@ -6,7 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -15,7 +15,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{
     Aside, Downloads, PathInfo, Root, Store, StoreError, Unclear, disk_use::DiskUse, index,
-    insert::now, keep::Share, lock::hold, roots::entries, seal,
+    insert::now, keep::Share, layout::Layout, lock::hold, pool::Pool, roots::entries, seal,
 };
 use crate::{files, store_path::StorePath};
 
@@ -57,6 +57,20 @@ pub struct Collected {
 }
 
 impl Store {
+    /// As [`Store::open`], also where the disk is too full for that: a collection is what helps then.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and where what interrupted downloads left gives no room either.
+    pub fn open_to_collect(root: &Path) -> Result<Self, StoreError> {
+        match Self::open(root) {
+            Err(error) if error.is_full() => {
+                make_room(&Layout::open(root)?)?;
+                Self::open(root)
+            }
+            opened => opened,
+        }
+    }
+
     /// Records that these paths are used now, those of them that are valid. Costs a look-up for what was
     /// recorded today already.
     ///
@@ -96,6 +110,16 @@ impl Store {
     pub fn collect(&self, limits: Limits) -> Result<Collected, StoreError> {
         self.need_writable()?;
         self.remove_dead_scratch()?;
+        match self.collect_now(limits) {
+            Err(error) if error.is_full() => {
+                make_room(&self.layout)?;
+                self.collect_now(limits)
+            }
+            result => result,
+        }
+    }
+
+    fn collect_now(&self, limits: Limits) -> Result<Collected, StoreError> {
         // looking at trees takes its time, so it is done before others have to wait
         let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
@@ -114,7 +138,7 @@ impl Store {
         self.sweep_logs()?;
         self.pool.sweep()?;
         self.remove_aside(&collected.aside)?;
-        self.remove_old_partials()?;
+        remove_partials(&self.layout, SystemTime::now() - Duration::from_secs(PARTIAL))?;
         self.remove_dead_locks()?;
         Ok(collected)
     }
@@ -227,18 +251,6 @@ impl Store {
         (alive.others(), unclear.unwrap_or_default())
     }
 
-    /// Removes what interrupted downloads left, unless it is in use or somebody may go on with it.
-    fn remove_old_partials(&self) -> Result<(), StoreError> {
-        let since = SystemTime::now() - Duration::from_secs(PARTIAL);
-        for path in entries(&self.layout.partial())? {
-            let Ok(file) = fs_err::File::open(&path) else { continue };
-            if file.metadata()?.modified()? < since && hold(&file, false)? {
-                files::remove_file(&path)?;
-            }
-        }
-        Ok(())
-    }
-
     /// What lies in the store's folder and has no row. Exact where nobody else writes meanwhile.
     fn left(&self, known: &Known) -> Result<Vec<StorePath>, StoreError> {
         let mut left = Vec::new();
@@ -277,6 +289,23 @@ impl Store {
         drop(trash);
         Ok(removed?)
     }
+}
+
+/// Removes what is of no use without looking into the index, in which even reading takes some room.
+fn make_room(layout: &Layout) -> Result<(), StoreError> {
+    Pool::new(layout.pool()).sweep()?;
+    remove_partials(layout, SystemTime::now())
+}
+
+/// Removes what downloads left that were interrupted before then, unless somebody goes on with it.
+fn remove_partials(layout: &Layout, since: SystemTime) -> Result<(), StoreError> {
+    for path in entries(&layout.partial())? {
+        let Ok(file) = fs_err::File::open(&path) else { continue };
+        if file.metadata()?.modified()? < since && hold(&file, false)? {
+            files::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// The moment so many days before now, in seconds since 1970.

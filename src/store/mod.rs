@@ -185,6 +185,21 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether there is no room left to write.
+    fn is_full(&self) -> bool {
+        match self {
+            Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
+            Self::Index { source, .. } => source.sqlite_error().is_some_and(|error| {
+                // the second where readers and writers of the log meet cannot be made
+                error.code == rusqlite::ErrorCode::DiskFull
+                    || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+            }),
+            _ => false,
+        }
+    }
+}
+
 impl Store {
     /// Opens the store in that folder, and makes it where there is none. A store that cannot be
     /// written is opened for reading.

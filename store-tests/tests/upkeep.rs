@@ -118,3 +118,32 @@ fn damage_is_found_and_a_lost_index_is_made_anew() {
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     assert!(ran.stdout.contains(&library) && !ran.stdout.contains(&program), "{}", ran.stdout);
 }
+
+#[test]
+fn a_full_disk_can_be_collected() {
+    let space = Space::new(BINARY);
+    let text = format!(
+        "{{ name }}: (import <clutch>).text {{ inherit name; text = ''{}''; }}",
+        space.salt()
+    );
+    space.write("default.nix", text);
+    let plain = space.command();
+    let mut command = std::process::Command::new("unshare");
+    if !Space::is_root() {
+        command.arg("--map-root-user");
+    }
+    // a download that was interrupted takes what the index needs
+    let script = "mount -t tmpfs -o size=8m none \"$0\" && \"$1\" build --no-link --argstr name x && mkdir -p \
+                  \"$0/var/fetch\" && head -c 1000000 /dev/zero > \"$0/var/fetch/x.part\" && ! cat \
+                  /dev/zero > \"$0/fill\" && ! \"$1\" build --no-link --argstr name y && \"$1\" gc && \
+                  \"$1\" paths";
+    fs_err::create_dir_all(space.store()).unwrap();
+    command.args(["--mount", "sh", "-c", script]).arg(space.store()).arg(plain.get_program());
+    command.env_clear().current_dir(space.path("project"));
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = clutch_store_tests::Ran::of(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("No space left"), "{}", ran.stderr);
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert!(matches!(lines[..], [built] if built.ends_with("-x")), "nothing stays: {lines:?}");
+}
