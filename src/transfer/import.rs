@@ -3,9 +3,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs::File,
     io::{BufReader, Read},
-    os::unix::fs::FileExt,
+    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -14,6 +13,7 @@ use std::{
 };
 
 use flate2::bufread::GzDecoder;
+use fs_err::{File, os::unix::fs::FileExt as _};
 use rayon::prelude::*;
 
 use super::{
@@ -90,7 +90,7 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn open(path: &Path) -> Result<Self, TransferError> {
-        let file: File = fs_err::File::open(path)?.into_parts().0;
+        let file = File::open(path)?;
         let length = file.metadata()?.len();
         let mut source = Self { name: path.display().to_string(), file, members: Vec::new() };
         let mut at = 0;
@@ -223,7 +223,7 @@ impl Source {
         let Some((start, end)) = self.members.get(member).copied() else {
             return Err(self.refuse(place, "the file ends before it"));
         };
-        let range = Range { file: &self.file, at: start, end };
+        let range = Range { file: self.file.file(), at: start, end };
         let mut inflated = GzDecoder::new(BufReader::with_capacity(128 << 10, range));
         let result = read(&mut inflated)
             .and_then(|result| match inflated.read(&mut [0])? {
@@ -296,7 +296,7 @@ fn learn_valid(
 
 /// A part of a file, read without moving the file's own position.
 struct Range<'a> {
-    file: &'a File,
+    file: &'a std::fs::File,
     at: u64,
     end: u64,
 }

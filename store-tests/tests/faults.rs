@@ -168,6 +168,7 @@ impl Scene {
             Luck::Any(seed),
             Luck::Any(!seed),
         ];
+        let mut cuts = 0;
         for (n, point) in points(count, CUTS).into_iter().enumerate() {
             let moment = first - 1 + usize::try_from(point).unwrap();
             // one after the other where not every moment is tried
@@ -181,8 +182,10 @@ impl Scene {
                 self.clear();
                 record.make(moment, *luck, &self.space.path(""), &["store", "project"]);
                 self.check(&place);
+                cuts += 1;
             }
         }
+        eprintln!("{cuts} power cuts: {:?}", self.args);
     }
 
     /// An error is told as one.
