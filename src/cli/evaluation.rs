@@ -34,6 +34,7 @@ use crate::{
     evaluate::{
         Access, Commit, Realise, Recording, Revision, Surroundings, Target, World, Written,
         cache::{self, Key},
+        shown_address,
     },
     store::Store,
     store_path::{STORE_DIR, StorePath},
@@ -269,12 +270,20 @@ impl Realise for Realiser<'_> {
         to: &Path,
         scratch: &Path,
     ) -> Result<Commit, String> {
-        self.context.say(format!("fetching {} from {}", revision.rev, revision.url));
+        self.context.say(format!(
+            "fetching {} from {}",
+            revision.rev,
+            shown_address(&revision.url)
+        ));
         self.git(|git| git.fetch(revision, to, scratch))
     }
 
     fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String> {
-        self.context.say(format!("fetching the history of {} from {}", revision.rev, revision.url));
+        self.context.say(format!(
+            "fetching the history of {} from {}",
+            revision.rev,
+            shown_address(&revision.url)
+        ));
         self.git(|git| git.count(revision, scratch))
     }
 

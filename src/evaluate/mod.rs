@@ -14,7 +14,7 @@ mod written;
 
 pub use access::{Access, AccessError};
 pub use recording::Recording;
-pub use revision::{Commit, Revision, is_ref_name};
+pub use revision::{Commit, Revision, is_ref_name, shown_address};
 pub use target::Target;
 pub use world::{Realise, Surroundings, World};
 pub use written::{Edit, NoPlace, Written, like};

@@ -1,7 +1,7 @@
 //! A revision of a git repository: what is asked for, and what is known of it once it was fetched,
 //! which no later fetch can change (docs/formats.md, "Revisions").
 
-use std::{io, path::PathBuf};
+use std::{borrow::Cow, io, path::PathBuf};
 
 use bincode::{Decode, Encode};
 
@@ -29,6 +29,17 @@ pub struct Revision {
     pub submodules: bool,
     /// That what has the attribute `export-ignore` is left out.
     pub export_ignore: bool,
+}
+
+/// An address for people: without the user and password that a URL may hold.
+#[must_use]
+pub fn shown_address(url: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
+    let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    match rest[..host_end].rfind('@') {
+        Some(at) => format!("{scheme}://{}", &rest[at + 1..]).into(),
+        None => url.into(),
+    }
 }
 
 /// What a commit says of itself.
@@ -100,7 +111,22 @@ pub fn is_ref_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_ref_name;
+    use super::{is_ref_name, shown_address};
+
+    #[test]
+    fn addresses_are_shown_without_secrets() {
+        for (url, shown) in [
+            ("https://user:pass@host/x@y", "https://host/x@y"),
+            ("https://token@host", "https://host"),
+            ("https://a@b:c@host:1/x", "https://host:1/x"),
+            ("ssh://git@host/x", "ssh://host/x"),
+            ("https://host/a@b", "https://host/a@b"),
+            ("git@host:x", "git@host:x"),
+            ("/a@b", "/a@b"),
+        ] {
+            assert_eq!(shown_address(url), shown);
+        }
+    }
 
     #[test]
     fn names_of_refs_are_checked() {

@@ -450,6 +450,13 @@ fn settings_say_how_a_server_is_reached_and_nothing_else() {
     let elsewhere = hash(FIRST, "ref = \"alone\"; exportIgnore = false;");
     assert!(elsewhere.stderr.contains("is not in the repository"), "{}", elsewhere.stderr);
 
+    // what a URL may hold besides is told nobody
+    let call =
+        format!("{{ url }}: builtins.fetchGit {{ inherit url; rev = \"{}\"; }}", "5".repeat(40));
+    let url = "https://user:secret@127.0.0.1:1/r";
+    let told = space.fails(1, ["eval", "-E", &call, "--argstr", "url", url]);
+    assert!(told.contains("https://127.0.0.1:1/r") && !told.contains("secret"), "{told}");
+
     let offline = fetch("https://example.invalid/x", &"4".repeat(40), "");
     let offline = space.fails(1, ["eval", "--offline", "-E", &offline]);
     assert!(offline.contains("--offline"), "{offline}");

@@ -13,7 +13,7 @@ use std::{
 use fs_err as fs;
 
 use super::{Entry, EntryKind, Git, GitError, failed, url};
-use crate::evaluate::Revision;
+use crate::evaluate::{Revision, shown_address};
 
 /// How addresses may be reached: what runs programs (`ext::`) is not among them.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
@@ -90,7 +90,7 @@ impl<'g> Repository<'g> {
         let url = url::checked(&wanted.url)?;
         if self.git.offline && !url::is_local(&url) {
             let problem = "--offline was given".to_owned();
-            return Err(GitError::Address { url, problem });
+            return Err(GitError::Address { url: shown_address(&url).into_owned(), problem });
         }
         let mut command = self.command();
         for (name, value) in &self.git.environment.variables {
@@ -107,7 +107,12 @@ impl<'g> Repository<'g> {
         command.args(["fetch", "--quiet", "--no-tags", "--no-write-fetch-head"]).args(options);
         let partial = options.iter().any(|option| option.starts_with("--filter"));
         command.args(["--", if partial { "origin" } else { &url }, what]);
-        self.run(command, "fetch").map(drop)
+        self.run(command, "fetch").map(drop).map_err(|error| match error {
+            GitError::Failed { command, text } => {
+                GitError::Failed { command, text: text.replace(&url, &shown_address(&url)) }
+            }
+            other => other,
+        })
     }
 
     /// What a command prints that reads this repository alone.

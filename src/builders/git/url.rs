@@ -1,6 +1,7 @@
 //! The addresses that are given to git: checked, so that none of them is an option or a program.
 
 use super::GitError;
+use crate::evaluate::shown_address;
 
 /// The schemes; `git+` in front of one is dropped, as Nix does.
 const SCHEMES: [&str; 5] = ["file", "git", "http", "https", "ssh"];
@@ -8,7 +9,10 @@ const SCHEMES: [&str; 5] = ["file", "git", "http", "https", "ssh"];
 /// An address as git takes it: a URL, `host:path`, or an absolute path.
 pub(super) fn checked(text: &str) -> Result<String, GitError> {
     let refuse = |problem: &str| {
-        Err(GitError::Address { url: text.to_owned(), problem: problem.to_owned() })
+        Err(GitError::Address {
+            url: shown_address(text).into_owned(),
+            problem: problem.to_owned(),
+        })
     };
     let url = text.strip_prefix("git+").unwrap_or(text);
     if url.chars().any(char::is_control) {
@@ -63,7 +67,7 @@ pub(super) fn relative(base: &str, url: &str) -> Result<String, GitError> {
     }
     let refuse = || GitError::Address {
         url: url.to_owned(),
-        problem: format!("it leads to nothing from '{base}'"),
+        problem: format!("it leads to nothing from '{}'", shown_address(base)),
     };
     // the part that `..` may take away
     let start = match base.split_once("://") {

@@ -9,7 +9,7 @@ use super::{Arguments, World, date};
 use crate::{
     archive::{self, Listing},
     derivation::{Fixed, HashMode, fixed_path},
-    evaluate::{Commit, Revision, is_ref_name, revision::Known},
+    evaluate::{Commit, Revision, is_ref_name, revision::Known, shown_address},
     hash::{Algorithm, Format, Hash},
     store::Store,
     store_path::{StorePath, check_name},
@@ -99,7 +99,8 @@ pub(super) fn count(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<
     }
     let scratch = store.scratch().map_err(refuse)?;
     let count = world.realiser.count_revisions(&revision, scratch.path());
-    let count = count.map_err(|e| arguments.refuse(format!("'{}': {e}", revision.url)))?;
+    let count =
+        count.map_err(|e| arguments.refuse(format!("'{}': {e}", shown_address(&revision.url))))?;
     let count = i64::try_from(count).map_err(refuse)?;
     if let Some(known) = known {
         known.with_count(count).save(store, &revision).map_err(refuse)?;
@@ -122,8 +123,9 @@ fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
     let url = arguments.required("url")?;
     let rev = arguments.text("rev").ok_or_else(|| {
         arguments.refuse(format!(
-            "'{url}' has no `rev`: give the full id of a commit (as `git ls-remote` or \
-             `git rev-parse` prints it), since nothing is fetched that may be another the next time"
+            "'{}' has no `rev`: give the full id of a commit (as `git ls-remote` or \
+             `git rev-parse` prints it), since nothing is fetched that may be another the next time",
+            shown_address(&url)
         ))
     })?;
     let rev = rev.to_ascii_lowercase();
@@ -152,7 +154,7 @@ fn check(arguments: &Arguments<'_>, known: &Known, given: Option<Hash>) -> HostR
     if let Some(given) = given.filter(|given| *given != found) {
         return Err(arguments.refuse(format!(
             "hash mismatch for '{}': specified {given}, got {found}",
-            arguments.required("url")?
+            shown_address(&arguments.required("url")?)
         )));
     }
     match arguments.number("lastModified") {
@@ -183,8 +185,9 @@ fn bring(
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
     let fetched = world.realiser.fetch_revision(revision, &tree, &work);
-    let commit = fetched
-        .map_err(|e| refuse(format!("fetching {} from '{}': {e}", revision.rev, revision.url)))?;
+    let commit = fetched.map_err(|e| {
+        refuse(format!("fetching {} from '{}': {e}", revision.rev, shown_address(&revision.url)))
+    })?;
     let listing = Listing::read(&tree).map_err(refuse)?;
     let nar_hash = archive::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
     let known = Known::new(&nar_hash, commit);
