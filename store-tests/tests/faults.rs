@@ -250,6 +250,12 @@ impl Scene {
         let is_idle = self.idle.is_some_and(|idle| again.stderr.contains(idle));
         let is_done = again.code == 0 || is_idle;
         assert!(is_done, "the next command fails: {}{}\nafter {place}", again.stdout, again.stderr);
+        if self.args[0] == "gc" && self.space.valid() != self.valid {
+            // another test's child that executes nothing yet has what was open here when it was forked,
+            // which keeps it from a collection
+            std::thread::sleep(std::time::Duration::from_secs(1));
+            self.space.ok(&self.args);
+        }
         assert_eq!(self.space.problems(), Vec::<String>::new(), "after the next command: {place}");
         assert_eq!((self.space.valid(), &self.lock()), (self.valid.clone(), &self.lock), "{place}");
         assert_eq!(self.space.ok(["pin"]), self.pins, "{place}");
