@@ -57,7 +57,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let world = world(context, expression, &realiser)?;
         let source = source(expression)?;
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let text = with(context, &world, expression, move |it| parse(it, source, &folder))?;
+        let text = with(context, &world, expression, expression.measure.limit(), move |it| {
+            parse(it, source, &folder)
+        })?;
         context.print([&text[..], b"\n"].concat());
         return Ok(ExitCode::SUCCESS);
     }

@@ -10,7 +10,7 @@ use std::{
 
 use clutch_expr::{
     error::Error,
-    eval::{Found, Interpreter, Options, with_interpreter},
+    eval::{Found, Interpreter, Limit, Options, with_interpreter},
     host::Host,
     show::Style,
     source::Origin,
@@ -397,7 +397,8 @@ pub(super) fn interpret<T: Send>(
     let mut each = each;
     let folder = absolute(Path::new("."))?;
     let source = source(arguments)?;
-    with(context, world, arguments, move |it| {
+    let limit = arguments.measure.limit().stopped_by(realise::interruption());
+    with(context, world, arguments, limit, move |it| {
         use std::os::unix::ffi::OsStrExt as _;
         let folder = folder.as_os_str().as_bytes();
         let (values, args) = values(it, arguments, Some(source), folder)?;
@@ -436,6 +437,7 @@ pub(super) fn with<T: Send>(
     context: &Context,
     world: &dyn Host,
     arguments: &ExpressionArguments,
+    limit: Limit,
     run: impl FnOnce(&mut Interpreter<'_>) -> Result<T, Box<Error>> + Send,
 ) -> Result<T, Failure> {
     let options = Options {
@@ -443,7 +445,7 @@ pub(super) fn with<T: Send>(
         trace_verbose: context.global.verbose > 0,
         abort_on_warn: aborts_on_warn(arguments),
         eager: !arguments.shows_code,
-        limit: arguments.measure.limit(),
+        limit,
         ..Options::default()
     };
     let style = style(context);

@@ -132,9 +132,13 @@ impl Builtins for AllBuiltins {
     }
 }
 
-/// Set by the first Ctrl-C; a second one ends the process at once.
+/// Whether the user has stopped it.
+static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// The same flag, from when it is first looked at: set by the first Ctrl-C; a second one ends the
+/// process at once. Before, the first one does.
 static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
-    let flag = Arc::new(AtomicBool::new(false));
+    let flag = FLAG.clone();
     for signal in [SIGINT, SIGTERM] {
         // an error here only means that Ctrl-C ends the process at once, which is safe
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
@@ -156,6 +160,11 @@ impl Observer for Everyone<'_> {
         }
         self.progress.event(event);
     }
+}
+
+/// What a Ctrl-C sets once something looks at it: builds and fetches do.
+pub(super) fn interruption() -> Arc<AtomicBool> {
+    FLAG.clone()
 }
 
 /// An interruption that was dealt with is none of the next build.

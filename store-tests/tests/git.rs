@@ -3,7 +3,7 @@
 //! Needs the program `git`.
 
 use std::{
-    io::Write as _,
+    io::{BufRead as _, Write as _},
     os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -531,4 +531,20 @@ fn a_fetch_can_be_stopped() {
     let error = String::from_utf8_lossy(&ran.stderr);
     assert_eq!(ran.status.code(), Some(130), "{error}");
     assert_eq!(fs_err::read_dir(space.store().join("var/tmp")).unwrap().count(), 0);
+
+    // and so can an evaluation that goes on after one
+    let call = fetch(folder.display(), REV, "");
+    let endless = format!(
+        "builtins.seq ({call}).rev (builtins.trace \"fetched\" (builtins.genericClosure {{ \
+         startSet = [ {{ key = 0; }} ]; operator = x: [ {{ key = x.key + 1; }} ]; }}))"
+    );
+    let mut command = space.command();
+    let child = command.args(["eval", "-E", &endless]).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap();
+    let mut lines = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.by_ref().any(|line| line.unwrap().contains("trace: fetched")));
+    let signalled = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(signalled.success());
+    assert!(lines.any(|line| line.unwrap().contains("the evaluation was interrupted")));
+    assert_eq!(child.wait().unwrap().code(), Some(130));
 }

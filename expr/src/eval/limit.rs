@@ -34,6 +34,12 @@ impl Limit {
         Self { bytes, stopped: Arc::default() }
     }
 
+    /// The same, stopped by who sets this flag.
+    #[must_use]
+    pub fn stopped_by(self, flag: Arc<AtomicBool>) -> Self {
+        Self { stopped: flag, ..self }
+    }
+
     /// Stops the evaluation that runs: it fails with [`Kind::Interrupted`] after some calls more. So
     /// does every other one, until [`Self::resume`].
     pub fn stop(&self) {

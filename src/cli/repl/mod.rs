@@ -70,7 +70,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     loop {
         let world = world(context, &arguments.expression, &realiser)?;
-        let end = with(context, &world, &arguments.expression, |it| {
+        let limit = arguments.expression.measure.limit();
+        let end = with(context, &world, &arguments.expression, limit, |it| {
             Ok(lines.run(Session::new(&mut repl, it)))
         })?;
         if let End::Quit = end {
