@@ -48,5 +48,5 @@ derivation (given // {
   outputHash =
     if hash != null then hash
     else if sha256 != null then sha256
-    else throw "fetch: '${own}': expected hash or sha256";
+    else throw "fetch: '${own}': expected hash or sha256; with hash = \"\" the build says the right one";
 })

@@ -21,6 +21,7 @@ use super::{
     context::{Context, variables},
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
+    progress,
     realise::{self, BuildArguments},
     show::parse_path,
 };
@@ -428,7 +429,8 @@ pub(super) fn values<'a>(
 
 /// How errors of an evaluation are shown.
 pub(super) fn style(context: &Context) -> Style {
-    let width = env::var("COLUMNS").ok().and_then(|c| c.parse().ok()).unwrap_or(100);
+    let given = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
+    let width = given.or_else(progress::columns).unwrap_or(100);
     Style { colour: context.colours(), trace: context.global.show_trace, width }
 }
 

@@ -58,6 +58,11 @@ struct State {
     stopped: bool,
 }
 
+/// How wide the terminal is, if standard error is one.
+pub(super) fn columns() -> Option<usize> {
+    Screen::is_there().then(|| Screen::size().0)
+}
+
 impl Progress {
     /// Shows what the options allow. `cancelled` says whether the user has stopped the work.
     pub(super) fn new(context: &Context, cancelled: fn() -> bool) -> Self {
