@@ -270,7 +270,11 @@ fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
         ),
     };
     let mode = if fixed.recursive { HashMode::Recursive } else { HashMode::Flat };
-    Ok(Fixed { mode, hash: parse(&fixed.hash, algorithm)? })
+    let hash = parse(&fixed.hash, algorithm).map_err(|error| match fixed.places.first() {
+        Some(place) => refuse(format!("{error}, at {place}")),
+        None => error,
+    })?;
+    Ok(Fixed { mode, hash })
 }
 
 /// A hash as an expression gives it. As in Nix, an empty one stands for one that is not known yet.

@@ -319,3 +319,15 @@ fn in_continuous_integration_a_failure_stops_only_its_dependents() {
     assert_eq!(failed("true", &[]), 2);
     assert!(space.valid().iter().any(|path| path.ends_with("-good")), "{:?}", space.valid());
 }
+
+#[test]
+fn what_is_no_hash_is_told_with_its_place() {
+    let space = Space::new(BINARY);
+    space.write(
+        "default.nix",
+        "(import <clutch>).fetch {\n  url = \"x:y\";\n  hash = \"sha256-xx\";\n}",
+    );
+    let error = space.fails(1, ["build", "--no-link"]);
+    assert!(error.contains("hash 'sha256-xx' has wrong length"), "{error}");
+    assert!(error.contains("default.nix:3:3"), "{error}");
+}
