@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::{Ran, Space, compile};
+use crate::{Ran, Space, child, compile};
 
 /// Which system calls are counted. All but [`Class::Open`] and [`Class::Slow`] are about files of the
 /// space.
@@ -101,7 +101,7 @@ impl Space {
         let class = format!("{class:?}").to_lowercase();
         command.arg(self.path("")).arg(report.path()).args([&class, action]);
         command.arg(number.to_string()).arg(error.to_string());
-        let output = command.arg(plain.get_program()).args(args).output().unwrap();
+        let output = child::output(command.arg(plain.get_program()).args(args)).unwrap();
         let ran = Ran::of(output);
         assert!(ran.code != -1 && ran.code != 99, "{args:?} hangs or cannot run: {}", ran.stderr);
         (ran, fs_err::read(report.path()).unwrap())

@@ -1,6 +1,7 @@
 //! What the whole-tool tests share: a space of their own with a store, a project folder and an empty
 //! home, in which the real binary runs.
 
+pub mod child;
 pub mod consistency;
 pub mod fault;
 pub mod index;
@@ -85,7 +86,8 @@ impl Space {
     }
 
     fn give_to(&self, id: u32) {
-        let ok = Command::new("chown").args(["-R", &format!("{id}:{id}")]).arg(&self.dir).status();
+        let owner = format!("{id}:{id}");
+        let ok = child::status(Command::new("chown").args(["-R", &owner]).arg(&self.dir));
         assert!(ok.unwrap().success(), "chown needs root");
     }
 
@@ -173,7 +175,7 @@ impl Space {
 
     /// Runs the binary with these arguments.
     pub fn run<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Ran {
-        Ran::of(self.command().args(args).output().expect("the binary starts"))
+        Ran::of(child::output(self.command().args(args)).expect("the binary starts"))
     }
 
     /// Runs the binary, which must succeed, and gives its standard output without the last newline.
@@ -204,7 +206,7 @@ impl Space {
                       printf '%s\\n' \"${COMPREPLY[@]}\"";
         let mut bash = self.command_of("bash");
         bash.args(["-c", script, "bash"]).arg(folder).args(words);
-        let ran = Ran::of(bash.output().expect("bash starts"));
+        let ran = Ran::of(child::output(&mut bash).expect("bash starts"));
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
         ran.stdout.lines().map(|line| line.trim_end().to_owned()).collect()
     }
@@ -248,7 +250,8 @@ impl Ran {
 
 /// Store objects are read-only, folders included, so that a plain removal fails for ordinary users.
 fn make_writable(folder: &Path) {
-    let _ = Command::new("chmod").args(["-R", "u+w"]).arg(folder).stderr(Stdio::null()).status();
+    let mut chmod = Command::new("chmod");
+    let _ = child::status(chmod.args(["-R", "u+w"]).arg(folder).stderr(Stdio::null()));
 }
 
 fn remove(folder: &Path) {
@@ -274,7 +277,8 @@ fn compile(name: &str, options: &[&str]) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("program");
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(name);
-    let status = Command::new("gcc").args(options).arg("-o").arg(&path).arg(source).status();
+    let mut gcc = Command::new("gcc");
+    let status = child::status(gcc.args(options).arg("-o").arg(&path).arg(source));
     assert!(status.expect("gcc is installed").success(), "gcc compiles {name}");
     (dir, path)
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use clutch_store_tests::{
-    Space,
+    Space, child,
     fault::{Action, Class, Disturbed},
     index::{Index, sha256},
     power::{Luck, Record},
@@ -106,8 +106,8 @@ impl Scene {
     fn clear(&self) {
         let places = ["store", "project"].map(|folder| self.space.path(folder));
         // who is not root cannot remove what is in a read-only folder
-        let _ = Command::new("chmod").args(["-Rf", "u+w"]).args(&places).status().unwrap();
-        assert!(Command::new("rm").arg("-rf").args(places).status().unwrap().success());
+        let _ = child::status(Command::new("chmod").args(["-Rf", "u+w"]).args(&places)).unwrap();
+        assert!(child::status(Command::new("rm").arg("-rf").args(places)).unwrap().success());
     }
 
     fn reset(&self) {
@@ -246,16 +246,12 @@ impl Scene {
         self.check_log(place);
         let earlier = fs_err::read_to_string(self.start.path().join("project/clutch.lock")).ok();
         assert!(self.lock() == earlier || self.lock() == self.lock, "{place}: {:?}", self.lock());
+        // nothing that was looked at here is open any more
+        child::settle();
         let again = self.space.run(&self.args);
         let is_idle = self.idle.is_some_and(|idle| again.stderr.contains(idle));
         let is_done = again.code == 0 || is_idle;
         assert!(is_done, "the next command fails: {}{}\nafter {place}", again.stdout, again.stderr);
-        if self.args[0] == "gc" && self.space.valid() != self.valid {
-            // another test's child that executes nothing yet has what was open here when it was forked,
-            // which keeps it from a collection
-            std::thread::sleep(std::time::Duration::from_secs(1));
-            self.space.ok(&self.args);
-        }
         assert_eq!(self.space.problems(), Vec::<String>::new(), "after the next command: {place}");
         assert_eq!((self.space.valid(), &self.lock()), (self.valid.clone(), &self.lock), "{place}");
         assert_eq!(self.space.ok(["pin"]), self.pins, "{place}");
@@ -293,7 +289,7 @@ fn seed() -> u32 {
 }
 
 fn copy(from: &Path, to: &Path) {
-    let ok = Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
+    let ok = child::status(Command::new("cp").arg("-a").arg(from).arg(to)).unwrap();
     assert!(ok.success());
 }
 
@@ -390,7 +386,7 @@ fn optimise() -> Scene {
     space.ok(["build", "--no-link"]);
     write_copy(&space);
     let pool = space.store().join("var/pool");
-    assert!(Command::new("rm").arg("-rf").arg(&pool).status().unwrap().success());
+    assert!(child::status(Command::new("rm").arg("-rf").arg(&pool)).unwrap().success());
     // every name gets a file of its own
     let mut copies = 0;
     for path in space.valid() {
@@ -412,7 +408,9 @@ fn optimise() -> Scene {
 fn unshare(file: &Path) {
     let script = "d=$(dirname \"$1\"); m=$(stat -c %a \"$d\"); chmod u+w \"$d\"; cp -p \"$1\" \"$1\".new; \
                   mv -f \"$1\".new \"$1\"; chmod \"$m\" \"$d\"; touch -d @1 \"$d\"";
-    assert!(Command::new("sh").args(["-c", script, "sh"]).arg(file).status().unwrap().success());
+    assert!(
+        child::status(Command::new("sh").args(["-c", script, "sh"]).arg(file)).unwrap().success()
+    );
 }
 
 /// A store in which content, a whole path, and modes are damaged, and an export of what it was.
@@ -430,7 +428,7 @@ fn damaged(args: &[&str]) -> Scene {
     fs_err::set_permissions(&run, PermissionsExt::from_mode(0o644)).unwrap();
     fs_err::write(&run, "lost").unwrap();
     fs_err::set_permissions(&run, PermissionsExt::from_mode(0o444)).unwrap();
-    assert!(Command::new("touch").args(["-d", "@1"]).arg(&run).status().unwrap().success());
+    assert!(child::status(Command::new("touch").args(["-d", "@1"]).arg(&run)).unwrap().success());
     fs_err::remove_file(space.real(&doc)).unwrap();
     fs_err::set_permissions(space.real(&program), PermissionsExt::from_mode(0o755)).unwrap();
     let scene = Scene::new(space, args);
