@@ -1,14 +1,9 @@
 //! Several processes on one store at once. What they do is drawn by `CLUTCH_FAULT_SEED`; with
 //! `CLUTCH_FAULTS=all` they do more of it.
 
-use std::{
-    collections::BTreeMap,
-    io::{BufRead, BufReader},
-    process::{Child, Stdio},
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, time::Instant};
 
-use clutch_store_tests::{Ran, Space, probing};
+use clutch_store_tests::{Ran, Space, child::Running, probing};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -233,51 +228,17 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
     }
 }
 
-/// A command that runs, and what it has said.
-struct Running {
-    child: Child,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn start(space: &Space, args: &[&str]) -> Self {
-        let mut child = space
-            .command()
-            .args(args)
-            .stderr(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| drop(send.send(line)));
-        });
-        Self { child, lines }
-    }
-
-    /// Waits until it says something.
-    fn says(&self, wanted: &str) {
-        let mut said = String::new();
-        while !said.contains(wanted) {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) => said += &format!("{line}\n"),
-                Err(_) => panic!("'{wanted}' is not said: {said}"),
-            }
-        }
-    }
-
-    /// Waits for its end, which must be a success. Gives what else it has said.
-    fn ends_well(mut self) -> String {
-        assert!(self.child.wait().unwrap().success());
-        self.lines.iter().collect::<Vec<_>>().join("\n")
-    }
-}
-
 /// A derivation that takes its time.
 fn slow(space: &Space, seconds: &str) {
     let salt = format!("salt = \"{} {:?}\";", std::process::id(), Instant::now());
     space.write("slow.nix", probing("slow", &salt, &[&["sleep", seconds], &["mkdir", "$out"]]));
+}
+
+/// Waits for the end of a command, which must be a success. Gives what else it has said.
+fn ends_well(running: Running) -> String {
+    let ran = running.end("a command beside others");
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stderr
 }
 
 #[test]
@@ -288,8 +249,8 @@ fn who_comes_second_waits_and_says_so() {
     first.says("building slow");
     let second = Running::start(&space, &["build", "--no-link", "slow.nix"]);
     second.says("waiting for another clutch: slow");
-    first.ends_well();
-    let rest = second.ends_well();
+    ends_well(first);
+    let rest = ends_well(second);
     assert!(!rest.contains("building"), "it was built already: {rest}");
 }
 
@@ -304,7 +265,7 @@ fn the_lock_of_a_dead_process_is_none() {
     first.child.kill().unwrap();
     first.child.wait().unwrap();
     second.says("building slow");
-    second.ends_well();
+    ends_well(second);
     assert_eq!(space.problems(), Vec::<String>::new());
     // what the dead one has left goes with the next commands
     space.ok(["gc", "--keep-days", "1"]);
@@ -328,7 +289,7 @@ fn what_a_running_build_needs_is_not_collected() {
     running.says("it runs");
     space.ok(["gc"]);
     assert!(space.valid().contains(&base));
-    running.ends_well();
+    ends_well(running);
     space.ok(["gc"]);
     assert_eq!(fs_err::read_to_string(space.path("project/used/text")).unwrap(), "base");
     assert_eq!(space.problems(), Vec::<String>::new());

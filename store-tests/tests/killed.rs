@@ -7,12 +7,11 @@
 
 use std::{
     collections::BTreeMap,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
-use clutch_store_tests::{Ran, Space, probing};
+use clutch_store_tests::{Ran, Space, child::Running, probing};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -75,50 +74,6 @@ fn wait_for_end(ids: impl IntoIterator<Item = u32>, place: &str) {
             assert!(Instant::now() < end, "process {id} runs on: {place}");
             std::thread::sleep(Duration::from_millis(10));
         }
-    }
-}
-
-/// A command that runs; what it says is read all the time.
-struct Running {
-    child: Child,
-    lines: std::sync::mpsc::Receiver<String>,
-}
-
-impl Running {
-    fn start(space: &Space, args: &[&str]) -> Self {
-        let mut command = space.command();
-        command.args(args).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        let (send, lines) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            stderr.lines().map_while(Result::ok).for_each(|line| drop(send.send(line)));
-        });
-        Self { child, lines }
-    }
-
-    /// Waits until it says something.
-    fn says(&self, wanted: &str) {
-        let mut said = String::new();
-        while !said.contains(wanted) {
-            match self.lines.recv_timeout(Duration::from_secs(60)) {
-                Ok(line) => said += &format!("{line}\n"),
-                Err(_) => panic!("'{wanted}' is not said: {said}"),
-            }
-        }
-    }
-
-    fn end(mut self, place: &str) -> Ran {
-        let end = Instant::now() + Duration::from_secs(60);
-        let status = loop {
-            match self.child.try_wait().unwrap() {
-                Some(status) => break status,
-                None if Instant::now() > end => panic!("it hangs: {place}"),
-                None => std::thread::sleep(Duration::from_millis(5)),
-            }
-        };
-        let stderr = self.lines.iter().collect::<Vec<_>>().join("\n");
-        Ran { code: status.code().unwrap_or(-1), stdout: String::new(), stderr }
     }
 }
 
