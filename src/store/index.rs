@@ -6,7 +6,7 @@ use std::{
     ops::Deref,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
@@ -85,7 +85,7 @@ impl Index {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(PATIENCE)?;
-        connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(()))?;
+        patiently(|| connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(())))?;
         // a commit that a power cut undoes leaves files without a row, never a row without files
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.pragma_update(None, "foreign_keys", true)?;
@@ -205,6 +205,23 @@ impl Index {
             result
         };
         Ok((connection, result))
+    }
+}
+
+/// Tries again while somebody else is at it. SQLite waits by itself, but not where a reader becomes a
+/// writer, which is so where several processes make one index.
+fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match work() {
+            Err(e)
+                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
     }
 }
 
@@ -492,5 +509,25 @@ fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_tuple("Index").field(&Path::new(&self.path)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_the_index_beside_another_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.sqlite");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE begun (n)").unwrap();
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| Index::open(path.clone(), true).map(drop));
+            std::thread::sleep(Duration::from_millis(300));
+            other.execute_batch("ROLLBACK").unwrap();
+            drop(other);
+            opened.join().unwrap().unwrap();
+        });
     }
 }
