@@ -4,6 +4,7 @@
 pub mod codec;
 pub mod files;
 pub mod hash;
+pub mod limits;
 pub mod store_path;
 
 pub mod derivation;

@@ -1,0 +1,21 @@
+//! Bounds on what comes from outside: archives, metadata, index pages, links. They stand in one place so
+//! that every reader has the same, and each is checked before the bytes are read or the memory is taken.
+//! Each is far above what real packages have. docs/testing.md lists them with their tests.
+
+/// The longest name of an archive's entry, in bytes. `PATH_MAX` is 4,096 on Linux; archives that are
+/// unpacked below a short path have longer ones now and then.
+pub const NAME: usize = 64 << 10;
+
+/// The longest target of a symbolic link, in bytes: `PATH_MAX` of Linux.
+pub const LINK_TARGET: usize = 4 << 10;
+
+/// The most parts a path in an archive or a tree may have. The file system's own functions recurse over a
+/// path's folders, and so do tools that will read it.
+pub const DEPTH: usize = 1000;
+
+/// The largest METADATA, WHEEL, RECORD, entry_points.txt or Debian control file, in bytes after
+/// decompression. The largest on PyPI are RECORDs of some MiB.
+pub const METADATA: u64 = 16 << 20;
+
+/// The most links followed to find one file, as the kernel counts them (`MAXSYMLINKS`).
+pub const LINKS: usize = 40;
