@@ -12,6 +12,7 @@ use clutch::{
     derivation::{Derivation, Output},
     python::{Builders, wheel::record},
     store_path::StorePath,
+    trees::Trees,
 };
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -66,8 +67,7 @@ impl Store {
             derivation: &derivation,
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
-            store: self.dir.path(),
-            inputs: &self.inputs,
+            inputs: Trees::new(self.dir.path(), &self.inputs),
             sandbox: &|_| Err(TaskError::Failed("no process is needed".into())),
             log: &|_| {},
             progress: &|_, _| {},

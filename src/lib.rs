@@ -5,7 +5,9 @@ pub mod codec;
 pub mod files;
 pub mod hash;
 pub mod limits;
+pub mod regular;
 pub mod store_path;
+pub mod trees;
 
 pub mod derivation;
 

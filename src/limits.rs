@@ -17,5 +17,14 @@ pub const DEPTH: usize = 1000;
 /// decompression. The largest on PyPI are RECORDs of some MiB.
 pub const METADATA: u64 = 16 << 20;
 
+/// The largest record of a derivation, in bytes: what its reader accepts at most.
+pub const DERIVATION: u64 = 1 << 28;
+
+/// The largest file of requirements or lock, in bytes. Locks of large projects have a few MiB.
+pub const REQUIREMENTS: u64 = 64 << 20;
+
+/// The largest program that is read whole to be changed, in bytes.
+pub const PROGRAM: u64 = 512 << 20;
+
 /// The most links followed to find one file, as the kernel counts them (`MAXSYMLINKS`).
 pub const LINKS: usize = 40;

@@ -27,6 +27,7 @@ use crate::{
     derivation::Derivation,
     store::{Insertion, PathLock, Scratch, Store, StoreError},
     store_path::{STORE_DIR, StorePath},
+    trees::Trees,
 };
 
 /// How often a build that waits for another process looks again.
@@ -377,8 +378,7 @@ impl Build<'_, '_> {
             derivation: self.derivation,
             outputs: &places,
             scratch: &self.place.build,
-            store: self.builder.store.dir(),
-            inputs: self.inputs,
+            inputs: Trees::new(self.builder.store.dir(), self.inputs),
             sandbox: &sandbox,
             log: &log,
             progress: &progress,

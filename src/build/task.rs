@@ -10,7 +10,7 @@ use std::{
 use super::sandbox;
 use crate::{
     derivation::Derivation,
-    store_path::{StorePath, StorePathError},
+    trees::{Place, Trees},
 };
 
 /// A set of builders inside the binary.
@@ -31,10 +31,8 @@ pub struct Task<'a> {
     pub outputs: &'a BTreeMap<String, PathBuf>,
     /// A scratch folder that is removed afterwards, on the same file system as the outputs.
     pub scratch: &'a Path,
-    /// The folder that holds the input store paths under their base names (the physical store).
-    pub store: &'a Path,
-    /// Every store path that this build may read: the closure of its inputs.
-    pub inputs: &'a [StorePath],
+    /// All that this build may read: the closure of its inputs.
+    pub inputs: Trees<'a>,
     /// Runs a program of an input in the sandbox, its output into the log. The closure of the inputs
     /// shows read-only at its own paths without being asked for, and `/build` is a fresh folder
     /// unless the request binds one; whatever is to be written (the scratch folder, an output) must
@@ -117,25 +115,12 @@ impl Task<'_> {
         })
     }
 
-    /// Where an input, given by its logical path or one below it, is to be read.
+    /// An input, given by its logical path or one below it. No builder has a path of it on this
+    /// machine: what it holds can only be opened in such a way that no link leads elsewhere.
     ///
     /// # Errors
     /// Where the path is not in the store, or not among the inputs.
-    pub fn input(&self, logical: &str) -> Result<PathBuf, TaskError> {
-        let fail = |problem: String| TaskError::Failed(problem);
-        let (path, rest) =
-            StorePath::split(logical).map_err(|e: StorePathError| fail(e.to_string()))?;
-        if !self.inputs.contains(&path) {
-            return Err(fail(format!("'{path}' is not an input of this derivation")));
-        }
-        if rest.split('/').any(|part| part == "..") {
-            return Err(fail(format!("'{logical}' leaves its store path")));
-        }
-        let place = self.store.join(path.base());
-        match rest.trim_start_matches('/') {
-            // joining an empty text would end the path with a slash, which no file can be opened by
-            "" => Ok(place),
-            rest => Ok(place.join(rest)),
-        }
+    pub fn input(&self, logical: &str) -> Result<Place<'_>, TaskError> {
+        Ok(self.inputs.at(logical)?)
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     io::{BufReader, Read, Seek, SeekFrom},
     ops::Range,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use fs_err as fs;
@@ -18,7 +18,7 @@ const MAX_CONTROL: u64 = 1 << 20;
 /// A package file whose control fields have been read.
 #[derive(Debug)]
 pub struct Deb {
-    path: PathBuf,
+    file: fs::File,
     /// Where `data.tar.*` lies in the file.
     data: Range<u64>,
     size: u64,
@@ -27,14 +27,14 @@ pub struct Deb {
 }
 
 impl Deb {
-    /// Reads the outline of the file and its control fields.
+    /// Reads the outline of the opened file and its control fields.
     ///
     /// # Errors
     /// Where it is no whole .deb.
-    pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let mut file = fs::File::open(path)?;
+    pub fn open(file: fs::File) -> Result<Self, ArchiveError> {
+        let path = file.path();
         let size = file.metadata()?.len();
-        let members = members(path, &mut file, size)?;
+        let members = members(&file, size)?;
         let find = |stem: &str| {
             members.iter().find(|(name, _)| name.starts_with(stem)).map(|(_, range)| range.clone())
         };
@@ -44,8 +44,14 @@ impl Deb {
         let control =
             find("control.tar").ok_or_else(|| ArchiveError::archive(path, "no control.tar"))?;
         let data = find("data.tar").ok_or_else(|| ArchiveError::archive(path, "no data.tar"))?;
-        let control = read_control(path, &mut file, control)?;
-        Ok(Self { path: path.to_owned(), data, size, control })
+        let control = read_control(&file, control)?;
+        Ok(Self { file, data, size, control })
+    }
+
+    /// The package file's path, for messages.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// The package's name.
@@ -76,14 +82,12 @@ impl Deb {
         tree: &Tree,
         select: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(), ArchiveError> {
-        let mut file = fs::File::open(&self.path)?;
-        let stream = part(&mut file, &self.data)?;
-        tarball::unpack(&self.path, stream, tree, select)
+        tarball::unpack(self.file.path(), part(&self.file, &self.data)?, tree, select)
     }
 }
 
 fn part<'a>(
-    file: &'a mut fs::File,
+    mut file: &'a fs::File,
     range: &Range<u64>,
 ) -> Result<Box<dyn Read + Send + 'a>, ArchiveError> {
     file.seek(SeekFrom::Start(range.start))?;
@@ -92,12 +96,8 @@ fn part<'a>(
 }
 
 /// The members of an ar archive (`ar(5)`, common format) with their places.
-fn members(
-    path: &Path,
-    file: &mut fs::File,
-    size: u64,
-) -> Result<Vec<(String, Range<u64>)>, ArchiveError> {
-    let broken = |reason: &str| ArchiveError::archive(path, format!("not a .deb: {reason}"));
+fn members(mut file: &fs::File, size: u64) -> Result<Vec<(String, Range<u64>)>, ArchiveError> {
+    let broken = |reason: &str| ArchiveError::archive(file.path(), format!("not a .deb: {reason}"));
     let mut magic = [0; 8];
     file.read_exact(&mut magic).map_err(|_| broken("it is shorter than an ar archive's head"))?;
     if &magic != b"!<arch>\n" {
@@ -130,11 +130,11 @@ fn members(
 }
 
 fn read_control(
-    path: &Path,
-    file: &mut fs::File,
+    file: &fs::File,
     range: Range<u64>,
 ) -> Result<BTreeMap<String, String>, ArchiveError> {
-    let broken = |reason: String| ArchiveError::archive(path, format!("control.tar: {reason}"));
+    let broken =
+        |reason: String| ArchiveError::archive(file.path(), format!("control.tar: {reason}"));
     let mut tar = tar::Archive::new(part(file, &range)?.take(64 * MAX_CONTROL));
     for entry in tar.entries().map_err(|e| broken(e.to_string()))? {
         let entry = entry.map_err(|e| broken(e.to_string()))?;
@@ -229,7 +229,7 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.deb");
         fs::write(&path, bytes).unwrap();
-        let deb = Deb::open(&path);
+        let deb = Deb::open(fs::File::open(path).unwrap());
         (dir, deb)
     }
 

@@ -222,7 +222,7 @@ impl Fetcher {
         let result = self.http().map_err(DownloadError::from).and_then(|http| download.run(http));
         match result {
             Ok(()) if wanted.unpack => {
-                unpack::unpack(&partial, None, Strip::Auto, task.output("out")?)?;
+                unpack::unpack(fs::File::open(&partial)?, None, Strip::Auto, task.output("out")?)?;
                 Ok(fs::remove_file(&partial)?)
             }
             Ok(()) => {

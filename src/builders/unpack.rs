@@ -3,7 +3,7 @@
 //! parts every name loses in front, or `auto`: the one folder that holds everything.
 
 use std::{
-    io::{BufReader, Read},
+    io::{BufReader, Read, Seek as _},
     path::Path,
 };
 
@@ -63,7 +63,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
             attributes::bad("strip", &format!("it is '{count}', expected a number or 'auto'"))
         })?),
     };
-    unpack(&archive, format, strip, task.output("out")?)?;
+    unpack(archive.open()?, format, strip, task.output("out")?)?;
     Ok(())
 }
 
@@ -72,26 +72,26 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
 /// # Errors
 /// Names the archive, the entry and what is wrong with it.
 pub fn unpack(
-    archive: &Path,
+    archive: fs::File,
     format: Option<Format>,
     strip: Strip,
     destination: &Path,
 ) -> Result<(), ArchiveError> {
     let format = match format {
         Some(format) => format,
-        None => recognise(archive)?,
+        None => recognise(&archive)?,
     };
-    let limits = Limits::for_archive(fs::metadata(archive)?.len());
+    let limits = Limits::for_archive(archive.metadata()?.len());
     let links = if format == Format::Deb { Links::Absolute } else { Links::Inside };
     let count = if let Strip::Parts(count) = strip { count } else { 0 };
     let tree = Tree::create(destination, links, limits)?;
     let select = |name: &str| entry_name::strip(name, count).map(str::to_owned);
     match format {
-        Format::Zip => Zip::open(archive)?.unpack_into(&tree, &select)?,
+        Format::Zip => Zip::open(&archive)?.unpack_into(&tree, &select)?,
         Format::Deb => Deb::open(archive)?.unpack_into(&tree, &select)?,
         Format::Tar => {
-            let file = BufReader::with_capacity(1 << 16, fs::File::open(archive)?);
-            tarball::unpack(archive, compression::reader(file)?, &tree, &select)?;
+            let file = BufReader::with_capacity(1 << 16, &archive);
+            tarball::unpack(archive.path(), compression::reader(file)?, &tree, &select)?;
         }
     }
     if strip == Strip::Auto {
@@ -119,9 +119,10 @@ fn lift_single_folder(folder: &Path) -> std::io::Result<()> {
 
 /// What the first bytes say. A tar has no mark in front: it is what is neither zip nor deb, and its
 /// reader says where it is no tar.
-fn recognise(archive: &Path) -> Result<Format, ArchiveError> {
+fn recognise(mut archive: &fs::File) -> Result<Format, ArchiveError> {
     let mut start = Vec::new();
-    fs::File::open(archive)?.take(8).read_to_end(&mut start)?;
+    archive.take(8).read_to_end(&mut start)?;
+    archive.rewind()?;
     Ok(match &start[..] {
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => Format::Zip,
         b"!<arch>\n" => Format::Deb,
@@ -141,7 +142,7 @@ mod tests {
         let archive = dir.path().join("a");
         fs::write(&archive, bytes).unwrap();
         let out = dir.path().join("out");
-        unpack(&archive, None, strip, &out).map_err(|e| e.to_string())?;
+        unpack(fs::File::open(archive).unwrap(), None, strip, &out).map_err(|e| e.to_string())?;
         let mut names = Vec::new();
         let mut folders = vec![out.clone()];
         while let Some(folder) = folders.pop() {

@@ -65,26 +65,28 @@ pub struct Zip {
 }
 
 impl Zip {
-    /// Opens an archive and checks names, headers, sizes and that no two entries share bytes.
+    /// Reads the outline of an opened archive and checks names, headers, sizes and that no two entries
+    /// share bytes.
     ///
     /// # Errors
     /// Names the archive, the entry and what is wrong with it.
-    pub fn open(path: &Path) -> Result<Self, ArchiveError> {
-        let file = fs::File::open(path)?;
+    pub fn open(file: &fs::File) -> Result<Self, ArchiveError> {
+        let path = file.path();
         // SAFETY: the file is an input in the store or scratch of this process; nobody writes it
         // while it is mapped.
-        let map = unsafe { Mmap::map(&file) }?;
+        let map = unsafe { Mmap::map(file) }?;
         let entries = outline(path, &map)?;
         Ok(Self { path: path.to_owned(), map, entries })
     }
 
-    /// Opens a wheel: an archive that, beyond [`Zip::open`], has no links and no two names that are
+    /// The same for a wheel: an archive that, beyond [`Zip::open`], has no links and no two names that are
     /// the same on a file system that ignores case.
     ///
     /// # Errors
     /// As [`Zip::open`].
-    pub fn open_wheel(path: &Path) -> Result<Self, ArchiveError> {
-        let zip = Self::open(path)?;
+    pub fn open_wheel(file: &fs::File) -> Result<Self, ArchiveError> {
+        let zip = Self::open(file)?;
+        let path = file.path();
         let mut folded: FxHashMap<String, &str> = FxHashMap::default();
         for entry in &zip.entries {
             let fail = |reason: String| Err(ArchiveError::entry(path, &entry.name, reason));
@@ -396,7 +398,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("x.whl");
         fs::write(&path, bytes).unwrap();
-        let zip = Zip::open_wheel(&path).map_err(|e| e.to_string())?;
+        let zip = Zip::open_wheel(&fs::File::open(path).unwrap()).map_err(|e| e.to_string())?;
         let limits = Limits::for_archive(bytes.len() as u64);
         let tree = Tree::create(&dir.path().join("out"), Links::Inside, limits).unwrap();
         zip.unpack_into(&tree, &|name| Some(name.to_owned())).map_err(|e| e.to_string())?;

@@ -1,10 +1,16 @@
 //! `builtin:distribution`: pure Python sources as an installed distribution, without a build
 //! backend: a folder's content comes to site-packages, with a description, programs and byte code.
 
-use std::{collections::BTreeMap, fmt::Write as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{Read as _, Write as _},
+    path::Path,
+};
 
 use fs_err as fs;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::{
     attributes,
@@ -15,7 +21,10 @@ use super::{
         record::{self, Row},
     },
 };
-use crate::build::task::{Task, TaskError};
+use crate::{
+    build::task::{Task, TaskError},
+    trees::{Entry, Kind, Place},
+};
 
 /// The attributes of `builtin:distribution`.
 #[derive(Debug, Deserialize)]
@@ -49,7 +58,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let library = task.output("out")?.join(interpreter.site_packages());
     fs::create_dir_all(&library)?;
     let mut rows = Vec::new();
-    copy(&source, &library, "", &mut rows)?;
+    copy(task, &source, &library, &mut rows)?;
 
     let escaped = attributes.distribution.replace(['-', '.'], "_");
     let info = format!("{escaped}-{}.dist-info", attributes.version);
@@ -100,32 +109,55 @@ fn describe(attributes: &Attributes) -> Result<Vec<(&'static str, String)>, Task
 }
 
 /// Copies folders and files, byte code left out; links have no place in a distribution.
-fn copy(from: &Path, to: &Path, prefix: &str, rows: &mut Vec<Row>) -> Result<(), TaskError> {
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let kind = entry.file_type()?;
-        let refuse = |why: &str| {
-            TaskError::Failed(format!(
-                "the sources have '{prefix}{}', {why}",
-                entry.file_name().display()
-            ))
-        };
-        let name = entry.file_name().into_string().map_err(|_| refuse("which is not UTF-8"))?;
-        let path = format!("{prefix}{name}");
-        if kind.is_dir() {
-            if name != "__pycache__" {
-                fs::create_dir(to.join(&name))?;
-                copy(&entry.path(), &to.join(&name), &format!("{path}/"), rows)?;
+fn copy(
+    task: &Task<'_>,
+    from: &Place<'_>,
+    to: &Path,
+    rows: &mut Vec<Row>,
+) -> Result<(), TaskError> {
+    let mut folders = vec![String::new()];
+    while let Some(folder) = folders.pop() {
+        for Entry { name, kind } in from.join(&folder).entries()? {
+            let refuse = |why: &str| {
+                let path = format!("{folder}{}", name.display());
+                TaskError::Failed(format!("the sources have '{path}', {why}"))
+            };
+            let text = name.to_str().ok_or_else(|| refuse("which is not UTF-8"))?;
+            let path = format!("{folder}{text}");
+            match kind {
+                Kind::Folder if text == "__pycache__" => {}
+                Kind::Folder => {
+                    fs::create_dir(to.join(&path))?;
+                    folders.push(path + "/");
+                }
+                Kind::File => {
+                    let (sha256, size) = copy_file(task, &from.join(&path), &to.join(&path))?;
+                    rows.push(Row::of(path, &sha256, size));
+                }
+                Kind::Link | Kind::Other => return Err(refuse("which is not a file or folder")),
             }
-        } else if kind.is_file() {
-            let content = fs::read(entry.path())?;
-            fs::write(to.join(&name), &content)?;
-            rows.push(Row::of(path, &record::sha256(&content), content.len() as u64));
-        } else {
-            return Err(refuse("which is not a file or folder"));
         }
     }
     Ok(())
+}
+
+/// Copies one file; its hash and size.
+fn copy_file(task: &Task<'_>, from: &Place<'_>, to: &Path) -> Result<([u8; 32], u64), TaskError> {
+    let (mut from, mut to) = (from.open()?, fs::File::create_new(to)?);
+    let (mut hasher, mut size) = (Sha256::new(), 0);
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled);
+        }
+        let count = from.read(&mut buffer)?;
+        if count == 0 {
+            return Ok((hasher.finalize().into(), size));
+        }
+        hasher.update(&buffer[..count]);
+        to.write_all(&buffer[..count])?;
+        size += count as u64;
+    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-
 use super::requirement::Requirement;
+use crate::{
+    limits,
+    regular::{self, Link},
+};
 
 /// The deepest nesting of `-r`.
 const MAX_DEPTH: usize = 16;
@@ -109,7 +111,7 @@ fn read_into(
     wrong: &mut Vec<RequirementsError>,
     depth: usize,
 ) -> Result<(), RequirementsError> {
-    let bytes = fs::read(file)?;
+    let bytes = regular::read(file, Link::Follow, limits::REQUIREMENTS)?;
     let text = String::from_utf8(bytes).map_err(|_| RequirementsError::Line {
         file: file.to_owned(),
         line: 1,
@@ -253,6 +255,8 @@ fn joined(text: &str) -> Vec<(usize, String)> {
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     fn read_text(text: &str) -> Result<Requirements, String> {

@@ -1,20 +1,25 @@
 //! The interpreter that byte code, wheels and environments are made for: a prefix in the store.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use fs_err as fs;
 
 use crate::{
     build::task::{Task, TaskError},
     builders::elf::Image,
+    limits,
     store_path::STORE_DIR,
 };
 
 /// A CPython prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Where its files can be read now.
-    pub real: PathBuf,
+    /// Where its files are while it is being made; one that is an input has no place but its logical
+    /// path, under which a sandbox shows it.
+    pub making: Option<PathBuf>,
     /// Its path in builds and at run time: a store path, as text.
     pub logical: String,
     /// The second part of its version: 11 for Python 3.11.
@@ -27,27 +32,20 @@ impl Interpreter {
     /// # Errors
     /// Where it is not an input of this build, or no interpreter.
     pub fn input(task: &Task<'_>, logical: &str) -> Result<Self, TaskError> {
-        Self::at(&task.input(logical)?, logical)
+        let programs = task.input(logical)?.join("bin").entries()?;
+        let minor = minor(programs.into_iter().map(|entry| entry.name), logical)?;
+        Ok(Self { making: None, logical: logical.to_owned(), minor })
     }
 
-    /// The interpreter whose files are at `real`, for instance while it is being made.
+    /// The interpreter that is being made at `place`.
     ///
     /// # Errors
     /// Where there is not exactly one `bin/python3.<minor>`.
-    pub fn at(real: &Path, logical: &str) -> Result<Self, TaskError> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(real.join("bin"))? {
-            let name = entry?.file_name();
-            let minor = name.to_str().and_then(|n| n.strip_prefix("python3."));
-            found.extend(minor.and_then(|m| m.parse::<u32>().ok()));
-        }
-        let &[minor] = found.as_slice() else {
-            return Err(TaskError::Failed(format!(
-                "'{logical}' is not an interpreter: expected one file 'bin/python3.<minor>', found {}",
-                found.len()
-            )));
-        };
-        Ok(Self { real: real.to_owned(), logical: logical.to_owned(), minor })
+    pub fn at(place: &Path, logical: &str) -> Result<Self, TaskError> {
+        let entries = fs::read_dir(place.join("bin"))?.map(|entry| Ok(entry?.file_name()));
+        let programs: Vec<_> = entries.collect::<std::io::Result<_>>()?;
+        let minor = minor(programs.into_iter(), logical)?;
+        Ok(Self { making: Some(place.to_owned()), logical: logical.to_owned(), minor })
     }
 
     /// `python3.11`, the name of the executable and of the library folder.
@@ -69,15 +67,29 @@ impl Interpreter {
     }
 
     /// The dynamic linker that the executable asks for, where it is one of the store's: programs in
-    /// machine code need the same. An interpreter that uses the host's has none to offer.
+    /// machine code need the same. An interpreter that uses the host's has none to offer. It is an
+    /// input.
     ///
     /// # Errors
     /// Where the executable cannot be read.
-    pub fn loader(&self) -> Result<Option<String>, TaskError> {
-        let bytes = fs::read(self.real.join("bin").join(self.name()))?;
+    pub fn loader(&self, task: &Task<'_>) -> Result<Option<String>, TaskError> {
+        let bytes = task.input(&self.program())?.read(limits::PROGRAM)?;
         let Ok(image) = Image::parse(bytes) else { return Ok(None) };
         let Ok(Some(path)) = image.interpreter() else { return Ok(None) };
         let path = String::from_utf8_lossy(path).into_owned();
         Ok(path.starts_with(STORE_DIR).then_some(path))
     }
+}
+
+/// The second part of the version, by the names in `bin`.
+fn minor(programs: impl Iterator<Item = OsString>, logical: &str) -> Result<u32, TaskError> {
+    let found: Vec<u32> =
+        programs.filter_map(|name| name.to_str()?.strip_prefix("python3.")?.parse().ok()).collect();
+    let &[minor] = found.as_slice() else {
+        return Err(TaskError::Failed(format!(
+            "'{logical}' is not an interpreter: expected one file 'bin/python3.<minor>', found {}",
+            found.len()
+        )));
+    };
+    Ok(minor)
 }

@@ -15,11 +15,12 @@ use super::{
 };
 use crate::{
     build::{
-        sandbox::Request,
+        sandbox::{Bind, Request},
         task::{Task, TaskError},
     },
     derivation::{Derivation, Output},
     store_path::StorePath,
+    trees::Trees,
 };
 
 /// A store path of that name; the number makes it distinct.
@@ -53,6 +54,11 @@ fn search() -> Vec<Interpreter> {
         eprintln!("SKIPPED: no CPython 3.11 to 3.14 on this machine; set CLUTCH_TEST_PYTHON");
     }
     found
+}
+
+/// Where an interpreter of this machine is.
+pub(crate) fn prefix(interpreter: &Interpreter) -> PathBuf {
+    interpreter.making.clone().expect("one of this machine")
 }
 
 /// A wheel with these files beside `METADATA`, `WHEEL` and a true `RECORD`, which are made unless
@@ -121,6 +127,8 @@ pub(crate) struct Bench {
     pub(crate) derivation: Derivation,
     pub(crate) outputs: BTreeMap<String, PathBuf>,
     pub(crate) log: Mutex<Vec<String>>,
+    /// Where programs of inputs really are: logical path and place.
+    real: Vec<(String, PathBuf)>,
 }
 
 impl Bench {
@@ -143,7 +151,8 @@ impl Bench {
             input_derivations: BTreeMap::new(),
             input_sources: std::collections::BTreeSet::new(),
         };
-        Self { dir, inputs: Vec::new(), derivation, outputs, log: Mutex::default() }
+        let (inputs, real) = (Vec::new(), Vec::new());
+        Self { dir, inputs, derivation, outputs, log: Mutex::default(), real }
     }
 
     /// Makes an input and says where its files belong.
@@ -152,11 +161,25 @@ impl Bench {
         self.dir.path().join("store").join(path.base())
     }
 
-    /// Makes an interpreter of this machine an input.
+    /// Makes an interpreter of this machine an input: what builders read of it is there, and its
+    /// programs run where they are.
     pub(crate) fn interpreter(&mut self, interpreter: &Interpreter) {
         let base = StorePath::parse(&interpreter.logical).unwrap();
-        let place = self.input(&base);
-        fs::os::unix::fs::symlink(&interpreter.real, place).unwrap();
+        let bin = self.input(&base).join("bin");
+        fs::create_dir_all(&bin).unwrap();
+        fs::write(bin.join(interpreter.name()), "").unwrap();
+        self.real.push((interpreter.logical.clone(), prefix(interpreter)));
+    }
+
+    /// Puts a link to the whole interpreter in the place of what builders read of it, so that what
+    /// they made runs from where it is.
+    pub(crate) fn make_runnable(&self) {
+        for (path, prefix) in &self.real {
+            let base = StorePath::parse(path).unwrap();
+            let place = self.dir.path().join("store").join(base.base());
+            fs::remove_dir_all(&place).unwrap();
+            fs::os::unix::fs::symlink(prefix, place).unwrap();
+        }
     }
 
     /// The output.
@@ -174,9 +197,16 @@ impl Bench {
             derivation: &self.derivation,
             outputs: &self.outputs,
             scratch: &scratch,
-            store: &store,
-            inputs: &self.inputs,
-            sandbox: &without_sandbox,
+            inputs: Trees::new(&store, &self.inputs),
+            sandbox: &|request| {
+                let real = self.real.iter().map(|(path, place)| Bind {
+                    host: place.clone(),
+                    inside: path.into(),
+                    writable: false,
+                });
+                let binds = real.chain(request.binds.iter().cloned()).collect();
+                without_sandbox(&Request { binds, ..request.clone() })
+            },
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
             progress: &|_, _| {},
             cancelled: &|| false,

@@ -12,6 +12,8 @@ use super::{Insertion, References, Scratch, Source, Store, StoreError};
 use crate::{
     archive::{self, Kind, Listing},
     derivation::Derivation,
+    limits,
+    regular::{self, Link},
     store_path::StorePath,
 };
 
@@ -116,7 +118,8 @@ impl Store {
     /// # Errors
     /// Where the path is not valid, or the record is damaged.
     pub fn read_derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
-        let bytes = match fs_err::read(self.real(path)) {
+        // no link, since a record is a file; whatever lies there, it is not read without end
+        let bytes = match regular::read(&self.real(path), Link::Refuse, limits::DERIVATION) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
                 return Err(StoreError::NotValid(path.clone()));

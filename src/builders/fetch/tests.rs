@@ -5,6 +5,7 @@ use crate::{
     builders::test_index::{Fault, Index, sha256},
     derivation::{Derivation, Fixed, Output},
     store_path::StorePath,
+    trees::Trees,
 };
 
 /// A place to fetch to, with settings that a test may change.
@@ -57,8 +58,7 @@ impl Bench {
             derivation: &derivation,
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
-            store: self.dir.path(),
-            inputs: &[],
+            inputs: Trees::new(self.dir.path(), &[]),
             sandbox: &|_| unreachable!("fetch runs no program"),
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
             progress: &|_, _| {},

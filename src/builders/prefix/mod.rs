@@ -27,7 +27,10 @@ use super::{
     deb::Deb,
     tree::{Limits, Links, Tree},
 };
-use crate::build::task::{Task, TaskError};
+use crate::{
+    build::task::{Task, TaskError},
+    trees::Place,
+};
 
 /// What these builders make of the same packages. It is an attribute, so it is part of a derivation's
 /// identity: it grows with every change of what is made, and one path never stands for two contents.
@@ -73,11 +76,11 @@ pub fn check_revision(revision: u64) -> Result<(), TaskError> {
     Err(attributes::bad("revision", &problem))
 }
 
-/// Where the packages of the attribute `debs` can be read.
+/// The packages of the attribute `debs`.
 ///
 /// # Errors
 /// Where there are none, or one is no input.
-pub fn packages(task: &Task<'_>, debs: &[String]) -> Result<Vec<PathBuf>, TaskError> {
+pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<Place<'a>>, TaskError> {
     if debs.is_empty() {
         return Err(attributes::bad("debs", "expected at least one .deb"));
     }
@@ -92,7 +95,7 @@ pub fn packages(task: &Task<'_>, debs: &[String]) -> Result<Vec<PathBuf>, TaskEr
 /// as it is expected to be.
 pub fn lay_out(
     task: &Task<'_>,
-    debs: &[PathBuf],
+    debs: &[Place<'_>],
     out: &Path,
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), TaskError> {
@@ -132,26 +135,26 @@ fn link(out: &Path, name: &str, target: &str) -> Result<(), TaskError> {
 /// All packages into one tree, under the names that they give. Two that disagree are refused there.
 fn unpack(
     task: &Task<'_>,
-    debs: &[PathBuf],
+    debs: &[Place<'_>],
     root: &Path,
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), TaskError> {
-    let sizes = debs.iter().map(|path| Ok(fs::metadata(path)?.len()));
+    let sizes = debs.iter().map(|deb| Ok(deb.open()?.metadata()?.len()));
     let total = sizes.sum::<std::io::Result<u64>>()?;
     let tree = Tree::create(root, Links::Absolute, Limits::for_archive(total))?;
     let select = |name: &str| {
         place::place(name).filter(|place| keep(place))?;
         Some(name.to_owned())
     };
-    debs.par_iter().try_for_each(|path| -> Result<(), TaskError> {
+    debs.par_iter().try_for_each(|place| -> Result<(), TaskError> {
         if (task.cancelled)() {
             return Err(TaskError::Cancelled);
         }
-        let deb = Deb::open(path)?;
+        let deb = Deb::open(place.open()?)?;
         let architecture = deb.control.get("architecture").map(String::as_str);
         if !matches!(architecture, Some("amd64" | "all")) {
             let reason = format!("a package for {architecture:?}, expected 'amd64' or 'all'");
-            return Err(ArchiveError::archive(path, reason).into());
+            return Err(ArchiveError::archive(deb.path(), reason).into());
         }
         Ok(deb.unpack_into(&tree, &select)?)
     })

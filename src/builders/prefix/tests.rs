@@ -10,6 +10,7 @@ use crate::{
     builders::deb::tests::{ar, header},
     derivation::{Derivation, Output},
     store_path::StorePath,
+    trees::Trees,
 };
 
 /// What a package holds: names ending in `*` are executable, contents starting with `->` are links.
@@ -94,8 +95,7 @@ fn make(debs: &[Vec<u8>], links: &serde_json::Value) -> Result<Made, String> {
         derivation: &derivation,
         outputs: &[("out".to_owned(), out.clone())].into(),
         scratch: &scratch,
-        store: &store,
-        inputs: &inputs,
+        inputs: Trees::new(&store, &inputs),
         sandbox: &|_| panic!("nothing of a package is run"),
         log: &|line| log.lock().unwrap().push(line.to_owned()),
         progress: &|_, _| {},

@@ -144,11 +144,8 @@ fn run(
         .args(["/build/tree", "/build/job/list", "/build/job/out", &workers.to_string()])
         .env("PYTHONHASHSEED", "0")
         .env("PYTHONUTF8", "1");
-    for input in task.inputs {
-        request = request.read_only(task.store.join(input.base()), input.to_string());
-    }
-    if !Path::new(&interpreter.real).starts_with(task.store) {
-        request = request.read_only(&interpreter.real, &interpreter.logical);
+    if let Some(place) = &interpreter.making {
+        request = request.read_only(place, &interpreter.logical);
     }
     request = request.read_only(tree, "/build/tree").writable(scratch, "/build/job");
     debug_assert!(interpreter.logical.starts_with(STORE_DIR));
@@ -222,7 +219,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::python::testing::{Bench, interpreters};
+    use crate::python::testing::{Bench, interpreters, prefix};
 
     const MODULE: &str = r#"
 """A doc string."""
@@ -262,7 +259,7 @@ assert same(fresh, load(sys.argv[2])), sys.argv
             let bench = Bench::new(&json!({}));
             let tree = bench.dir.path().join("tree");
             fs::create_dir_all(tree.join("p")).unwrap();
-            let stdlib = interpreter.real.join("lib").join(interpreter.name());
+            let stdlib = prefix(&interpreter).join("lib").join(interpreter.name());
             fs::write(tree.join("p/own.py"), MODULE).unwrap();
             fs::write(tree.join("bad.py"), "print 'two'").unwrap();
             let names = ["argparse.py", "typing.py", "dataclasses.py", "datetime.py", "opcode.py"];
@@ -275,7 +272,7 @@ assert same(fresh, load(sys.argv[2])), sys.argv
             for name in names.iter().chain(&["own.py"]) {
                 let source = format!("p/{name}");
                 let status = std::process::Command::new(
-                    interpreter.real.join("bin").join(interpreter.name()),
+                    prefix(&interpreter).join("bin").join(interpreter.name()),
                 )
                 .args(["-I", "-W", "ignore", "-c", SAME])
                 .arg(tree.join(&source))
@@ -290,7 +287,7 @@ assert same(fresh, load(sys.argv[2])), sys.argv
     #[test]
     fn order_and_workers_leave_no_trace() {
         for interpreter in interpreters() {
-            let stdlib = interpreter.real.join("lib").join(interpreter.name());
+            let stdlib = prefix(&interpreter).join("lib").join(interpreter.name());
             let bench = Bench::new(&json!({}));
             let tree = bench.dir.path().join("tree");
             fs::create_dir_all(&tree).unwrap();

@@ -4,29 +4,34 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
+    io::Read as _,
+    path::Path,
 };
 
 use fs_err::{self as fs, os::unix::fs::symlink};
 
 use super::{EnvironmentError, collision::Collision};
+use crate::{
+    build::task::{Task, TaskError},
+    trees::{Kind, Place},
+};
 
 /// One of the trees.
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct Source<'a> {
     /// Whose it is; for error texts and the policy.
     pub name: String,
     /// Its base name in the store.
     pub base: String,
-    /// Where it can be read now.
-    pub real: PathBuf,
+    /// What it holds.
+    pub tree: Place<'a>,
 }
 
 /// What to compose, and how.
 #[derive(Debug, Default)]
-pub struct Composition {
+pub struct Composition<'a> {
     /// The trees.
-    pub sources: Vec<Source>,
+    pub sources: Vec<Source<'a>>,
     /// Folders that are made even where one tree alone has them.
     pub folders: BTreeSet<String>,
     /// Paths that are left out.
@@ -35,52 +40,44 @@ pub struct Composition {
     pub policy: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Folder,
-    File,
-    Link,
-}
-
-impl Composition {
+impl Composition<'_> {
     /// Writes the links into the folder `out`, which exists. Paths that several trees have with
     /// different content and for which the policy says nothing are returned.
     ///
     /// # Errors
     /// Where reading or writing fails, or the policy names a tree that has no such path.
-    pub fn write(&self, out: &Path) -> Result<Vec<Collision>, EnvironmentError> {
+    pub fn write(&self, task: &Task<'_>, out: &Path) -> Result<Vec<Collision>, EnvironmentError> {
         let mut collisions = Vec::new();
-        let all: Vec<_> = self.sources.iter().collect();
-        self.folder(out, "", &all, &mut collisions)?;
+        let mut folders = vec![(String::new(), self.sources.iter().collect())];
+        while let Some((folder, sources)) = folders.pop() {
+            if (task.cancelled)() {
+                return Err(TaskError::Cancelled.into());
+            }
+            self.folder(out, &folder, sources, &mut folders, &mut collisions)?;
+        }
         collisions.sort();
         collisions.dedup();
         Ok(collisions)
     }
 
-    fn folder(
-        &self,
+    /// Composes one folder; those in it that several trees have are left to do.
+    fn folder<'s>(
+        &'s self,
         out: &Path,
         folder: &str,
-        sources: &[&Source],
+        sources: Vec<&'s Source<'s>>,
+        folders: &mut Vec<(String, Vec<&'s Source<'s>>)>,
         collisions: &mut Vec<Collision>,
     ) -> Result<(), EnvironmentError> {
-        let mut names: BTreeMap<String, Vec<(&Source, Kind)>> = BTreeMap::new();
+        let mut names: BTreeMap<String, Vec<(&Source<'_>, Kind)>> = BTreeMap::new();
         for source in sources {
-            for entry in fs::read_dir(source.real.join(folder))? {
-                let entry = entry?;
-                let kind = entry.file_type()?;
-                let kind = match () {
-                    () if kind.is_dir() => Kind::Folder,
-                    () if kind.is_symlink() => Kind::Link,
-                    () => Kind::File,
-                };
-                let name = entry.file_name().into_string().map_err(|name| {
-                    EnvironmentError::Distribution {
+            for entry in source.tree.join(folder).entries()? {
+                let name =
+                    entry.name.into_string().map_err(|name| EnvironmentError::Distribution {
                         path: source.base.clone(),
                         reason: format!("the name {name:?} in '{folder}' is not UTF-8"),
-                    }
-                })?;
-                names.entry(name).or_default().push((source, kind));
+                    })?;
+                names.entry(name).or_default().push((source, entry.kind));
             }
         }
         for (name, mut owners) in names {
@@ -96,12 +93,11 @@ impl Composition {
                     return Err(EnvironmentError::Policy { path, choice: choice.clone() });
                 }
             }
-            let folders = owners.iter().all(|(_, kind)| *kind == Kind::Folder);
-            if folders && (owners.len() > 1 || self.folders.contains(&path)) {
+            let all_folders = owners.iter().all(|(_, kind)| *kind == Kind::Folder);
+            if all_folders && (owners.len() > 1 || self.folders.contains(&path)) {
                 fs::create_dir_all(out.join(&path))?;
-                let owners: Vec<_> = owners.iter().map(|(source, _)| *source).collect();
-                self.folder(out, &path, &owners, collisions)?;
-            } else if folders || same(&path, &owners)? {
+                folders.push((path, owners.iter().map(|(source, _)| *source).collect()));
+            } else if all_folders || same(&path, &owners)? {
                 symlink(link_target(&path, &owners[0].0.base), out.join(&path))?;
             } else {
                 let owners = owners.iter().map(|(source, _)| source.name.clone()).collect();
@@ -120,23 +116,39 @@ fn source_of(path: &str) -> Option<String> {
 }
 
 /// Whether all owners have the same file or link.
-fn same(path: &str, owners: &[(&Source, Kind)]) -> Result<bool, EnvironmentError> {
+fn same(path: &str, owners: &[(&Source<'_>, Kind)]) -> Result<bool, EnvironmentError> {
     let Some(((first, kind), others)) = owners.split_first() else { return Ok(true) };
     if others.iter().any(|(_, other)| other != kind) || (*kind == Kind::Folder) {
         return Ok(false);
     }
     if *kind == Kind::Link {
-        let target = |source: &Source| fs::read_link(source.real.join(path));
+        let target = |source: &Source<'_>| source.tree.join(path).link();
         let expected = target(first)?;
         return others.iter().try_fold(true, |same, (s, _)| Ok(same && target(s)? == expected));
     }
-    let size =
-        |source: &Source| fs::symlink_metadata(source.real.join(path)).map(|data| data.len());
     for (other, _) in others {
-        let content = |source: &Source| fs::read(source.real.join(path));
-        if size(other)? != size(first)? || content(other)? != content(first)? {
+        if !same_content(first.tree.join(path).open()?, other.tree.join(path).open()?)? {
             return Ok(false);
         }
+    }
+    Ok(true)
+}
+
+/// Whether two files have the same bytes, however many these are.
+fn same_content(mut one: fs::File, mut other: fs::File) -> std::io::Result<bool> {
+    let mut left = one.metadata()?.len();
+    if other.metadata()?.len() != left {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    while left > 0 {
+        let count = a.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        one.read_exact(&mut a[..count])?;
+        other.read_exact(&mut b[..count])?;
+        if a[..count] != b[..count] {
+            return Ok(false);
+        }
+        left -= count as u64;
     }
     Ok(true)
 }

@@ -1,14 +1,13 @@
 //! An installed distribution as an environment sees it: a store object with a site-packages folder,
 //! read from its own description.
 
-use std::path::{Path, PathBuf};
-
-use fs_err as fs;
+use std::io;
 
 use super::EnvironmentError;
 use crate::{
     build::task::Task,
     builders::simple::normalised,
+    limits,
     python::{
         target::Interpreter,
         wheel::{
@@ -17,19 +16,20 @@ use crate::{
         },
     },
     store_path::StorePath,
+    trees::Place,
 };
 
 /// A store object that an environment is composed from.
 #[derive(Clone, Debug)]
-pub struct Distribution {
+pub struct Distribution<'a> {
     /// The name as it is compared; of an object without a description, the store path's.
     pub name: String,
     /// The version; empty without a description.
     pub version: String,
     /// Its place in the store.
     pub path: StorePath,
-    /// Where its files can be read now.
-    pub real: PathBuf,
+    /// What it holds.
+    pub tree: Place<'a>,
     /// The name of its `.dist-info` folder.
     pub dist_info: Option<String>,
     /// The programs that it asks for.
@@ -40,37 +40,35 @@ pub struct Distribution {
     pub requires_python: Option<String>,
 }
 
-impl Distribution {
+impl<'a> Distribution<'a> {
     /// Reads the distribution at a logical path.
     ///
     /// # Errors
     /// Where it is no input, was made for another interpreter, or is described more than once.
     pub fn read(
-        task: &Task<'_>,
+        task: &'a Task<'_>,
         logical: &str,
         interpreter: &Interpreter,
     ) -> Result<Self, EnvironmentError> {
         let fail = |reason: String| EnvironmentError::Distribution { path: logical.into(), reason };
         let path = StorePath::parse(logical).map_err(|e| fail(e.to_string()))?;
-        let real = task.input(logical)?;
-        let library = real.join(interpreter.site_packages());
-        if !library.is_dir() {
-            return Err(fail(format!(
+        let tree = task.input(logical)?;
+        let library = tree.join(interpreter.site_packages());
+        let entries = library.entries().map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => fail(format!(
                 "it has no folder '{}': it was made for another interpreter, or is no distribution",
                 interpreter.site_packages()
-            )));
-        }
-        let mut infos = Vec::new();
-        for entry in fs::read_dir(&library)? {
-            let name = entry?.file_name();
-            infos.extend(name.to_str().filter(|n| n.ends_with(".dist-info")).map(str::to_owned));
-        }
-        infos.sort();
+            )),
+            _ => error.into(),
+        })?;
+        let names = entries.iter().filter_map(|entry| entry.name.to_str());
+        let infos: Vec<_> =
+            names.filter(|name| name.ends_with(".dist-info")).map(str::to_owned).collect();
         let mut found = Self {
             name: path.name().to_owned(),
             version: String::new(),
             path,
-            real,
+            tree,
             dist_info: None,
             scripts: Vec::new(),
             requires: Vec::new(),
@@ -87,17 +85,17 @@ impl Distribution {
         Ok(found)
     }
 
-    fn describe(&mut self, info: &Path) -> Result<(), String> {
-        let metadata = fs::read(info.join("METADATA")).map_err(|e| e.to_string())?;
+    fn describe(&mut self, info: &Place<'_>) -> Result<(), String> {
+        let read = |place: Place<'_>| place.read(limits::METADATA).map_err(|e| e.to_string());
+        let metadata = read(info.join("METADATA"))?;
         let metadata = Headers::parse(&metadata).map_err(|e| format!("METADATA: {e}"))?;
         self.name = normalised(metadata.one("name")?);
         metadata.one("version")?.clone_into(&mut self.version);
         self.requires = metadata.all("requires-dist").map(str::to_owned).collect();
         self.requires_python = metadata.all("requires-python").next().map(str::to_owned);
         let points = info.join("entry_points.txt");
-        if points.is_file() {
-            let content = fs::read(points).map_err(|e| e.to_string())?;
-            self.scripts = entry_points::scripts(&content)?;
+        if points.kind().map_err(|e| e.to_string())?.is_some() {
+            self.scripts = entry_points::scripts(&read(points)?)?;
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ use super::{
 use crate::{
     build::task::{Task, TaskError},
     builders::simple::normalised,
+    limits,
     store_path::StorePath,
 };
 
@@ -189,7 +190,7 @@ fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
         composition.folders.insert(info);
     }
     fs::create_dir_all(out.join(&library))?;
-    collisions.extend(composition.write(out)?);
+    collisions.extend(composition.write(task, out)?);
     if !collisions.is_empty() {
         return Err(EnvironmentError::Collisions(collisions));
     }
@@ -236,7 +237,7 @@ fn check(
     task: &Task<'_>,
     attributes: &Attributes,
     interpreter: &Interpreter,
-    distributions: &[Distribution],
+    distributions: &[Distribution<'_>],
 ) -> Result<(), EnvironmentError> {
     let environment = MarkerEnvironment {
         python_version: format!("3.{}", interpreter.minor),
@@ -263,11 +264,11 @@ fn check(
 }
 
 /// Reads every distribution, sorted by name, each once.
-fn distributions(
-    task: &Task<'_>,
+fn distributions<'a>(
+    task: &'a Task<'_>,
     paths: &[String],
     interpreter: &Interpreter,
-) -> Result<Vec<Distribution>, EnvironmentError> {
+) -> Result<Vec<Distribution<'a>>, EnvironmentError> {
     let paths: BTreeSet<_> = paths.iter().collect();
     let paths: Vec<_> = paths.into_iter().collect();
     let mut found: Vec<_> = paths
@@ -292,21 +293,21 @@ fn distributions(
 fn policy(
     given: &BTreeMap<String, String>,
     library: &str,
-    distributions: &[Distribution],
+    distributions: &[Distribution<'_>],
 ) -> BTreeMap<String, String> {
     let place = |path: &String| {
         let below = format!("{library}/{path}");
-        let there = distributions.iter().any(|d| d.real.join(&below).symlink_metadata().is_ok());
+        let there = distributions.iter().any(|d| matches!(d.tree.join(&below).kind(), Ok(Some(_))));
         if there { below } else { path.clone() }
     };
     given.iter().map(|(path, name)| (place(path), normalised(name))).collect()
 }
 
-fn source(distribution: &Distribution) -> Source {
+fn source<'a>(distribution: &Distribution<'a>) -> Source<'a> {
     Source {
         name: distribution.name.clone(),
         base: distribution.path.base().to_owned(),
-        real: distribution.real.clone(),
+        tree: distribution.tree.clone(),
     }
 }
 
@@ -316,22 +317,22 @@ fn above(folder: &str) -> BTreeSet<String> {
     ends.map(|at| folder[..at].to_owned()).collect()
 }
 
-fn dist_info(distribution: &Distribution, library: &str) -> String {
+fn dist_info(distribution: &Distribution<'_>, library: &str) -> String {
     format!("{library}/{}", distribution.dist_info.as_deref().unwrap_or_default())
 }
 
 /// The distributions whose RECORD has to name programs that are written for this environment.
-fn with_scripts<'a>(
-    distributions: &'a [Distribution],
+fn with_scripts<'a, 't>(
+    distributions: &'a [Distribution<'t>],
     programs: &Programs,
-) -> Vec<&'a Distribution> {
+) -> Vec<&'a Distribution<'t>> {
     let written = |name: &str| matches!(programs.get(name), Some(Program::Text(_)));
-    let has = |d: &&Distribution| {
-        d.dist_info.is_some()
-            && (d.scripts.iter().any(|script| written(&script.name))
-                || programs
-                    .keys()
-                    .any(|name| written(name) && d.real.join("bin").join(name).exists()))
+    let in_bin = |d: &Distribution<'_>| {
+        let entries = d.tree.join("bin").entries().unwrap_or_default();
+        entries.iter().any(|entry| entry.name.to_str().is_some_and(written))
+    };
+    let has = |d: &&Distribution<'_>| {
+        d.dist_info.is_some() && (d.scripts.iter().any(|script| written(&script.name)) || in_bin(d))
     };
     distributions.iter().filter(has).collect()
 }
@@ -340,7 +341,7 @@ fn with_scripts<'a>(
 fn rewrite_record(
     out: &Path,
     library: &str,
-    distribution: &Distribution,
+    distribution: &Distribution<'_>,
     programs: &Programs,
 ) -> Result<(), EnvironmentError> {
     let place = format!("{}/RECORD", dist_info(distribution, library));
@@ -348,7 +349,8 @@ fn rewrite_record(
         path: distribution.path.to_string(),
         reason: format!("RECORD: {reason}"),
     };
-    let mut rows = match fs::read(distribution.real.join(&place)) {
+    // a wheel's RECORD, with a row for the byte code of each file
+    let mut rows = match distribution.tree.join(&place).read(4 * limits::METADATA) {
         Ok(content) => record::parse(&content).map_err(fail)?,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e.into()),

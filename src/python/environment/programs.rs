@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::{Read as _, Seek as _},
     path::Path,
 };
 
@@ -14,7 +15,12 @@ use fs_err::{
 use super::{
     EnvironmentError, collision::Collision, compose::link_target, distribution::Distribution,
 };
-use crate::python::{target::Interpreter, wheel::entry_points::Script};
+use crate::{
+    limits,
+    python::{target::Interpreter, wheel::entry_points::Script},
+    regular,
+    trees::{Entry, Kind, Place},
+};
 
 /// The longest line that every kernel reads after `#!`.
 const SHEBANG_MAX: usize = 127;
@@ -37,7 +43,7 @@ pub type Programs = BTreeMap<String, Program>;
 /// # Errors
 /// Where the environment's path is too long for scripts, or reading fails.
 pub fn find(
-    distributions: &[Distribution],
+    distributions: &[Distribution<'_>],
     environment: &str,
     policy: &BTreeMap<String, String>,
 ) -> Result<(Programs, Vec<Collision>), EnvironmentError> {
@@ -74,19 +80,16 @@ pub fn find(
 }
 
 /// The programs of one distribution; an entry point goes before a file of its name.
-fn programs(distribution: &Distribution, python: &str) -> Result<Programs, EnvironmentError> {
+fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, EnvironmentError> {
     let mut found = Programs::new();
-    let bin = distribution.real.join("bin");
-    if bin.is_dir() {
-        for entry in fs::read_dir(&bin)? {
-            let entry = entry?;
-            let name =
-                entry.file_name().into_string().map_err(|name| EnvironmentError::Distribution {
-                    path: distribution.path.to_string(),
-                    reason: format!("the name {name:?} in 'bin' is not UTF-8"),
-                })?;
-            let content =
-                if entry.file_type()?.is_file() { fs::read(entry.path())? } else { vec![] };
+    let bin = distribution.tree.join("bin");
+    if bin.kind()? == Some(Kind::Folder) {
+        for Entry { name, kind } in bin.entries()? {
+            let name = name.into_string().map_err(|name| EnvironmentError::Distribution {
+                path: distribution.path.to_string(),
+                reason: format!("the name {name:?} in 'bin' is not UTF-8"),
+            })?;
+            let content = if kind == Kind::File { script_at(&bin.join(&name))? } else { vec![] };
             let program = match with_interpreter(&content, python) {
                 Some(text) => Program::Text(text),
                 None => Program::Link(distribution.path.base().to_owned()),
@@ -98,6 +101,18 @@ fn programs(distribution: &Distribution, python: &str) -> Result<Programs, Envir
         found.insert(script.name.clone(), Program::Text(text(script, python).into_bytes()));
     }
     Ok(found)
+}
+
+/// The content of a script; nothing of what is none.
+fn script_at(place: &Place<'_>) -> std::io::Result<Vec<u8>> {
+    let mut file = place.open()?;
+    let mut head = Vec::new();
+    (&mut file).take(2).read_to_end(&mut head)?;
+    if head != b"#!" {
+        return Ok(vec![]);
+    }
+    file.rewind()?;
+    regular::read_all(&file, limits::PROGRAM)
 }
 
 /// A program that calls a function.

@@ -61,6 +61,7 @@ fn compose(
     let out = bench.derivation.outputs["out"].path.clone();
     let place = bench.input(&out);
     fs::rename(bench.out(), &place).unwrap();
+    bench.make_runnable();
     Ok((bench, place))
 }
 

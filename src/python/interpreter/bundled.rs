@@ -12,6 +12,7 @@ use crate::{
     build::task::TaskError,
     builders::{archive_error::ArchiveError, zip_file::Zip},
     python::wheel::record,
+    regular::{self, Link},
 };
 
 /// Where the wheels are, from the prefix.
@@ -43,7 +44,8 @@ pub(super) fn use_certificates(prefix: &Path, logical: &str) -> Result<(), TaskE
 fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let wrong = |reason: String| TaskError::from(ArchiveError::archive(path, reason));
     // checked by the reader of this project before the other one copies from it
-    let checked = Zip::open_wheel(path)?;
+    let file = regular::open(path, Link::Refuse)?;
+    let checked = Zip::open_wheel(&file)?;
     let read = |name: &str| -> Result<String, TaskError> {
         let entry = checked.find(name).ok_or_else(|| wrong(format!("it has no '{name}'")))?;
         let content = checked.read(entry)?.into_owned();
@@ -65,7 +67,7 @@ fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let rows = record::format(&mut rows);
 
     let failed = |e: zip::result::ZipError| wrong(e.to_string());
-    let mut source = ZipArchive::new(fs::File::open(path)?).map_err(failed)?;
+    let mut source = ZipArchive::new(file).map_err(failed)?;
     let mut out = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     let plain = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Stored)
@@ -116,7 +118,7 @@ mod tests {
         fs::write(folder.join("setuptools-1.whl"), "not touched").unwrap();
         use_certificates(dir.path(), "/clutch/store/x").unwrap();
 
-        let zip = Zip::open_wheel(&path).unwrap();
+        let zip = Zip::open_wheel(&fs::File::open(&path).unwrap()).unwrap();
         let text =
             |name| String::from_utf8(zip.read(zip.find(name).unwrap()).unwrap().into_owned());
         let new = "PLACE = '/clutch/store/x/etc/ssl/cert.pem'\n";

@@ -48,12 +48,12 @@ struct Planned<'a> {
 }
 
 impl Wheel {
-    /// Opens an archive and checks what can be known before anything is unpacked. `file` is its
+    /// Reads an opened archive and checks what can be known before anything is unpacked. `file` is its
     /// own name.
     ///
     /// # Errors
     /// Where the archive is not a wheel, or its names and versions do not agree.
-    pub fn open(archive: &Path, file: &str) -> Result<Self, WheelError> {
+    pub fn open(archive: &fs::File, file: &str) -> Result<Self, WheelError> {
         let fail = |reason| WheelError::Wheel { file: file.to_owned(), reason };
         let zip = Zip::open_wheel(archive)?;
         let identity = Identity::read(&zip, file).map_err(fail)?;
@@ -96,7 +96,7 @@ impl Wheel {
             fs::create_dir_all(out.join(folder))?;
         }
 
-        let loader = interpreter.loader()?;
+        let loader = interpreter.loader(task)?;
         let total = plan.iter().map(|p| p.entry.size).sum();
         let done = AtomicU64::new(0);
         let written: Vec<(Row, Option<String>)> = plan

@@ -81,7 +81,7 @@ mod tests {
     fn at(entry: &str) -> Result<Option<String>, String> {
         let identity = Identity { name: "A.b".into(), version: "1".into(), stem: "a_b-1".into() };
         let interpreter =
-            Interpreter { real: "/x".into(), logical: "/clutch/store/x".into(), minor: 11 };
+            Interpreter { making: None, logical: "/clutch/store/x".into(), minor: 11 };
         place(entry, &identity, &interpreter).map(|place| place.map(|p| p.path))
     }
 

@@ -103,7 +103,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     let interpreter = Interpreter::input(task, &attributes.interpreter)?;
     let archive = task.input(&attributes.wheel)?;
-    let wheel = install::Wheel::open(&archive, &attributes.file)?;
+    let wheel = install::Wheel::open(&archive.open()?, &attributes.file)?;
     wheel.install(task, &interpreter, attributes.record, task.output("out")?)?;
     Ok(())
 }

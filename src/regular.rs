@@ -1,0 +1,151 @@
+//! Files whose content somebody else chose: only regular ones are opened, so that nothing waits for a
+//! named pipe or touches a device, and none is read beyond a bound.
+
+use std::{
+    io::{self, Read as _},
+    os::fd::AsFd,
+    path::Path,
+};
+
+use rustix::{
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
+    io::Errno,
+};
+
+/// How a file is opened that may turn out to be anything.
+pub const CAREFULLY: OFlags =
+    OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
+
+/// What happens where a path is a symbolic link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// It is followed.
+    Follow,
+    /// It is refused.
+    Refuse,
+}
+
+/// Opens a regular file to read it.
+///
+/// # Errors
+/// Where there is none, or something else is there; names the path.
+pub fn open(path: &Path, link: Link) -> io::Result<fs_err::File> {
+    let nofollow = if link == Link::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
+    let opened = openat(CWD, path, CAREFULLY | nofollow, Mode::empty());
+    let file = opened.map_err(|error| named(path, &other_kind(error, link)))?;
+    check(&file).map_err(|error| named(path, &error))?;
+    Ok(fs_err::File::from_parts(file.into(), path))
+}
+
+/// Opens a regular file and reads all of it.
+///
+/// # Errors
+/// As [`open`], and where it has more than `most` bytes.
+pub fn read(path: &Path, link: Link, most: u64) -> io::Result<Vec<u8>> {
+    read_all(&open(path, link)?, most)
+}
+
+/// Reads all of a file that has been opened.
+///
+/// # Errors
+/// Where it has more than `most` bytes; names its path.
+pub fn read_all(file: &fs_err::File, most: u64) -> io::Result<Vec<u8>> {
+    let size = file.metadata()?.len();
+    let too_large = |size: u64| {
+        let path = file.path().display();
+        let text = format!("'{path}' has {size} bytes, expected {most} at most");
+        io::Error::new(io::ErrorKind::FileTooLarge, text)
+    };
+    if size > most {
+        return Err(too_large(size));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    // it may grow while it is read
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 {
+        size if size > most => Err(too_large(size)),
+        _ => Ok(bytes),
+    }
+}
+
+/// Refuses what has been opened and is no regular file.
+///
+/// # Errors
+/// Says what it is.
+pub fn check(file: impl AsFd) -> io::Result<()> {
+    match FileType::from_raw_mode(fstat(file)?.st_mode) {
+        FileType::RegularFile => Ok(()),
+        other => Err(not_regular(other)),
+    }
+}
+
+/// The error for what is no regular file.
+#[must_use]
+pub fn not_regular(kind: FileType) -> io::Error {
+    let (what, kind) = match kind {
+        FileType::Directory => ("a folder", io::ErrorKind::IsADirectory),
+        FileType::Fifo => ("a named pipe", io::ErrorKind::InvalidInput),
+        FileType::Socket => ("a socket", io::ErrorKind::InvalidInput),
+        FileType::Symlink => ("a symbolic link", io::ErrorKind::InvalidInput),
+        _ => ("a device", io::ErrorKind::InvalidInput),
+    };
+    io::Error::new(kind, format!("it is {what}, expected a regular file"))
+}
+
+/// What the kernel says of what cannot be opened for reading at all.
+fn other_kind(error: Errno, link: Link) -> io::Error {
+    match error {
+        Errno::NXIO => not_regular(FileType::Socket),
+        Errno::LOOP if link == Link::Refuse => not_regular(FileType::Symlink),
+        other => other.into(),
+    }
+}
+
+/// An error with the file that it is about.
+pub fn named(path: impl AsRef<Path>, error: &io::Error) -> io::Error {
+    let text = format!("failed to open file '{}': {error}", path.as_ref().display());
+    io::Error::new(error.kind(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_read_and_none_without_a_bound() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs_err::write(at("file"), "text").unwrap();
+        assert_eq!(read(&at("file"), Link::Refuse, 4).unwrap(), b"text");
+        let refused = |name: &str, link: Link, why: &str| {
+            let error = read(&at(name), link, 3).unwrap_err().to_string();
+            assert!(error.contains(why) && error.contains(name), "{error}");
+        };
+        refused("file", Link::Refuse, "has 4 bytes, expected 3 at most");
+        fs_err::create_dir(at("folder")).unwrap();
+        refused("folder", Link::Refuse, "it is a folder");
+        rustix::fs::mkfifoat(CWD, at("pipe"), Mode::RWXU).unwrap();
+        refused("pipe", Link::Refuse, "it is a named pipe");
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        refused("socket", Link::Refuse, "it is a socket");
+        symlink("/dev/zero", at("zero")).unwrap();
+        refused("zero", Link::Refuse, "it is a symbolic link");
+        refused("zero", Link::Follow, "it is a device");
+        symlink("pipe", at("to-pipe")).unwrap();
+        refused("to-pipe", Link::Follow, "it is a named pipe");
+        symlink("file", at("to-file")).unwrap();
+        assert_eq!(read(&at("to-file"), Link::Follow, 4).unwrap(), b"text");
+        let missing = read(&at("missing"), Link::Follow, 4).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        // it claims no size and does not end
+        refused_endless();
+    }
+
+    fn refused_endless() {
+        let file = fs_err::File::open("/proc/self/maps").unwrap();
+        let error = read_all(&file, 10).unwrap_err().to_string();
+        assert!(error.contains("expected 10 at most"), "{error}");
+    }
+}
