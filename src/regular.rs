@@ -68,6 +68,28 @@ pub fn read_all(file: &fs_err::File, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
+/// Whether two files that have been opened have the same bytes, however many these are.
+///
+/// # Errors
+/// Where one cannot be read.
+pub fn same(mut one: &fs_err::File, mut other: &fs_err::File) -> io::Result<bool> {
+    let mut left = one.metadata()?.len();
+    if other.metadata()?.len() != left {
+        return Ok(false);
+    }
+    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    while left > 0 {
+        let count = a.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        one.read_exact(&mut a[..count])?;
+        other.read_exact(&mut b[..count])?;
+        if a[..count] != b[..count] {
+            return Ok(false);
+        }
+        left -= count as u64;
+    }
+    Ok(true)
+}
+
 /// Refuses what has been opened and is no regular file.
 ///
 /// # Errors

@@ -6,6 +6,7 @@
 //! to a text (`"bin/awk" = "mawk"`), such as a maintainer script would have made.
 
 mod certificates;
+mod gather;
 mod host_paths;
 mod locales;
 mod place;
@@ -17,7 +18,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use fs_err::{self as fs, os::unix::fs::symlink};
+use fs_err as fs;
 use rayon::prelude::*;
 use serde::Deserialize;
 
@@ -55,9 +56,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let out = task.output("out")?;
     let debs = packages(task, &attributes.debs)?;
     lay_out(task, &debs, out, &|_| true)?;
-    for (name, target) in &attributes.links {
-        link(out, name, target)?;
-    }
+    gather::add_links(out, &attributes.links)?;
     Ok(())
 }
 
@@ -102,7 +101,7 @@ pub fn lay_out(
     let prefix = logical(task)?;
     let packages = tempfile::Builder::new().prefix("debs-").tempdir_in(task.scratch)?;
     unpack(task, debs, packages.path(), keep)?;
-    gather(task, packages.path(), out)?;
+    gather::gather(task, packages.path(), out)?;
     certificates::bundle(out)?;
     locales::archive(out)?;
     programs::relocate(task, out, &prefix)
@@ -115,21 +114,6 @@ pub fn lay_out(
 pub fn logical(task: &Task<'_>) -> Result<String, TaskError> {
     task.output("out")?;
     Ok(task.derivation.outputs["out"].path.to_string())
-}
-
-/// Makes a link in the prefix, at a place where nothing is.
-fn link(out: &Path, name: &str, target: &str) -> Result<(), TaskError> {
-    let inside = super::entry_name::link_stays_inside(name, target)
-        && super::entry_name::clean(name.as_bytes()).as_deref() == Ok(name);
-    if !inside {
-        let problem = format!("'{name}' -> '{target}' leaves the prefix");
-        return Err(attributes::bad("links", &problem));
-    }
-    let path = out.join(name);
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    Ok(symlink(target, path)?)
 }
 
 /// All packages into one tree, under the names that they give. Two that disagree are refused there.
@@ -160,71 +144,6 @@ fn unpack(
     })
 }
 
-/// Moves the files to their places in the prefix, then makes the links that lead to one of them.
-fn gather(task: &Task<'_>, root: &Path, out: &Path) -> Result<(), TaskError> {
-    fs::create_dir_all(out)?;
-    let mut links = Vec::new();
-    for (path, kind) in walk(root)? {
-        let name = relative_name(root, &path)?;
-        let Some(place) = place::place(&name) else { continue };
-        if kind.is_symlink() {
-            let target = fs::read_link(&path)?;
-            let target = target.to_str().and_then(|target| place::link_target(&name, target));
-            links.push((place, target.and_then(|target| place::place(&target))));
-            continue;
-        }
-        let new = out.join(&place);
-        if fs::symlink_metadata(&new).is_ok() {
-            if fs::read(&new)? != fs::read(&path)? {
-                return Err(TaskError::Failed(format!(
-                    "two packages have different files at '{place}' (one of them as '/{name}')"
-                )));
-            }
-            continue;
-        }
-        if let Some(folder) = new.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::rename(path, new)?;
-    }
-    // A link may lead to another one: as long as one can be made there may be more.
-    loop {
-        let before = links.len();
-        let mut left = Vec::new();
-        for (place, target) in links {
-            let found = target.as_ref().is_some_and(|t| fs::symlink_metadata(out.join(t)).is_ok());
-            match &target {
-                Some(target) if *target == place => {}
-                Some(target) if found => make_link(out, &place, target)?,
-                _ => left.push((place, target)),
-            }
-        }
-        links = left;
-        if links.len() == before {
-            break;
-        }
-    }
-    for (place, _) in links {
-        (task.log)(&format!("left out: the link '{place}' leads to nothing in these packages"));
-    }
-    Ok(())
-}
-
-fn make_link(out: &Path, place: &str, target: &str) -> Result<(), TaskError> {
-    let (new, text) = (out.join(place), place::relative(place, target));
-    if let Ok(old) = fs::symlink_metadata(&new) {
-        // the same library under the names '/lib' and '/usr/lib'
-        if old.is_symlink() && fs::read_link(&new)? == Path::new(&text) {
-            return Ok(());
-        }
-        return Err(TaskError::Failed(format!("two packages have different files at '{place}'")));
-    }
-    if let Some(folder) = new.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    Ok(symlink(text, new)?)
-}
-
 /// Every file and link below a folder, sorted.
 pub(crate) fn walk(root: &Path) -> std::io::Result<Vec<(PathBuf, std::fs::FileType)>> {
     let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
@@ -241,12 +160,6 @@ pub(crate) fn walk(root: &Path) -> std::io::Result<Vec<(PathBuf, std::fs::FileTy
     }
     found.sort_by(|a, b| a.0.as_os_str().as_bytes().cmp(b.0.as_os_str().as_bytes()));
     Ok(found)
-}
-
-fn relative_name(root: &Path, path: &Path) -> Result<String, TaskError> {
-    let name = path.strip_prefix(root).ok().and_then(Path::to_str);
-    let problem = || TaskError::Failed(format!("'{}' is not UTF-8", path.display()));
-    Ok(name.ok_or_else(problem)?.to_owned())
 }
 
 #[cfg(test)]

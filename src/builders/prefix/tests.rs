@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Mutex};
 
 use serde_json::json;
 
-use super::*;
+use super::{gather::relative_name, *};
 use crate::{
     build::task::Task,
     builders::deb::tests::{ar, header},

@@ -4,7 +4,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read as _,
     path::Path,
 };
 
@@ -13,6 +12,7 @@ use fs_err::{self as fs, os::unix::fs::symlink};
 use super::{EnvironmentError, collision::Collision};
 use crate::{
     build::task::{Task, TaskError},
+    regular,
     trees::{Kind, Place},
 };
 
@@ -127,28 +127,9 @@ fn same(path: &str, owners: &[(&Source<'_>, Kind)]) -> Result<bool, EnvironmentE
         return others.iter().try_fold(true, |same, (s, _)| Ok(same && target(s)? == expected));
     }
     for (other, _) in others {
-        if !same_content(first.tree.join(path).open()?, other.tree.join(path).open()?)? {
+        if !regular::same(&first.tree.join(path).open()?, &other.tree.join(path).open()?)? {
             return Ok(false);
         }
-    }
-    Ok(true)
-}
-
-/// Whether two files have the same bytes, however many these are.
-fn same_content(mut one: fs::File, mut other: fs::File) -> std::io::Result<bool> {
-    let mut left = one.metadata()?.len();
-    if other.metadata()?.len() != left {
-        return Ok(false);
-    }
-    let (mut a, mut b) = (vec![0; 64 << 10], vec![0; 64 << 10]);
-    while left > 0 {
-        let count = a.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        one.read_exact(&mut a[..count])?;
-        other.read_exact(&mut b[..count])?;
-        if a[..count] != b[..count] {
-            return Ok(false);
-        }
-        left -= count as u64;
     }
     Ok(true)
 }
