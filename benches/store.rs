@@ -208,10 +208,9 @@ fn import_256_mib(bencher: Bencher<'_, '_>) {
     let file = dir.path().join("export");
     let out = fs_err::File::create(&file).unwrap();
     transfer::export(&from, &paths, out, &|_, _| {}).unwrap();
-    bencher
-        .counter(BytesCount::new(GIB / 4))
-        .with_inputs(store)
-        .bench_local_refs(|(_, store)| transfer::import(store, &file, &|_, _| {}).unwrap());
+    bencher.counter(BytesCount::new(GIB / 4)).with_inputs(store).bench_local_refs(|(_, store)| {
+        transfer::import(store, &file, transfer::Trust::Outputs, &|_, _| {}).unwrap()
+    });
 }
 
 /// Ten paths of 1,000 files each.

@@ -84,9 +84,12 @@ fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Err
 /// # Errors
 /// Where the file's folder cannot be written.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = unfinished(path)?;
-    file.write_all(content).map_err(|e| named("write", path, &e))?;
-    finish(file, path)
+    let write = || {
+        let mut file = unfinished(path)?;
+        file.write_all(content)?;
+        finish(file, path, 0o644).map_err(|(error, _)| error)
+    };
+    write().map_err(|e| named("write", path, &e))
 }
 
 /// How a file's name begins until it is finished. No store path, and no pin, has such a name.
@@ -97,20 +100,24 @@ pub const UNFINISHED: &str = ".-";
 /// # Errors
 /// Where the file's folder cannot be written.
 pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
-    NamedTempFile::with_prefix_in(UNFINISHED, folder_of(path)).map_err(|e| named("write", path, &e))
+    NamedTempFile::with_prefix_in(UNFINISHED, folder_of(path))
 }
 
-/// Gives a file its name, once its content is on disk.
+/// Gives a file its mode and its name, once its content is on disk.
 ///
 /// # Errors
-/// Where it cannot be synced or moved.
-pub fn finish(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let done = rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(0o644))
+/// Where it cannot be synced or moved; the file is given back where it is whole.
+pub fn finish(
+    file: NamedTempFile,
+    path: &Path,
+    mode: u32,
+) -> Result<(), (io::Error, Option<NamedTempFile>)> {
+    rustix::fs::fchmod(file.as_file(), Mode::from_raw_mode(mode))
         .map_err(io::Error::from)
         .and_then(|()| file.as_file().sync_all())
-        .and_then(|()| file.persist(path).map(drop).map_err(|e| e.error));
-    done.map_err(|e| named("write", path, &e))?;
-    sync_folder(folder_of(path))
+        .map_err(|error| (error, None))?;
+    file.persist(path).map_err(|e| (e.error, Some(e.file)))?;
+    sync_folder(folder_of(path)).map_err(|error| (error, None))
 }
 
 /// Makes a folder, those above it that are missing included, so that none of their names is lost.
@@ -131,7 +138,7 @@ pub fn make_folders(path: &Path) -> io::Result<()> {
 }
 
 /// The folder that a path is in.
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

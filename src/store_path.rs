@@ -95,8 +95,20 @@ impl StorePath {
         references: &BTreeSet<Self>,
         name: &str,
     ) -> Result<Self, StorePathError> {
+        Self::of_text_digest(blake3::hash(text).as_bytes(), references, name)
+    }
+
+    /// As [`StorePath::of_text`], of a text that has this BLAKE3 hash.
+    ///
+    /// # Errors
+    /// Where the name is not valid.
+    pub fn of_text_digest(
+        text: &[u8; 32],
+        references: &BTreeSet<Self>,
+        name: &str,
+    ) -> Result<Self, StorePathError> {
         let mut hasher = Purpose::Text.hasher();
-        hasher.update(blake3::hash(text).as_bytes());
+        hasher.update(text);
         hasher.update(&(references.len() as u64).to_le_bytes());
         for reference in references {
             hasher.update(&(reference.base.len() as u64).to_le_bytes());

@@ -1,6 +1,7 @@
 //! A directory tree as data: its entries in one order, its hash, and its form as one stream of
 //! bytes. Knows nothing of the store.
 
+mod fixed;
 mod listing;
 mod nar;
 mod pack;
@@ -9,6 +10,7 @@ mod unpack;
 
 use std::{io, path::PathBuf};
 
+pub use fixed::fixed_hash;
 pub use listing::{Kind, Listing, Node};
 pub use nar::{nar_hash, nar_hash_listed, write_nar};
 pub use pack::{pack, pack_bytes, pack_end};

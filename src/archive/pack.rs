@@ -11,6 +11,12 @@ use tar::{EntryType, Header};
 
 use super::{ArchiveError, Kind, Listing};
 
+/// The longest name or target that stands in an entry's own header, in bytes.
+pub(super) const SHORT: usize = 100;
+
+/// The name of an entry that holds a longer one.
+pub(super) const LONG: &[u8] = b"././@LongLink";
+
 /// Writes the tree at `root` as entries whose names start with `name`; no end of archive follows.
 ///
 /// # Errors
@@ -71,9 +77,9 @@ fn entry(
 ) -> io::Result<()> {
     // texts that do not fit into the header stand in an entry of their own before it
     for (text, kind) in [(target, EntryType::GNULongLink), (name, EntryType::GNULongName)] {
-        if text.len() > 100 {
+        if text.len() > SHORT {
             let size = text.len() as u64 + 1;
-            out.write_all(header(kind, b"././@LongLink", b"", 0, size).as_bytes())?;
+            out.write_all(header(kind, LONG, b"", 0, size).as_bytes())?;
             out.write_all(text)?;
             out.write_all(&[0])?;
             pad(size, out)?;
@@ -82,7 +88,8 @@ fn entry(
     out.write_all(header(kind, name, target, mode, size).as_bytes())
 }
 
-fn header(kind: EntryType, name: &[u8], target: &[u8], mode: u32, size: u64) -> Header {
+/// The one header of such an entry; longer texts than fit are cut.
+pub(super) fn header(kind: EntryType, name: &[u8], target: &[u8], mode: u32, size: u64) -> Header {
     fn fill(field: &mut [u8], text: &[u8]) {
         let length = text.len().min(field.len());
         field[..length].copy_from_slice(&text[..length]);

@@ -1,15 +1,22 @@
-//! The reader of what `pack` writes. It takes exactly that: whatever else an archive holds is
-//! refused, with the entry and the reason.
+//! The reader of what `pack` writes. It takes exactly that, byte for byte but for the compression:
+//! whatever else an archive holds is refused, with the entry and the reason. So a tree has one form,
+//! and an entry needs no more memory than its name.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read},
     os::unix::{ffi::OsStrExt, fs::symlink},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use fs_err::os::unix::fs::OpenOptionsExt;
-use rustc_hash::FxHashSet;
-use tar::{Archive, Entry, EntryType};
+use tar::{EntryType, Header};
+
+use super::pack::{LONG, SHORT, header};
+use crate::limits;
+
+/// Entries are made of blocks of this size.
+const BLOCK: usize = 512;
 
 /// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
@@ -50,46 +57,32 @@ pub fn unpack(
     target: &Path,
     announced: Announced,
 ) -> Result<(), UnpackError> {
-    let mut archive = Archive::new(from);
-    let mut folders: FxHashSet<PathBuf> = FxHashSet::default();
+    let mut last: Option<Place> = None;
     let (mut entries, mut size) = (0, 0);
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let shown = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-        let refuse = |problem: &str| {
-            Err(UnpackError::Entry { entry: shown.clone(), problem: problem.to_owned() })
-        };
+    while let Some(entry) = read(from)? {
+        let refuse = |problem: &str| Err(entry.refuse(problem));
         entries += 1;
         if entries > announced.entries {
             return refuse(&format!("more than the {} entries announced", announced.entries));
         }
-        let below = match place(&entry.path_bytes(), name) {
-            Ok(below) => below,
+        let below = match place(&entry.name, name) {
+            Ok(below) => below.to_owned(),
             Err(problem) => return refuse(&problem),
         };
-        // what an entry is put into was made by an entry before, so no link is ever followed
-        match below.parent() {
-            None if entries == 1 => {}
-            Some(parent) if folders.contains(parent) => {}
-            None => return refuse("it is a second tree"),
-            Some(_) => return refuse("the folder that it is in does not stand before it"),
+        let place = Place { below, is_folder: entry.kind == EntryType::Directory };
+        if let Err(problem) = place.follows(last.as_ref()) {
+            return refuse(problem);
         }
-        let path =
-            if below.as_os_str().is_empty() { target.to_owned() } else { target.join(&below) };
-        size += match make(&mut entry, &path, announced.size - size) {
+        let path = match &place.below[..] {
+            [] => target.to_owned(),
+            below => target.join(OsStr::from_bytes(below)),
+        };
+        size += match make(&entry, from, &path, announced.size - size) {
             Ok(size) => size,
             Err(Refusal::Problem(problem)) => return refuse(&problem),
-            Err(Refusal::Io(e)) if e.kind() == io::ErrorKind::AlreadyExists => {
-                return refuse("there are two of this name");
-            }
             Err(Refusal::Io(e)) => return Err(e.into()),
         };
-        if entry.header().entry_type() == EntryType::Directory {
-            folders.insert(below);
-        }
-    }
-    if archive.into_inner().read(&mut [0])? != 0 {
-        return Err(UnpackError::Whole("bytes follow the last entry".to_owned()));
+        last = Some(place);
     }
     if (entries, size) != (announced.entries, announced.size) {
         let Announced { entries: all, size: bytes } = announced;
@@ -105,21 +98,104 @@ pub fn unpack(
 /// # Errors
 /// Where it is not exactly that.
 pub fn unpack_bytes(from: &mut dyn Read, name: &str, limit: u64) -> Result<Vec<u8>, UnpackError> {
-    let mut archive = Archive::new(from);
-    let mut bytes = None;
-    for entry in archive.entries()? {
-        let mut entry = entry?;
-        let known = entry.header().entry_type() == EntryType::Regular
-            && &*entry.path_bytes() == name.as_bytes()
-            && entry.size() <= limit;
-        if bytes.is_some() || !known {
-            return Err(UnpackError::Whole(format!("expected one file '{name}' and nothing else")));
-        }
-        let mut content = Vec::new();
-        entry.read_to_end(&mut content)?;
-        bytes = Some(content);
+    let other = || UnpackError::Whole(format!("expected one file '{name}' and nothing else"));
+    let entry =
+        read(from)?.ok_or_else(|| UnpackError::Whole(format!("there is no file '{name}'")))?;
+    let is_it = entry.kind == EntryType::Regular && entry.mode == 0o444;
+    if !is_it || entry.name != name.as_bytes() || entry.size > limit {
+        return Err(other());
     }
-    bytes.ok_or_else(|| UnpackError::Whole(format!("there is no file '{name}'")))
+    let mut content = Vec::new();
+    Read::take(&mut *from, entry.size).read_to_end(&mut content)?;
+    if content.len() as u64 != entry.size {
+        return Err(entry.refuse(&format!(
+            "it ends after {} of {} bytes",
+            content.len(),
+            entry.size
+        )));
+    }
+    padding(from, entry.size).map_err(|problem| entry.refused(problem))?;
+    match read(from)? {
+        None => Ok(content),
+        Some(_) => Err(other()),
+    }
+}
+
+/// An entry up to its content.
+struct Entry {
+    name: Vec<u8>,
+    target: Vec<u8>,
+    kind: EntryType,
+    mode: u32,
+    size: u64,
+}
+
+impl Entry {
+    fn refuse(&self, problem: &str) -> UnpackError {
+        refuse(&self.name, problem)
+    }
+
+    fn refused(&self, refusal: Refusal) -> UnpackError {
+        match refusal {
+            Refusal::Problem(problem) => self.refuse(&problem),
+            Refusal::Io(error) => error.into(),
+        }
+    }
+}
+
+/// How many bytes of a name a message shows.
+const SHOWN: usize = 200;
+
+fn refuse(name: &[u8], problem: &str) -> UnpackError {
+    let more = if name.len() > SHOWN { "..." } else { "" };
+    let shown = String::from_utf8_lossy(&name[..name.len().min(SHOWN)]);
+    let entry = format!("{}{more}", shown.escape_debug());
+    UnpackError::Entry { entry, problem: problem.to_owned() }
+}
+
+/// Where an entry is in its tree.
+struct Place {
+    /// Names with slashes between them; empty for the root.
+    below: Vec<u8>,
+    is_folder: bool,
+}
+
+impl Place {
+    /// Whether this entry may stand behind that one: what it is put into was made by an entry before,
+    /// so that no link is ever followed, and each tree has one order.
+    fn follows(&self, last: Option<&Self>) -> Result<(), &'static str> {
+        let Some(last) = last else {
+            return match self.below.is_empty() {
+                true => Ok(()),
+                false => Err("the folder that it is in does not stand before it"),
+            };
+        };
+        if self.below.is_empty() {
+            return Err("it is a second tree");
+        }
+        let folder =
+            self.below.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &self.below[..at]);
+        // what the last entry is in are folders; it may be one itself
+        let is_made = match last.below.strip_prefix(folder) {
+            Some([]) => last.is_folder,
+            Some([b'/', ..]) => true,
+            Some(_) => folder.is_empty(),
+            None => false,
+        };
+        if !is_made {
+            return Err("the folder that it is in does not stand before it");
+        }
+        let is_later = || names(&last.below).lt(names(&self.below));
+        match last.below.is_empty() || is_later() {
+            true => Ok(()),
+            false if last.below == self.below => Err("there are two of this name"),
+            false => Err("it is not in its order, which is that of the names' bytes"),
+        }
+    }
+}
+
+fn names(below: &[u8]) -> impl Iterator<Item = &[u8]> {
+    below.split(|byte| *byte == b'/')
 }
 
 enum Refusal {
@@ -137,58 +213,174 @@ fn problem<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Problem(text.into()))
 }
 
+/// The next entry; nothing where the stream ends.
+fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
+    let (mut target, mut name) = (None, None);
+    loop {
+        let mut block = [0; BLOCK];
+        match fill(from, &mut block)? {
+            0 if target.is_none() && name.is_none() => return Ok(None),
+            BLOCK => {}
+            _ => return Err(UnpackError::Whole("it ends in the header of an entry".to_owned())),
+        }
+        if block == [0; BLOCK] {
+            return Err(UnpackError::Whole("bytes follow the last entry".to_owned()));
+        }
+        let found = Header::from_byte_slice(&block);
+        let kind = found.entry_type();
+        let own = found.as_old().name;
+        let own = own.split(|b| *b == 0).next().unwrap_or_default();
+        let (long, limit) = match kind {
+            // the target stands before the name
+            EntryType::GNULongLink if target.is_none() && name.is_none() => {
+                (&mut target, limits::LINK_TARGET)
+            }
+            EntryType::GNULongName if name.is_none() => (&mut name, limits::NAME),
+            _ => return entry(found, name.as_deref().unwrap_or(own), target).map(Some),
+        };
+        let what = if kind == EntryType::GNULongLink { "target" } else { "name" };
+        let refuse = |problem: String| refuse(own, &problem);
+        let size = found.entry_size().map_err(|e| refuse(e.to_string()))?;
+        if size > limit as u64 + 1 {
+            return Err(refuse(format!(
+                "a {what} of {size} bytes follows, at most {limit} are allowed"
+            )));
+        }
+        if size <= SHORT as u64 + 1 || header(kind, LONG, b"", 0, size).as_bytes() != &block {
+            return Err(refuse(format!(
+                "the {what} that follows is not written as an export's is"
+            )));
+        }
+        let mut text = vec![0; size as usize];
+        from.read_exact(&mut text)?;
+        padding(from, size).map_err(|e| match e {
+            Refusal::Problem(problem) => refuse(problem),
+            Refusal::Io(e) => e.into(),
+        })?;
+        if text.pop() != Some(0) || text.contains(&0) {
+            return Err(refuse(format!(
+                "the {what} that follows does not end with its only zero byte"
+            )));
+        }
+        *long = Some(text);
+    }
+}
+
+/// The entry of that header, which must be the one that `pack` writes.
+fn entry(found: &Header, name: &[u8], target: Option<Vec<u8>>) -> Result<Entry, UnpackError> {
+    let refuse = |problem: String| refuse(name, &problem);
+    let kind = found.entry_type();
+    match kind {
+        EntryType::Regular | EntryType::Directory | EntryType::Symlink => {}
+        EntryType::Link => return Err(refuse("hard links are not allowed".to_owned())),
+        EntryType::XHeader | EntryType::XGlobalHeader => {
+            return Err(refuse("extended headers (PAX) are not allowed".to_owned()));
+        }
+        _ => return Err(refuse("only files, folders and symlinks are allowed".to_owned())),
+    }
+    let number = |what: &str, value: io::Result<u64>| {
+        value.map_err(|e| refuse(format!("its {what} cannot be read: {e}")))
+    };
+    let mode = number("mode", found.mode().map(u64::from))? as u32;
+    let size = number("size", found.entry_size())?;
+    let own = found.as_old().linkname;
+    let target =
+        target.unwrap_or_else(|| own.split(|b| *b == 0).next().unwrap_or_default().to_vec());
+    let (time, user, group) = (
+        number("time", found.mtime())?,
+        number("owner", found.uid())?,
+        number("group", found.gid())?,
+    );
+    if time != 1 {
+        return Err(refuse(format!("modification time {time}, expected 1")));
+    }
+    if (user, group) != (0, 0) {
+        return Err(refuse(format!("owner {user} and group {group}, expected 0")));
+    }
+    // names of owners, versions of the format, other ways to write a number, bytes behind a name
+    if header(kind, name, &target, mode, size).as_bytes() != found.as_bytes() {
+        return Err(refuse("its header is not the one that an export has".to_owned()));
+    }
+    Ok(Entry { name: name.to_owned(), target, kind, mode, size })
+}
+
 /// The place of an entry in its tree; empty for the root.
-fn place(full: &[u8], name: &str) -> Result<PathBuf, String> {
+fn place<'n>(full: &'n [u8], name: &str) -> Result<&'n [u8], String> {
     let below = match full.strip_prefix(name.as_bytes()) {
-        Some([]) => return Ok(PathBuf::new()),
+        Some([]) => return Ok(&[]),
         Some([b'/', below @ ..]) => below,
         _ => return Err(format!("it is not in '{name}'")),
     };
     let bad = |part: &[u8]| matches!(part, b"" | b"." | b"..") || part.contains(&0);
-    if below.split(|b| *b == b'/').any(bad) {
+    if names(below).any(bad) {
         return Err("its name has an empty part, '.', '..' or a zero byte".to_owned());
     }
-    Ok(PathBuf::from(std::ffi::OsStr::from_bytes(below)))
+    let depth = names(below).count();
+    if depth > limits::DEPTH {
+        return Err(format!("it is {depth} folders deep, at most {} are allowed", limits::DEPTH));
+    }
+    Ok(below)
 }
 
 /// Makes what the entry says and gives its size.
-fn make(entry: &mut Entry<'_, impl Read>, path: &Path, limit: u64) -> Result<u64, Refusal> {
-    let mode = entry.header().mode()?;
+fn make(entry: &Entry, from: &mut dyn Read, path: &Path, limit: u64) -> Result<u64, Refusal> {
+    let Entry { target, kind, mode, size, .. } = entry;
+    let (mode, size) = (*mode, *size);
     let too_large = || problem("it is larger than announced");
-    match entry.header().entry_type() {
-        EntryType::Directory if entry.size() == 0 && mode == 0o555 => {
+    match kind {
+        EntryType::Directory if size == 0 && mode == 0o555 && target.is_empty() => {
             fs_err::create_dir(path)?;
             Ok(0)
         }
-        EntryType::Symlink if entry.size() == 0 => {
-            let Some(target) = entry.link_name_bytes() else { return problem("it has no target") };
-            if target.is_empty() || target.contains(&0) {
-                return problem("its target is empty or has a zero byte");
+        EntryType::Symlink if size == 0 && mode == 0o777 => {
+            if target.is_empty() {
+                return problem("it has no target");
             }
             if target.len() as u64 > limit {
                 return too_large();
             }
-            symlink(std::ffi::OsStr::from_bytes(&target), path)?;
+            symlink(OsStr::from_bytes(target), path)?;
             Ok(target.len() as u64)
         }
-        EntryType::Regular if matches!(mode, 0o444 | 0o555) => {
-            let size = entry.size();
+        EntryType::Regular if matches!(mode, 0o444 | 0o555) && target.is_empty() => {
             if size > limit {
                 return too_large();
             }
             let mut options = fs_err::OpenOptions::new();
             options.write(true).create_new(true).mode(mode);
             let mut file = options.open(path)?;
-            let copied = io::copy(entry, &mut file)?;
+            let copied = io::copy(&mut Read::take(&mut *from, size), &mut file)?;
             if copied != size {
                 return problem(format!("it ends after {copied} of {size} bytes"));
             }
+            padding(from, size)?;
             Ok(size)
         }
-        EntryType::Directory | EntryType::Symlink | EntryType::Regular => {
-            problem(format!("mode {mode:o} or size is not what a store path has"))
-        }
-        EntryType::Link => problem("hard links are not allowed"),
-        _ => problem("only files, folders and symlinks are allowed"),
+        _ => problem(format!("mode {mode:o}, size or target is not what a store path has")),
     }
+}
+
+/// Reads what follows a content up to the next block.
+fn padding(from: &mut dyn Read, size: u64) -> Result<(), Refusal> {
+    let mut rest = [0; BLOCK];
+    let rest = &mut rest[..(size.wrapping_neg() % BLOCK as u64) as usize];
+    from.read_exact(rest)?;
+    match rest.iter().all(|byte| *byte == 0) {
+        true => Ok(()),
+        false => problem("what follows its content up to the next block is not zero"),
+    }
+}
+
+/// Reads until the block is full or the stream ends.
+fn fill(from: &mut dyn Read, block: &mut [u8; BLOCK]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < BLOCK {
+        match from.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
 }

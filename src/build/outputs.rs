@@ -3,8 +3,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    io::Read,
-    os::unix::fs::PermissionsExt,
     path::{Component, Path, PathBuf},
 };
 
@@ -15,8 +13,7 @@ use super::{
 };
 use crate::{
     archive::{self, Kind, Listing},
-    derivation::{Derivation, Fixed, HashMode},
-    hash::{Algorithm, Hash, Hasher},
+    derivation::{Derivation, Fixed},
     store::{Insertion, References},
     store_path::{STORE_DIR, StorePath},
 };
@@ -128,32 +125,14 @@ pub(super) fn check_fixed(derivation: &Derivation, dir: &Path) -> Result<(), Bui
     for output in derivation.outputs.values() {
         let Some(Fixed { mode, hash }) = output.fixed else { continue };
         let place = dir.join(output.path.base());
-        let actual = match mode {
-            HashMode::Flat => flat_hash(&place, &output.path, hash.algorithm())?,
-            HashMode::Recursive => archive::nar_hash(&place, hash.algorithm())?,
-        };
+        let actual = archive::fixed_hash(&place, mode, hash.algorithm())?;
+        let actual = actual.ok_or_else(|| BuildError::NotFlat(output.path.clone()))?;
         if actual != hash {
             let path = output.path.clone();
             return Err(BuildError::HashMismatch { path, expected: hash, actual });
         }
     }
     Ok(())
-}
-
-fn flat_hash(place: &Path, path: &StorePath, algorithm: Algorithm) -> Result<Hash, BuildError> {
-    let metadata = fs_err::symlink_metadata(place)?;
-    if !metadata.is_file() || metadata.permissions().mode() & 0o111 != 0 {
-        return Err(BuildError::NotFlat(path.clone()));
-    }
-    let mut file = fs_err::File::open(place)?;
-    let mut hasher = Hasher::new(algorithm);
-    let mut buffer = vec![0; 128 << 10];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hasher.finish()),
-            n => hasher.update(&buffer[..n]),
-        }
-    }
 }
 
 /// Which references outputs may have, by output; nothing where the derivation does not say.

@@ -25,7 +25,7 @@ pub struct Repair<'a> {
 pub enum Obstacle {
     /// It was added, not built.
     #[error(
-        "nothing here makes it: it is a source, a text, a derivation, or was imported without one"
+        "nothing here makes it: it is a source, a text, a derivation, or was imported without its derivation"
     )]
     NoDerivation,
     /// What made it is gone or damaged itself.
@@ -143,9 +143,12 @@ impl<'a> Repair<'a> {
     /// What it takes to build a path.
     fn work(&self, path: &StorePath) -> Result<Result<Work, Obstacle>, StoreError> {
         let info = self.store.info(path)?;
-        let Some(deriver) = info.and_then(|info| info.deriver) else {
-            return Ok(Err(Obstacle::NoDerivation));
-        };
+        let mut deriver = info.and_then(|info| info.deriver);
+        if deriver.is_none() {
+            // what was imported before its expression was evaluated here
+            deriver = self.store.makers([path])?.into_iter().next().map(|maker| maker.derivation);
+        }
+        let Some(deriver) = deriver else { return Ok(Err(Obstacle::NoDerivation)) };
         self.store.keep([&deriver])?;
         let is_there = !self.damaged.contains(&deriver) && self.store.is_valid(&deriver)?;
         let derivation = is_there.then(|| self.store.read_derivation(&deriver).ok()).flatten();

@@ -66,10 +66,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
                 json!({ "derivation": target.derivation.to_string(), "outputs": outputs })
             })
             .collect();
-        context.json(&all.into());
+        context.json(&all.into())?;
     } else {
         for path in built.iter().flat_map(|(_, outputs)| outputs.values()) {
-            context.line(path.to_string());
+            context.line(path.to_string())?;
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -116,19 +116,19 @@ fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
         };
         context.json(&json!({
             "build": paths(&build), "fetch": paths(&fetch), "present": plan.present,
-        }));
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     for (what, steps) in [("fetched", fetch), ("built", build)] {
         if !steps.is_empty() {
-            context.line(format!("{} would be {what}:", steps.len()));
+            context.line(format!("{} would be {what}:", steps.len()))?;
             for step in steps {
-                context.line(format!("  {}", step.path));
+                context.line(format!("  {}", step.path))?;
             }
         }
     }
     if plan.steps.is_empty() {
-        context.line("everything is there");
+        context.line("everything is there")?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -44,10 +44,10 @@ pub(super) fn run(
     if context.global.json {
         let checked: Vec<Value> =
             found.iter().map(|(path, verdict)| document(path, verdict)).collect();
-        context.json(&json!({ "checked": checked }));
+        context.json(&json!({ "checked": checked }))?;
     } else {
         for (path, verdict) in &found {
-            context.print(text(path, verdict));
+            context.line(text(path, verdict).trim_end())?;
         }
     }
     if !outcome.is_success() {

@@ -37,10 +37,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             Failure::new(Kind::Failed, format!("'{}' does not need '{to}'", paths[0]))
         })?;
         if context.global.json {
-            context.json(&chain.iter().map(ToString::to_string).collect());
+            context.json(&chain.iter().map(ToString::to_string).collect())?;
         } else {
             for (depth, path) in chain.iter().enumerate() {
-                context.line(format!("{}{path}", "  ".repeat(depth)));
+                context.line(format!("{}{path}", "  ".repeat(depth)))?;
             }
         }
         return Ok(ExitCode::SUCCESS);
@@ -64,7 +64,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
                 value
             })
             .collect();
-        context.json(&json!({ "paths": paths, "size": total }));
+        context.json(&json!({ "paths": paths, "size": total }))?;
         return Ok(ExitCode::SUCCESS);
     }
     for info in &infos {
@@ -75,9 +75,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
                 bytes(info.size),
                 bytes(closure),
                 info.path
-            ));
+            ))?;
         } else {
-            context.line(info.path.to_string());
+            context.line(info.path.to_string())?;
         }
     }
     if arguments.size {

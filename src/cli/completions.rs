@@ -10,7 +10,11 @@ use clap_complete::{
     env::Shells,
 };
 
-use super::{Outcome, context};
+use super::{
+    Outcome, context,
+    failure::{Failure, Kind, OrFail as _},
+    output,
+};
 use crate::{
     store::{Store, profile::Profile},
     store_path::{STORE_DIR, StorePath},
@@ -30,18 +34,25 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Outcome {
     let name = arguments.shell.to_string();
+    let mut script = Vec::new();
     if let Some(shell) = Shells::builtins().completer(&name) {
-        // a reader that goes away wants no more
-        let _ =
-            shell.write_registration(ASKED, "clutch", "clutch", "clutch", &mut std::io::stdout());
+        shell
+            .write_registration(ASKED, "clutch", "clutch", "clutch", &mut script)
+            .or_fail(Kind::Failed)?;
     }
+    output::print(&script)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers a shell that asks, and ends the process then.
-pub(super) fn answer() {
-    if env::var_os(ASKED).is_some() {
-        CompleteEnv::with_factory(super::Arguments::command).var(ASKED).complete();
+/// Answers a shell that asks. Gives how the process ends then.
+pub(super) fn answer() -> Option<ExitCode> {
+    env::var_os(ASKED)?;
+    let here = env::current_dir().ok();
+    let answer = CompleteEnv::with_factory(super::Arguments::command).var(ASKED);
+    match answer.try_complete(env::args_os(), here.as_deref()) {
+        Ok(false) => None,
+        Ok(true) => Some(super::printed(output::flush())),
+        Err(error) => Some(super::printed(Err(Failure::new(Kind::Failed, error)))),
     }
 }
 

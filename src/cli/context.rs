@@ -3,8 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    env,
-    io::{self, IsTerminal as _, Write as _},
+    env, io,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, OnceLock},
@@ -18,6 +17,7 @@ use super::{
     events::Events,
     failure::{Failure, Kind, OrFail as _},
     hashes::Mismatch,
+    output,
 };
 use crate::{
     builders::{
@@ -115,25 +115,34 @@ impl Context {
         Ok(self.fetcher.get_or_init(|| fetcher).clone())
     }
 
-    /// Prints a result. A reader that has gone away is not an error.
+    /// Prints a result as it is.
     #[expect(clippy::unused_self, reason = "one way to speak: all output goes through the context")]
-    pub(super) fn print(&self, text: impl AsRef<[u8]>) {
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(text.as_ref()).and_then(|()| out.flush());
+    pub(super) fn print(&self, text: impl AsRef<[u8]>) -> Result<(), Failure> {
+        output::print(text.as_ref())
     }
 
     /// Prints a result line.
-    pub(super) fn line(&self, text: impl AsRef<str>) {
-        self.print(format!("{}\n", text.as_ref()));
+    pub(super) fn line(&self, text: impl AsRef<str>) -> Result<(), Failure> {
+        self.lines(&[text])
+    }
+
+    /// Prints result lines.
+    #[expect(clippy::unused_self, reason = "one way to speak: all output goes through the context")]
+    pub(super) fn lines(&self, lines: &[impl AsRef<str>]) -> Result<(), Failure> {
+        let mut text = String::new();
+        for line in lines {
+            text += line.as_ref();
+            text.push('\n');
+        }
+        output::show(&text)
     }
 
     /// Prints a JSON document, indented on a terminal.
-    pub(super) fn json(&self, value: &Value) {
-        self.line(if io::stdout().is_terminal() {
-            format!("{value:#}")
-        } else {
-            value.to_string()
-        });
+    pub(super) fn json(&self, value: &Value) -> Result<(), Failure> {
+        self.print(match output::is_terminal() {
+            true => format!("{value:#}\n"),
+            false => format!("{value}\n"),
+        })
     }
 
     /// Whether the progress of work is shown to a person.
@@ -156,7 +165,7 @@ impl Context {
             events.message(level, plain);
         }
         if !self.global.quiet && !self.events_on_stderr() {
-            anstream::eprintln!("{shown}");
+            output::say(shown);
         }
     }
 
@@ -169,6 +178,9 @@ impl Context {
 
     /// Says how something failed, for people or, with `--json`, for programs.
     pub(super) fn report(&self, failure: &Failure) {
+        if failure.kind == Kind::Closed {
+            return;
+        }
         if let Some(events) = &self.events {
             events.error(failure);
         }
@@ -187,10 +199,14 @@ impl Context {
                 failure.kind.code()
             }
         };
-        if let Some(events) = &self.events {
-            events.end(code);
+        let Some(events) = &self.events else { return ExitCode::from(code) };
+        match events.end(code) {
+            Err(failure) if code == 0 => {
+                report(&failure, self.global.json);
+                ExitCode::from(failure.kind.code())
+            }
+            _ => ExitCode::from(code),
         }
-        ExitCode::from(code)
     }
 
     /// Whether standard error shows colours.
@@ -251,16 +267,16 @@ pub(super) fn report(failure: &Failure, json: bool) {
             error["place"] = at.place.clone();
             error["trace"] = at.trace.clone();
         }
-        anstream::eprintln!("{}", serde_json::json!({ "error": error }));
+        output::say(&serde_json::json!({ "error": error }).to_string());
         return;
     }
     let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
     match &failure.evaluation {
-        Some(at) => anstream::eprintln!("{}", at.shown),
-        None => anstream::eprintln!("{error}error:{error:#} {}", failure.message),
+        Some(at) => output::say(&at.shown),
+        None => output::say(&format!("{error}error:{error:#} {}", failure.message)),
     }
     for text in &failure.hints {
-        anstream::eprintln!("{hint}hint:{hint:#} {text}");
+        output::say(&format!("{hint}hint:{hint:#} {text}"));
     }
 }

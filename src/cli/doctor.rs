@@ -38,10 +38,10 @@ pub(super) fn run(context: &Context) -> Outcome {
                 })
             })
             .collect();
-        context.json(&json!({ "store": root.as_ref().ok(), "findings": all }));
+        context.json(&json!({ "store": root.as_ref().ok(), "findings": all }))?;
     } else {
         if let Ok(root) = &root {
-            anstream::println!("store  {}", root.display());
+            context.line(format!("store  {}", root.display()))?;
         }
         for finding in &findings {
             let colour = match finding.state {
@@ -51,9 +51,10 @@ pub(super) fn run(context: &Context) -> Outcome {
             };
             let style = Style::new().bold().fg_color(Some(colour.into()));
             let state = word(finding.state);
-            anstream::println!("{style}{state:5}{style:#}  {}: {}", finding.subject, finding.found);
+            let Finding { subject, found, .. } = finding;
+            context.line(format!("{style}{state:5}{style:#}  {subject}: {found}"))?;
             for remedy in &finding.remedies {
-                anstream::println!("         {remedy}");
+                context.line(format!("         {remedy}"))?;
             }
         }
     }

@@ -60,13 +60,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let text = with(context, &world, expression, expression.measure.limit(), move |it| {
             parse(it, source, &folder)
         })?;
-        context.print([&text[..], b"\n"].concat());
+        context.print([&text[..], b"\n"].concat())?;
         return Ok(ExitCode::SUCCESS);
     }
     for text in updating(context, expression, build, hashes, |expression, build| {
         evaluate(context, arguments, expression, build)
     })? {
-        context.print(text);
+        context.print(text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,7 +1,7 @@
 //! `--events`: what happens, for programs, as one JSON object a line (docs/formats.md, "Events").
 
 use std::{
-    io::Write,
+    io::{self, Write},
     path::Path,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
@@ -10,7 +10,10 @@ use std::{
 use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
-use super::failure::{Failure, Kind};
+use super::{
+    destination,
+    failure::{Failure, Kind},
+};
 use crate::{
     build::{Event, Observer, plan::Step},
     store_path::StorePath,
@@ -32,6 +35,8 @@ pub(super) struct Events {
 
 struct Out {
     to: Box<dyn Write + Send>,
+    /// Why nothing is written any more: the reader has gone, or something went wrong.
+    broken: Option<io::Error>,
     /// When the progress of each running step was told last.
     told: FxHashMap<StorePath, Instant>,
 }
@@ -41,17 +46,30 @@ impl Events {
     pub(super) fn open(file: &Path) -> Result<Self, Failure> {
         let is_stderr = file == Path::new("-");
         let to: Box<dyn Write + Send> = if is_stderr {
-            Box::new(std::io::stderr())
+            Box::new(io::stderr())
         } else {
-            let file = fs_err::File::create(file).map_err(|error| {
+            let file = destination::stream(file).map_err(|error| {
                 Failure::new(Kind::Usage, format!("--events: {error}"))
                     .hint("give a file, /dev/fd/N for a descriptor, or `-` for standard error")
             })?;
             Box::new(file)
         };
-        let events = Self { out: Mutex::new(Out { to, told: FxHashMap::default() }), is_stderr };
+        let out = Out { to, broken: None, told: FxHashMap::default() };
+        let events = Self { out: Mutex::new(out), is_stderr };
         events.write("begin", json!({ "clutch": env!("CARGO_PKG_VERSION") }));
-        Ok(events)
+        // before anything is done of which nobody would be told
+        events.broken().map(|()| events)
+    }
+
+    /// How writing failed, if it did. A reader that has gone away is not an error.
+    fn broken(&self) -> Result<(), Failure> {
+        let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        match &out.broken {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Failure::new(Kind::Failed, format!("--events: cannot write: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Something that was said: `info`, `warning`.
@@ -67,11 +85,15 @@ impl Events {
     }
 
     /// The end of the command. A program that clutch becomes (`run`, `shell`) tells no end.
-    pub(super) fn end(&self, exit: u8) {
+    ///
+    /// # Errors
+    /// Where this or anything before it could not be written.
+    pub(super) fn end(&self, exit: u8) -> Result<(), Failure> {
         self.write("end", json!({ "exit": exit }));
+        self.broken()
     }
 
-    /// Writes a line at once and whole. A reader that has gone away is not an error.
+    /// Writes a line at once and whole. After one that failed there are no others.
     fn write(&self, kind: &str, mut value: Value) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         value["version"] = VERSION.into();
@@ -79,7 +101,10 @@ impl Events {
         value["time"] = (since.as_millis() as f64 / 1000.0).into();
         let line = format!("{value}\n");
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let _ = out.to.write_all(line.as_bytes()).and_then(|()| out.to.flush());
+        if out.broken.is_none() {
+            let done = out.to.write_all(line.as_bytes()).and_then(|()| out.to.flush());
+            out.broken = done.err();
+        }
     }
 
     fn of_step(&self, kind: &str, step: &Step, mut value: Value) {

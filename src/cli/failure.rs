@@ -30,6 +30,9 @@ pub(super) enum Kind {
     NoProgram,
     /// The user stopped it.
     Interrupted,
+    /// Who read standard output has gone, which nobody is told; shells show the same code for a program
+    /// that the signal SIGPIPE has ended.
+    Closed,
 }
 
 impl Kind {
@@ -45,6 +48,7 @@ impl Kind {
             Self::NotExecutable => 126,
             Self::NoProgram => 127,
             Self::Interrupted => 130,
+            Self::Closed => 141,
         }
     }
 }

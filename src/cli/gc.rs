@@ -79,15 +79,15 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         context.json(&json!({
             "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
             "aside": aside, "left": left,
-        }));
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     if arguments.dry_run {
         for path in collected.paths.iter().chain(&collected.left) {
-            context.line(path.to_string());
+            context.line(path.to_string())?;
         }
         for aside in &collected.aside {
-            context.line(aside.place.display().to_string());
+            context.line(aside.place.display().to_string())?;
         }
     }
     let would = if arguments.dry_run { "would be " } else { "" };
@@ -113,18 +113,18 @@ pub(super) fn why_alive(context: &Context, arguments: &WhyArguments) -> Outcome 
             let chain: Vec<String> = chain.iter().map(ToString::to_string).collect();
             json!({ "root": root.holder.to_string(), "kind": kind(&root.holder), "chain": chain })
         });
-        context.json(&value);
+        context.json(&value)?;
         return Ok(ExitCode::SUCCESS);
     }
     match why {
-        None => context.line("nothing keeps it: the next `clutch gc` may remove it"),
+        None => context.line("nothing keeps it: the next `clutch gc` may remove it")?,
         Some((root, chain)) => {
-            context.line(root.holder.to_string());
+            context.line(root.holder.to_string())?;
             let mut above = None;
             for (depth, path) in chain.iter().enumerate() {
                 let made = above.is_some_and(|above: &StorePath| !above.is_derivation());
                 let note = if made && path.is_derivation() { " (which made it)" } else { "" };
-                context.line(format!("{}{path}{note}", "  ".repeat(depth + 1)));
+                context.line(format!("{}{path}{note}", "  ".repeat(depth + 1)))?;
                 above = Some(path);
             }
         }

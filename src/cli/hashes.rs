@@ -4,12 +4,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,
-    io::Write as _,
     path::{Path, PathBuf},
 };
 
 use super::{
     context::Context,
+    destination,
     evaluation::{self, Evaluation},
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
@@ -173,23 +173,11 @@ fn apply(context: &Context, edits: &[Edit]) -> Result<(), Failure> {
         for edit in of_file.iter().rev() {
             new.splice(edit.range.0..edit.range.1, edit.text.bytes());
         }
-        replace(file, &new)?;
+        destination::write(file, &new)?;
         let name = file.strip_prefix(&here).unwrap_or(file);
         let [old, new] = [old, new].map(|text| String::from_utf8_lossy(&text).into_owned());
         context.say(diff(&name.display().to_string(), &old, &new).trim_end());
     }
-    Ok(())
-}
-
-/// Writes beside the file and moves there, so that it is whole at any time; its mode stays.
-fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).or_fail(Kind::Failed)?;
-    file.write_all(text).or_fail(Kind::Failed)?;
-    let mode = fs_err::metadata(path).or_fail(Kind::Failed)?.permissions();
-    file.as_file().set_permissions(mode).or_fail(Kind::Failed)?;
-    file.as_file().sync_all().or_fail(Kind::Failed)?;
-    file.persist(path).map_err(|e| e.error).or_fail(Kind::Failed)?;
     Ok(())
 }
 

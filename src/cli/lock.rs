@@ -10,12 +10,12 @@ use serde_json::json;
 use super::{
     Outcome,
     context::Context,
+    destination,
     failure::{Failure, Kind, OrFail as _, expect_file},
 };
 use crate::{
     builders::index::PYPI,
     debian::{archive, closure::Scope},
-    files,
     python::{lock::Target, locking, requirements_file},
 };
 
@@ -59,13 +59,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         None => python(context, arguments, &warn)?,
     };
     let output = arguments.output.clone().unwrap_or(default);
-    if output == Path::new("-") {
-        context.print(text);
+    destination::write(&output, text.as_bytes())?;
+    if destination::is_output(&output) {
         return Ok(ExitCode::SUCCESS);
     }
-    files::replace(&output, text.as_bytes()).or_fail(Kind::Failed)?;
     if context.global.json {
-        context.json(&json!({ "file": output, "packages": packages }));
+        context.json(&json!({ "file": output, "packages": packages }))?;
     } else {
         context.say(format!("{}: {packages} packages", output.display()));
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, Read as _, Write as _},
+    io::{self, Read as _},
     process::ExitCode,
     time::Duration,
 };
@@ -15,6 +15,7 @@ use super::{
     evaluation::Evaluation,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
+    output,
     realise::BuildArguments,
     show::parse_path,
 };
@@ -52,7 +53,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     if context.global.json && missing.is_empty() {
         let all = logs.into_iter().map(|(d, log)| describe(&d, log)).collect::<Result<Value, _>>();
-        context.json(&all.or_fail(Kind::Store)?);
+        context.json(&all.or_fail(Kind::Store)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let several = logs.len() + missing.len() > 1;
@@ -75,18 +76,26 @@ fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<Stor
         if path.is_derivation() {
             return Ok(BTreeSet::from([path]));
         }
-        let info = context.store()?.info(&path).or_fail(Kind::Store)?;
-        let deriver = info.and_then(|info| info.deriver).ok_or_else(|| {
-            Failure::new(Kind::Failed, format!("it is not known which derivation made '{path}'"))
-                .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE")
-        })?;
-        return Ok(BTreeSet::from([deriver]));
+        let store = context.store()?;
+        if let Some(deriver) = store.info(&path).or_fail(Kind::Store)?.and_then(|i| i.deriver) {
+            return Ok(BTreeSet::from([deriver]));
+        }
+        let makers = store.makers([&path]).or_fail(Kind::Store)?;
+        if makers.is_empty() {
+            let message = format!(
+                "no derivation in this store makes '{path}': it was imported, or is a source, and has \
+                 no log here"
+            );
+            return Err(Failure::new(Kind::Failed, message)
+                .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE"));
+        }
+        return Ok(makers.into_iter().map(|maker| maker.derivation).collect());
     }
     let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
     Ok(evaluation.targets.into_iter().map(|target| target.derivation).collect())
 }
 
-/// Prints a log, as it is or up to the end of its build.
+/// Prints a log, as it is or up to the end of its build. A terminal gets nothing that it would obey.
 fn show(
     context: &Context,
     store: &Store,
@@ -95,7 +104,9 @@ fn show(
     follow: bool,
 ) -> Result<(), Failure> {
     let mut written = 0;
-    let mut out = io::stdout().lock();
+    let is_terminal = output::is_terminal();
+    // what may be the beginning of something
+    let mut held: Vec<u8> = Vec::new();
     let ran = log.is_running().or_fail(Kind::Store)?;
     loop {
         // asked first, so that what was written before the end is read
@@ -103,19 +114,28 @@ fn show(
         let mut buffer = vec![0; 1 << 16];
         loop {
             let count = log.read(&mut buffer).or_fail(Kind::Store)?;
+            written += count;
+            let is_last = count == 0 && !(follow && running);
+            if is_terminal {
+                held.extend(&buffer[..count]);
+                let (text, used) = output::visible(&held, is_last);
+                held.drain(..used);
+                output::show(&text)?;
+            } else if count > 0 {
+                context.print(&buffer[..count])?;
+            }
             if count == 0 {
                 break;
-            }
-            written += count;
-            // a reader that has gone away wants no more
-            if out.write_all(&buffer[..count]).and_then(|()| out.flush()).is_err() {
-                return Ok(());
             }
         }
         if !follow || !running {
             break;
         }
         std::thread::sleep(LOOK_AGAIN);
+    }
+    if is_terminal && written > 0 {
+        // a colour that the builder did not end
+        output::show("\u{1b}[0m")?;
     }
     if follow && ran {
         context.say(match is_built(store, derivation)? {
@@ -126,7 +146,13 @@ fn show(
         context.say("the build is still running; -f follows it");
     } else if written == 0 {
         context.say(
-            "the log is empty: the build printed nothing, or the machine lost power right after it",
+            match (log.is_complete().or_fail(Kind::Store)?, is_built(store, derivation)?) {
+                (true, _) => "the log is empty: the build printed nothing",
+                (false, true) => "the log is lost: the machine lost power right after the build",
+                (false, false) => {
+                    "the log is empty: the build was ended before it printed anything"
+                }
+            },
         );
     }
     Ok(())

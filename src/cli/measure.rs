@@ -9,12 +9,7 @@ use clutch_expr::eval::{Interpreter, Limit, Stats};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 
-use super::{
-    closure::bytes,
-    context::Context,
-    failure::{Failure, Kind, OrFail as _},
-    gc::size,
-};
+use super::{closure::bytes, context::Context, destination, failure::Failure, gc::size, output};
 
 /// The options about what an evaluation takes.
 #[derive(Clone, Default, clap::Args)]
@@ -30,8 +25,8 @@ pub(super) struct Measure {
     /// 2G (default: three quarters of the memory that this machine or control group has).
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_eval_memory: Option<u64>,
-    /// Write to FILE in which functions the time went, as folded stacks for flame-graph tools. This
-    /// evaluates also where the result is known.
+    /// Write to FILE in which functions the time went, as folded stacks for flame-graph tools; `-` is
+    /// standard output. This evaluates also where the result is known.
     #[arg(long, value_name = "FILE")]
     pub(super) eval_profile: Option<PathBuf>,
 }
@@ -83,11 +78,11 @@ impl Measure {
     /// Tells what was taken, as far as that was asked for.
     pub(super) fn tell(&self, context: &Context, taken: &Taken) -> Result<(), Failure> {
         if let Some(file) = &self.eval_profile {
-            fs_err::write(file, &taken.profile).or_fail(Kind::Usage)?;
+            destination::write(file, &taken.profile)?;
         }
         match self.form(context) {
-            Some(Form::Json) => anstream::eprintln!("{}", taken.json()),
-            Some(_) => anstream::eprint!("{}", taken.text()),
+            Some(Form::Json) => output::say(&taken.json().to_string()),
+            Some(_) => output::say(taken.text().trim_end()),
             None => {}
         }
         Ok(())
@@ -96,8 +91,8 @@ impl Measure {
     /// Tells that nothing was evaluated.
     pub(super) fn tell_known(&self, context: &Context) {
         match self.form(context) {
-            Some(Form::Json) => anstream::eprintln!("{}", json!({ "cached": true })),
-            Some(_) => anstream::eprintln!("evaluation: known, nothing was evaluated"),
+            Some(Form::Json) => output::say(&json!({ "cached": true }).to_string()),
+            Some(_) => output::say("evaluation: known, nothing was evaluated"),
             None => {}
         }
     }

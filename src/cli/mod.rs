@@ -6,6 +6,7 @@ mod check;
 mod closure;
 mod completions;
 mod context;
+mod destination;
 mod doctor;
 mod eval;
 mod evaluation;
@@ -18,6 +19,7 @@ mod lock;
 mod log;
 mod measure;
 mod optimise;
+mod output;
 mod paths;
 mod pin;
 mod profile;
@@ -116,7 +118,11 @@ enum Command {
     Paths,
     /// Write the closure of store paths into one file.
     Export(transfer::ExportArguments),
-    /// Read such a file, verify everything in it, and add it to the store.
+    /// Read such a file, verify all that it adds, and add it to the store.
+    ///
+    /// Sources, texts, derivations and fixed outputs have names that follow from their content, which
+    /// is checked. Outputs of builds have not: unless the store has them, they are taken with
+    /// --accept-unsigned only.
     Import(transfer::ImportArguments),
     /// Pin wheels or Debian packages by name, version, file, size and hash.
     Lock(lock::Arguments),
@@ -152,16 +158,22 @@ pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    completions::answer();
-    dispatch(std::env::args_os())
+    match completions::answer() {
+        Some(code) => code,
+        None => dispatch(std::env::args_os()),
+    }
 }
 
 fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(error) => {
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+            let text = error.render().ansi().to_string();
+            if error.use_stderr() {
+                output::say(text.trim_end());
+                return ExitCode::from(2);
+            }
+            return printed(output::show(&text));
         }
     };
     let json = arguments.global.json;
@@ -195,6 +207,15 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(a) => completions::run(&a),
     };
     context.end(&result)
+}
+
+/// The end of what only prints.
+fn printed(done: Result<(), Failure>) -> ExitCode {
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    if failure.kind != failure::Kind::Closed {
+        context::report(&failure, false);
+    }
+    ExitCode::from(failure.kind.code())
 }
 
 /// What a command gives back.

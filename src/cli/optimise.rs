@@ -35,7 +35,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let saved = store.optimise(&paths, &show).or_fail(Kind::Store)?;
     drop(progress);
     if context.global.json {
-        context.json(&json!({ "paths": paths.len(), "saved": saved }));
+        context.json(&json!({ "paths": paths.len(), "saved": saved }))?;
     } else {
         context.say(format!("{} looked at, {} saved", closure::counted(paths.len()), bytes(saved)));
     }

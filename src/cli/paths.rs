@@ -15,9 +15,9 @@ use crate::store::PathInfo;
 pub(super) fn run(context: &Context) -> Outcome {
     let all = context.store()?.all().or_fail(Kind::Store)?;
     if context.global.json {
-        context.json(&all.iter().map(describe).collect());
+        context.json(&all.iter().map(describe).collect())?;
     } else {
-        context.print(all.iter().map(|info| format!("{}\n", info.path)).collect::<String>());
+        context.print(all.iter().map(|info| format!("{}\n", info.path)).collect::<String>())?;
     }
     Ok(ExitCode::SUCCESS)
 }

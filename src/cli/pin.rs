@@ -72,7 +72,7 @@ fn list(context: &Context, pins: &[Pin]) -> Outcome {
                 |pin| json!({ "name": pin.name, "path": pin.path.to_string(), "until": pin.until }),
             )
             .collect();
-        context.json(&pins.into());
+        context.json(&pins.into())?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = pins.iter().map(|pin| pin.name.len()).max().unwrap_or(0);
@@ -82,7 +82,7 @@ fn list(context: &Context, pins: &[Pin]) -> Outcome {
             Some(until) if pin.has_ended() => format!("  ended {}", time::show(until)),
             Some(until) => format!("  until {}", time::show(until)),
         };
-        context.line(format!("{:width$}  {}{until}", pin.name, pin.path));
+        context.line(format!("{:width$}  {}{until}", pin.name, pin.path))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -119,12 +119,12 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
     store.touch([&path]).or_fail(Kind::Store)?;
     let (generation, is_new) = profile.set(store, &path).map_err(fail)?;
     if context.global.json {
-        context.json(&describe(&generation));
+        context.json(&describe(&generation))?;
     } else {
         let was = if is_new { "is now" } else { "was already" };
         let name = &arguments.profile;
         context.say(format!("the profile '{name}' {was} generation {}", generation.number));
-        context.line(path.to_string());
+        context.line(path.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -161,9 +161,9 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     let generations = profile.generations().map_err(fail)?;
     if context.global.json {
         let generations: Vec<Value> = generations.iter().map(describe).collect();
-        context.json(&json!({ "profile": profile.link(), "generations": generations }));
+        context.json(&json!({ "profile": profile.link(), "generations": generations }))?;
     } else {
-        show(context, &generations);
+        show(context, &generations)?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -182,7 +182,7 @@ fn list_all(context: &Context) -> Outcome {
             value["profile"] = json!(profile.link());
             value
         };
-        context.json(&all.iter().map(value).collect());
+        context.json(&all.iter().map(value).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
     let width = all.iter().map(|(profile, _)| profile.name().len()).max().unwrap_or(0);
@@ -191,7 +191,7 @@ fn list_all(context: &Context) -> Outcome {
             "{:width$}  {number:>4}  {}  {path}",
             profile.name(),
             time::show(*made)
-        ));
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -200,11 +200,11 @@ fn rollback(context: &Context, arguments: &RollbackArguments) -> Outcome {
     let profile = context.profile(&arguments.profile)?;
     let generation = profile.rollback(context.store()?, arguments.to).map_err(fail)?;
     if context.global.json {
-        context.json(&describe(&generation));
+        context.json(&describe(&generation))?;
     } else {
         let place = profile.link();
         context.say(format!("'{}' is now generation {}", place.display(), generation.number));
-        context.line(generation.path.to_string());
+        context.line(generation.path.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -214,10 +214,10 @@ fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
     let before = arguments.older_than.map_or(u64::MAX, time::days_ago);
     let wiped = profile.wipe(arguments.keep, before, arguments.dry_run).map_err(fail)?;
     if context.global.json {
-        context.json(&wiped.iter().map(describe).collect());
+        context.json(&wiped.iter().map(describe).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    show(context, &wiped);
+    show(context, &wiped)?;
     let would = if arguments.dry_run { "would be " } else { "" };
     context.say(format!("{} generations {would}removed", wiped.len()));
     Ok(ExitCode::SUCCESS)
@@ -249,14 +249,14 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
             "from": describe(from), "to": describe(to),
             "packages": difference.packages.iter().map(describe_package).collect::<Vec<_>>(),
             "size": { "before": difference.sizes[0], "after": difference.sizes[1] },
-        }));
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    show_difference(context, &difference);
+    show_difference(context, &difference)?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn show_difference(context: &Context, difference: &Difference) {
+fn show_difference(context: &Context, difference: &Difference) -> Result<(), Failure> {
     let rows: Vec<[String; 3]> = difference
         .packages
         .iter()
@@ -276,7 +276,7 @@ fn show_difference(context: &Context, difference: &Difference) {
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let (names, changes) = (width(0), width(1));
     for [name, change, size] in &rows {
-        context.line(format!("{name:names$}  {change:changes$}  {size:>11}"));
+        context.line(format!("{name:names$}  {change:changes$}  {size:>11}"))?;
     }
     let [before, after] = difference.sizes;
     context.line(format!(
@@ -284,7 +284,7 @@ fn show_difference(context: &Context, difference: &Difference) {
         bytes(before),
         bytes(after),
         signed(before, after)
-    ));
+    ))
 }
 
 fn signed(before: u64, after: u64) -> String {
@@ -292,11 +292,12 @@ fn signed(before: u64, after: u64) -> String {
     format!("{sign}{}", bytes(after.abs_diff(before)))
 }
 
-fn show(context: &Context, generations: &[Generation]) {
+fn show(context: &Context, generations: &[Generation]) -> Result<(), Failure> {
     for Generation { number, path, made, is_current } in generations {
         let mark = if *is_current { "*" } else { " " };
-        context.line(format!("{mark} {number:>4}  {}  {path}", time::show(*made)));
+        context.line(format!("{mark} {number:>4}  {}  {path}", time::show(*made)))?;
     }
+    Ok(())
 }
 
 fn describe(generation: &Generation) -> Value {

@@ -38,24 +38,24 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let derivation = store.read_derivation(&path).or_fail(Kind::Store)?;
         let value = describe_derivation(&path, &derivation);
         if context.global.json {
-            context.json(&value);
+            context.json(&value)?;
         } else {
-            context.line(format!("{value:#}"));
+            context.line(format!("{value:#}"))?;
         }
         return Ok(ExitCode::SUCCESS);
     }
     if context.global.json {
-        context.json(&describe(&info));
+        context.json(&describe(&info))?;
         return Ok(ExitCode::SUCCESS);
     }
-    context.line(format!("path        {}", info.path));
-    context.line(format!("tree hash   {}", info.tree));
-    context.line(format!("size        {}", bytes(info.size)));
+    context.line(format!("path        {}", info.path))?;
+    context.line(format!("tree hash   {}", info.tree))?;
+    context.line(format!("size        {}", bytes(info.size)))?;
     if let Some(deriver) = &info.deriver {
-        context.line(format!("deriver     {deriver}"));
+        context.line(format!("deriver     {deriver}"))?;
     }
     for (n, reference) in info.references.iter().enumerate() {
-        context.line(format!("{:12}{reference}", if n == 0 { "references" } else { "" }));
+        context.line(format!("{:12}{reference}", if n == 0 { "references" } else { "" }))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,11 @@
 //! `clutch export` and `clutch import`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::ValueHint;
 
 use serde_json::json;
 
@@ -9,14 +14,15 @@ use super::{
     closure::bytes,
     completions,
     context::Context,
+    destination,
     failure::{Failure, Kind, OrFail as _, expect_file},
+    output,
     progress::Transfer,
     show::parse_path,
 };
 use crate::{
-    files,
-    store_path::check_name,
-    transfer::{self, TransferError},
+    store_path::{StorePath, check_name},
+    transfer::{self, TransferError, Trust},
 };
 
 #[derive(clap::Args)]
@@ -24,15 +30,20 @@ pub(super) struct ExportArguments {
     /// Store paths, links to such, or profiles; all that they need goes with them.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
-    /// The file to write.
-    #[arg(short, long, value_name = "FILE")]
+    /// The file to write; `-` is standard output.
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
 
 #[derive(clap::Args)]
 pub(super) struct ImportArguments {
-    /// A file that `clutch export` wrote.
+    /// A file that `clutch export` wrote; `-` is standard input.
+    #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
+    /// Also take outputs of builds, whose content nothing can prove: as if whoever made the file had
+    /// built them here.
+    #[arg(long)]
+    accept_unsigned: bool,
     /// Make a result link to what was exported, which keeps it from being collected.
     #[arg(short, long, value_name = "LINK")]
     out_link: Option<PathBuf>,
@@ -42,21 +53,24 @@ pub(super) struct ImportArguments {
 }
 
 pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome {
-    let store = context.store()?;
+    let (store, output) = (context.store()?, &arguments.output);
     let paths =
         arguments.paths.iter().map(|p| parse_path(context, p)).collect::<Result<Vec<_>, _>>()?;
-    // written beside its place, so that the file is whole when it is there
-    let mut file = files::unfinished(&arguments.output).or_fail(Kind::Failed)?;
-    let progress = Transfer::new(context, "exported");
-    transfer::export(store, &paths, file.as_file_mut(), &|done, all| progress.show(done, all))
-        .map_err(fail)?;
-    drop(progress);
-    let size = file.as_file().metadata().or_fail(Kind::Failed)?.len();
-    files::finish(file, &arguments.output).or_fail(Kind::Failed)?;
+    if destination::is_output(output) && output::is_terminal() {
+        return Err(Failure::new(Kind::Usage, "an export is not written to a terminal")
+            .hint("give a file with -o FILE, or standard output a reader"));
+    }
+    let size = destination::write_with(output, store, |file| {
+        let progress = Transfer::new(context, "exported");
+        transfer::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(fail)
+    })?;
+    if destination::is_output(output) {
+        return Ok(ExitCode::SUCCESS);
+    }
     if context.global.json {
-        context.json(&json!({ "file": arguments.output, "size": size }));
+        context.json(&json!({ "file": output, "size": size }))?;
     } else {
-        context.say(format!("{}: {}", arguments.output.display(), bytes(size)));
+        context.say(format!("{}: {}", output.display(), bytes(size)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -66,10 +80,14 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     if let Some(name) = &arguments.pin {
         check_name(name).or_fail(Kind::Usage)?;
     }
-    expect_file(&arguments.file)?;
+    if arguments.file != Path::new("-") {
+        expect_file(&arguments.file)?;
+    }
+    let trust = if arguments.accept_unsigned { Trust::Outputs } else { Trust::Nothing };
     let progress = Transfer::new(context, "imported");
-    let imported = transfer::import(store, &arguments.file, &|done, all| progress.show(done, all))
-        .map_err(fail)?;
+    let imported =
+        transfer::import(store, &arguments.file, trust, &|done, all| progress.show(done, all))
+            .map_err(fail)?;
     drop(progress);
     // of several, all but the first have their number behind the name, as result links do
     let numbered = |name: &str, at: usize| match at {
@@ -86,17 +104,30 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
         }
     }
     if context.global.json {
-        let text = |paths: Vec<String>| paths;
+        let texts = |paths: &[StorePath]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
         context.json(&json!({
-            "roots": text(imported.roots.iter().map(ToString::to_string).collect()),
-            "added": text(imported.added.iter().map(ToString::to_string).collect()),
+            "roots": texts(&imported.roots.iter().cloned().collect::<Vec<_>>()),
+            "added": texts(&imported.added),
+            "trusted": texts(&imported.trusted),
+            "differing": texts(&imported.differing),
             "total": imported.total,
-        }));
+        }))?;
     } else {
         for root in &imported.roots {
-            context.line(root.to_string());
+            context.line(root.to_string())?;
         }
-        context.say(format!("{} of {} paths were new", imported.added.len(), imported.total));
+        let trusted = match imported.trusted.len() {
+            0 => String::new(),
+            number => format!(", {number} of them taken on trust"),
+        };
+        let (new, total) = (imported.added.len(), imported.total);
+        context.say(format!("{new} of {total} paths were new{trusted}"));
+        if let Some(first) = imported.differing.first() {
+            context.say(format!(
+                "{} that the store has with other content stayed as they are, such as '{first}'",
+                imported.differing.len()
+            ));
+        }
         let is_kept = arguments.out_link.is_some() || arguments.pin.is_some();
         if !is_kept && !imported.added.is_empty() {
             context.say(
@@ -112,5 +143,32 @@ fn fail(error: TransferError) -> Failure {
         TransferError::Store(_) => Kind::Store,
         _ => Kind::Input,
     };
-    Failure::new(kind, error)
+    let hint = match &error {
+        TransferError::Unproved { .. } => Some(format!(
+            "they are named by what they were built from; if you trust whoever made the file: {} \
+             --accept-unsigned",
+            again()
+        )),
+        _ => None,
+    };
+    let failure = Failure::new(kind, error);
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The command as it was given, to be given once more.
+fn again() -> String {
+    let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once("clutch".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:@,%".contains(c);
+    match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
 }

@@ -111,27 +111,27 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let shared: Vec<_> = verified.pool.iter().map(|file| file.display().to_string()).collect();
         context.json(&json!({
             "checked": verified.checked, "damaged": damaged, "shared": shared, "left": left + pooled,
-        }));
+        }))?;
     } else {
         for damage in &verified.damages {
-            context.line(format!("{} {}", damage.path, told(&damage.fault)));
+            context.line(format!("{} {}", damage.path, told(&damage.fault)))?;
             match end(&damage.path) {
                 End::Untried => {}
-                End::Restored(file) => context.line(format!("  restored from '{}'", file.display())),
-                End::Sealed => context.line("  modes and times set right"),
-                End::Built { same: true } => context.line("  built again"),
+                End::Restored(file) => context.line(format!("  restored from '{}'", file.display()))?,
+                End::Sealed => context.line("  modes and times set right")?,
+                End::Built { same: true } => context.line("  built again")?,
                 End::Built { same: false } => context.line(
                     "  built again; what it is now differs from what it was: its build is not reproducible",
-                ),
+                )?,
                 End::Left(obstacle) => {
                     let text = obstacle.to_string().replace('\n', "\n    ");
-                    context.line(format!("  not repaired: {text}\n  {}", remedy(obstacle)));
+                    context.line(format!("  not repaired: {text}\n  {}", remedy(obstacle)))?;
                 }
             }
         }
         for file in &verified.pool {
             let done = if arguments.repair { ": no longer" } else { "" };
-            context.line(format!("'{}' has changed and is shared{done}", file.display()));
+            context.line(format!("'{}' has changed and is shared{done}", file.display()))?;
         }
         let damaged = verified.damages.len();
         let repaired = match arguments.repair && damaged > 0 {
@@ -206,8 +206,9 @@ fn told(fault: &Fault) -> String {
 fn remedy(obstacle: &Obstacle) -> &'static str {
     match obstacle {
         Obstacle::NoDerivation => {
-            "give an export that holds it with --from FILE; or let go of what needs it (`clutch \
-             why-alive`), remove both with `clutch gc`, and evaluate or import again"
+            "give an export that holds it with --from FILE; or evaluate its expression again (`clutch \
+             build` does) and repeat this; or let go of what needs it (`clutch why-alive`), remove \
+             both with `clutch gc`, and evaluate or import again"
         }
         Obstacle::Derivation(_) => {
             "evaluate its expression again (`clutch build` does), which adds the derivation, and \

@@ -2,7 +2,7 @@
 
 mod diff;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use diff::{Difference, Package, difference};
 
@@ -81,11 +81,21 @@ pub fn why_depends(
 /// Sorts paths that are closed under references: references first, else by path.
 fn sorted(mut infos: Vec<PathInfo>) -> Vec<PathInfo> {
     infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+    let paths: Vec<_> = infos.iter().map(|info| (&info.path, &info.references)).collect();
+    let order = order(&paths);
+    let mut infos: Vec<Option<PathInfo>> = infos.into_iter().map(Some).collect();
+    order.into_iter().filter_map(|at| infos[at].take()).collect()
+}
+
+/// The one order of paths, which are sorted and each stand with what they refer to: each after its
+/// references, as far as these are among them, else by path. Gives their places.
+#[must_use]
+pub fn order(paths: &[(&StorePath, &BTreeSet<StorePath>)]) -> Vec<usize> {
     let places: FxHashMap<&StorePath, usize> =
-        infos.iter().enumerate().map(|(n, info)| (&info.path, n)).collect();
-    let mut order: Vec<usize> = Vec::with_capacity(infos.len());
-    let mut seen = vec![false; infos.len()];
-    for start in 0..infos.len() {
+        paths.iter().enumerate().map(|(n, (path, _))| (*path, n)).collect();
+    let mut order: Vec<usize> = Vec::with_capacity(paths.len());
+    let mut seen = vec![false; paths.len()];
+    for start in 0..paths.len() {
         // (path, whether what it refers to stands in the order already)
         let mut todo = vec![(start, false)];
         while let Some((at, after)) = todo.pop() {
@@ -93,19 +103,16 @@ fn sorted(mut infos: Vec<PathInfo>) -> Vec<PathInfo> {
                 order.push(at);
             } else if !std::mem::replace(&mut seen[at], true) {
                 todo.push((at, true));
-                let references = infos[at].references.iter().rev().map(|r| places[r]);
+                let references = paths[at].1.iter().rev().filter_map(|r| places.get(r).copied());
                 todo.extend(references.filter(|r| !seen[*r]).map(|r| (r, false)));
             }
         }
     }
-    let mut infos: Vec<Option<PathInfo>> = infos.into_iter().map(Some).collect();
-    order.into_iter().filter_map(|at| infos[at].take()).collect()
+    order
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use super::*;
     use crate::store::{Insertion, References};
 

@@ -292,6 +292,10 @@ fn check(name: &str, outputs: &BTreeSet<&str>) -> Result<(), IdentityError> {
     if outputs.contains("drvPath") {
         return rule("an output must not be called 'drvPath'");
     }
+    // its path would be taken for a derivation's
+    if outputs.iter().any(|output| output.ends_with(".drv")) {
+        return rule("an output's name must not end in '.drv'");
+    }
     std::iter::once(&name).chain(outputs).try_for_each(|text| {
         check_name(text).map_err(|source| IdentityError::Name { name: name.to_owned(), source })
     })

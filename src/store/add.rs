@@ -8,10 +8,10 @@ use std::{
 
 use rayon::prelude::*;
 
-use super::{Insertion, References, Scratch, Source, Store, StoreError};
+use super::{Insertion, References, Scratch, Source, Store, StoreError, index};
 use crate::{
     archive::{self, Kind, Listing},
-    derivation::Derivation,
+    derivation::{Derivation, Fixed},
     limits,
     regular::{self, Link},
     store_path::StorePath,
@@ -133,6 +133,51 @@ impl Store {
             _ => Err(damaged("its content does not belong to its path".to_owned())),
         }
     }
+}
+
+impl Store {
+    /// The derivations of this store whose outputs include one of these paths, by that path, with the
+    /// output's name. They are looked for by name: an output has its derivation's.
+    ///
+    /// # Errors
+    /// Where the index or a derivation cannot be read.
+    pub fn makers<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p StorePath>,
+    ) -> Result<Vec<Maker>, StoreError> {
+        let paths: BTreeSet<&StorePath> = paths.into_iter().collect();
+        let mut makers = Vec::new();
+        if paths.is_empty() {
+            return Ok(makers);
+        }
+        let names: BTreeSet<&str> = paths.iter().map(|path| path.name()).collect();
+        for derivation in self.index.read(index::derivations)? {
+            let Some(name) = derivation.name().strip_suffix(".drv") else { continue };
+            // names that begin alike stand together
+            let alike = names.range(name..).map_while(|other| other.strip_prefix(name));
+            if !alike.into_iter().any(|rest| rest.is_empty() || rest.starts_with('-')) {
+                continue;
+            }
+            // one that is damaged makes nothing
+            let Ok(record) = self.read_derivation(&derivation) else { continue };
+            for output in record.outputs.values().filter(|output| paths.contains(&output.path)) {
+                let (path, fixed) = (output.path.clone(), output.fixed);
+                makers.push(Maker { derivation: derivation.clone(), path, fixed });
+            }
+        }
+        Ok(makers)
+    }
+}
+
+/// A derivation, and one of its outputs.
+#[derive(Clone, Debug)]
+pub struct Maker {
+    /// The derivation.
+    pub derivation: StorePath,
+    /// The output's path.
+    pub path: StorePath,
+    /// What the output's content must be, where that is known.
+    pub fixed: Option<Fixed>,
 }
 
 fn record(

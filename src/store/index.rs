@@ -449,6 +449,14 @@ pub(super) fn referrers(
         .collect()
 }
 
+/// The valid paths that are named as derivations.
+pub(super) fn derivations(connection: &Connection) -> rusqlite::Result<Vec<StorePath>> {
+    connection
+        .prepare_cached("SELECT base FROM paths WHERE base GLOB '*.drv'")?
+        .query_map((), |row| path_column(row, 0))?
+        .collect()
+}
+
 /// Every valid path with what is known of it, ordered by path.
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
     let mut places: FxHashMap<i64, usize> = FxHashMap::default();

@@ -94,8 +94,8 @@ pub enum References {
     Scan(Vec<StorePath>),
     /// Exactly these.
     Known(BTreeSet<StorePath>),
-    /// Exactly these, and the tree must not hold any other of the paths behind them: what an archive
-    /// says of an output, which could leave one out.
+    /// Exactly these, which the tree must hold, and no other of the paths behind them, which include
+    /// these: what an archive says of an output, and could say wrongly.
     Declared(BTreeSet<StorePath>, Arc<[StorePath]>),
 }
 
@@ -337,6 +337,9 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
             References::Declared(known, _) => {
                 if let Some(reference) = sealed.references.difference(&known).next().cloned() {
                     return Err(StoreError::Undeclared { path, reference });
+                }
+                if let Some(reference) = known.difference(&sealed.references).next().cloned() {
+                    return Err(StoreError::Unheld { path, reference });
                 }
                 known
             }

@@ -7,8 +7,11 @@
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
+
+use rustix::fs::Mode;
 
 use super::{
     Store, StoreError,
@@ -18,6 +21,9 @@ use crate::{files, store_path::StorePath};
 
 /// Up to this size, in bytes, compressing saves nothing: a file has whole blocks.
 const SMALL: u64 = 4096;
+
+/// The mode of the log of a build that has ended and printed nothing. All others can be written.
+const EMPTY: Mode = Mode::from_raw_mode(0o444);
 
 /// The three names of a derivation's log: while it is made, plain, and compressed.
 const ENDINGS: [&str; 3] = [".log.new", ".log", ".log.zst"];
@@ -132,7 +138,12 @@ impl LogWriter {
     fn compress(&mut self) -> io::Result<()> {
         let [new, plain, compressed] =
             ENDINGS.map(|ending| place(&self.folder, &self.derivation, ending));
-        if self.file.seek(SeekFrom::End(0))? <= SMALL {
+        let size = self.file.seek(SeekFrom::End(0))?;
+        if size == 0 {
+            // nothing else tells it from one whose content a power cut has taken
+            return rustix::fs::fchmod(&self.file, EMPTY).map_err(Into::into);
+        }
+        if size <= SMALL {
             return Ok(());
         }
         self.file.seek(SeekFrom::Start(0))?;
@@ -154,6 +165,17 @@ enum Form {
 }
 
 impl LogReader {
+    /// Whether an empty log is that of a build that has ended and printed nothing.
+    ///
+    /// # Errors
+    /// Where its metadata cannot be read.
+    pub fn is_complete(&self) -> io::Result<bool> {
+        match &self.0 {
+            Form::Plain(file) => Ok(file.metadata()?.permissions().mode() & 0o777 == 0o444),
+            Form::Compressed(_) => Ok(true),
+        }
+    }
+
     /// Whether the build still runs, in any process.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use add::Maker;
 pub use aside::Aside;
 pub use collect::{Collected, Limits};
 pub use downloads::{Downloads, Unclear};
@@ -143,6 +144,14 @@ pub enum StoreError {
         /// The path.
         path: StorePath,
         /// What it refers to.
+        reference: StorePath,
+    },
+    /// A reference that was declared and is not there.
+    #[error("'{path}' is said to refer to '{reference}', but does not")]
+    Unheld {
+        /// The path.
+        path: StorePath,
+        /// What it is said to refer to.
         reference: StorePath,
     },
     /// References that lead back.

@@ -264,6 +264,12 @@ impl Store {
                 derivation.references(),
                 derivation.outputs.values().map(|o| o.path.clone()).collect(),
             ),
+            // a source refers to nothing, whatever words are in it
+            None if StorePath::of_source(&sealed.measure.hash, path.name()).as_ref()
+                == Ok(path) =>
+            {
+                (BTreeSet::new(), Vec::new())
+            }
             None => (sealed.references, Vec::new()),
         };
         if sealed.kind == Kind::Directory {

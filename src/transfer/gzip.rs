@@ -172,6 +172,11 @@ fn deflate(deflater: &mut Compress, piece: Piece) -> io::Result<Deflated> {
     }
 }
 
+/// Whether a member of ours may begin with these bytes, which may be fewer than its header has.
+pub(super) fn is_start(bytes: &[u8]) -> bool {
+    bytes.iter().zip(&START).all(|(found, own)| found == own)
+}
+
 /// The length of the member whose first bytes these are; nothing where it is none of ours.
 pub(super) fn member_length(header: &[u8; HEADER as usize]) -> Option<u64> {
     let (start, length) = header.split_last_chunk::<8>()?;

@@ -6,15 +6,14 @@ use bincode::{Decode, Encode};
 
 use crate::{
     archive::Announced,
+    closure,
     codec::{self, CodecError, Kind},
     hash::TreeHash,
+    limits,
     store_path::{StorePath, StorePathError},
 };
 
 const KIND: Kind = Kind { magic: *b"clutchex", version: 1, what: "the header of an export" };
-
-/// The largest header that is read: about 250,000 paths.
-pub(super) const LIMIT: u64 = 64 << 20;
 
 /// What an export holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +49,18 @@ pub(super) enum HeaderError {
     Root(StorePath),
     #[error("its paths are too large together")]
     Size,
+    #[error("'{0}' has no entries")]
+    Empty(StorePath),
+    #[error("'{0}' is needed by nothing that was asked for")]
+    Needless(StorePath),
+    #[error("'{path}' is a {kind}, which {rule}")]
+    Rule { path: StorePath, kind: &'static str, rule: &'static str },
+    #[error("the deriver of '{0}' is given as '{1}', which is no derivation")]
+    Deriver(StorePath, StorePath),
+    #[error(
+        "it is not written as an export's header is: a list is not sorted, or paths are in another order"
+    )]
+    Form,
 }
 
 #[derive(Encode, Decode)]
@@ -81,7 +92,9 @@ impl Header {
         });
         let record = Record { roots: texts(&self.roots), paths: paths.collect() };
         match codec::encode(KIND, &record)? {
-            bytes if bytes.len() as u64 > LIMIT => Err(CodecError::TooLarge(KIND.what)),
+            bytes if bytes.len() as u64 > limits::EXPORT_HEADER => {
+                Err(CodecError::TooLarge(KIND.what))
+            }
             bytes => Ok(bytes),
         }
     }
@@ -104,14 +117,26 @@ impl Header {
         let paths = paths.collect::<Result<Vec<_>, StorePathError>>()?;
         let header = Self { roots: parse(&record.roots)?, paths };
         header.check()?;
-        Ok(header)
+        match header.to_bytes()? == bytes && header.is_ordered() {
+            true => Ok(header),
+            false => Err(HeaderError::Form),
+        }
+    }
+
+    /// Whether the paths stand in the order in which an export has them.
+    fn is_ordered(&self) -> bool {
+        let mut sorted: Vec<_> = self.paths.iter().map(|e| (&e.path, &e.references)).collect();
+        sorted.sort_unstable();
+        let order = closure::order(&sorted);
+        order.iter().zip(&self.paths).all(|(at, exported)| *sorted[*at].0 == exported.path)
     }
 
     fn check(&self) -> Result<(), HeaderError> {
         let all: BTreeSet<&StorePath> = self.paths.iter().map(|exported| &exported.path).collect();
         let mut before: BTreeSet<&StorePath> = BTreeSet::new();
         let mut size = 0u64;
-        for Exported { path, references, announced, .. } in &self.paths {
+        for exported in &self.paths {
+            let Exported { path, references, announced, .. } = exported;
             if !before.insert(path) {
                 return Err(HeaderError::Twice(path.clone()));
             }
@@ -119,11 +144,56 @@ impl Header {
             if let Some(late) = references.iter().find(late) {
                 return Err(HeaderError::Order(path.clone(), late.clone()));
             }
+            if announced.entries == 0 {
+                return Err(HeaderError::Empty(path.clone()));
+            }
             size = size.checked_add(announced.size).ok_or(HeaderError::Size)?;
+            exported.check()?;
         }
-        match self.roots.iter().find(|root| !all.contains(root)) {
-            Some(root) => Err(HeaderError::Root(root.clone())),
-            None => Ok(()),
+        if let Some(root) = self.roots.iter().find(|root| !all.contains(root)) {
+            return Err(HeaderError::Root(root.clone()));
+        }
+        // from behind, what needs a path was seen before it
+        let mut needed: BTreeSet<&StorePath> = self.roots.iter().collect();
+        for Exported { path, references, .. } in self.paths.iter().rev() {
+            if !needed.contains(path) {
+                return Err(HeaderError::Needless(path.clone()));
+            }
+            needed.extend(references);
+        }
+        Ok(())
+    }
+}
+
+impl Exported {
+    /// Whether the path is that of a source with this tree.
+    pub(super) fn is_source(&self) -> bool {
+        StorePath::of_source(&self.tree, self.path.name()).as_ref() == Ok(&self.path)
+    }
+
+    /// Checks what follows from the path and its tree alone.
+    fn check(&self) -> Result<(), HeaderError> {
+        let Self { path, announced, references, deriver, .. } = self;
+        let rule = |kind, rule| Err(HeaderError::Rule { path: path.clone(), kind, rule });
+        if path.is_derivation() && announced.entries != 1 {
+            return rule("derivation", "is one file");
+        }
+        if path.is_derivation() && announced.size > limits::DERIVATION {
+            return rule("derivation", "is larger than any that is read");
+        }
+        let is_source = self.is_source();
+        let kind = if is_source { "source" } else { "derivation" };
+        if is_source && !references.is_empty() {
+            return rule(kind, "refers to nothing");
+        }
+        if (is_source || path.is_derivation()) && deriver.is_some() {
+            return rule(kind, "no derivation makes");
+        }
+        match deriver {
+            Some(deriver) if !deriver.is_derivation() => {
+                Err(HeaderError::Deriver(path.clone(), deriver.clone()))
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -1,10 +1,8 @@
-//! Reads an export into a store. Everything is unpacked into scratch and checked before anything is
-//! registered, and all of it is registered at once.
+//! Reads an export into a store. Everything that it adds is unpacked into scratch and checked before
+//! anything is registered, and all of it is registered at once.
 
 use std::{
     collections::BTreeSet,
-    io::{BufReader, Read},
-    os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -12,22 +10,30 @@ use std::{
     },
 };
 
-use flate2::bufread::GzDecoder;
-use fs_err::{File, os::unix::fs::FileExt as _};
 use rayon::prelude::*;
 
 use super::{
-    HEADER, TransferError,
-    export::entry_name,
-    gzip,
-    header::{self, Exported, Header},
+    TransferError,
+    header::{Exported, Header},
+    proof::{Claim, Makers},
+    source::Source,
 };
 use crate::{
-    archive::{self, UnpackError},
     derivation::{Derivation, Identities},
+    limits,
+    regular::{self, Link},
     store::{Insertion, References, Scratch, Store, StoreError},
     store_path::StorePath,
 };
+
+/// What is taken of an export whose content does not prove its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing: the import is refused.
+    Nothing,
+    /// Outputs, as if whoever made the file had built them here.
+    Outputs,
+}
 
 /// What an import did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,239 +42,198 @@ pub struct Imported {
     pub roots: BTreeSet<StorePath>,
     /// The paths that were not valid before.
     pub added: Vec<StorePath>,
+    /// Those of them whose content was taken on trust.
+    pub trusted: Vec<StorePath>,
+    /// The paths that are valid with another content than the export has, which stays.
+    pub differing: Vec<StorePath>,
     /// How many paths there are in the export.
     pub total: usize,
 }
 
-/// Takes the export in `file` into the store. `progress` is told how many bytes of all are done; any
-/// thread may call it.
+/// A path that the store does not have.
+struct Fresh<'e> {
+    /// Its place in the export.
+    at: usize,
+    exported: &'e Exported,
+    claim: Claim,
+    deriver: Option<StorePath>,
+}
+
+/// Takes the export in `file` (`-` is standard input) into the store. `progress` is told how many bytes
+/// of all are done; any thread may call it.
 ///
 /// # Errors
 /// Where the file is not exactly what an export is, or does not fit to its own header, or refers to
-/// what the store does not have. Nothing of it is then in the store.
+/// what the store does not have, or holds what neither its content nor `trust` lets in. Nothing of it
+/// is then in the store.
 pub fn import(
     store: &Store,
     file: &Path,
+    trust: Trust,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Imported, TransferError> {
-    let source = Source::open(file)?;
+    let mut source = Source::open(store, file)?;
     let header = source.header()?;
     let named = || header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path]));
     store.keep(named())?;
     let valid = store.valid(named())?;
-    source.check_references(&header, &valid)?;
-    let fresh: Vec<(usize, &Exported)> =
+    check_references(&source, &header, &valid)?;
+    let mut differing = Vec::new();
+    for exported in header.paths.iter().filter(|e| valid.contains(&e.path)) {
+        let info = store.info(&exported.path)?;
+        differing.extend(info.filter(|info| info.tree != exported.tree).map(|info| info.path));
+    }
+    let missing: Vec<(usize, &Exported)> =
         header.paths.iter().enumerate().filter(|(_, e)| !valid.contains(&e.path)).collect();
+    let total = header.paths.len();
+    if missing.is_empty() {
+        let (added, trusted) = (Vec::new(), Vec::new());
+        return Ok(Imported { roots: header.roots, added, trusted, differing, total });
+    }
 
     let scratch = store.scratch()?;
-    let all = fresh.iter().map(|(_, e)| e.announced.size).sum();
+    let records = derivations(&source, store, &missing, &scratch)?;
+    let made = missing.iter().map(|(_, e)| &e.path).filter(|path| !path.is_derivation());
+    let makers = Makers::find(store, &records, made)?;
+    let knows = |path: &StorePath| {
+        records.binary_search_by(|(known, _)| known.cmp(path)).is_ok() || valid.contains(path)
+    };
+    let mut fresh = Vec::with_capacity(missing.len());
+    for (at, exported) in missing {
+        let judged = makers.judge(exported, |path| {
+            knows(path) || store.is_valid(path).is_ok_and(|is_valid| is_valid)
+        });
+        let (claim, deriver) =
+            judged.map_err(|problem| source.refuse(exported.path.to_string(), problem))?;
+        fresh.push(Fresh { at, exported, claim, deriver });
+    }
+    let unproved = |paths: Vec<StorePath>| match trust {
+        Trust::Nothing if !paths.is_empty() => {
+            let file = source.name().to_owned();
+            Err(TransferError::Unproved { file, paths, total })
+        }
+        _ => Ok(paths),
+    };
+    // told at once where it is sure, before all is unpacked
+    let hopeless = fresh.iter().filter(|fresh| fresh.claim.is_hopeless(fresh.exported));
+    unproved(hopeless.map(|fresh| fresh.exported.path.clone()).collect())?;
+
+    let all = fresh.iter().map(|fresh| fresh.exported.announced.size).sum();
     let done = AtomicU64::new(0);
     // what an output may hold of the others is in the archive, or it was not whole when it was made
-    let all_paths: Arc<[StorePath]> = header.paths.iter().map(|e| e.path.clone()).collect();
-    let insertions = fresh
+    let among: Arc<[StorePath]> =
+        named().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
+    let unpacked = fresh
         .par_iter()
-        .map(|(at, exported)| {
-            let insertion = source.insertion(*at, exported, &all_paths, &scratch)?;
-            let size = exported.announced.size;
+        .map(|fresh| {
+            let insertion = insertion(&source, fresh, trust, &among, &scratch)?;
+            let size = fresh.exported.announced.size;
             progress(done.fetch_add(size, Ordering::Relaxed) + size, all);
             Ok(insertion)
         })
         .collect::<Result<Vec<_>, TransferError>>()?;
-    source.check_derivations(store, &fresh, &insertions)?;
-    store.insert(insertions).map_err(|error| source.explain(error))?;
-    let added = fresh.iter().map(|(_, exported)| exported.path.clone()).collect();
-    Ok(Imported { roots: header.roots, added, total: header.paths.len() })
+    let is_trusted =
+        |insertion: &&Insertion| matches!(insertion.references, References::Declared(..));
+    let trusted = unpacked.iter().filter(is_trusted).map(|insertion| insertion.path.clone());
+    let trusted = unproved(trusted.collect())?;
+    store.insert(unpacked).map_err(|error| source.explain(error))?;
+    let added = fresh.into_iter().map(|fresh| fresh.exported.path.clone()).collect();
+    Ok(Imported { roots: header.roots, added, trusted, differing, total })
 }
 
-/// The file of an export, with the place of each member.
-pub(super) struct Source {
-    name: String,
-    file: File,
-    /// Start and end of the members: the header, the paths, the end.
-    members: Vec<(u64, u64)>,
+/// Every reference leads to what is in the export or in the store.
+fn check_references(
+    source: &Source,
+    header: &Header,
+    valid: &BTreeSet<StorePath>,
+) -> Result<(), TransferError> {
+    let held: BTreeSet<&StorePath> = header.paths.iter().map(|e| &e.path).collect();
+    for Exported { path, references, .. } in &header.paths {
+        let known = |r: &&StorePath| held.contains(r) || valid.contains(*r);
+        if let Some(missing) = references.iter().find(|r| !known(r)) {
+            let problem =
+                format!("it refers to '{missing}', which is neither here nor in the store");
+            return Err(source.refuse(path.to_string(), problem));
+        }
+    }
+    Ok(())
 }
 
-impl Source {
-    pub(super) fn open(path: &Path) -> Result<Self, TransferError> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        let mut source = Self { name: path.display().to_string(), file, members: Vec::new() };
-        let mut at = 0;
-        while at < length {
-            let mut start = [0; gzip::HEADER as usize];
-            let place = format!("byte {at}");
-            if length - at < gzip::HEADER {
-                return Err(source.refuse(place, "it ends in the header of a member"));
-            }
-            source.file.read_exact_at(&mut start, at)?;
-            let Some(own) = gzip::member_length(&start) else {
-                let problem = match at {
-                    0 => "this is no export of clutch",
-                    _ => "there is no member where the one before ends",
-                };
-                return Err(source.refuse(place, problem));
-            };
-            let end = at.checked_add(own).filter(|_| own > gzip::HEADER + gzip::TRAILER);
-            let Some(end) = end.filter(|end| *end <= length) else {
-                let problem = format!("a member of {own} bytes starts, but the file has {length}");
-                return Err(source.refuse(place, problem));
-            };
-            source.members.push((at, end));
-            at = end;
-        }
-        Ok(source)
-    }
+/// A path as it is put into the store. What its content does not prove has its references declared.
+fn insertion(
+    source: &Source,
+    fresh: &Fresh<'_>,
+    trust: Trust,
+    among: &Arc<[StorePath]>,
+    scratch: &Scratch,
+) -> Result<Insertion, TransferError> {
+    let Fresh { at, exported, claim, deriver } = fresh;
+    let path = exported.path.clone();
+    let place = match claim {
+        Claim::Derivation => place(exported, scratch),
+        _ => source.unpack(*at, exported, scratch)?,
+    };
+    let is_proved = claim
+        .is_proved(exported, &place, trust == Trust::Nothing)
+        .map_err(|problem| source.refuse(path.to_string(), problem))?;
+    let references = exported.references.clone();
+    // a source or a text may hold any words; an output's references are what it holds
+    let references = match is_proved {
+        true => References::Known(references),
+        false => References::Declared(references, among.clone()),
+    };
+    let (deriver, expected) = (deriver.clone(), Some(exported.tree));
+    Ok(Insertion { path, source: place.into(), references, deriver, expected })
+}
 
-    fn refuse(&self, place: impl Into<String>, problem: impl Into<String>) -> TransferError {
-        let (place, problem) = (place.into(), problem.into());
-        TransferError::Refused { file: self.name.clone(), place, problem }
-    }
+/// Where a path is unpacked.
+fn place(exported: &Exported, scratch: &Scratch) -> PathBuf {
+    scratch.path().join(exported.path.base())
+}
 
-    /// The header, and whether there are as many members as it says.
-    pub(super) fn header(&self) -> Result<Header, TransferError> {
-        let bytes =
-            self.read(0, "the header", |from| archive::unpack_bytes(from, HEADER, header::LIMIT))?;
-        let header =
-            Header::from_bytes(&bytes).map_err(|e| self.refuse("the header", e.to_string()))?;
-        let (found, expected) = (self.members.len(), header.paths.len() + 2);
-        if found != expected {
-            let problem = format!("it has {found} members, but its header needs {expected}");
-            return Err(self.refuse("the whole", problem));
-        }
-        self.read(found - 1, "the end", |from| {
-            let mut end = Vec::new();
-            from.take(1025).read_to_end(&mut end)?;
-            match end == [0; 1024] {
-                true => Ok(()),
-                false => Err(UnpackError::Whole("expected 1024 zeros".to_owned())),
-            }
-        })?;
-        Ok(header)
-    }
-
-    /// Every reference leads to what is in the export or in the store.
-    fn check_references(
-        &self,
-        header: &Header,
-        valid: &BTreeSet<StorePath>,
-    ) -> Result<(), TransferError> {
-        let held: BTreeSet<&StorePath> = header.paths.iter().map(|e| &e.path).collect();
-        for Exported { path, references, .. } in &header.paths {
-            let known = |r: &&StorePath| held.contains(r) || valid.contains(*r);
-            if let Some(missing) = references.iter().find(|r| !known(r)) {
-                let problem =
-                    format!("it refers to '{missing}', which is neither here nor in the store");
-                return Err(self.refuse(path.to_string(), problem));
-            }
-        }
-        Ok(())
-    }
-
-    /// Unpacks a path into scratch. Gives where it is.
-    pub(super) fn unpack(
-        &self,
-        at: usize,
-        exported: &Exported,
-        scratch: &Scratch,
-    ) -> Result<PathBuf, TransferError> {
-        let target = scratch.path().join(exported.path.base());
-        self.read(at + 1, exported.path.base(), |from| {
-            archive::unpack(from, &entry_name(&exported.path), &target, exported.announced)
-        })?;
-        Ok(target)
-    }
-
-    fn insertion(
-        &self,
-        at: usize,
-        exported: &Exported,
-        all_paths: &Arc<[StorePath]>,
-        scratch: &Scratch,
-    ) -> Result<Insertion, TransferError> {
-        Ok(Insertion {
-            path: exported.path.clone(),
-            source: self.unpack(at, exported, scratch)?.into(),
-            // a source or a text may hold any words; an output's references are what it holds
-            references: match exported.deriver {
-                Some(_) => References::Declared(exported.references.clone(), all_paths.clone()),
-                None => References::Known(exported.references.clone()),
-            },
-            deriver: exported.deriver.clone(),
-            expected: Some(exported.tree),
-        })
-    }
-
-    /// What the store refuses, where that is the file's fault.
-    pub(super) fn explain(&self, error: StoreError) -> TransferError {
-        match error {
-            StoreError::Tree { path, expected, found } => {
-                let problem = format!("its tree has hash {found}, but the header says {expected}");
-                self.refuse(path.to_string(), problem)
-            }
-            StoreError::Undeclared { path, reference } => {
-                let problem = format!("it refers to '{reference}', but its header leaves that out");
-                self.refuse(path.to_string(), problem)
-            }
-            other => other.into(),
-        }
-    }
-
-    /// Inflates a member for `read`; the member has to end where it says, with its checksum.
-    fn read<T>(
-        &self,
-        member: usize,
-        place: &str,
-        read: impl FnOnce(&mut dyn Read) -> Result<T, UnpackError>,
-    ) -> Result<T, TransferError> {
-        let Some((start, end)) = self.members.get(member).copied() else {
-            return Err(self.refuse(place, "the file ends before it"));
-        };
-        let range = Range { file: self.file.file(), at: start, end };
-        let mut inflated = GzDecoder::new(BufReader::with_capacity(128 << 10, range));
-        let result = read(&mut inflated)
-            .and_then(|result| match inflated.read(&mut [0])? {
-                0 => Ok(result),
-                _ => Err(UnpackError::Whole("bytes follow its end".to_owned())),
-            })
-            .map_err(|e| self.refuse(place, e.to_string()))?;
-        let rest = inflated.into_inner();
-        match rest.buffer().is_empty() && rest.get_ref().at == end {
-            true => Ok(result),
-            false => Err(self.refuse(place, "bytes follow its checksum")),
-        }
-    }
-
-    /// A derivation's record belongs to its path, refers to what the header says, and claims no
-    /// output that is another's: else building it would put something under a foreign path.
-    fn check_derivations(
-        &self,
-        store: &Store,
-        fresh: &[(usize, &Exported)],
-        insertions: &[Insertion],
-    ) -> Result<(), TransferError> {
-        let mut identities = Identities::new();
-        for ((_, exported), insertion) in fresh.iter().zip(insertions) {
-            let path = &exported.path;
-            if !path.is_derivation() {
-                continue;
-            }
-            let refuse = |problem: String| self.refuse(path.to_string(), problem);
-            let bytes =
-                fs_err::read(insertion.source.place()).map_err(|e| refuse(e.to_string()))?;
+/// Unpacks and reads the derivations among these, ordered by path. The record of each belongs to its
+/// path, refers to what the header says, and claims no output that is another's: else building it would
+/// put something under a foreign path.
+fn derivations(
+    source: &Source,
+    store: &Store,
+    missing: &[(usize, &Exported)],
+    scratch: &Scratch,
+) -> Result<Vec<(StorePath, Derivation)>, TransferError> {
+    let all: Vec<_> = missing.iter().filter(|(_, e)| e.path.is_derivation()).collect();
+    let read = all
+        .par_iter()
+        .map(|(at, exported)| {
+            let refuse = |problem: String| source.refuse(exported.path.to_string(), problem);
+            let place = source.unpack(*at, exported, scratch)?;
+            let bytes = regular::read(&place, Link::Refuse, limits::DERIVATION)
+                .map_err(|_| refuse("it is not a file".to_owned()))?;
             let derivation = Derivation::from_bytes(&bytes).map_err(|e| refuse(e.to_string()))?;
-            if derivation.references() != exported.references {
-                return Err(refuse("its references are not those of the header".to_owned()));
+            match derivation.to_bytes() {
+                Ok(own) if own == bytes => Ok(derivation),
+                _ => Err(refuse("it is not written as a derivation is".to_owned())),
             }
-            for input in derivation.input_derivations.keys() {
-                learn_valid(store, &mut identities, input)?;
-            }
-            let found = identities.learn(&derivation).map_err(|e| refuse(e.to_string()))?;
-            if found != *path {
-                return Err(refuse(format!("its content belongs to '{found}'")));
-            }
+        })
+        .collect::<Result<Vec<_>, TransferError>>()?;
+    let mut identities = Identities::new();
+    let mut records = Vec::with_capacity(all.len());
+    for ((_, exported), derivation) in all.into_iter().zip(read) {
+        let path = &exported.path;
+        let refuse = |problem: String| source.refuse(path.to_string(), problem);
+        if derivation.references() != exported.references {
+            return Err(refuse("its references are not those of the header".to_owned()));
         }
-        Ok(())
+        for input in derivation.input_derivations.keys() {
+            learn_valid(store, &mut identities, input)?;
+        }
+        let found = identities.learn(&derivation).map_err(|e| refuse(e.to_string()))?;
+        if found != *path {
+            return Err(refuse(format!("its content belongs to '{found}'")));
+        }
+        records.push((path.clone(), derivation));
     }
+    records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+    Ok(records)
 }
 
 /// Learns a derivation of the store and, before it, its inputs.
@@ -292,21 +257,4 @@ fn learn_valid(
         todo.extend(unknown);
     }
     Ok(())
-}
-
-/// A part of a file, read without moving the file's own position.
-struct Range<'a> {
-    file: &'a std::fs::File,
-    at: u64,
-    end: u64,
-}
-
-impl Read for Range<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
-        let wanted = left.min(buffer.len());
-        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

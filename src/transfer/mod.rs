@@ -7,15 +7,17 @@ mod export;
 mod gzip;
 mod header;
 mod import;
+mod proof;
 mod restore;
+mod source;
 
 use std::io;
 
 pub use export::export;
-pub use import::{Imported, import};
+pub use import::{Imported, Trust, import};
 pub use restore::restore;
 
-use crate::{archive::ArchiveError, codec::CodecError, store::StoreError};
+use crate::{archive::ArchiveError, codec::CodecError, store::StoreError, store_path::StorePath};
 
 /// The name of the header's entry in an export.
 const HEADER: &str = "export";
@@ -44,6 +46,20 @@ pub enum TransferError {
         place: String,
         /// What is wrong.
         problem: String,
+    },
+    /// The content of some paths does not prove their names. Nothing of the file was taken.
+    #[error(
+        "'{file}' is not taken on trust: nothing in it proves that {} of its {total} paths, such as \
+         '{}', hold what their builds make",
+        .paths.len(), .paths[0]
+    )]
+    Unproved {
+        /// The file.
+        file: String,
+        /// Those paths, at least one.
+        paths: Vec<StorePath>,
+        /// How many paths there are in the export.
+        total: usize,
     },
 }
 

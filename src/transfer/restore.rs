@@ -8,13 +8,13 @@ use std::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{TransferError, header::Exported, import::Source};
+use super::{TransferError, header::Exported, source::Source};
 use crate::{
     store::{Insertion, PathInfo, References, Store},
     store_path::StorePath,
 };
 
-/// Replaces the trees of valid paths by those in the export `file`, as far as it has exactly what the
+/// Replaces the trees of valid paths by those in the export `file` (`-` is standard input), as far as it has exactly what the
 /// index says: the same path with the same tree hash. Everything else stays what the store knows, so
 /// nothing is believed. `progress` is told how many bytes of all are done; any thread may call it.
 ///
@@ -29,7 +29,7 @@ pub fn restore(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Vec<StorePath>, TransferError> {
     let wanted: FxHashMap<&StorePath, &PathInfo> = wanted.iter().map(|i| (&i.path, i)).collect();
-    let source = Source::open(file)?;
+    let mut source = Source::open(store, file)?;
     let header = source.header()?;
     let found: Vec<(usize, &Exported, &PathInfo)> = header
         .paths

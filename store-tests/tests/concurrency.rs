@@ -182,7 +182,7 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
         }
         4 => drop(ok(space, &["build", "--no-link", &middle])),
         5 => {
-            ok(space, &["import", "top", "--pin", &pin]);
+            ok(space, &["import", "--accept-unsigned", "top", "--pin", &pin]);
             is_whole(top);
         }
         6 => {

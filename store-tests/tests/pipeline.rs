@@ -118,7 +118,7 @@ fn a_closure_moves_to_another_store_and_runs_there() {
     if needs_root() {
         other = other.as_user(USER);
     }
-    other.ok(["import", file.to_str().unwrap()]);
+    other.ok(["import", "--accept-unsigned", file.to_str().unwrap()]);
     let mut closure: Vec<_> = space.ok(["closure", &program]).lines().map(str::to_owned).collect();
     closure.sort();
     assert_eq!(other.valid(), closure);
@@ -235,14 +235,19 @@ fn an_import_killed_in_the_middle_leaves_nothing_and_succeeds_later() {
     space.ok(["export", &path, "-o", file.to_str().unwrap()]);
     for wait in [5, 40, 120, 250] {
         let other = Space::new(BINARY);
-        let mut child =
-            other.command().arg("import").arg(&file).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = other
+            .command()
+            .args(["import", "--accept-unsigned"])
+            .arg(&file)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(wait));
         child.kill().unwrap();
         child.wait().unwrap();
         let listed = other.valid();
         assert!(listed.is_empty() || listed == std::slice::from_ref(&path), "{listed:?}");
-        other.ok(["import", file.to_str().unwrap()]);
+        other.ok(["import", "--accept-unsigned", file.to_str().unwrap()]);
         assert_eq!(other.valid(), std::slice::from_ref(&path));
         assert_eq!(info(&other, &path)["treeHash"], info(&space, &path)["treeHash"]);
     }
@@ -260,7 +265,7 @@ fn an_archive_that_was_changed_is_refused_and_leaves_nothing() {
     let refuse = |bytes: &[u8], what: &str| {
         fs_err::write(&bad, bytes).unwrap();
         let other = Space::new(BINARY);
-        let ran = other.run(["import", bad.to_str().unwrap()]);
+        let ran = other.run(["import", "--accept-unsigned", bad.to_str().unwrap()]);
         assert_eq!(ran.code, 5, "{what}: {}{}", ran.stdout, ran.stderr);
         assert!(
             ran.stderr.contains("bad.clutch") && !ran.stderr.contains("panicked"),
@@ -280,7 +285,7 @@ fn an_archive_that_was_changed_is_refused_and_leaves_nothing() {
         changed[at] ^= 0x20;
         fs_err::write(&bad, &changed).unwrap();
         let other = Space::new(BINARY);
-        let ran = other.run(["import", bad.to_str().unwrap()]);
+        let ran = other.run(["import", "--accept-unsigned", bad.to_str().unwrap()]);
         // a bit may lie in what carries nothing (a time in a gzip header): then all is as it was
         if ran.code == 0 {
             for path in other.valid() {

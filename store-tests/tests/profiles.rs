@@ -201,7 +201,7 @@ fn what_is_in_the_store_runs_as_its_expression_does() {
     let copy = Space::new(BINARY);
     let file = copy.path("app.export");
     space.ok(["export", &app, "-o", file.to_str().unwrap()]);
-    copy.ok(["import", file.to_str().unwrap(), "-o", "app"]);
+    copy.ok(["import", "--accept-unsigned", file.to_str().unwrap(), "-o", "app"]);
     for (space, words) in
         [(&space, &["app"][..]), (&space, &[&app]), (&space, &["app.nix"]), (&copy, &["./app"])]
     {

@@ -66,12 +66,12 @@ fn read_all(space: &Space, path: &str) {
     ok(space, &["why-alive", path]);
     ok(space, &["pin"]);
     let other = Space::new(BINARY);
-    other.ok(["import", export.to_str().unwrap()]);
+    other.ok(["import", "--accept-unsigned", export.to_str().unwrap()]);
     for args in [
         &["gc"][..],
         &["pin", "name", path],
         &["build", "--no-link", "new.nix"],
-        &["import", export.to_str().unwrap()],
+        &["import", "--accept-unsigned", export.to_str().unwrap()],
         &["verify", "--rebuild-index"],
     ] {
         let ran = read_only(space, args);

@@ -60,7 +60,7 @@ fn the_report_moves_to_another_user_and_into_an_empty_root() {
     } else {
         eprintln!("LEFT OUT: becoming another user needs root");
     }
-    other.ok(["import", file.to_str().unwrap()]);
+    other.ok(["import", "--accept-unsigned", file.to_str().unwrap()]);
     assert_eq!(other.ok(["run", &path]), said);
     assert_eq!(other.ok(["run", "--isolated", &path]), said);
 }

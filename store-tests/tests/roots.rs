@@ -162,9 +162,9 @@ fn an_import_says_what_keeps_it() {
     let file = file.to_str().unwrap();
     space.ok(["export", &path, "-o", file]);
     for (words, kept) in [
-        (&["import", file][..], false),
-        (&["import", file, "--pin", "mine"], true),
-        (&["import", file, "-o", "link"], true),
+        (&["import", "--accept-unsigned", file][..], false),
+        (&["import", "--accept-unsigned", file, "--pin", "mine"], true),
+        (&["import", "--accept-unsigned", file, "-o", "link"], true),
     ] {
         let other = Space::new(BINARY);
         let ran = other.run(words);

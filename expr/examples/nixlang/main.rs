@@ -187,6 +187,12 @@ fn print<'a>(
     Ok(out)
 }
 
+#[expect(clippy::disallowed_methods, reason = "a program of its own")]
+fn write_out(out: &[u8]) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout();
+    stdout.write_all(out).and_then(|()| stdout.flush())
+}
+
 fn main() -> ExitCode {
     let arguments = match arguments() {
         Ok(arguments) => arguments,
@@ -208,10 +214,13 @@ fn main() -> ExitCode {
                 eprintln!("{stats:#?}");
             }
             match result {
-                Ok(out) => {
-                    let _ = std::io::stdout().write_all(&out);
-                    ExitCode::SUCCESS
-                }
+                Ok(out) => match write_out(&out) {
+                    Ok(()) => ExitCode::SUCCESS,
+                    Err(error) => {
+                        eprintln!("error: standard output: {error}");
+                        ExitCode::FAILURE
+                    }
+                },
                 Err(error) => {
                     eprintln!("{error}");
                     ExitCode::FAILURE

@@ -141,7 +141,7 @@ impl Drop for Helper {
 static HELPER: extern "C" fn() = {
     extern "C" fn before_main() {
         if let Err(error) = init_if_helper() {
-            anstream::eprintln!("{error}");
+            eprintln!("{error}");
             std::process::exit(126);
         }
     }

@@ -16,7 +16,7 @@ use std::{
 
 pub(super) use self::transfer::Transfer;
 use self::{board::Board, line::Line, screen::Screen};
-use super::context::Context;
+use super::{context::Context, output};
 use crate::build::{Event, Observer, plan::Step};
 
 /// How often a terminal is drawn.
@@ -159,7 +159,7 @@ impl State {
         self.said = Instant::now();
         match form {
             Form::Nothing => {}
-            Form::Lines => anstream::eprintln!("{text}"),
+            Form::Lines => output::say(text),
             Form::Terminal => self.screen.print(text),
         }
     }

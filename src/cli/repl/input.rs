@@ -24,7 +24,7 @@ use signal_hook::{consts::SIGINT, iterator::Signals};
 use super::{End, session::Session};
 use crate::cli::{
     failure::{Failure, Kind},
-    realise,
+    output, realise,
 };
 
 const PROMPT: &str = "clutch> ";
@@ -39,7 +39,7 @@ pub(super) struct Lines {
 
 impl Lines {
     pub(super) fn new() -> Self {
-        Self { is_terminal: io::stdin().is_terminal() && io::stdout().is_terminal() }
+        Self { is_terminal: io::stdin().is_terminal() && output::is_terminal() }
     }
 
     /// Whether a person types.

@@ -53,13 +53,21 @@ struct Repl<'c> {
     loaded: Vec<PathBuf>,
     /// Whether a line failed.
     failed: bool,
+    /// Why nothing can be printed any more.
+    mute: Option<Failure>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let inner = Realiser::new(context, &arguments.build);
     let realiser = Quiet { inner, completing: AtomicBool::new(false) };
-    let mut repl =
-        Repl { context, arguments, realiser: &realiser, loaded: Vec::new(), failed: false };
+    let mut repl = Repl {
+        context,
+        arguments,
+        realiser: &realiser,
+        loaded: Vec::new(),
+        failed: false,
+        mute: None,
+    };
     if arguments.expression.path.as_deref() == Some(Path::new("-")) {
         let message = "the repl reads lines from standard input, and not an expression to load";
         return Err(Failure::new(Kind::Usage, message).hint("give a file or -E EXPRESSION"));
@@ -77,6 +85,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         if let End::Quit = end {
             break;
         }
+    }
+    if let Some(failure) = repl.mute {
+        return Err(failure);
     }
     // a person has seen it, a program has not
     let failed = repl.failed && !lines.is_terminal();

@@ -82,7 +82,8 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
                 self.value(text).and_then(|value| self.print(value, options))
             }
             Command::Type(text) => self.value(text).map(|value| {
-                self.repl.context.line(value.describe());
+                let text = format!("{}\n", value.describe());
+                self.put(text);
             }),
             Command::Trace(text) => {
                 self.style.trace = match text {
@@ -95,7 +96,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
                 Ok(())
             }
             Command::Help => {
-                self.repl.context.print(HELP);
+                self.put(HELP);
                 Ok(())
             }
             Command::Quit => return Some(End::Quit),
@@ -112,7 +113,18 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
             }
         };
         self.settle(done);
-        None
+        self.end()
+    }
+
+    /// Prints; the session ends where that fails.
+    fn put(&mut self, text: impl AsRef<[u8]>) {
+        let done = self.repl.context.print(text);
+        self.repl.mute = self.repl.mute.take().or(done.err());
+    }
+
+    /// The end of a session that cannot print any more.
+    fn end(&self) -> Option<End> {
+        self.repl.mute.as_ref().map(|_| End::Quit)
     }
 
     /// Says how something failed; the session goes on.
@@ -157,7 +169,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
             text = self.it.print(value, options)?;
         }
         text.push(b'\n');
-        self.repl.context.print(text);
+        self.put(text);
         Ok(())
     }
 
@@ -233,7 +245,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
     fn document(&mut self, text: &str) -> Result<()> {
         let value = self.value(text)?;
         match self.it.documentation(value)? {
-            Some(text) => self.repl.context.print(text),
+            Some(text) => self.put(text),
             None => {
                 let message = format!("{} has no documentation", value.describe());
                 self.fail(&Failure::new(Kind::Failed, message));
@@ -264,18 +276,19 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
                 self.fail(&failure);
                 return None;
             }
-            let context = self.repl.context;
-            if context.global.json {
+            if self.repl.context.global.json {
                 let outputs: serde_json::Map<_, _> =
                     one.outputs.iter().map(|(name, path)| (name.clone(), json!(path))).collect();
-                context.json(&json!({ "derivation": one.drv_path, "outputs": outputs }));
+                let value = json!({ "derivation": one.drv_path, "outputs": outputs });
+                let done = self.repl.context.json(&value);
+                self.repl.mute = self.repl.mute.take().or(done.err());
                 continue;
             }
             for (output, path) in &one.outputs {
-                context.line(format!("{output} -> {path}"));
+                self.put(format!("{output} -> {path}\n"));
             }
         }
-        None
+        self.end()
     }
 
     /// The attributes of what an expression evaluates to, written as behind a dot.

@@ -78,7 +78,7 @@ fn import() -> Scene {
     let space = Space::new(BINARY);
     let file = space.path("project/closure");
     from.ok([&["export", "-o", file.to_str().unwrap()][..], &paths].concat());
-    Scene::new(space, &["import", "closure", "--pin", "here"])
+    Scene::new(space, &["import", "--accept-unsigned", "closure", "--pin", "here"])
 }
 
 fn gc() -> Scene {

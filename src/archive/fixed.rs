@@ -1,0 +1,37 @@
+//! The hash that a fixed output is checked by, over a tree as it lies on disk.
+
+use std::{io::Read, os::unix::fs::PermissionsExt, path::Path};
+
+use super::{ArchiveError, nar_hash};
+use crate::{
+    derivation::HashMode,
+    hash::{Algorithm, Hash, Hasher},
+};
+
+/// The hash of the tree at `root` in that mode. Nothing where the mode is for a file that is not
+/// executable, and this is something else.
+///
+/// # Errors
+/// Where something cannot be read or is not allowed in the store.
+pub fn fixed_hash(
+    root: &Path,
+    mode: HashMode,
+    algorithm: Algorithm,
+) -> Result<Option<Hash>, ArchiveError> {
+    if mode == HashMode::Recursive {
+        return nar_hash(root, algorithm).map(Some);
+    }
+    let metadata = fs_err::symlink_metadata(root)?;
+    if !metadata.is_file() || metadata.permissions().mode() & 0o111 != 0 {
+        return Ok(None);
+    }
+    let mut file = fs_err::File::open(root)?;
+    let mut hasher = Hasher::new(algorithm);
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(Some(hasher.finish())),
+            n => hasher.update(&buffer[..n]),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! How far the content of an exported path proves that it belongs under its name. The names of sources,
+//! texts, derivations and fixed outputs follow from what they hold, so these are computed again. That of
+//! any other output follows from what went into its build, and says nothing of what came out.
+
+use std::{collections::BTreeMap, path::Path};
+
+use super::header::Exported;
+use crate::{
+    archive::{self, Kind, Listing},
+    derivation::{Derivation, Fixed, HashMode, fixed_path},
+    hash::{Algorithm, Hash},
+    store::{Maker, Store, StoreError},
+    store_path::StorePath,
+};
+
+/// What is known of a path before its content is.
+pub(super) enum Claim {
+    /// The name follows from the tree.
+    Source,
+    /// The name follows from the record, which is checked by itself.
+    Derivation,
+    /// That derivation says which hash the content has.
+    Fixed(StorePath, Fixed),
+    /// That derivation uses it as a source, and nothing makes it: its name follows from its content.
+    Used(StorePath),
+    /// A derivation makes it, and does not say what it will hold.
+    Built,
+    /// No derivation that makes it is known: a text, a fixed output, or built elsewhere.
+    Unknown,
+}
+
+/// Which derivations make which paths, and which sources they use, as far as they are known.
+#[derive(Default)]
+pub(super) struct Makers {
+    makers: BTreeMap<StorePath, Vec<Maker>>,
+    users: BTreeMap<StorePath, StorePath>,
+}
+
+impl Makers {
+    /// What those derivations say, and those of the store, of these paths.
+    pub(super) fn find<'e>(
+        store: &Store,
+        read: &[(StorePath, Derivation)],
+        paths: impl Iterator<Item = &'e StorePath>,
+    ) -> Result<Self, StoreError> {
+        let mut makers = Self::default();
+        for (derivation, record) in read {
+            for output in record.outputs.values() {
+                let (path, fixed) = (output.path.clone(), output.fixed);
+                makers.add(Maker { derivation: derivation.clone(), path, fixed });
+            }
+            let users = record.input_sources.iter().map(|path| (path.clone(), derivation.clone()));
+            makers.users.extend(users);
+        }
+        for maker in store.makers(paths)? {
+            makers.add(maker);
+        }
+        Ok(makers)
+    }
+
+    fn add(&mut self, maker: Maker) {
+        self.makers.entry(maker.path.clone()).or_default().push(maker);
+    }
+
+    /// What is known of a path, and the derivation that made it as far as it is one that makes it.
+    ///
+    /// # Errors
+    /// Says how the header contradicts a derivation; `knows` tells which are known.
+    pub(super) fn judge(
+        &self,
+        exported: &Exported,
+        knows: impl Fn(&StorePath) -> bool,
+    ) -> Result<(Claim, Option<StorePath>), String> {
+        if exported.path.is_derivation() {
+            return Ok((Claim::Derivation, None));
+        }
+        if exported.is_source() {
+            return Ok((Claim::Source, None));
+        }
+        let makers = self.makers.get(&exported.path).map_or(&[][..], Vec::as_slice);
+        let deriver = match &exported.deriver {
+            Some(deriver) if makers.iter().any(|maker| maker.derivation == *deriver) => {
+                Some(deriver.clone())
+            }
+            Some(deriver) if knows(deriver) => {
+                return Err(format!("its deriver is given as '{deriver}', which does not make it"));
+            }
+            // what is not there cannot be asked
+            _ => None,
+        };
+        let fixed = makers.iter().find_map(|m| Some((m.derivation.clone(), m.fixed?)));
+        Ok(match fixed {
+            Some((derivation, _)) if !exported.references.is_empty() => {
+                return Err(format!(
+                    "it has references, but '{derivation}' makes it with a fixed hash, which has none"
+                ));
+            }
+            Some((derivation, fixed)) => (Claim::Fixed(derivation, fixed), deriver),
+            None if makers.is_empty() => match self.users.get(&exported.path) {
+                Some(user) if exported.deriver.is_none() => (Claim::Used(user.clone()), None),
+                _ => (Claim::Unknown, deriver),
+            },
+            None => (Claim::Built, deriver),
+        })
+    }
+}
+
+impl Claim {
+    /// Whether nothing that the path may hold can prove its name.
+    pub(super) fn is_hopeless(&self, exported: &Exported) -> bool {
+        match self {
+            Self::Built => true,
+            // a text is one file, and a fixed output refers to nothing
+            Self::Unknown => exported.announced.entries > 1 && !exported.references.is_empty(),
+            Self::Source | Self::Derivation | Self::Fixed(..) | Self::Used(_) => false,
+        }
+    }
+
+    /// Whether what lies at `place` proves the name of the path, its tree being the one of the header.
+    /// Unless `thorough`, hashes that are hardly used are not tried.
+    ///
+    /// # Errors
+    /// Says how the content contradicts a derivation, or what cannot be read.
+    pub(super) fn is_proved(
+        &self,
+        exported: &Exported,
+        place: &Path,
+        thorough: bool,
+    ) -> Result<bool, String> {
+        match self {
+            Self::Source | Self::Derivation => Ok(true),
+            Self::Built => Ok(false),
+            Self::Fixed(derivation, Fixed { mode, hash: right }) => {
+                match fixed_hash(place, *mode, right.algorithm())? {
+                    Some(found) if found == *right => Ok(true),
+                    Some(found) => {
+                        Err(format!("its hash is {found}, but '{derivation}' says {right}"))
+                    }
+                    None => Err(format!(
+                        "it is no plain file, but '{derivation}' gives the hash of one"
+                    )),
+                }
+            }
+            Self::Used(user) => match is_text(exported, place)? || is_fixed(exported, place, true)?
+            {
+                true => Ok(true),
+                false => Err(format!(
+                    "its name does not follow from its content, as that of a source of '{user}' does"
+                )),
+            },
+            Self::Unknown => {
+                // an output of a build somewhere else has its deriver
+                let tries = thorough || exported.deriver.is_none();
+                Ok(is_text(exported, place)? || (tries && is_fixed(exported, place, thorough)?))
+            }
+        }
+    }
+}
+
+/// The hash of what lies at `place`, in the way of fixed outputs.
+fn fixed_hash(place: &Path, mode: HashMode, algorithm: Algorithm) -> Result<Option<Hash>, String> {
+    archive::fixed_hash(place, mode, algorithm).map_err(|error| error.to_string())
+}
+
+/// Whether the path is that of a fixed output with what lies at `place`.
+fn is_fixed(exported: &Exported, place: &Path, thorough: bool) -> Result<bool, String> {
+    let Exported { path, references, .. } = exported;
+    if !references.is_empty() {
+        return Ok(false);
+    }
+    let algorithms: &[Algorithm] = if thorough { &Algorithm::ALL } else { &[Algorithm::Sha256] };
+    for &algorithm in algorithms {
+        for mode in [HashMode::Recursive, HashMode::Flat] {
+            let fixed = fixed_hash(place, mode, algorithm)?.map(|hash| Fixed { mode, hash });
+            let own = fixed.map(|fixed| fixed_path(path.name(), &fixed));
+            if own.is_some_and(|own| own.is_ok_and(|own| own == *path)) {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Whether the path is that of the text at `place`.
+fn is_text(exported: &Exported, place: &Path) -> Result<bool, String> {
+    if exported.announced.entries > 1 {
+        return Ok(false);
+    }
+    let listing = Listing::read(place).map_err(|error| error.to_string())?;
+    let node = &listing.nodes()[0];
+    let leaf = archive::leaf(node, &mut Vec::new()).map_err(|error| error.to_string())?;
+    let Some(leaf) = leaf.filter(|leaf| node.kind == Kind::File && !leaf.executable) else {
+        return Ok(false);
+    };
+    let Exported { path, references, .. } = exported;
+    let own = StorePath::of_text_digest(&leaf.digest, references, path.name());
+    Ok(own.as_ref() == Ok(path))
+}

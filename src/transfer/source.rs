@@ -1,0 +1,269 @@
+//! The file of an export, read member by member. One that cannot be read at any place, such as a pipe,
+//! is written to a file first, as far as it is what an export is.
+
+use std::{
+    io::{self, BufReader, Read, Write as _},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+};
+
+use flate2::bufread::GzDecoder;
+use fs_err::File;
+
+use super::{
+    HEADER, TransferError,
+    export::entry_name,
+    gzip,
+    header::{Exported, Header},
+};
+use crate::{
+    archive::{self, Announced, UnpackError},
+    limits,
+    store::{Scratch, Store, StoreError},
+};
+
+/// The file of an export, with the place of each member.
+pub(super) struct Source {
+    name: String,
+    file: File,
+    /// How many bytes of `file` are there.
+    length: u64,
+    /// What is still to be read, and then stands in `file`.
+    stream: Option<File>,
+    /// Start and end of the members: the header, the paths, the end.
+    members: Vec<(u64, u64)>,
+}
+
+impl Source {
+    /// Opens the export at `path`; `-` is standard input.
+    pub(super) fn open(store: &Store, path: &Path) -> Result<Self, TransferError> {
+        let is_input = path == Path::new("-");
+        let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+        let file = if is_input {
+            let input = rustix::io::dup(rustix::stdio::stdin()).map_err(io::Error::from)?;
+            File::from_parts(input.into(), &name)
+        } else {
+            File::open(path)?
+        };
+        let found = file.metadata()?;
+        // one that was read in part before begins where that ended
+        let at_start = || rustix::fs::tell(&file).is_ok_and(|at| at == 0);
+        if found.is_dir() {
+            let problem =
+                io::Error::new(io::ErrorKind::IsADirectory, format!("'{name}' is a folder"));
+            return Err(problem.into());
+        }
+        if found.is_file() && at_start() {
+            return Ok(Self { name, file, length: found.len(), stream: None, members: Vec::new() });
+        }
+        let spool = match store.is_writable() {
+            true => {
+                let scratch = store.scratch()?;
+                // it has a name only until the scratch folder goes
+                tempfile::tempfile_in(scratch.path())?
+            }
+            false => tempfile::tempfile()?,
+        };
+        let spool = File::from_parts(spool, &name);
+        Ok(Self { name, file: spool, length: 0, stream: Some(file), members: Vec::new() })
+    }
+
+    /// That the file is not what it should be, and where.
+    pub(super) fn refuse(
+        &self,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> TransferError {
+        let (place, problem) = (place.into(), problem.into());
+        TransferError::Refused { file: self.name.clone(), place, problem }
+    }
+
+    /// What an error or a message calls it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Finds the next member, of at most `limit` bytes. Gives whether there is one.
+    fn next(&mut self, limit: u64) -> Result<bool, TransferError> {
+        let at = self.members.last().map_or(0, |(_, end)| *end);
+        let place = || format!("byte {at}");
+        let mut start = [0; gzip::HEADER as usize];
+        let filled = match &mut self.stream {
+            Some(stream) => fill(stream, &mut start)?,
+            None => fill(&mut Range { file: self.file.file(), at, end: self.length }, &mut start)?,
+        };
+        // another file is told as such, however short
+        let is_ours = gzip::is_start(&start[..filled]);
+        if filled == 0 {
+            return Ok(false);
+        }
+        if !is_ours {
+            let problem = match at {
+                0 => "this is no export of clutch",
+                _ => "there is no member where the one before ends",
+            };
+            return Err(self.refuse(place(), problem));
+        }
+        if filled < start.len() {
+            return Err(self.refuse(place(), "it ends in the header of a member"));
+        }
+        let own = gzip::member_length(&start).unwrap_or_default();
+        let end = at.checked_add(own).filter(|_| own > gzip::HEADER + gzip::TRAILER);
+        let Some(end) = end else {
+            return Err(self.refuse(place(), format!("a member of {own} bytes starts")));
+        };
+        if own > limit {
+            let problem = format!("a member of {own} bytes starts, at most {limit} are expected");
+            return Err(self.refuse(place(), problem));
+        }
+        if let Some(stream) = &mut self.stream {
+            self.file.write_all(&start)?;
+            let rest = own - start.len() as u64;
+            let copied = io::copy(&mut stream.take(rest), &mut self.file)?;
+            self.length += start.len() as u64 + copied;
+        }
+        if end > self.length {
+            let problem =
+                format!("a member of {own} bytes starts, but the file has {}", self.length);
+            return Err(self.refuse(place(), problem));
+        }
+        self.members.push((at, end));
+        Ok(true)
+    }
+
+    /// The header, and whether the members that it needs are there and no others.
+    pub(super) fn header(&mut self) -> Result<Header, TransferError> {
+        self.next(deflated(limits::EXPORT_HEADER + 2048))?;
+        let bytes = self.read(0, "the header", |from| {
+            archive::unpack_bytes(from, HEADER, limits::EXPORT_HEADER)
+        })?;
+        let header =
+            Header::from_bytes(&bytes).map_err(|e| self.refuse("the header", e.to_string()))?;
+        drop(bytes);
+        let expected = header.paths.len() + 2;
+        let lengths = header.paths.iter().map(|e| deflated(packed(e.announced)));
+        for limit in lengths.chain([deflated(1024)]) {
+            if !self.next(limit)? {
+                let found = self.members.len();
+                let problem = format!("it has {found} members, but its header needs {expected}");
+                return Err(self.refuse("the whole", problem));
+            }
+        }
+        if self.next(u64::MAX)? {
+            let problem = format!("it has more than the {expected} members that its header needs");
+            return Err(self.refuse("the whole", problem));
+        }
+        self.read(expected - 1, "the end", |from| {
+            let mut end = Vec::new();
+            from.take(1025).read_to_end(&mut end)?;
+            match end == [0; 1024] {
+                true => Ok(()),
+                false => Err(UnpackError::Whole("expected 1024 zeros".to_owned())),
+            }
+        })?;
+        Ok(header)
+    }
+
+    /// Unpacks a path into scratch. Gives where it is.
+    pub(super) fn unpack(
+        &self,
+        at: usize,
+        exported: &Exported,
+        scratch: &Scratch,
+    ) -> Result<PathBuf, TransferError> {
+        let target = scratch.path().join(exported.path.base());
+        self.read(at + 1, exported.path.base(), |from| {
+            archive::unpack(from, &entry_name(&exported.path), &target, exported.announced)
+        })?;
+        Ok(target)
+    }
+
+    /// What the store refuses, where that is the file's fault.
+    pub(super) fn explain(&self, error: StoreError) -> TransferError {
+        match error {
+            StoreError::Tree { path, expected, found } => {
+                let problem = format!("its tree has hash {found}, but the header says {expected}");
+                self.refuse(path.to_string(), problem)
+            }
+            StoreError::Undeclared { path, reference } => {
+                let problem = format!("it refers to '{reference}', but its header leaves that out");
+                self.refuse(path.to_string(), problem)
+            }
+            StoreError::Unheld { path, reference } => {
+                let problem =
+                    format!("its header says that it refers to '{reference}', but it does not");
+                self.refuse(path.to_string(), problem)
+            }
+            other => other.into(),
+        }
+    }
+
+    /// Inflates a member for `read`; the member has to end where it says, with its checksum.
+    fn read<T>(
+        &self,
+        member: usize,
+        place: &str,
+        read: impl FnOnce(&mut dyn Read) -> Result<T, UnpackError>,
+    ) -> Result<T, TransferError> {
+        let Some((start, end)) = self.members.get(member).copied() else {
+            return Err(self.refuse(place, "the file ends before it"));
+        };
+        let range = Range { file: self.file.file(), at: start, end };
+        let mut inflated = GzDecoder::new(BufReader::with_capacity(128 << 10, range));
+        let result = read(&mut inflated)
+            .and_then(|result| match inflated.read(&mut [0])? {
+                0 => Ok(result),
+                _ => Err(UnpackError::Whole("bytes follow its end".to_owned())),
+            })
+            .map_err(|e| self.refuse(place, e.to_string()))?;
+        let rest = inflated.into_inner();
+        match rest.buffer().is_empty() && rest.get_ref().at == end {
+            true => Ok(result),
+            false => Err(self.refuse(place, "bytes follow its checksum")),
+        }
+    }
+}
+
+/// How many bytes a tree has at most as tar entries.
+fn packed(announced: Announced) -> u64 {
+    // headers, names, targets, and what fills each up to a block
+    const ENTRY: u64 = (limits::NAME + limits::LINK_TARGET + 8 * 512) as u64;
+    announced.entries.saturating_mul(ENTRY).saturating_add(announced.size)
+}
+
+/// How many bytes a member has at most that holds so many.
+fn deflated(bytes: u64) -> u64 {
+    // what cannot be compressed grows by some bytes in 16 KiB
+    bytes.saturating_add(bytes / 1000).saturating_add(4096)
+}
+
+/// Reads until the buffer is full or the stream ends.
+fn fill(from: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match from.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(filled)
+}
+
+/// A part of a file, read without moving the file's own position.
+struct Range<'a> {
+    file: &'a std::fs::File,
+    at: u64,
+    end: u64,
+}
+
+impl Read for Range<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end - self.at).unwrap_or(usize::MAX);
+        let wanted = left.min(buffer.len());
+        let read = self.file.read_at(&mut buffer[..wanted], self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
