@@ -17,6 +17,38 @@ pub const DEPTH: usize = 1000;
 /// decompression. The largest on PyPI are RECORDs of some MiB.
 pub const METADATA: u64 = 16 << 20;
 
+/// The longest name of one file, in bytes: `NAME_MAX` of Linux. The names of wheels are such.
+pub const FILE_NAME: usize = 255;
+
+/// The most combinations of Python, ABI and platform tags that a wheel's file name may stand for. The
+/// largest on PyPI stand for about a hundred.
+pub const WHEEL_TAGS: usize = 1000;
+
+/// The most header lines of a METADATA or WHEEL file. The largest on PyPI have a few thousand.
+pub const HEADERS: usize = 100_000;
+
+/// The most files that a wheel's RECORD may list and the wheel not hold.
+pub const ABSENT: usize = 1000;
+
+/// The most programs that one distribution may have among its entry points.
+pub const PROGRAMS: usize = 10_000;
+
+/// The longest version of a distribution, in bytes.
+pub const VERSION: usize = 1024;
+
+/// The longest requirement, set of version specifiers or environment marker, in bytes. Tools that
+/// resolve for many platforms write markers of some KiB.
+pub const REQUIREMENT: usize = 64 << 10;
+
+/// The largest source file that is compiled, in bytes; a larger one has no byte code.
+pub const SOURCE: u64 = 16 << 20;
+
+/// The largest byte code of one source file, in bytes; more is not kept.
+pub const BYTE_CODE: u64 = 16 << 20;
+
+/// The largest script that an environment writes with another first line, in bytes.
+pub const SCRIPT: u64 = 16 << 20;
+
 /// The largest record of a derivation, in bytes: what its reader accepts at most.
 pub const DERIVATION: u64 = 1 << 28;
 

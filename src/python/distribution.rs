@@ -14,10 +14,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     attributes,
+    excerpt::excerpt,
+    program_target,
+    requirement::Requirement,
     target::Interpreter,
+    version::Version,
     wheel::{
-        entry_points,
+        entry_points::{self, Script},
         install::seal,
+        layout,
         record::{self, Row},
     },
 };
@@ -59,6 +64,15 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     fs::create_dir_all(&library)?;
     let mut rows = Vec::new();
     copy(task, &source, &library, &mut rows)?;
+    for script in &description.scripts {
+        // what the sources do not have may come from what is required
+        let is_elsewhere = |module: &str| -> Result<bool, TaskError> {
+            Ok(!attributes.requires.is_empty() || interpreter.has_module(task, module)?)
+        };
+        if let Some(problem) = program_target::missing(&library, script, &is_elsewhere)? {
+            return Err(wrong("scripts", format!("script '{}': {problem}", script.name)));
+        }
+    }
 
     let escaped = attributes.distribution.replace(['-', '.'], "_");
     let info = format!("{escaped}-{}.dist-info", attributes.version);
@@ -66,7 +80,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
         return Err(TaskError::Failed(format!("the sources have a '{info}' of their own")));
     }
     fs::create_dir(library.join(&info))?;
-    for (leaf, text) in description {
+    for (leaf, text) in description.files {
         let path = format!("{info}/{leaf}");
         fs::write(library.join(&path), &text)?;
         rows.push(Row::of(path, &record::sha256(text.as_bytes()), text.len() as u64));
@@ -74,36 +88,51 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     Ok(seal(task, &interpreter, &library, &info, rows)?)
 }
 
-/// The files of the description, with their texts.
-fn describe(attributes: &Attributes) -> Result<Vec<(&'static str, String)>, TaskError> {
+/// What describes the distribution.
+struct Description {
+    /// The files, with their texts.
+    files: Vec<(&'static str, String)>,
+    scripts: Vec<Script>,
+}
+
+fn wrong(name: &str, problem: String) -> TaskError {
+    TaskError::Attribute { name: name.into(), problem }
+}
+
+fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
     let Attributes { distribution: name, version, .. } = attributes;
-    let wrong = |name: &str, problem: String| TaskError::Attribute { name: name.into(), problem };
     let plain = |c: char| c.is_ascii_alphanumeric();
     let inner = |c: char| plain(c) || "-_.".contains(c);
     if !(name.starts_with(plain) && name.ends_with(plain) && name.chars().all(inner)) {
-        return Err(wrong("distribution", format!("'{name}' is not a distribution's name")));
+        let problem = format!("'{}' is not a distribution's name", excerpt(name));
+        return Err(wrong("distribution", problem));
     }
-    if version.is_empty() || !version.chars().all(|c| plain(c) || ".+!_".contains(c)) {
-        return Err(wrong("version", format!("'{version}' is not a version")));
+    version.parse::<Version>().map_err(|e| wrong("version", e.to_string()))?;
+    // it becomes part of a folder's name, in which a dash would separate
+    if !version.chars().all(|c| plain(c) || ".+!_".contains(c)) {
+        let problem = format!("'{}' is not a version as PEP 440 normalises it", excerpt(version));
+        return Err(wrong("version", problem));
     }
     let mut metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
     for requirement in &attributes.requires {
+        requirement.parse::<Requirement>().map_err(|e| wrong("requires", e.to_string()))?;
         if requirement.contains(['\n', '\r']) {
             return Err(wrong("requires", "a requirement has more than one line".into()));
         }
         let _ = writeln!(metadata, "Requires-Dist: {requirement}");
     }
-    let mut description = vec![("METADATA", metadata)];
+    let mut description = Description { files: vec![("METADATA", metadata)], scripts: Vec::new() };
     if !attributes.scripts.is_empty() {
         let mut text = String::from("[console_scripts]\n");
         for (name, function) in &attributes.scripts {
             let _ = writeln!(text, "{name} = {function}");
         }
-        let read = entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e))?;
-        if read.len() != attributes.scripts.len() {
+        description.scripts =
+            entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e))?;
+        if description.scripts.len() != attributes.scripts.len() {
             return Err(wrong("scripts", "a name has a line break or an equals sign".into()));
         }
-        description.push(("entry_points.txt", text));
+        description.files.push(("entry_points.txt", text));
     }
     Ok(description)
 }
@@ -117,15 +146,22 @@ fn copy(
 ) -> Result<(), TaskError> {
     let mut folders = vec![String::new()];
     while let Some(folder) = folders.pop() {
-        for Entry { name, kind } in from.join(&folder).entries()? {
+        let entries = from.join(&folder).entries()?;
+        let has = |file: String| {
+            let found = entries.binary_search_by(|entry| entry.name.as_os_str().cmp(file.as_ref()));
+            found.is_ok_and(|at| entries[at].kind == Kind::File)
+        };
+        for Entry { name, kind } in &entries {
             let refuse = |why: &str| {
                 let path = format!("{folder}{}", name.display());
                 TaskError::Failed(format!("the sources have '{path}', {why}"))
             };
             let text = name.to_str().ok_or_else(|| refuse("which is not UTF-8"))?;
             let path = format!("{folder}{text}");
+            if layout::is_cache(text) || layout::source_beside(text).is_some_and(has) {
+                continue;
+            }
             match kind {
-                Kind::Folder if text == "__pycache__" => {}
                 Kind::Folder => {
                     fs::create_dir(to.join(&path))?;
                     folders.push(path + "/");
@@ -182,6 +218,11 @@ mod tests {
         fs::create_dir_all(place.join("app/__pycache__")).unwrap();
         fs::write(place.join("app/__init__.py"), "def main(): pass\n").unwrap();
         fs::write(place.join("app/__pycache__/stale.pyc"), "").unwrap();
+        fs::write(place.join("app/__init__.pyc"), "").unwrap();
+        fs::create_dir(place.join("app/__PYCACHE__")).unwrap();
+        fs::create_dir(place.join("other")).unwrap();
+        fs::write(place.join("other/__pycache__"), "").unwrap();
+        fs::write(place.join("other/bare.pyc"), "").unwrap();
         prepare(&place);
         bench.interpreter(&interpreter);
         Some(bench.run(build).map(|()| bench).map_err(|e| e.to_string()))
@@ -202,6 +243,7 @@ mod tests {
         let info = info.map(|leaf| format!("my_app-1.0.dist-info/{leaf}"));
         let mut expected = vec!["app/__init__.py".to_owned(), pyc];
         expected.extend(info);
+        expected.push("other/bare.pyc".to_owned());
         assert_eq!(paths, expected);
     }
 
@@ -210,10 +252,19 @@ mod tests {
         for (name, value) in [
             ("distribution", json!("../x")),
             ("version", json!("1\nRequires-Dist: x")),
+            ("version", json!("one")),
+            ("version", json!("1-1")),
+            ("version", json!("")),
+            ("version", json!("1.".repeat(2000))),
             ("requires", json!(["a\nb"])),
-            ("scripts", json!({ "python": "a:b" })),
-            ("scripts", json!({ "x": "a" })),
-            ("scripts", json!({ "x = a:b\ny": "a:b" })),
+            ("requires", json!(["a >= x"])),
+            ("requires", json!(["a", "b ; \n os_name == 'x'"])),
+            ("scripts", json!({ "python": "app:main" })),
+            ("scripts", json!({ "x": "app" })),
+            ("scripts", json!({ "x = app:main\ny": "app:main" })),
+            ("scripts", json!({ "x": "nope:main" })),
+            ("scripts", json!({ "x": "app:mian" })),
+            ("scripts", json!({ "x": "app.nope:main" })),
         ] {
             let Some(result) = make(&[(name, value)], |_| {}) else { return };
             assert!(result.is_err(), "{name}");

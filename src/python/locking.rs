@@ -10,6 +10,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
+    excerpt::several,
     lock::{LockedFile, LockedPackage, PythonLock, Target},
     marker::Marker,
     requirements::{Needs, unmet},
@@ -18,17 +19,17 @@ use super::{
     wheel::headers::Headers,
     wheel_name::{WheelName, sdist_version},
 };
-use crate::builders::{
-    address::Address,
-    fetch::Fetcher,
-    http::HttpError,
-    index::IndexError,
-    remote_zip,
-    simple::{File, SimpleError},
+use crate::{
+    builders::{
+        address::Address,
+        fetch::Fetcher,
+        http::HttpError,
+        index::IndexError,
+        remote_zip,
+        simple::{File, SimpleError},
+    },
+    limits,
 };
-
-/// Metadata larger than this is not read: it holds a project's description, too.
-const MAX_METADATA: u64 = 16 << 20;
 
 /// How many requests are made at once.
 const REQUESTS: usize = 16;
@@ -48,7 +49,7 @@ pub enum LockingError {
 }
 
 /// Locks requirements for some targets. `warn` takes what the user should know though it is no
-/// error.
+/// error. Which files the lock was made of is not written down in it: that depends on where it goes.
 ///
 /// # Errors
 /// All requirements that cannot be locked, each with its place in the file.
@@ -93,7 +94,8 @@ pub fn lock(
         if problems.iter().any(|problem| problem.ends_with("missing")) {
             warn("add what is missing to the file: `uv pip compile` and `pip freeze` write all");
         }
-        Ok(PythonLock { index: index.to_owned(), targets: targets.to_vec(), packages })
+        let (index, targets) = (index.to_owned(), targets.to_vec());
+        Ok(PythonLock { index, requirements: Vec::new(), targets, packages })
     } else {
         Err(LockingError::Requirements(failed))
     }
@@ -113,7 +115,7 @@ fn missing(
     for target in targets {
         let markers = target.markers();
         let holds = |marker: &Option<Marker>| {
-            marker.as_ref().is_none_or(|marker| marker.holds(&markers, &[]))
+            marker.as_ref().is_none_or(|marker| marker.holds(&markers, &BTreeSet::new()))
         };
         let there: Vec<(&LockedPackage, String)> = packages
             .iter()
@@ -147,62 +149,67 @@ struct Pin<'a> {
     name: &'a str,
     version: &'a Version,
     marker: Option<Marker>,
-    sha256: Vec<&'a str>,
-    targets: Vec<&'a Target>,
+    sha256: BTreeSet<&'a str>,
+    targets: BTreeSet<&'a Target>,
     place: String,
 }
 
 /// Brings lines about the same version together, drops those for no target, and refuses two versions
 /// for one target.
 fn pins<'a>(lines: &'a [Line], targets: &'a [Target]) -> Result<Vec<Pin<'a>>, LockingError> {
-    let mut pins: BTreeMap<(&str, Reverse<&Version>), Pin<'_>> = BTreeMap::new();
+    let every: BTreeSet<_> = targets.iter().collect();
+    let environments: Vec<_> = every.iter().map(|target| (*target, target.markers())).collect();
+    // with the markers of the lines
+    let mut pins: BTreeMap<(&str, Reverse<&Version>), (Pin<'_>, Vec<&Marker>)> = BTreeMap::new();
     for line in lines {
         let requirement = &line.requirement;
         let Some(version) = requirement.pin() else { continue };
-        let holds = |target: &&Target| {
-            let marker = requirement.marker.as_ref();
-            marker.is_none_or(|marker| marker.holds(&target.markers(), &[]))
-        };
-        let fitting: Vec<_> = targets.iter().filter(holds).collect();
+        let marker = requirement.marker.as_ref();
+        let fitting: BTreeSet<_> = environments
+            .iter()
+            .filter(|(_, markers)| marker.is_none_or(|m| m.holds(markers, &BTreeSet::new())))
+            .map(|(target, _)| *target)
+            .collect();
         if fitting.is_empty() {
             continue;
         }
-        let everywhere = fitting.len() == targets.len();
-        let marker = requirement.marker.clone().filter(|_| !everywhere);
-        let hashes = line.sha256.iter().map(String::as_str);
         let key = (&*requirement.name, Reverse(version));
-        if let Some(pin) = pins.get_mut(&key) {
-            pin.marker = match (pin.marker.take(), marker) {
-                (Some(a), Some(b)) => Some(a.or(b)),
-                _ => None,
-            };
-            pin.sha256.extend(hashes);
-            pin.targets.extend(fitting);
-            pin.targets.sort();
-            pin.targets.dedup();
-            continue;
-        }
-        let pin = Pin {
-            name: &requirement.name,
-            version,
-            marker,
-            sha256: hashes.collect(),
-            targets: fitting,
-            place: line.place(),
-        };
-        pins.insert(key, pin);
+        let (pin, markers) = pins.entry(key).or_insert_with(|| {
+            let place = line.place();
+            let (sha256, targets) = (BTreeSet::new(), BTreeSet::new());
+            let name = &requirement.name;
+            (Pin { name, version, marker: None, sha256, targets, place }, Vec::new())
+        });
+        pin.sha256.extend(line.sha256.iter().map(String::as_str));
+        pin.targets.extend(fitting);
+        markers.extend(marker);
     }
-    let all: Vec<_> = pins.into_values().collect();
-    let mut failed = Vec::new();
-    for (n, pin) in all.iter().enumerate() {
-        for other in all[..n].iter().filter(|other| other.name == pin.name) {
-            if let Some(target) = pin.targets.iter().find(|target| other.targets.contains(target)) {
-                failed.push(format!(
-                    "{}: {} {} and {} ({}) are both for {target}",
-                    pin.place, pin.name, pin.version, other.version, other.place
-                ));
+    let (mut all, mut failed) = (Vec::<Pin<'_>>::new(), Vec::new());
+    for (mut pin, mut markers) in pins.into_values() {
+        if pin.targets.len() < every.len() {
+            markers.dedup();
+            pin.marker = Marker::any(markers.into_iter().cloned().collect());
+            if pin.marker.is_none() {
+                let what = format!("{} {}", pin.name, pin.version);
+                failed.push(format!("{}: {what} has more markers than a lock holds", pin.place));
             }
         }
+        // versions of one name follow each other
+        let same = all.iter().rev().take_while(|other| other.name == pin.name);
+        let both = |other: &&Pin<'_>| !pin.targets.is_disjoint(&other.targets);
+        if let Some(other) = same.take(every.len() + 1).find(both) {
+            let target = pin.targets.intersection(&other.targets).next();
+            failed.push(format!(
+                "{}: {} {} and {} ({}) are both for {}",
+                pin.place,
+                pin.name,
+                pin.version,
+                other.version,
+                other.place,
+                target.map(ToString::to_string).unwrap_or_default()
+            ));
+        }
+        all.push(pin);
     }
     if failed.is_empty() { Ok(all) } else { Err(LockingError::Requirements(failed)) }
 }
@@ -222,7 +229,7 @@ impl Pin<'_> {
             .collect();
         let allowed = |file: &File| {
             let hash = file.sha256.as_deref();
-            self.sha256.is_empty() || hash.is_some_and(|hash| self.sha256.contains(&hash))
+            self.sha256.is_empty() || hash.is_some_and(|hash| self.sha256.contains(hash))
         };
         let mut chosen: BTreeMap<&str, &File> = BTreeMap::new();
         for target in &self.targets {
@@ -276,20 +283,25 @@ impl Pin<'_> {
         let what = format!("{} {}", self.name, self.version);
         if !wheels.is_empty() {
             let with_hash = wheels.iter().filter(|(file, _)| {
-                file.sha256.as_deref().is_some_and(|hash| self.sha256.contains(&hash))
+                file.sha256.as_deref().is_some_and(|hash| self.sha256.contains(hash))
             });
-            let names: Vec<_> = wheels.iter().map(|(file, _)| &*file.name).take(8).collect();
-            let but = match (self.sha256.is_empty(), with_hash.count()) {
-                (false, 0) => "none has a hash that the line allows",
-                (false, _) => "none of those whose hash the line allows fits",
-                (true, _) => "none fits",
+            let names: Vec<_> = wheels.iter().map(|(file, _)| &file.name).collect();
+            let names = several(&names, 8, ", ");
+            let number = match wheels.len() {
+                1 => "1 wheel".to_owned(),
+                more => format!("{more} wheels"),
             };
-            return format!(
-                "{what} has {} wheels, but {but} {target} (they are: {}{})",
-                wheels.len(),
-                names.join(", "),
-                if names.len() < wheels.len() { ", ..." } else { "" }
-            );
+            return match (self.sha256.is_empty(), with_hash.count()) {
+                (false, 0) => format!(
+                    "{what} has {number}, but none with a hash of this line ({names}); write the \
+                     hashes again, for instance with `uv pip compile --generate-hashes`"
+                ),
+                (false, _) => format!(
+                    "{what} has {number}, but none of those with a hash of this line fits {target} \
+                     ({names}); add the hash of one that does"
+                ),
+                (true, _) => format!("{what} has {number}, but none fits {target} ({names})"),
+            };
         }
         let is_sdist =
             |file: &&File| sdist_version(&file.name, self.name).as_ref() == Some(self.version);
@@ -320,7 +332,7 @@ fn requires(fetcher: &Fetcher, file: &File) -> Result<Vec<String>, String> {
         let metadata = if file.metadata {
             let name = format!("{}.metadata", file.name);
             let address = file.address.join(&name).map_err(|e| e.to_string())?;
-            http.page(&address, "*/*", MAX_METADATA).map_err(|e| e.to_string())?.body
+            http.page(&address, "*/*", limits::METADATA).map_err(|e| e.to_string())?.body
         } else {
             let size = match file.size {
                 Some(size) => size,
@@ -330,7 +342,7 @@ fn requires(fetcher: &Fetcher, file: &File) -> Result<Vec<String>, String> {
                 let parts = name.split_once('/');
                 parts.is_some_and(|(f, n)| f.ends_with(".dist-info") && n == "METADATA")
             };
-            remote_zip::read(http, (&file.address, size), &is_metadata, MAX_METADATA)?
+            remote_zip::read(http, (&file.address, size), &is_metadata, limits::METADATA)?
         };
         let headers = Headers::parse(&metadata)?;
         Ok(headers.all("requires-dist").map(str::to_owned).collect())
@@ -449,6 +461,24 @@ mod tests {
     }
 
     #[test]
+    fn many_lines_about_one_version_are_one_pin_or_refused() {
+        let index = index();
+        let text = "pure==1 ; python_version < '3.12'\npure==1 ; python_version >= '3.12'\n";
+        let both = lock_text(&index, text, &["3.11", "3.12"]).unwrap();
+        assert!(both.starts_with("pure-1-py3-none-any.whl"), "{both}");
+        let twice = lock_text(&index, "pure==1\n", &["3.11", "3.11"]).unwrap();
+        assert!(twice.starts_with("pure-1-py3-none-any.whl"), "{twice}");
+        let many: String = (0..20_000)
+            .map(|n| format!("pure==1 ; python_version < '3.12' and os_name != '{n}'\n"))
+            .collect();
+        let error = lock_text(&index, &many, &["3.11", "3.12"]).unwrap_err();
+        assert!(error.contains("txt:1: pure 1 has more markers than a lock holds"), "{error}");
+        let many: String = (0..20_000).map(|n| format!("pure==1.{n}\n")).collect();
+        let error = lock_text(&index, &many, &["3.11"]).unwrap_err();
+        assert_eq!(error.lines().count(), 19_999);
+    }
+
+    #[test]
     fn hashes_limit_the_choice() {
         let index = index();
         let sha256 = |file: &str| crate::builders::test_index::sha256(file.as_bytes());
@@ -456,10 +486,16 @@ mod tests {
         let text = format!("a-b==1.0 --hash=sha256:{}", sha256(file));
         assert_eq!(lock_text(&index, &text, &["3.11"]).unwrap(), file);
         let fails = lock_text(&index, &text, &["3.13"]).unwrap_err();
-        assert!(fails.contains("none of those whose hash the line allows fits"), "{fails}");
+        assert!(
+            fails.contains("none of those with a hash of this line fits Python 3.13 on"),
+            "{fails}"
+        );
         let text = format!("a-b==1.0 --hash=sha256:{}", sha256("x"));
         let fails = lock_text(&index, &text, &["3.11"]).unwrap_err();
-        assert!(fails.contains("none has a hash that the line allows"), "{fails}");
+        assert!(
+            fails.contains("a-b 1.0 has 4 wheels, but none with a hash of this line ("),
+            "{fails}"
+        );
     }
 
     /// A wheel with half a megabyte of code, and that metadata.
@@ -516,7 +552,7 @@ mod tests {
             "txt:2: source 1.0 has no wheel, only the source distribution source-1.0.tar.gz",
             "txt:3: the index has no pure 7; its newest versions are: 2, 1",
             "has no project 'none'",
-            "txt:5: new 2 has 1 wheels, but none fits",
+            "txt:5: new 2 has 1 wheel, but none fits",
         ] {
             assert!(error.contains(expected), "{error}\nexpected: {expected}");
         }

@@ -1,10 +1,13 @@
 //! Environment markers (PEP 508 and the "Dependency specifiers" specification): which requirement
 //! is for which machine.
 
-use std::{fmt, str::FromStr};
+use std::{collections::BTreeSet, fmt, str::FromStr};
 
-use super::version::{Operator, Specifier, Version};
-use crate::builders::simple::normalised;
+use super::{
+    excerpt::excerpt,
+    version::{Operator, Specifier, Version},
+};
+use crate::{builders::simple::normalised, limits};
 
 /// The deepest nesting of parentheses.
 const MAX_DEPTH: usize = 64;
@@ -141,16 +144,16 @@ impl MarkerEnvironment {
 
 /// Why a text is no marker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not an environment marker (PEP 508): {reason}")]
+#[error("'{}' is not an environment marker (PEP 508): {reason}", excerpt(text))]
 pub struct MarkerError {
     text: String,
     reason: String,
 }
 
 impl Marker {
-    /// Whether it holds, `extras` being asked for (normalised names).
+    /// Whether it holds, these extras (normalised names) being asked for.
     #[must_use]
-    pub fn holds(&self, environment: &MarkerEnvironment, extras: &[&str]) -> bool {
+    pub fn holds(&self, environment: &MarkerEnvironment, extras: &BTreeSet<&str>) -> bool {
         match self {
             Self::And(a, b) => a.holds(environment, extras) && b.holds(environment, extras),
             Self::Or(a, b) => a.holds(environment, extras) || b.holds(environment, extras),
@@ -160,10 +163,38 @@ impl Marker {
         }
     }
 
-    /// The marker that holds where one of two does.
+    /// The marker that holds where one of several does; nothing where there is none, or where together
+    /// they have more comparisons than a marker may have.
     #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        if self == other { self } else { Self::Or(Box::new(self), Box::new(other)) }
+    pub fn any(markers: Vec<Self>) -> Option<Self> {
+        let comparisons: usize = markers.iter().map(|marker| marker.comparisons().len()).sum();
+        if comparisons > MAX_COMPARISONS {
+            return None;
+        }
+        markers.into_iter().reduce(|a, b| Self::Or(Box::new(a), Box::new(b)))
+    }
+
+    /// The extras (normalised names) on which it depends whether it holds.
+    #[must_use]
+    pub fn extras(&self) -> BTreeSet<String> {
+        let extra = |(left, right): (&Operand, &Operand)| match (left, right) {
+            (Operand::Variable(Variable::Extra), Operand::Text(text))
+            | (Operand::Text(text), Operand::Variable(Variable::Extra)) => Some(normalised(text)),
+            _ => None,
+        };
+        self.comparisons().into_iter().filter_map(extra).collect()
+    }
+
+    /// Both sides of each comparison.
+    fn comparisons(&self) -> Vec<(&Operand, &Operand)> {
+        let (mut found, mut waiting) = (Vec::new(), vec![self]);
+        while let Some(marker) = waiting.pop() {
+            match marker {
+                Self::And(a, b) | Self::Or(a, b) => waiting.extend([&**b, &**a]),
+                Self::Compare(left, _, right) => found.push((left, right)),
+            }
+        }
+        found
     }
 }
 
@@ -172,7 +203,7 @@ fn compare(
     comparison: Comparison,
     right: &Operand,
     environment: &MarkerEnvironment,
-    extras: &[&str],
+    extras: &BTreeSet<&str>,
 ) -> bool {
     let variable = match (left, right) {
         (Operand::Variable(variable), _) | (_, Operand::Variable(variable)) => Some(*variable),
@@ -183,7 +214,7 @@ fn compare(
             (Operand::Text(text), _) | (_, Operand::Text(text)) => normalised(text),
             _ => return false,
         };
-        let asked = extras.contains(&&*text);
+        let asked = extras.contains(&*text);
         return match comparison {
             Comparison::By(Operator::NotEqual) | Comparison::NotIn => !asked,
             Comparison::By(Operator::Below | Operator::Above | Operator::Compatible) => false,
@@ -259,10 +290,13 @@ impl FromStr for Marker {
     fn from_str(text: &str) -> Result<Self, MarkerError> {
         let mut parser = Parser { rest: text, comparisons: 0 };
         let fail = |reason: String| MarkerError { text: text.trim().to_owned(), reason };
+        if text.len() > limits::REQUIREMENT {
+            return Err(fail(format!("it is longer than {} bytes", limits::REQUIREMENT)));
+        }
         let marker = parser.or(0).map_err(fail)?;
         match parser.rest.trim() {
             "" => Ok(marker),
-            rest => Err(fail(format!("unexpected '{rest}'"))),
+            rest => Err(fail(format!("unexpected '{}'", excerpt(rest)))),
         }
     }
 }
@@ -364,7 +398,7 @@ impl<'a> Parser<'a> {
     fn expected(&self, what: &str) -> String {
         match self.rest.trim() {
             "" => format!("expected {what} at its end"),
-            rest => format!("expected {what} at '{rest}'"),
+            rest => format!("expected {what} at '{}'", excerpt(rest)),
         }
     }
 }
@@ -382,7 +416,7 @@ mod tests {
     }
 
     fn holds(text: &str) -> bool {
-        text.parse::<Marker>().unwrap().holds(&environment(), &["test-all"])
+        text.parse::<Marker>().unwrap().holds(&environment(), &["test-all"].into())
     }
 
     #[test]
@@ -444,6 +478,16 @@ mod tests {
     }
 
     #[test]
+    fn several_markers_become_one() {
+        let marker = |text: &str| text.parse::<Marker>().unwrap();
+        let (a, b) = (marker("extra == 'A_b' and os_name == 'x'"), marker("'c' == extra"));
+        let both = Marker::any(vec![a, b.clone()]).unwrap();
+        assert_eq!(both.extras(), ["a-b".to_owned(), "c".to_owned()].into());
+        assert!(Marker::any(vec![]).is_none());
+        assert!(Marker::any(vec![b; MAX_COMPARISONS + 1]).is_none());
+    }
+
+    #[test]
     fn what_is_no_marker_is_refused() {
         for (text, reason) in [
             ("", "expected a variable"),
@@ -461,9 +505,11 @@ mod tests {
             let error = text.parse::<Marker>().unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
+        let wide = format!("os_name == '{}'", "x".repeat(1 << 20));
+        assert!(wide.parse::<Marker>().unwrap_err().to_string().len() < 300);
         let deep = format!("{}os_name == 'x'{}", "(".repeat(9999), ")".repeat(9999));
         assert!(deep.parse::<Marker>().unwrap_err().to_string().contains("parentheses"));
-        let long = vec!["os_name == 'x'"; 9999].join(" or ");
+        let long = vec!["os_name=='x'"; 1001].join(" or ");
         assert!(long.parse::<Marker>().unwrap_err().to_string().contains("comparisons"));
     }
 }

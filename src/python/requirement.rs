@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use super::{
+    excerpt::excerpt,
     marker::Marker,
     version::{Specifiers, Version},
 };
-use crate::builders::simple::normalised;
+use crate::{builders::simple::normalised, limits};
 
 /// A requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub struct Requirement {
 
 /// Why a text is no requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is not a requirement (PEP 508): {reason}")]
+#[error("'{}' is not a requirement (PEP 508): {reason}", excerpt(text))]
 pub struct RequirementError {
     text: String,
     reason: String,
@@ -53,6 +54,9 @@ impl FromStr for Requirement {
     fn from_str(text: &str) -> Result<Self, RequirementError> {
         let text = text.trim();
         let fail = |reason: String| RequirementError { text: text.to_owned(), reason };
+        if text.len() > limits::REQUIREMENT {
+            return Err(fail(format!("it is longer than {} bytes", limits::REQUIREMENT)));
+        }
         let end = text.find(|c: char| !(c.is_ascii_alphanumeric() || "-_.".contains(c)));
         let (name, rest) = text.split_at(end.unwrap_or(text.len()));
         if !is_name(name) {
@@ -65,7 +69,7 @@ impl FromStr for Requirement {
                 inner.split_once(']').ok_or_else(|| fail("'[' is not closed".to_owned()))?;
             for extra in list.split(',').map(str::trim) {
                 if !is_name(extra) && !list.trim().is_empty() {
-                    return Err(fail(format!("'{extra}' is no name of an extra")));
+                    return Err(fail(format!("'{}' is no name of an extra", excerpt(extra))));
                 }
                 if !extra.is_empty() {
                     extras.push(normalised(extra));

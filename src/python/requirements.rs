@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    marker::MarkerEnvironment,
+    excerpt::excerpt,
+    marker::{Marker, MarkerEnvironment},
     requirement::Requirement,
     version::{Specifiers, Version},
 };
@@ -32,21 +33,28 @@ pub fn unmet<'a>(
     log: &dyn Fn(&str),
 ) -> Vec<String> {
     let by_name: BTreeMap<&str, &Needs<'_>> = distributions.iter().map(|d| (d.name, d)).collect();
-    let needs: BTreeMap<&str, Vec<(Requirement, &str)>> =
-        distributions.iter().map(|d| (d.name, read(d, log))).collect();
-    let asked_for = extras;
+    let wanted: BTreeMap<&str, Wanted> =
+        distributions.iter().map(|d| (d.name, Wanted::read(d, log))).collect();
 
-    // Asking for an extra can make further requirements hold, which may ask for extras.
-    let mut extras: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for (name, extra) in asked_for {
-        extras.entry(name).or_default().insert(extra);
+    // Asking for an extra can make further requirements hold, which may ask for extras. Those that do
+    // not depend on what was asked for since are not looked at again.
+    let mut asked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut waiting: BTreeMap<&str, BTreeSet<&str>> =
+        by_name.keys().map(|name| (*name, BTreeSet::new())).collect();
+    for (name, extra) in extras {
+        waiting.entry(name).or_default().insert(extra);
     }
     let mut problems = BTreeSet::new();
-    let mut waiting: BTreeSet<&str> = by_name.keys().copied().collect();
-    while let Some(name) = waiting.pop_first() {
-        let asked: Vec<&str> = extras.get(name).into_iter().flatten().copied().collect();
-        for (need, text) in &needs[name] {
-            if need.marker.as_ref().is_some_and(|marker| !marker.holds(environment, &asked)) {
+    while let Some((name, new)) = waiting.pop_first() {
+        let Some(wanted) = wanted.get(name) else { continue };
+        let (mut own, chosen) = match asked.remove(name) {
+            None => (BTreeSet::new(), (0..wanted.all.len()).collect()),
+            Some(own) => (own, wanted.depending_on(&new)),
+        };
+        own.extend(new);
+        for number in chosen {
+            let (need, text) = &wanted.all[number];
+            if need.marker.as_ref().is_some_and(|marker| !marker.holds(environment, &own)) {
                 continue;
             }
             let Some(found) = by_name.get(need.name.as_str()) else {
@@ -58,36 +66,56 @@ pub fn unmet<'a>(
                 let problem = format!("'{name}' needs '{text}', not {}", found.version);
                 problems.insert(problem);
             }
-            for extra in &need.extras {
-                if extras.entry(found.name).or_default().insert(extra) {
-                    waiting.insert(found.name);
-                }
+            let known = if found.name == name { Some(&own) } else { asked.get(found.name) };
+            let is_new = |extra: &&String| known.is_none_or(|known| !known.contains(&***extra));
+            let more: Vec<&str> = need.extras.iter().filter(is_new).map(String::as_str).collect();
+            if !more.is_empty() {
+                waiting.entry(found.name).or_default().extend(more);
             }
         }
+        asked.insert(name, own);
     }
     problems.extend(distributions.iter().filter_map(|d| wrong_python(d, environment)));
     problems.into_iter().collect()
 }
 
-/// A distribution's requirements, with their texts up to the marker.
-fn read<'a>(distribution: &Needs<'a>, log: &dyn Fn(&str)) -> Vec<(Requirement, &'a str)> {
-    let mut found = Vec::new();
-    for text in distribution.requires {
-        match text.parse() {
-            Ok(requirement) => {
-                found.push((requirement, text.split(';').next().unwrap_or(text).trim()));
+/// The requirements of one distribution.
+struct Wanted {
+    /// Each with its text up to the marker.
+    all: Vec<(Requirement, String)>,
+    /// The numbers of those whose markers name an extra.
+    by_extra: BTreeMap<String, Vec<usize>>,
+}
+
+impl Wanted {
+    fn read(distribution: &Needs<'_>, log: &dyn Fn(&str)) -> Self {
+        let (mut all, mut by_extra) = (Vec::new(), BTreeMap::<String, Vec<usize>>::new());
+        for text in distribution.requires {
+            match text.parse::<Requirement>() {
+                Ok(requirement) => {
+                    for extra in requirement.marker.iter().flat_map(Marker::extras) {
+                        by_extra.entry(extra).or_default().push(all.len());
+                    }
+                    all.push((requirement, excerpt(text.split(';').next().unwrap_or(text).trim())));
+                }
+                Err(error) => log(&format!("'{}': not checked: {error}", distribution.name)),
             }
-            Err(error) => log(&format!("'{}': not checked: {error}", distribution.name)),
         }
+        Self { all, by_extra }
     }
-    found
+
+    /// The numbers of those that depend on one of these extras.
+    fn depending_on(&self, extras: &BTreeSet<&str>) -> BTreeSet<usize> {
+        extras.iter().filter_map(|extra| self.by_extra.get(*extra)).flatten().copied().collect()
+    }
 }
 
 fn wrong_python(distribution: &Needs<'_>, environment: &MarkerEnvironment) -> Option<String> {
     let wanted = distribution.requires_python?;
     let specifiers: Specifiers = wanted.parse().ok()?;
     let version: Version = environment.python_full_version.parse().ok()?;
-    let problem = || format!("'{}' needs Python {wanted}, not {version}", distribution.name);
+    let problem =
+        || format!("'{}' needs Python {}, not {version}", distribution.name, excerpt(wanted));
     (!specifiers.contains(&version)).then(problem)
 }
 
@@ -151,5 +179,17 @@ mod tests {
                 "'d' needs Python >=3.12, not 3.11.2",
             ]
         );
+    }
+
+    /// Each extra asks for the next; looking at all requirements again each time takes hours.
+    #[test]
+    fn long_chains_of_extras_are_followed() {
+        let chain: Vec<String> = (0..20_000)
+            .map(|n| format!("a[e{}]; extra == 'e{n}'", n + 1))
+            .chain(["a[e0]".to_owned(), "gone; extra == 'e20000'".to_owned()])
+            .collect();
+        let chain: Vec<&str> = chain.iter().map(String::as_str).collect();
+        let problems = check(&[("a", "1", &chain, None)], &[]);
+        assert_eq!(problems, ["'a' needs 'gone', which is missing"]);
     }
 }

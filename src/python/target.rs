@@ -66,6 +66,16 @@ impl Interpreter {
         format!("{}/bin/{}", self.logical, self.name())
     }
 
+    /// Whether its standard library has a module of that name. It is an input.
+    ///
+    /// # Errors
+    /// Where the library cannot be read.
+    pub fn has_module(&self, task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
+        let library = task.input(&self.logical)?.join("lib").join(self.name());
+        let found = |place: &str| Ok::<_, TaskError>(library.join(place).kind()?.is_some());
+        Ok(found(name)? || found(&format!("{name}.py"))?)
+    }
+
     /// The dynamic linker that the executable asks for, where it is one of the store's: programs in
     /// machine code need the same. An interpreter that uses the host's has none to offer. It is an
     /// input.

@@ -2,6 +2,9 @@
 
 use std::{cmp::Ordering, fmt, str::FromStr};
 
+use super::excerpt::excerpt;
+use crate::limits;
+
 /// A version, in normal form. Zeros at the end of the release make no difference: 1.0 equals 1.
 #[derive(Clone, Debug)]
 pub struct Version {
@@ -29,7 +32,7 @@ enum Local {
 
 /// A text is no version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a version (PEP 440)")]
+#[error("'{}' is not a version (PEP 440)", excerpt(.0))]
 pub struct VersionError(String);
 
 impl Version {
@@ -141,6 +144,9 @@ impl FromStr for Version {
     type Err = VersionError;
 
     fn from_str(text: &str) -> Result<Self, VersionError> {
+        if text.len() > limits::VERSION {
+            return Err(VersionError(text.to_owned()));
+        }
         let lower = text.trim().to_ascii_lowercase();
         let mut rest = Rest(lower.strip_prefix('v').unwrap_or(&lower));
         rest.version().filter(|_| rest.0.is_empty()).ok_or_else(|| VersionError(text.to_owned()))
@@ -293,7 +299,7 @@ pub struct Specifier {
 
 /// A text is no specifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is not a version specifier (PEP 440)")]
+#[error("'{}' is not a version specifier (PEP 440)", excerpt(.0))]
 pub struct SpecifierError(String);
 
 impl Specifier {
@@ -401,6 +407,9 @@ impl FromStr for Specifiers {
     type Err = SpecifierError;
 
     fn from_str(text: &str) -> Result<Self, SpecifierError> {
+        if text.len() > limits::REQUIREMENT {
+            return Err(SpecifierError(text.to_owned()));
+        }
         let clauses = text.split(',').map(str::trim).filter(|clause| !clause.is_empty());
         let clause = |clause: &str| {
             let (text, operator) = Operator::ALL

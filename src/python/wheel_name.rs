@@ -3,8 +3,8 @@
 
 use std::str::FromStr;
 
-use super::version::Version;
-use crate::builders::simple::normalised;
+use super::{excerpt::excerpt, version::Version};
+use crate::{builders::simple::normalised, limits};
 
 /// `name-version[-build]-python-abi-platform.whl`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +25,20 @@ pub struct WheelName {
 
 /// Why a text is no wheel's file name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no wheel's file name: {1}")]
-pub struct WheelNameError(String, &'static str);
+#[error("'{}' is no wheel's file name: {reason}", excerpt(text))]
+pub struct WheelNameError {
+    text: String,
+    reason: &'static str,
+}
 
 impl FromStr for WheelName {
     type Err = WheelNameError;
 
     fn from_str(text: &str) -> Result<Self, WheelNameError> {
-        let fail = |reason| WheelNameError(text.to_owned(), reason);
+        let fail = |reason| WheelNameError { text: text.to_owned(), reason };
+        if text.len() > limits::FILE_NAME {
+            return Err(fail("it is longer than 255 bytes"));
+        }
         let stem = text.strip_suffix(".whl").ok_or_else(|| fail("expected '.whl' at its end"))?;
         let parts: Vec<_> = stem.split('-').collect();
         let (name, version, build, tags) = match parts[..] {
@@ -65,6 +71,10 @@ impl FromStr for WheelName {
         if [&python, &abi, &platform].into_iter().flatten().any(String::is_empty) {
             return Err(fail("a tag is empty"));
         }
+        // each combination is a tag
+        if python.len() * abi.len() * platform.len() > limits::WHEEL_TAGS {
+            return Err(fail("it stands for more than 1000 tags"));
+        }
         Ok(Self { name: normalised(name), version, build, python, abi, platform })
     }
 }
@@ -72,6 +82,9 @@ impl FromStr for WheelName {
 /// Name and version of a source distribution's file name, where it is that of `project`.
 #[must_use]
 pub fn sdist_version(file: &str, project: &str) -> Option<Version> {
+    if file.len() > limits::FILE_NAME {
+        return None;
+    }
     let stem = [".tar.gz", ".zip", ".tar.bz2"].iter().find_map(|end| file.strip_suffix(end))?;
     // old names have dashes in the name of the distribution
     stem.match_indices('-').find_map(|(at, _)| {
@@ -106,8 +119,11 @@ mod tests {
             "a-1-py3.-none-any.whl",
             "a-1--py3-none-any.whl",
             "../a-1-py3-none-any.whl",
+            &format!("a-1-{}py3-none-any.whl", "a.".repeat(10_000)),
+            &format!("a-1-{0}py3-{0}none-{0}any.whl", "a.".repeat(30)),
         ] {
-            assert!(bad.parse::<WheelName>().is_err(), "{bad}");
+            let error = bad.parse::<WheelName>().unwrap_err().to_string();
+            assert!(error.len() < 300, "{error}");
         }
     }
 

@@ -246,7 +246,12 @@ impl<'a> Reader<'a> {
         if len > self.body.len() - self.at {
             return Err(MarshalError::Truncated);
         }
-        (0..len).map(|_| self.object(depth + 1)).collect()
+        // a loop, since the frames of an iterator would be on the stack at every level
+        let mut children = Vec::new();
+        for _ in 0..len {
+            children.push(self.object(depth + 1)?);
+        }
+        Ok(children)
     }
 
     fn sized_leaf(&mut self, kind: Kind, len: usize) -> Result<Id, MarshalError> {

@@ -7,21 +7,25 @@ pub mod marshal;
 
 use std::{
     fmt::Write as _,
+    io,
     num::NonZero,
     path::{Path, PathBuf},
     thread,
 };
 
-use fs_err as fs;
+use fs_err::{self as fs, os::unix::fs::FileExt as _};
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
+use self::marshal::MarshalError;
 use super::target::Interpreter;
 use crate::{
     build::{
         sandbox::Request,
         task::{Task, TaskError},
     },
+    limits,
+    regular::{self, Link},
     store_path::STORE_DIR,
 };
 
@@ -41,8 +45,8 @@ pub struct Compiled {
 
 /// Compiles every `.py` file below `tree` into the `__pycache__` beside it. A source file is known
 /// in its byte code by its path from `tree`; the interpreter puts the real one there when it loads
-/// it. Files that do not compile, such as templates and Python 2, stay without and are named in the
-/// log.
+/// it. Files that do not compile, such as templates and Python 2, or are larger or nested deeper than
+/// any that people write, stay without and are named in the log.
 ///
 /// `tree` is in or above no other build's reach: a scratch folder or an output being made. The
 /// interpreter may itself be an output being made.
@@ -54,7 +58,15 @@ pub fn compile(
     interpreter: &Interpreter,
     tree: &Path,
 ) -> Result<Vec<Compiled>, TaskError> {
-    let sources = sources(tree)?;
+    let (sources, large): (Vec<_>, Vec<_>) =
+        sources(tree)?.into_iter().partition(|source| source.size <= limits::SOURCE);
+    let without = |source: &Source, reason: &str| {
+        (task.log)(&format!("no byte code for {}: {reason}", source.name));
+    };
+    for source in large {
+        let most = limits::SOURCE;
+        without(&source, &format!("it has {} bytes, more than {most}", source.size));
+    }
     if sources.is_empty() {
         return Ok(Vec::new());
     }
@@ -63,23 +75,27 @@ pub fn compile(
     run(task, interpreter, tree, &sources, scratch.path(), workers)?;
 
     let files: Vec<_> = (0..workers)
-        .map(|n| fs::read(scratch.path().join(format!("out/{n}"))))
+        .map(|n| regular::open(&scratch.path().join(format!("out/{n}")), Link::Refuse))
         .collect::<Result<_, _>>()?;
     let mut records: Vec<Option<Record<'_>>> = vec![None; sources.len()];
     for file in &files {
-        split(file, &mut records)
-            .ok_or_else(|| TaskError::Failed("the byte compiler's answer is cut off".into()))?;
+        split(file, &mut records)?;
     }
     let results: Vec<_> = sources
         .par_iter()
         .zip(records.into_par_iter())
-        .map(|(source, record)| finish(tree, source, record, interpreter))
+        .map(|(source, record)| {
+            if (task.cancelled)() {
+                return Err(TaskError::Cancelled);
+            }
+            finish(tree, source, record, interpreter)
+        })
         .collect::<Result<_, TaskError>>()?;
     let mut compiled = Vec::with_capacity(results.len());
     for (source, result) in sources.iter().zip(results) {
         match result {
             Ok(pyc) => compiled.push(pyc),
-            Err(reason) => (task.log)(&format!("no byte code for {}: {reason}", source.name)),
+            Err(reason) => without(source, &reason),
         }
     }
     compiled.sort_by(|a, b| a.path.cmp(&b.path));
@@ -102,7 +118,7 @@ fn sources(tree: &Path) -> Result<Vec<Source>, TaskError> {
             let (kind, name) = (entry.file_type()?, entry.file_name());
             // Names that are not UTF-8 cannot be imported.
             let Some(name) = name.to_str() else { continue };
-            if kind.is_dir() {
+            if kind.is_dir() && name != "__pycache__" {
                 folders.push((entry.path(), format!("{prefix}{name}/")));
             } else if kind.is_file() && name.ends_with(".py") {
                 let size = entry.metadata()?.len();
@@ -142,6 +158,7 @@ fn run(
     let mut request = Request::new(interpreter.program())
         .args(["-s", "-S", "-P", "-B", "-W", "ignore", "/build/job/driver.py"])
         .args(["/build/tree", "/build/job/list", "/build/job/out", &workers.to_string()])
+        .args([limits::BYTE_CODE.to_string()])
         .env("PYTHONHASHSEED", "0")
         .env("PYTHONUTF8", "1");
     if let Some(place) = &interpreter.making {
@@ -152,24 +169,46 @@ fn run(
     (task.sandbox)(&request)
 }
 
+/// What a worker wrote about one file, and where it stands.
 #[derive(Clone, Copy)]
-enum Record<'a> {
-    Pyc(&'a [u8]),
-    Refused(&'a [u8]),
+struct Record<'a> {
+    file: &'a fs::File,
+    at: u64,
+    size: u32,
+    /// Whether it is byte code and not the reason why there is none.
+    done: bool,
 }
 
-/// Reads what a worker wrote; nothing where it is not whole.
-fn split<'a>(mut file: &'a [u8], records: &mut [Option<Record<'a>>]) -> Option<()> {
-    while !file.is_empty() {
-        let (head, rest) = file.split_at_checked(9)?;
+impl Record<'_> {
+    fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; self.size as usize];
+        self.file.read_exact_at(&mut bytes, self.at)?;
+        Ok(bytes)
+    }
+}
+
+/// Finds what a worker wrote, without reading it.
+///
+/// # Errors
+/// Where it is not whole.
+fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(), TaskError> {
+    let cut_off = || TaskError::Failed("the byte compiler's answer is cut off".into());
+    let (mut at, end) = (0, file.metadata()?.len());
+    while at < end {
+        let mut head = [0; 9];
+        file.read_exact_at(&mut head, at).map_err(|_| cut_off())?;
         let number =
             |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-        let (body, rest) = rest.split_at_checked(number(5) as usize)?;
-        let record = if head[4] == 1 { Record::Pyc(body) } else { Record::Refused(body) };
-        *records.get_mut(number(0) as usize)? = Some(record);
-        file = rest;
+        let (index, size, done) = (number(0) as usize, number(5), head[4] == 1);
+        at += head.len() as u64;
+        let record = Record { file, at, size, done };
+        at += u64::from(size);
+        if at > end || u64::from(size) > limits::BYTE_CODE {
+            return Err(cut_off());
+        }
+        *records.get_mut(index).ok_or_else(cut_off)? = Some(record);
     }
-    Some(())
+    Ok(())
 }
 
 /// Writes one `.pyc`; the inner error says why the file has none.
@@ -181,18 +220,30 @@ fn finish(
 ) -> Result<Result<Compiled, String>, TaskError> {
     let fail =
         |problem: String| TaskError::Failed(format!("byte code of {}: {problem}", source.name));
-    let raw = match record {
-        None => return Err(fail("the compiler did not come to it".into())),
-        Some(Record::Refused(why)) => return Ok(Err(one_line(&String::from_utf8_lossy(why)))),
-        Some(Record::Pyc(raw)) => raw,
+    let record = record.ok_or_else(|| fail("the compiler did not come to it".into()))?;
+    let raw = record.read()?;
+    if !record.done {
+        return Ok(Err(one_line(&String::from_utf8_lossy(&raw))));
+    }
+    let pyc = match marshal::canonical_pyc(&raw) {
+        Ok(pyc) => pyc,
+        Err(error @ MarshalError::Depth) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(fail(error.to_string())),
     };
-    let pyc = marshal::canonical_pyc(raw).map_err(|e| fail(e.to_string()))?;
     let path = cached(&source.name, interpreter.minor);
     let real: PathBuf = tree.join(&path);
-    if let Some(parent) = real.parent() {
-        fs::create_dir_all(parent)?;
+    let write = || {
+        if let Some(parent) = real.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(&real, &pyc)
+    };
+    match write() {
+        Err(e) if e.kind() == io::ErrorKind::InvalidFilename => {
+            return Ok(Err("its name is too long".into()));
+        }
+        other => other?,
     }
-    fs::write(real, &pyc)?;
     let sha256 = Sha256::digest(&pyc).into();
     Ok(Ok(Compiled { path, sha256, size: pyc.len() as u64 }))
 }
@@ -316,14 +367,14 @@ assert same(fresh, load(sys.argv[2])), sys.argv
                         .unwrap();
                     let mut out = std::collections::BTreeMap::new();
                     for n in 0..workers {
-                        let file = fs::read(scratch.path().join(format!("out/{n}"))).unwrap();
+                        let file = fs::File::open(scratch.path().join(format!("out/{n}"))).unwrap();
                         let mut records = vec![None; list.len()];
                         split(&file, &mut records).unwrap();
                         for (source, record) in list.iter().zip(records) {
-                            if let Some(Record::Pyc(raw)) = record {
+                            if let Some(record) = record.filter(|record| record.done) {
                                 out.insert(
                                     source.name.clone(),
-                                    marshal::canonical_pyc(raw).unwrap(),
+                                    marshal::canonical_pyc(&record.read().unwrap()).unwrap(),
                                 );
                             }
                         }
@@ -346,11 +397,111 @@ assert same(fresh, load(sys.argv[2])), sys.argv
     #[test]
     fn an_answer_that_is_cut_off_is_noticed() {
         let mut whole = vec![0, 0, 0, 0, 1, 2, 0, 0, 0, b'x', b'y'];
-        let mut records = vec![None; 1];
-        assert!(split(&whole, &mut records).is_some());
-        assert!(matches!(records[0], Some(Record::Pyc(b"xy"))));
-        assert!(split(&whole[..10], &mut records).is_none());
+        let path = tempfile::tempdir().unwrap().keep().join("out");
+        let read = |bytes: &[u8]| {
+            fs::write(&path, bytes).unwrap();
+            let file = fs::File::open(&path).unwrap();
+            let mut records = vec![None; 1];
+            split(&file, &mut records).ok()?;
+            records[0].map(|record| (record.done, record.read().unwrap()))
+        };
+        assert_eq!(read(&whole), Some((true, b"xy".to_vec())));
+        assert_eq!(read(&whole[..10]), None);
+        assert_eq!(read(&whole[..5]), None);
         whole[0] = 1;
-        assert!(split(&whole, &mut [None; 1]).is_none());
+        assert_eq!(read(&whole), None);
+        fs::remove_dir_all(path.parent().unwrap()).unwrap();
+    }
+
+    /// A file that the compiler cannot take, or whose byte code is not written, costs no other file its
+    /// own.
+    #[test]
+    fn what_goes_beyond_a_bound_has_no_byte_code_and_all_else_has() {
+        for interpreter in interpreters() {
+            let bench = Bench::new(&json!({}));
+            let tree = bench.dir.path().join("tree");
+            fs::create_dir_all(tree.join("__pycache__")).unwrap();
+            let lambdas = |n: usize| format!("x = {}1\n", "lambda: ".repeat(n));
+            let large = "#".repeat(usize::try_from(limits::SOURCE).unwrap() + 1);
+            let long_name = format!("{}.py", "x".repeat(250));
+            // distinct texts of 4,000 letters each, in 30 bytes of source
+            let bomb: String = (0..6000).map(|n| format!("a{n} = 'x{n:03}' * 800\n")).collect();
+            for (name, text) in [
+                ("deep.py", lambdas(900)),
+                ("deeper.py", lambdas(20_000)),
+                ("sum.py", format!("x = {}1\n", "1 + ".repeat(200_000))),
+                ("dots.py", format!("x = a{}\n", ".a".repeat(200_000))),
+                ("minus.py", format!("x = {}1\n", "-".repeat(200_000))),
+                ("nul.py", "\0".to_owned()),
+                ("large.py", large),
+                ("bomb.py", bomb),
+                (&long_name, "x = 1\n".to_owned()),
+                ("a.py", "x = 1\n".to_owned()),
+                ("z.py", "x = 1\n".to_owned()),
+                ("__pycache__/y.py", "x = 1\n".to_owned()),
+            ] {
+                fs::write(tree.join(name), text).unwrap();
+            }
+            let compiled = bench.run(|task| compile(task, &interpreter, &tree)).unwrap();
+            let compiled: Vec<_> = compiled.iter().map(|one| one.path.as_str()).collect();
+            let cached = |name| cached(name, interpreter.minor);
+            assert!(compiled.contains(&&*cached("a.py")) && compiled.contains(&&*cached("z.py")));
+            assert!(!compiled.iter().any(|path| path.contains("__pycache__/y")), "{compiled:?}");
+            let log = bench.log.lock().unwrap().join("\n");
+            for (name, reason) in [
+                ("deep.py", "objects nest deeper than 600 levels"),
+                ("deeper.py", ""),
+                ("nul.py", "null bytes"),
+                ("large.py", "it has 16777217 bytes, more than 16777216"),
+                ("bomb.py", "more than 16777216"),
+                (&long_name, "its name is too long"),
+            ] {
+                let expected = format!("no byte code for {name}: ");
+                let line = log.lines().find(|line| line.starts_with(&expected));
+                assert!(line.is_some_and(|line| line.contains(reason)), "{name}: {log}");
+            }
+        }
+    }
+
+    /// The compiler itself is ended by some files; which, depends on its version. So the test ends it.
+    #[test]
+    fn a_compiler_that_crashes_goes_on_behind_the_file() {
+        let crash = "    if b'crash' in source: os.kill(os.getpid(), int(source.split()[1]))\n";
+        let at = "    code = compile(source";
+        for interpreter in interpreters() {
+            let run = |signal: u32| {
+                let dir = tempfile::tempdir().unwrap();
+                let at_dir = |name: &str| dir.path().join(name);
+                fs::write(at_dir("driver.py"), DRIVER.replace(at, &format!("{crash}{at}")))
+                    .unwrap();
+                for folder in ["tree", "out"] {
+                    fs::create_dir(at_dir(folder)).unwrap();
+                }
+                let mut list = String::new();
+                for n in 0..9 {
+                    let text =
+                        if n % 3 == 1 { format!("crash {signal}") } else { format!("x = {n}") };
+                    fs::write(at_dir(&format!("tree/{n}.py")), text).unwrap();
+                    let _ = write!(list, "{n}.py\0");
+                }
+                fs::write(at_dir("list"), list).unwrap();
+                let python =
+                    interpreter.making.as_ref().unwrap().join("bin").join(interpreter.name());
+                let mut python = std::process::Command::new(python);
+                let paths = ["driver.py", "tree", "list", "out"].map(at_dir);
+                let ran = python.arg("-I").args(paths).args(["2", "1000"]).output().unwrap();
+                let files = ["out/0", "out/1"].map(|name| fs::File::open(at_dir(name)).unwrap());
+                let mut records = vec![None; 9];
+                files.iter().for_each(|file| split(file, &mut records).unwrap());
+                let done: Vec<_> = records.iter().map(|r| r.is_some_and(|r| r.done)).collect();
+                let why = records[1].map(|r| String::from_utf8(r.read().unwrap()).unwrap());
+                (ran.status.success(), done, why)
+            };
+            let others: Vec<_> = (0..9).map(|n| n % 3 != 1).collect();
+            assert_eq!(run(11), (true, others.clone(), Some("the compiler crashes".into())));
+            assert_eq!(run(24), (true, others, Some("compiling takes too long".into())));
+            // who is killed from outside is no fault of a file
+            assert!(!run(9).0 && !run(15).0);
+        }
     }
 }

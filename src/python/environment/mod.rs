@@ -27,6 +27,7 @@ use self::{
 };
 use super::{
     attributes,
+    excerpt::several,
     marker::MarkerEnvironment,
     requirements::{self, Needs},
     target::Interpreter,
@@ -77,7 +78,7 @@ pub enum EnvironmentError {
     /// Something that a distribution needs is not there.
     #[error(
         "requirements are not met: {}; lock what is missing with 'clutch lock', or set check = false",
-        .0.join("; ")
+        several(.0, 20, "; ")
     )]
     Requirements(Vec<String>),
     /// Nothing of that name could be run.
@@ -118,12 +119,8 @@ impl From<EnvironmentError> for TaskError {
 }
 
 fn list(collisions: &[Collision]) -> String {
-    const SHOWN: usize = 5;
-    let mut texts: Vec<_> = collisions.iter().take(SHOWN).map(ToString::to_string).collect();
-    if collisions.len() > SHOWN {
-        texts.push(format!("and {} more paths", collisions.len() - SHOWN));
-    }
-    texts.join("; ")
+    let texts: Vec<_> = collisions.iter().map(ToString::to_string).collect();
+    several(&texts, 5, "; ")
 }
 
 /// The attributes of `builtin:environment`.
@@ -355,21 +352,24 @@ fn rewrite_record(
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         Err(e) => return Err(e.into()),
     };
-    let up = "../".repeat(library.split('/').count());
-    for (name, program) in programs {
-        let Program::Text(text) = program else { continue };
-        let path = format!("{up}bin/{name}");
-        let listed = rows.iter().position(|row| row.path == path);
-        let own = distribution.scripts.iter().any(|script| script.name == *name);
-        if listed.is_none() && !own {
-            continue;
+    let bin = format!("{}bin/", "../".repeat(library.split('/').count()));
+    let row = |name: &str| match programs.get(name) {
+        Some(Program::Text(text)) => {
+            let path = format!("{bin}{name}");
+            Some(Row::of(path, &record::sha256(text), text.len() as u64))
         }
-        let row = Row::of(path, &record::sha256(text), text.len() as u64);
-        match listed {
-            Some(at) => rows[at] = row,
-            None => rows.push(row),
+        _ => None,
+    };
+    let mut listed = BTreeSet::new();
+    for old in &mut rows {
+        let Some(name) = old.path.strip_prefix(&bin).map(str::to_owned) else { continue };
+        if let Some(new) = row(&name) {
+            *old = new;
+            listed.insert(name);
         }
     }
+    let own = distribution.scripts.iter().filter(|script| !listed.contains(&script.name));
+    rows.extend(own.filter_map(|script| row(&script.name)));
     fs::write(out.join(place), record::format(&mut rows))?;
     Ok(())
 }

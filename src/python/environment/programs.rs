@@ -25,6 +25,9 @@ use crate::{
 /// The longest line that every kernel reads after `#!`.
 const SHEBANG_MAX: usize = 127;
 
+/// How much of a file is read to see what it asks for.
+const FIRST_LINE: u64 = 4 << 10;
+
 /// A program and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Program {
@@ -103,16 +106,16 @@ fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, E
     Ok(found)
 }
 
-/// The content of a script; nothing of what is none.
+/// The content of a script that asks for Python; nothing of what is none.
 fn script_at(place: &Place<'_>) -> std::io::Result<Vec<u8>> {
     let mut file = place.open()?;
     let mut head = Vec::new();
-    (&mut file).take(2).read_to_end(&mut head)?;
-    if head != b"#!" {
+    (&mut file).take(FIRST_LINE).read_to_end(&mut head)?;
+    if with_interpreter(&head, "").is_none() {
         return Ok(vec![]);
     }
     file.rewind()?;
-    regular::read_all(&file, limits::PROGRAM)
+    regular::read_all(&file, limits::SCRIPT)
 }
 
 /// A program that calls a function.

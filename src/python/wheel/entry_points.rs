@@ -1,6 +1,9 @@
 //! `entry_points.txt`: what a distribution offers to others by name; the groups of scripts become
 //! programs of an environment.
 
+use super::text::{decode, lines};
+use crate::{limits, python::excerpt::excerpt};
+
 /// A program that calls a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Script {
@@ -15,13 +18,13 @@ pub struct Script {
 /// Reads the console and GUI scripts, which are the same on Linux, sorted by name.
 ///
 /// # Errors
-/// The reason: not UTF-8, not INI, a reference that is none, a name that does not fit into `bin`,
-/// two functions for one name.
+/// The reason: not INI, a reference that is none, a name that does not fit into `bin`, two functions
+/// for one name, more programs than any package has.
 pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
-    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
+    let text = decode(content);
     let mut scripts: Vec<Script> = Vec::new();
     let mut group = None;
-    for line in text.lines().map(str::trim) {
+    for line in lines(&text.text).map(str::trim) {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
@@ -29,11 +32,19 @@ pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
             group = Some(name.trim());
             continue;
         }
-        let (name, value) =
-            line.split_once('=').ok_or_else(|| format!("line '{line}' is not 'name = value'"))?;
+        let (name, value) = line
+            .split_once('=')
+            .ok_or_else(|| format!("line '{}' is not 'name = value'", excerpt(line)))?;
         match group {
-            None => return Err(format!("line '{line}' stands before the first group")),
-            Some("console_scripts" | "gui_scripts") => scripts.push(script(name.trim(), value)?),
+            None => {
+                return Err(format!("line '{}' stands before the first group", excerpt(line)));
+            }
+            Some("console_scripts" | "gui_scripts") => {
+                if scripts.len() == limits::PROGRAMS {
+                    return Err(format!("it has more than {} programs", limits::PROGRAMS));
+                }
+                scripts.push(script(name.trim(), value)?);
+            }
             Some(_) => {}
         }
     }
@@ -48,7 +59,7 @@ pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
 /// `module:function [extras]`; extras are obsolete and have no meaning for a program.
 fn script(name: &str, value: &str) -> Result<Script, String> {
     program_name(name)?;
-    let wrong = || format!("script '{name}': '{}' is not 'module:function'", value.trim());
+    let wrong = || format!("script '{name}': '{}' is not 'module:function'", excerpt(value.trim()));
     let reference = match value.trim().split_once('[') {
         Some((reference, extras)) if extras.trim_end().ends_with(']') => reference,
         Some(_) => return Err(wrong()),
@@ -74,8 +85,9 @@ fn script(name: &str, value: &str) -> Result<Script, String> {
 /// # Errors
 /// The reason: not one file name, or the name of one of the environment's own programs.
 pub fn program_name(name: &str) -> Result<(), String> {
-    if name.is_empty() || matches!(name, "." | "..") || name.contains(['/', '\\', '\0']) {
-        return Err(format!("script '{name}': the name is not a file name"));
+    let is_file_name = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0']);
+    if !is_file_name || name.len() > limits::FILE_NAME {
+        return Err(format!("script '{}': the name is not a file name", excerpt(name)));
     }
     let version = name.strip_prefix("python").unwrap_or("x");
     let python = version.chars().all(|c| c.is_ascii_digit() || c == '.');
@@ -103,6 +115,17 @@ mod tests {
     }
 
     #[test]
+    fn other_encodings_and_line_ends_are_read() {
+        for content in [
+            &b"\xef\xbb\xbf[console_scripts]\r\nx = a:b\r\n"[..],
+            b"[console_scripts]\rx = a:b\r",
+            b"# caf\xe9\n[console_scripts]\nx = a:b\n",
+        ] {
+            assert_eq!(scripts(content).unwrap().len(), 1, "{content:?}");
+        }
+    }
+
+    #[test]
     fn what_would_be_harmful_is_refused() {
         for line in [
             "../x = a:b",
@@ -126,6 +149,11 @@ mod tests {
             assert!(scripts(text.as_bytes()).is_err(), "{line}");
         }
         assert!(scripts(b"x = a:b\n").is_err());
+        let many: String = (0..=limits::PROGRAMS).map(|n| format!("x{n} = a:b\n")).collect();
+        let error = scripts(format!("[gui_scripts]\n{many}").as_bytes()).unwrap_err();
+        assert!(error.contains("more than"), "{error}");
+        let long = format!("[gui_scripts]\n{} = a:b\n", "x".repeat(1 << 20));
+        assert!(scripts(long.as_bytes()).unwrap_err().len() < 300);
         assert!(
             scripts(b"[console_scripts]\npythonize = a:b\npython-x = a:b\nx = a:b\nx = a:b\n")
                 .is_ok()

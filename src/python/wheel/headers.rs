@@ -1,20 +1,25 @@
 //! The files of header lines in a distribution: `METADATA` (core metadata) and `WHEEL`.
 
+use super::text::{decode, lines};
+use crate::{limits, python::excerpt::excerpt};
+
 /// Header lines, in order; names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Headers(Vec<(String, String)>);
+pub struct Headers {
+    all: Vec<(String, String)>,
+    latin1: bool,
+}
 
 impl Headers {
     /// Reads the lines up to the first empty one. A line that starts with white space continues
     /// the one before.
     ///
     /// # Errors
-    /// The reason: not UTF-8, or a line without a colon.
+    /// The reason: a line without a colon, or more headers than any package has.
     pub fn parse(content: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
-        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let text = decode(content);
         let mut headers: Vec<(String, String)> = Vec::new();
-        for line in text.lines() {
+        for line in lines(&text.text) {
             if line.is_empty() {
                 break;
             }
@@ -27,10 +32,19 @@ impl Headers {
             }
             let (name, value) = line
                 .split_once(':')
-                .ok_or_else(|| format!("line '{line}' is not 'Name: value'"))?;
+                .ok_or_else(|| format!("line '{}' is not 'Name: value'", excerpt(line)))?;
+            if headers.len() == limits::HEADERS {
+                return Err(format!("it has more than {} headers", limits::HEADERS));
+            }
             headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         }
-        Ok(Self(headers))
+        Ok(Self { all: headers, latin1: text.latin1 })
+    }
+
+    /// Whether the file was in Latin-1, which the specification does not allow.
+    #[must_use]
+    pub fn is_latin1(&self) -> bool {
+        self.latin1
     }
 
     /// The value of the only header of that name (lower case).
@@ -38,17 +52,21 @@ impl Headers {
     /// # Errors
     /// The reason: there is none, or more than one with different values.
     pub fn one(&self, name: &str) -> Result<&str, String> {
-        let mut values = self.0.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
+        let mut values = self.all.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let first = values.next().ok_or_else(|| format!("it has no header '{name}'"))?;
         match values.find(|other| *other != first) {
             None => Ok(first),
-            Some(other) => Err(format!("header '{name}' is both '{first}' and '{other}'")),
+            Some(other) => Err(format!(
+                "header '{name}' is both '{}' and '{}'",
+                excerpt(first),
+                excerpt(other)
+            )),
         }
     }
 
     /// The values of the headers of that name (lower case).
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
+        self.all.iter().filter(move |(n, _)| n == name).map(|(_, v)| v.as_str())
     }
 }
 
@@ -73,6 +91,23 @@ mod tests {
     fn what_is_no_header_is_refused() {
         assert!(Headers::parse(b"Name Flask\n").is_err());
         assert!(Headers::parse(b" Name: Flask\n").is_ok());
-        assert!(Headers::parse(b"Name: \xff\n").is_err());
+        let many = "a:\n".repeat(limits::HEADERS + 1);
+        assert!(Headers::parse(many.as_bytes()).unwrap_err().contains("headers"));
+        assert!(Headers::parse(&many.as_bytes()[3..]).is_ok());
+        let long = "x".repeat(1 << 20);
+        assert!(Headers::parse(long.as_bytes()).unwrap_err().len() < 300);
+    }
+
+    #[test]
+    fn other_encodings_and_line_ends_are_read() {
+        for content in [
+            &b"Name: caf\xe9\nVersion: 1\n"[..],
+            b"\xef\xbb\xbfName: caf\xc3\xa9\r\nVersion: 1\r\n\r\nno header",
+            b"Name: caf\xc3\xa9\rVersion: 1\r\rno header",
+        ] {
+            let headers = Headers::parse(content).unwrap();
+            assert_eq!((headers.one("name"), headers.one("version")), (Ok("caf\u{e9}"), Ok("1")));
+            assert_eq!(headers.is_latin1(), content[9] == 0xe9);
+        }
     }
 }

@@ -10,14 +10,15 @@ use std::{
 
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
 use sha2::{Digest as _, Sha256};
 
 use super::{
     RecordPolicy, WheelError, entry_points,
-    identity::Identity,
+    identity::{Identity, description, not_utf8},
     layout,
+    listing::Listing,
     record::{self, Check, Row},
+    text::decode,
 };
 use crate::{
     build::task::{Task, TaskError},
@@ -25,7 +26,11 @@ use crate::{
         elf,
         zip_file::{Entry, Kind, Zip},
     },
-    python::{bytecode, target::Interpreter},
+    python::{
+        bytecode,
+        excerpt::{excerpt, several},
+        target::Interpreter,
+    },
 };
 
 /// How many disagreements an error lists.
@@ -36,13 +41,14 @@ pub struct Wheel {
     zip: Zip,
     file: String,
     identity: Identity,
-    /// The rows of its RECORD by path.
-    record: FxHashMap<String, Row>,
+    record: Listing,
 }
 
 /// A file on its way.
 struct Planned<'a> {
     entry: &'a Entry,
+    /// The entry's number.
+    number: usize,
     path: String,
     executable: bool,
 }
@@ -56,16 +62,16 @@ impl Wheel {
     pub fn open(archive: &fs::File, file: &str) -> Result<Self, WheelError> {
         let fail = |reason| WheelError::Wheel { file: file.to_owned(), reason };
         let zip = Zip::open_wheel(archive)?;
-        let identity = Identity::read(&zip, file).map_err(fail)?;
+        let mut identity = Identity::read(&zip, file).map_err(fail)?;
         let path = format!("{}/RECORD", identity.dist_info());
         let entry = zip.find(&path).ok_or_else(|| fail(format!("it has no '{path}'")))?;
-        let rows = record::parse(&zip.read(entry)?).map_err(|e| fail(format!("{path}: {e}")))?;
-        let mut record = FxHashMap::default();
-        for row in rows {
-            if let Some(other) = record.insert(row.path.clone(), row) {
-                return Err(fail(format!("{path}: '{}' is listed twice", other.path)));
-            }
+        let content = description(&zip, entry).map_err(fail)?;
+        let text = decode(&content);
+        let record = Listing::read(&text.text, &zip).map_err(|e| fail(format!("{path}: {e}")))?;
+        if text.latin1 {
+            identity.warnings.push(not_utf8(&path));
         }
+        drop(content);
         Ok(Self { zip, file: file.to_owned(), identity, record })
     }
 
@@ -86,13 +92,17 @@ impl Wheel {
         policy: RecordPolicy,
         out: &Path,
     ) -> Result<(), WheelError> {
+        for warning in &self.identity.warnings {
+            (task.log)(&format!("warning: wheel '{}': {warning}", self.file));
+        }
         let plan = self.plan(interpreter)?;
-        self.scripts(&plan, interpreter)?;
+        self.scripts(task, &plan, interpreter)?;
         let library = interpreter.site_packages();
         fs::create_dir_all(out.join(&library).join(self.identity.dist_info()))?;
         let folders: BTreeSet<_> =
             plan.iter().filter_map(|p| p.path.rsplit_once('/')).map(|(folder, _)| folder).collect();
         for folder in folders {
+            check_cancelled(task)?;
             fs::create_dir_all(out.join(folder))?;
         }
 
@@ -103,9 +113,7 @@ impl Wheel {
             .par_iter()
             .with_max_len(1)
             .map(|planned| {
-                if (task.cancelled)() {
-                    return Err(TaskError::Cancelled.into());
-                }
+                check_cancelled(task)?;
                 let result = self.write(planned, &out.join(&planned.path), loader.as_deref())?;
                 let size = planned.entry.size;
                 (task.progress)(done.fetch_add(size, Ordering::Relaxed) + size, Some(total));
@@ -125,7 +133,7 @@ impl Wheel {
     fn plan(&self, interpreter: &Interpreter) -> Result<Vec<Planned<'_>>, WheelError> {
         let mut plan = Vec::new();
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
-        for entry in self.zip.entries() {
+        for (number, entry) in self.zip.entries().iter().enumerate() {
             let Kind::File { executable } = entry.kind else { continue };
             let fail = |reason| Err(self.entry_error(&entry.name, reason));
             let place = match layout::place(&entry.name, &self.identity, interpreter) {
@@ -140,8 +148,11 @@ impl Wheel {
                 return fail(format!("'{other}' has the same place in an installation"));
             }
             let executable = executable || place.program;
-            plan.push(Planned { entry, path: place.path, executable });
+            plan.push(Planned { entry, number, path: place.path, executable });
         }
+        plan.retain(|planned| {
+            layout::source_beside(&planned.path).is_none_or(|source| !taken.contains_key(&source))
+        });
         for planned in &plan {
             let mut above = planned.path.as_str();
             while let Some((folder, _)) = above.rsplit_once('/') {
@@ -179,15 +190,25 @@ impl Wheel {
     }
 
     /// Checks the entry points, so that an environment need not.
-    fn scripts(&self, plan: &[Planned<'_>], interpreter: &Interpreter) -> Result<(), WheelError> {
+    fn scripts(
+        &self,
+        task: &Task<'_>,
+        plan: &[Planned<'_>],
+        interpreter: &Interpreter,
+    ) -> Result<(), WheelError> {
         let place = format!(
             "{}/{}/entry_points.txt",
             interpreter.site_packages(),
             self.identity.dist_info()
         );
         let Some(planned) = plan.iter().find(|p| p.path == place) else { return Ok(()) };
-        entry_points::scripts(&self.zip.read(planned.entry)?)
-            .map_err(|reason| self.entry_error(&planned.entry.name, reason))?;
+        let fail = |reason| self.entry_error(&planned.entry.name, reason);
+        let content = description(&self.zip, planned.entry).map_err(fail)?;
+        entry_points::scripts(&content).map_err(fail)?;
+        if decode(&content).latin1 {
+            let warning = not_utf8(&planned.entry.name);
+            (task.log)(&format!("warning: wheel '{}': {warning}", self.file));
+        }
         Ok(())
     }
 
@@ -199,7 +220,7 @@ impl Wheel {
         loader: Option<&str>,
     ) -> Result<(Row, Option<String>), WheelError> {
         let entry = planned.entry;
-        let listed = self.record.get(&entry.name);
+        let listed = self.record.row(planned.number);
         let check = listed.map(|row| Check::of(&row.hash));
         let (mut check, mut problem) = match check {
             None => (None, Some("it is not listed".to_owned())),
@@ -209,7 +230,9 @@ impl Wheel {
         let mut hasher = Sha256::new();
         let mode = if planned.executable { 0o755 } else { 0o644 };
         let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(to)?;
+        let mut start: Option<[u8; 4]> = None;
         self.zip.pieces(entry, &mut |piece| {
+            start.get_or_insert_with(|| std::array::from_fn(|n| *piece.get(n).unwrap_or(&0)));
             hasher.update(piece);
             if let Some(check) = &mut check {
                 check.update(piece);
@@ -220,12 +243,13 @@ impl Wheel {
         if let (Some(row), Some(check)) = (listed, check) {
             let actual = check.finish(&sha256);
             if actual != row.hash.trim_end_matches('=') {
-                problem = Some(format!("it should have {}, it has {actual}", row.hash));
+                problem = Some(format!("it should have {}, it has {actual}", excerpt(&row.hash)));
             } else if row.size.is_some_and(|size| size != entry.size) {
                 problem = Some(format!("its size should be {:?}, it is {}", row.size, entry.size));
             }
         }
         let problem = problem.map(|reason| format!("'{}': {reason}", entry.name));
+        let loader = loader.filter(|_| start == Some(*ELF));
         if let Some(content) = loader.and_then(|loader| self.program(planned, loader)) {
             drop(file);
             fs::write(to, &content)?;
@@ -253,8 +277,7 @@ impl Wheel {
         policy: RecordPolicy,
         mut problems: Vec<String>,
     ) -> Result<(), WheelError> {
-        let here = |path: &str| self.zip.find(path).is_some();
-        let absent = self.record.keys().filter(|path| !here(path));
+        let absent = self.record.absent();
         problems.extend(absent.map(|path| format!("'{path}': it is listed but missing")));
         if problems.is_empty() {
             return Ok(());
@@ -266,18 +289,20 @@ impl Wheel {
             }
             return Ok(());
         }
-        let more = problems.len().saturating_sub(SHOWN);
-        problems.truncate(SHOWN);
-        let mut problems = problems.join("; ");
-        if more > 0 {
-            problems.push_str(&format!("; and {more} more"));
-        }
+        let problems = several(&problems, SHOWN, "; ");
         Err(WheelError::Record { file: self.file.clone(), problems })
     }
 
     fn entry_error(&self, entry: &str, reason: String) -> WheelError {
         WheelError::Entry { file: self.file.clone(), entry: entry.to_owned(), reason }
     }
+}
+
+/// The first bytes of a program in machine code.
+const ELF: &[u8; 4] = b"\x7fELF";
+
+fn check_cancelled(task: &Task<'_>) -> Result<(), WheelError> {
+    if (task.cancelled)() { Err(TaskError::Cancelled.into()) } else { Ok(()) }
 }
 
 /// Ends an installation: compiles what is in `library`, says who installed it, and writes a RECORD

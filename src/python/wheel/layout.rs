@@ -17,7 +17,8 @@ pub struct Place {
     pub program: bool,
 }
 
-/// The place of an entry, or nothing where it is not installed.
+/// The place of an entry, or nothing where it is not installed, as byte code: the installation makes its
+/// own, and what another wrote would be run in place of the source without anybody seeing it.
 ///
 /// # Errors
 /// The reason: a `.data` key that is unknown, another distribution's folder, a file that belongs to
@@ -27,6 +28,9 @@ pub fn place(
     identity: &Identity,
     interpreter: &Interpreter,
 ) -> Result<Option<Place>, String> {
+    if is_cache(entry) {
+        return Ok(None);
+    }
     let library = interpreter.site_packages();
     let plain = |path: String| Ok(Some(Place { path, program: false }));
     let (top, rest) = entry.split_once('/').unwrap_or((entry, ""));
@@ -34,7 +38,7 @@ pub fn place(
         return if OWN.contains(&rest) { Ok(None) } else { plain(format!("{library}/{entry}")) };
     }
     let Some(stem) = top.strip_suffix(".data") else {
-        return library_place(&library, entry);
+        return plain(format!("{library}/{entry}"));
     };
     if stem != identity.stem {
         return Err(format!("the folder '{top}' belongs to another distribution"));
@@ -43,7 +47,7 @@ pub fn place(
         return Err(format!("'{top}' holds a file that is in none of its folders"));
     };
     match key {
-        "purelib" | "platlib" => library_place(&library, path),
+        "purelib" | "platlib" => plain(format!("{library}/{path}")),
         "headers" => plain(format!(
             "include/site/{}/{}/{path}",
             interpreter.name(),
@@ -65,13 +69,19 @@ pub fn place(
     }
 }
 
-/// Byte code in the archive is left out: the installation makes its own.
-fn library_place(library: &str, path: &str) -> Result<Option<Place>, String> {
-    let mut parts = path.rsplit('/').skip(1);
-    if path.ends_with(".pyc") && parts.next() == Some("__pycache__") {
-        return Ok(None);
-    }
-    Ok(Some(Place { path: format!("{library}/{path}"), program: false }))
+/// Whether a path lies in, or is, a folder of byte code (PEP 3147).
+#[must_use]
+pub fn is_cache(path: &str) -> bool {
+    path.split('/').any(|part| part.eq_ignore_ascii_case("__pycache__"))
+}
+
+/// The source file beside which byte code of that path would lie (the layout of before PEP 3147): where
+/// it is there, nobody loads the byte code.
+#[must_use]
+pub fn source_beside(path: &str) -> Option<String> {
+    let (stem, ending) = path.split_at_checked(path.len().checked_sub(4)?)?;
+    (ending.eq_ignore_ascii_case(".pyc") || ending.eq_ignore_ascii_case(".pyo"))
+        .then(|| format!("{stem}.py"))
 }
 
 #[cfg(test)]
@@ -79,7 +89,12 @@ mod tests {
     use super::*;
 
     fn at(entry: &str) -> Result<Option<String>, String> {
-        let identity = Identity { name: "A.b".into(), version: "1".into(), stem: "a_b-1".into() };
+        let identity = Identity {
+            name: "A.b".into(),
+            version: "1".into(),
+            stem: "a_b-1".into(),
+            warnings: Vec::new(),
+        };
         let interpreter =
             Interpreter { making: None, logical: "/clutch/store/x".into(), minor: 11 };
         place(entry, &identity, &interpreter).map(|place| place.map(|p| p.path))
@@ -101,9 +116,28 @@ mod tests {
         ] {
             assert_eq!(at(entry), Ok(Some(path.into())), "{entry}");
         }
-        for entry in ["a_b-1.dist-info/RECORD", "a/__pycache__/x.cpython-311.pyc"] {
+        for entry in [
+            "a_b-1.dist-info/RECORD",
+            "a/__pycache__/x.cpython-311.pyc",
+            "a/__pycache__/x.cpython-311.opt-1.pyc",
+            "a/__PyCache__/x.PYC",
+            "a/__pycache__",
+            "a/__pycache__/x.cpython-311.pyc/y",
+            "__pycache__/x.py",
+            "a_b-1.data/purelib/__pycache__/x.cpython-311.pyc",
+            "a_b-1.data/platlib/a/__pycache__/x.cpython-311.pyc",
+            "a_b-1.data/data/lib/python3.11/site-packages/a/__pycache__/x.cpython-311.pyc",
+            "a_b-1.data/data/bin/__pycache__/x.cpython-311.pyc",
+            "a_b-1.data/headers/__pycache__/x.cpython-311.pyc",
+            "a_b-1.data/scripts/__pycache__",
+            "a_b-1.dist-info/__pycache__/x.cpython-311.pyc",
+        ] {
             assert_eq!(at(entry), Ok(None), "{entry}");
         }
+        assert_eq!(source_beside("a/x.pyc").as_deref(), Some("a/x.py"));
+        assert_eq!(source_beside("a/x.PYO").as_deref(), Some("a/x.py"));
+        assert!(source_beside("a/x.py").is_none() && source_beside("x").is_none());
+        assert!(source_beside("éa").is_none());
         assert_eq!(at("x.pyc"), Ok(Some("lib/python3.11/site-packages/x.pyc".into())));
     }
 

@@ -7,9 +7,11 @@ pub mod headers;
 pub mod identity;
 pub mod install;
 pub mod layout;
+pub mod listing;
 pub mod record;
 #[cfg(test)]
 mod tests;
+pub mod text;
 
 use serde::Deserialize;
 

@@ -1,9 +1,12 @@
 //! `RECORD`: every file of a distribution with its hash and size, as CSV ("Recording installed
 //! projects" and "Binary distribution format" of the Python packaging specifications).
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, iter::Peekable, str::Chars};
 
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
+
+use super::text::decode;
+use crate::python::excerpt::excerpt;
 
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,22 +36,34 @@ impl Row {
 /// Reads the rows.
 ///
 /// # Errors
-/// The reason: not UTF-8, not CSV, fewer or more than three fields, a size that is no number.
+/// As [`rows`].
 pub fn parse(content: &[u8]) -> Result<Vec<Row>, String> {
-    let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8".to_owned())?;
-    let mut rows = Vec::new();
-    for (number, fields) in records(text)?.into_iter().enumerate() {
-        let wrong = |why: &str| format!("row {}: {why}", number + 1);
-        let Ok([path, hash, size]) = <[String; 3]>::try_from(fields) else {
-            return Err(wrong("expected three fields: path, hash, size"));
-        };
-        let size = match size.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(|_| wrong(&format!("'{text}' is not a size")))?),
-        };
-        rows.push(Row { path, hash, size });
-    }
-    Ok(rows)
+    rows(&decode(content).text).collect()
+}
+
+/// Reads one row after the other. The text is CSV as Python's `csv` reads it: commas, double quotes, a
+/// doubled quote inside quotes; empty lines are passed over.
+///
+/// # Errors
+/// Each row gives the reason: not CSV, fewer or more than three fields, a size that is no number.
+pub fn rows(text: &str) -> impl Iterator<Item = Result<Row, String>> {
+    let (mut chars, mut number) = (text.chars().peekable(), 0_usize);
+    std::iter::from_fn(move || {
+        let fields = fields(&mut chars)?;
+        number += 1;
+        let wrong = |why: &str| format!("row {number}: {why}");
+        Some(fields.map_err(|why| wrong(&why)).and_then(|fields| {
+            let [path, hash, size] = fields;
+            let size = match size.as_str() {
+                "" => None,
+                text => {
+                    let not_one = |_| wrong(&format!("'{}' is not a size", excerpt(text)));
+                    Some(text.parse().map_err(not_one)?)
+                }
+            };
+            Ok(Row { path, hash, size })
+        }))
+    })
 }
 
 /// Writes the rows, sorted by path.
@@ -92,7 +107,7 @@ impl Check {
             Some("sha256") => Ok(Self::Sha256),
             Some("sha384") => Ok(Self::Sha384(Sha384::new())),
             Some("sha512") => Ok(Self::Sha512(Sha512::new())),
-            _ => Err(format!("hash '{hash}' is not sha256, sha384 or sha512")),
+            _ => Err(format!("hash '{}' is not sha256, sha384 or sha512", excerpt(hash))),
         }
     }
 
@@ -135,38 +150,31 @@ fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// CSV as Python's `csv` reads it: commas, double quotes, a doubled quote inside quotes.
-fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let mut records = Vec::new();
-    let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = text.chars().peekable();
+/// The fields of the next row; nothing at the end.
+fn fields(chars: &mut Peekable<Chars<'_>>) -> Option<Result<[String; 3], String>> {
+    while chars.next_if(|c| matches!(c, '\n' | '\r')).is_some() {}
+    chars.peek()?;
+    let (mut row, mut at, mut quoted) = ([const { String::new() }; 3], 0, false);
     while let Some(c) = chars.next() {
         match c {
             '"' if quoted && chars.peek() == Some(&'"') => {
                 chars.next();
-                field.push('"');
+                row[at].push('"');
             }
             '"' if quoted => quoted = false,
-            c if quoted => field.push(c),
-            '"' if field.is_empty() => quoted = true,
-            ',' => fields.push(std::mem::take(&mut field)),
-            '\n' | '\r' => {
-                if !fields.is_empty() || !field.is_empty() {
-                    fields.push(std::mem::take(&mut field));
-                    records.push(std::mem::take(&mut fields));
-                }
-            }
-            c => field.push(c),
+            c if quoted => row[at].push(c),
+            '"' if row[at].is_empty() => quoted = true,
+            ',' if at == 2 => return Some(Err("more than three fields".to_owned())),
+            ',' => at += 1,
+            '\n' | '\r' => break,
+            c => row[at].push(c),
         }
     }
-    if quoted {
-        return Err("a quoted field does not end".to_owned());
-    }
-    if !fields.is_empty() || !field.is_empty() {
-        fields.push(field);
-        records.push(fields);
-    }
-    Ok(records)
+    Some(match (quoted, at) {
+        (true, _) => Err("a quoted field does not end".to_owned()),
+        (false, 2) => Ok(row),
+        _ => Err("expected three fields: path, hash, size".to_owned()),
+    })
 }
 
 #[cfg(test)]
@@ -187,8 +195,20 @@ mod tests {
         for text in ["a", "a,b", "a,b,c,d", "a,,x", "\"a,,", "a,,-1"] {
             assert!(parse(text.as_bytes()).is_err(), "{text}");
         }
-        assert!(parse(b"\xff,,").is_err());
         assert!(Check::of("md5=x").is_err() && Check::of("").is_err());
+    }
+
+    #[test]
+    fn other_encodings_and_line_ends_are_read() {
+        let row = Row::own("caf\u{e9}".into());
+        for content in [
+            &b"caf\xe9,,\n"[..],
+            b"\xef\xbb\xbfcaf\xc3\xa9,,\r\n\r\n",
+            b"caf\xc3\xa9,,\r",
+            b"\n\n\"caf\xc3\xa9\",,",
+        ] {
+            assert_eq!(parse(content), Ok(vec![row.clone()]), "{content:?}");
+        }
     }
 
     #[test]

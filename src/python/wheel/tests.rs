@@ -122,7 +122,7 @@ fn hostile_wheels_are_refused() {
         (metadata, b"Name: other\nVersion: 1.0\n", FILE, "'other'"),
         (metadata, b"Name: demo\nVersion: 2.0\n", FILE, "'2.0'"),
         (metadata, b"Name: demo\n", FILE, "version"),
-        (metadata, b"Name: demo\xff\n", FILE, "UTF-8"),
+        (metadata, b"Name: demo\xff\nVersion: 1.0\n", FILE, "says 'demo\u{ff}' '1.0'"),
         (header, b"Wheel-Version: 2.0\nRoot-Is-Purelib: true\n", FILE, "Wheel-Version 2.0"),
         (header, b"Wheel-Version: 1.0\n", FILE, "root-is-purelib"),
         (header, b"Wheel-Version: 1.0\nRoot-Is-Purelib: maybe\n", FILE, "maybe"),
@@ -191,7 +191,138 @@ fn record_is_checked_unless_it_may_be_wrong() {
         let bench = install(&archive, "demo-1.0-py3-none-any.whl", "lenient").unwrap();
         assert!(bench.log.lock().unwrap().iter().any(|line| line.contains(expected)));
     }
+    let many: String = (0..2000).map(|n| format!("absent{n},,\n")).collect();
+    let many = wheel("demo", "1.0", &[(own, FILE, many.as_bytes())]);
+    let error = install(&many, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
+    assert!(error.contains("more than 1000 files that are missing"), "{error}");
     let twice = wheel("demo", "1.0", &[(own, FILE, b"a,,\na,,\n")]);
     let error = install(&twice, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
     assert!(error.contains("listed twice"), "{error}");
+}
+
+#[test]
+fn no_byte_code_of_others_comes_in() {
+    let Some(interpreter) = interpreters().into_iter().next() else { return };
+    let tag = format!("cpython-3{}", interpreter.minor);
+    let library = interpreter.site_packages();
+    let foreign = [
+        format!("demo/__pycache__/__init__.{tag}.pyc"),
+        format!("demo/__pycache__/__init__.{tag}.opt-1.pyc"),
+        format!("demo/__pycache__/other.{tag}.pyc/x"),
+        format!("case/__PYCACHE__/__init__.{tag}.PYC"),
+        "other/__pycache__".to_owned(),
+        "demo/__init__.pyc".to_owned(),
+        format!("demo-1.0.data/purelib/__pycache__/more.{tag}.pyc"),
+        format!("demo-1.0.data/platlib/more/__pycache__/__init__.{tag}.pyc"),
+        format!("demo-1.0.data/data/{library}/demo/__pycache__/third.{tag}.pyc"),
+        format!("demo-1.0.data/data/{library}/demo/third.pyc"),
+        format!("demo-1.0.data/data/share/__pycache__/x.{tag}.pyc"),
+        format!("demo-1.0.data/headers/__pycache__/x.{tag}.pyc"),
+        "demo-1.0.data/scripts/__pycache__".to_owned(),
+    ];
+    let mut files: Vec<(&str, u32, &[u8])> =
+        foreign.iter().map(|path| (path.as_str(), FILE, &b"FOREIGN"[..])).collect();
+    let sources = ["demo/__init__.py", "demo/third.py", "other/x.py", "more/__init__.py"];
+    files.extend(sources.map(|path| (path, FILE, &b"x = 1\n"[..])));
+    // a package that has no sources is one, too
+    files.push(("bare/__init__.pyc", FILE, b"BARE"));
+    let bench = demo(&files).unwrap();
+    let mut folders = vec![bench.out().clone()];
+    let (mut compiled, mut bare) = (0, 0);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let content = fs::read(&path).unwrap();
+            assert!(!content.starts_with(b"FOREIGN"), "{}", path.display());
+            compiled += usize::from(path.to_str().unwrap().contains("__pycache__"));
+            bare += usize::from(content == b"BARE");
+        }
+    }
+    assert_eq!((compiled, bare), (sources.len(), 1));
+}
+
+#[test]
+fn descriptions_of_old_tools_are_read_with_a_warning() {
+    if interpreters().is_empty() {
+        return;
+    }
+    let metadata = b"\xef\xbb\xbfName: demo\r\nVersion: 1.0\r\nAuthor: Ren\xe9\r\n";
+    let kind = b"\xef\xbb\xbfWheel-Version: 1.0\r\nGenerator: Ren\xe9\r\nRoot-Is-Purelib: true\r\n";
+    let points = b"\xef\xbb\xbf# Ren\xe9\r\n[console_scripts]\r\nx = demo:x\r\n";
+    let info = |leaf: &str| format!("demo-1.0.dist-info/{leaf}");
+    let paths = ["METADATA", "WHEEL", "entry_points.txt", "RECORD"].map(info);
+    let row = |path: &str, content: &[u8]| {
+        let sha256 = super::record::sha256(content);
+        super::record::Row::of(path.to_owned(), &sha256, content.len() as u64)
+    };
+    let mut rows = vec![
+        row(&paths[0], metadata),
+        row(&paths[1], kind),
+        row(&paths[2], points),
+        row("demo.py", b"x = 1\n"),
+        super::record::Row::own(paths[3].clone()),
+    ];
+    let record = super::record::format(&mut rows).replace('\n', "\r\n");
+    let record = [b"\xef\xbb\xbf", record.as_bytes()].concat();
+    let bench = demo(&[
+        ("demo.py", FILE, b"x = 1\n"),
+        (&paths[0], FILE, metadata),
+        (&paths[1], FILE, kind),
+        (&paths[2], FILE, points),
+        (&paths[3], FILE, &record),
+    ])
+    .unwrap();
+    let log = bench.log.lock().unwrap().join("\n");
+    for path in &paths[..3] {
+        assert!(log.contains(&format!("{path}: it is not UTF-8 and was read as Latin-1")), "{log}");
+    }
+}
+
+/// What describes a wheel is read whole, so it has a bound; the archive has none for it.
+#[test]
+fn large_descriptions_are_refused_before_they_are_inflated() {
+    use std::io::Write as _;
+    if interpreters().is_empty() {
+        return;
+    }
+    let large = usize::try_from(crate::limits::METADATA).unwrap() + 1;
+    for leaf in ["METADATA", "WHEEL", "RECORD", "entry_points.txt"] {
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        for (file, text) in [
+            ("METADATA", "Name: demo\nVersion: 1.0\n"),
+            ("WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n"),
+            ("RECORD", ""),
+            ("entry_points.txt", ""),
+        ] {
+            zip.start_file(format!("demo-1.0.dist-info/{file}"), options).unwrap();
+            zip.write_all(text.as_bytes()).unwrap();
+            if file == leaf {
+                zip.write_all(&vec![b'\n'; large]).unwrap();
+            }
+        }
+        let bytes = zip.finish().unwrap().into_inner();
+        assert!(bytes.len() < 100_000);
+        let error =
+            install(&bytes, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
+        assert!(error.contains(leaf) && error.contains("more than the 16 MiB"), "{error}");
+    }
+}
+
+/// Every entry is looked up as often as it is named; searching all entries for each takes minutes.
+#[test]
+fn many_entries_are_found_at_once() {
+    if interpreters().is_empty() {
+        return;
+    }
+    // byte code is not written, so that the file system's time does not count
+    let names: Vec<String> = (0..60_000).map(|n| format!("demo/__pycache__/{n}.pyc")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_str(), FILE, &b""[..])).collect();
+    let started = std::time::Instant::now();
+    demo(&files).unwrap();
+    assert!(started.elapsed().as_secs() < 60, "{:?}", started.elapsed());
 }

@@ -1,0 +1,57 @@
+//! What a wheel's `RECORD` says of the archive's entries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::record::{self, Row};
+use crate::{builders::zip_file::Zip, limits};
+
+/// The rows of a `RECORD`, by the entries that they are about.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// The row of each entry, by the entry's number.
+    rows: Vec<Option<Row>>,
+    /// What it lists and the archive does not have.
+    absent: BTreeSet<String>,
+}
+
+impl Listing {
+    /// Reads it, row by row: what is kept is no larger than the archive's own directory.
+    ///
+    /// # Errors
+    /// The reason: it is no `RECORD`, lists a path twice, or many that the archive does not have.
+    pub fn read(text: &str, zip: &Zip) -> Result<Self, String> {
+        let names = zip.entries().iter().enumerate();
+        let numbers: BTreeMap<&str, usize> = names.map(|(n, entry)| (&*entry.name, n)).collect();
+        let mut listing =
+            Self { rows: vec![None; zip.entries().len()], absent: BTreeSet::default() };
+        for row in record::rows(text) {
+            let row = row?;
+            let path = row.path.clone();
+            let is_new = match numbers.get(&*path) {
+                Some(number) => listing.rows[*number].replace(row).is_none(),
+                None => listing.absent.insert(row.path),
+            };
+            if !is_new {
+                return Err(format!("'{path}' is listed twice"));
+            }
+            if listing.absent.len() > limits::ABSENT {
+                return Err(format!(
+                    "it lists more than {} files that are missing, such as '{path}'",
+                    limits::ABSENT
+                ));
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The row of the entry of that number.
+    #[must_use]
+    pub fn row(&self, number: usize) -> Option<&Row> {
+        self.rows.get(number)?.as_ref()
+    }
+
+    /// The paths that it lists and the archive does not have.
+    pub fn absent(&self) -> impl Iterator<Item = &str> {
+        self.absent.iter().map(String::as_str)
+    }
+}
