@@ -3,7 +3,7 @@
 { fetch, system }:
 let
   inherit (builtins)
-    attrValues deepSeq elemAt filter fromTOML isList isString length listToAttrs map match readFile split;
+    attrValues deepSeq elemAt filter isList isString length listToAttrs map match split;
 
   # The name that Debian has for the system.
   architecture = {
@@ -20,7 +20,7 @@ rec {
   #   (clutch.debian.lock ./tools.lock).packages.libpq5.deb
   lock = file:
     let
-      content = fromTOML (readFile file);
+      content = import ./lock.nix { lock = file; command = "clutch lock --debian SUITE PACKAGE..."; };
       fail = problem: throw "${toString file}: ${problem}; write it again with 'clutch lock --debian'";
       need = where: set: field: set.${field} or (fail "${where} has no field '${field}'");
       locked = need "it" content;

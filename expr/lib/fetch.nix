@@ -29,6 +29,9 @@ let
     else if file != null then base file
     else if places != [ ] then base (builtins.head places)
     else throw "fetch: expected url, urls, or index and file";
+  named =
+    if own != "" then own
+    else throw "fetch: ${builtins.head places} does not end in a file's name; give a name";
   given =
     {
       ${if index == null then null else "index"} = index;
@@ -39,7 +42,7 @@ let
 in
 derivation (given // {
   # not every character of a file name may stand in the store
-  name = replaceStrings [ "!" "~" "@" " " "%" ":" ] [ "_" "_" "_" "_" "_" "_" ] own;
+  name = replaceStrings [ "!" "~" "@" " " "%" ":" ] [ "_" "_" "_" "_" "_" "_" ] named;
   system = "builtin";
   builder = "builtin:fetch";
   outputHashMode = "flat";

@@ -16,7 +16,11 @@ use super::{
 use crate::{
     builders::index::PYPI,
     debian::{archive, closure::Scope},
-    python::{lock::Target, locking, requirements_file},
+    python::{
+        lock::{LockedRequirements, Target},
+        locking,
+        requirements_file::{self, ReadFile},
+    },
 };
 
 #[derive(clap::Args)]
@@ -100,9 +104,28 @@ fn python(
         return Err(Failure::new(Kind::Input, message));
     }
     let fetcher = context.fetcher()?;
-    let lock = locking::lock(&fetcher, &arguments.from, &requirements, &targets, warn)
+    let mut lock = locking::lock(&fetcher, &arguments.from, &requirements, &targets, warn)
         .or_fail(Kind::Failed)?;
-    Ok((lock.to_string(), lock.packages.len(), file.with_file_name("clutch.lock")))
+    let default = file.with_file_name("clutch.lock");
+    let output = arguments.output.as_deref().filter(|output| !destination::is_output(output));
+    lock.requirements = made_of(&requirements.files, output.unwrap_or(&default));
+    Ok((lock.to_string(), lock.packages.len(), default))
+}
+
+/// The files of requirements that lie in or below the folder of the lock: those that an evaluation can
+/// find beside it.
+fn made_of(files: &[ReadFile], lock: &Path) -> Vec<LockedRequirements> {
+    let folder_of = |path: &Path| {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        fs_err::canonicalize(folder.unwrap_or(Path::new("."))).ok()
+    };
+    let Some(folder) = folder_of(lock) else { return Vec::new() };
+    let below = |file: &ReadFile| {
+        let path = folder_of(&file.path)?.join(file.path.file_name()?);
+        let path = path.strip_prefix(&folder).ok()?.to_str()?.to_owned();
+        Some(LockedRequirements { file: path, sha256: file.sha256.clone() })
+    };
+    files.iter().filter_map(below).collect()
 }
 
 fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locked, Failure> {

@@ -21,10 +21,22 @@ pub const KIND: &str = "python";
 pub struct PythonLock {
     /// The name of the index that holds the files.
     pub index: String,
+    /// The files of requirements that it was made of, in the order in which they were read; none where
+    /// that is not known.
+    pub requirements: Vec<LockedRequirements>,
     /// What it was made for.
     pub targets: Vec<Target>,
     /// The packages.
     pub packages: Vec<LockedPackage>,
+}
+
+/// A file of requirements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockedRequirements {
+    /// Its path from the lock's folder, in or below which it is.
+    pub file: String,
+    /// The SHA-256 of its content in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// An interpreter on a platform.
@@ -177,7 +189,17 @@ impl PythonLock {
         let source = Source { file: file.to_owned(), text };
         let table = source.parse()?;
         let fields = source.fields(&table, KIND)?;
-        fields.only(&["version", "kind", "index", "target", "package"])?;
+        fields.only(&["version", "kind", "index", "requirements", "target", "package"])?;
+        let mut requirements = Vec::new();
+        for fields in fields.tables("requirements", "requirements")? {
+            fields.only(&["file", "sha256"])?;
+            let file = fields.string("file")?;
+            if file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+                return Err(fields.bad("file", "expected a path below the lock's folder"));
+            }
+            let sha256 = fields.sha256("sha256")?.to_owned();
+            requirements.push(LockedRequirements { file: file.to_owned(), sha256 });
+        }
         let mut targets = Vec::new();
         for fields in fields.tables("target", "target")? {
             fields.only(&["python", "platform"])?;
@@ -198,7 +220,8 @@ impl PythonLock {
                 return Err(table.bad("name", "it stands in the lock twice"));
             }
         }
-        Ok(Self { index: fields.string("index")?.to_owned(), targets, packages })
+        let index = fields.string("index")?.to_owned();
+        Ok(Self { index, requirements, targets, packages })
     }
 }
 
@@ -208,6 +231,11 @@ impl std::fmt::Display for PythonLock {
         let mut out = format!("{HEAD}version = {VERSION}\n");
         write_string(&mut out, "kind", KIND);
         write_string(&mut out, "index", &self.index);
+        for made_of in &self.requirements {
+            out.push_str("\n[[requirements]]\n");
+            write_string(&mut out, "file", &made_of.file);
+            write_string(&mut out, "sha256", &made_of.sha256);
+        }
         let targets: BTreeSet<_> = self.targets.iter().collect();
         for target in targets {
             out.push_str("\n[[target]]\n");
@@ -252,6 +280,10 @@ mod tests {
         };
         PythonLock {
             index: "pypi".to_owned(),
+            requirements: vec![LockedRequirements {
+                file: "sub/requirements.txt".to_owned(),
+                sha256: "ee".repeat(32),
+            }],
             targets: vec![
                 Target::new("3.9", "manylinux_2_36_x86_64").unwrap(),
                 Target::new("3.11", "musllinux_1_2_aarch64").unwrap(),
@@ -312,7 +344,7 @@ mod tests {
             (
                 "python = \"3.9\"",
                 "python = \"2.7\"",
-                "my.lock:7: target: field 'python': '2.7' is no version",
+                "my.lock:11: target: field 'python': '2.7' is no version",
             ),
             ("\"manylinux_2_36_x86_64\"", "\"linux\"", "field 'platform': 'linux' is no platform"),
             (
@@ -343,6 +375,14 @@ mod tests {
             let error = fail(from, to);
             assert!(error.contains(expected), "{error}\nexpected: {expected}");
         }
+        for file in ["../requirements.txt", "/requirements.txt", ".", ""] {
+            let error = fail("sub/requirements.txt", file);
+            assert!(error.contains("field 'file': expected a path below"), "{error}");
+        }
+        let without = text.replacen("\n[[requirements]]\nfile = \"sub/requirements.txt\"\n", "", 1);
+        let without = without.replacen(&format!("sha256 = \"{}\"\n", "ee".repeat(32)), "", 1);
+        let read = PythonLock::parse(Path::new("l"), &without).unwrap();
+        assert_eq!(read, PythonLock { requirements: Vec::new(), ..lock() });
         let twice = text.replace("2.0", "1.0").replace(">=", "<");
         assert!(
             PythonLock::parse(Path::new("l"), &twice).unwrap_err().to_string().contains("twice")

@@ -149,6 +149,8 @@ struct Pin<'a> {
     name: &'a str,
     version: &'a Version,
     marker: Option<Marker>,
+    /// The markers of its lines.
+    markers: Vec<&'a Marker>,
     sha256: BTreeSet<&'a str>,
     targets: BTreeSet<&'a Target>,
     place: String,
@@ -159,8 +161,7 @@ struct Pin<'a> {
 fn pins<'a>(lines: &'a [Line], targets: &'a [Target]) -> Result<Vec<Pin<'a>>, LockingError> {
     let every: BTreeSet<_> = targets.iter().collect();
     let environments: Vec<_> = every.iter().map(|target| (*target, target.markers())).collect();
-    // with the markers of the lines
-    let mut pins: BTreeMap<(&str, Reverse<&Version>), (Pin<'_>, Vec<&Marker>)> = BTreeMap::new();
+    let mut pins: BTreeMap<(&str, Reverse<&Version>), Pin<'_>> = BTreeMap::new();
     for line in lines {
         let requirement = &line.requirement;
         let Some(version) = requirement.pin() else { continue };
@@ -174,21 +175,24 @@ fn pins<'a>(lines: &'a [Line], targets: &'a [Target]) -> Result<Vec<Pin<'a>>, Lo
             continue;
         }
         let key = (&*requirement.name, Reverse(version));
-        let (pin, markers) = pins.entry(key).or_insert_with(|| {
-            let place = line.place();
-            let (sha256, targets) = (BTreeSet::new(), BTreeSet::new());
-            let name = &requirement.name;
-            (Pin { name, version, marker: None, sha256, targets, place }, Vec::new())
+        let pin = pins.entry(key).or_insert_with(|| Pin {
+            name: &requirement.name,
+            version,
+            marker: None,
+            markers: Vec::new(),
+            sha256: BTreeSet::new(),
+            targets: BTreeSet::new(),
+            place: line.place(),
         });
         pin.sha256.extend(line.sha256.iter().map(String::as_str));
         pin.targets.extend(fitting);
-        markers.extend(marker);
+        pin.markers.extend(marker);
     }
     let (mut all, mut failed) = (Vec::<Pin<'_>>::new(), Vec::new());
-    for (mut pin, mut markers) in pins.into_values() {
+    for mut pin in pins.into_values() {
         if pin.targets.len() < every.len() {
-            markers.dedup();
-            pin.marker = Marker::any(markers.into_iter().cloned().collect());
+            pin.markers.dedup();
+            pin.marker = Marker::any(pin.markers.iter().copied().cloned().collect());
             if pin.marker.is_none() {
                 let what = format!("{} {}", pin.name, pin.version);
                 failed.push(format!("{}: {what} has more markers than a lock holds", pin.place));

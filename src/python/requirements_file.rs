@@ -1,10 +1,16 @@
 //! requirements.txt as pip reads it ("Requirements File Format"), as far as a lock can follow: what
 //! is pinned, with or without hashes. What a lock cannot hold is an error with the reason.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
-use super::requirement::Requirement;
+use fs_err as fs;
+
+use super::{requirement::Requirement, wheel::record::sha256};
 use crate::{
+    hash::encode_base16,
     limits,
     regular::{self, Link},
 };
@@ -33,9 +39,20 @@ impl Line {
     }
 }
 
+/// A file that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFile {
+    /// Its path, as it was given or included.
+    pub path: PathBuf,
+    /// The SHA-256 of its content in lower-case hexadecimal.
+    pub sha256: String,
+}
+
 /// What a file and those that it includes hold.
 #[derive(Debug, Default)]
 pub struct Requirements {
+    /// The file itself, then those that it includes, each once.
+    pub files: Vec<ReadFile>,
     /// Every requirement, in order.
     pub lines: Vec<Line>,
     /// What was passed over, for the user to know.
@@ -97,7 +114,7 @@ const REFUSED: &[(&str, &str)] = &[
 /// Names file and line, of every line that is wrong.
 pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     let (mut all, mut wrong) = (Requirements::default(), Vec::new());
-    read_into(file, &mut all, &mut wrong, 0)?;
+    read_into(file, &mut all, &mut wrong, &mut Known::default())?;
     match wrong.len() {
         0 => Ok(all),
         1 => Err(wrong.remove(0)),
@@ -105,13 +122,29 @@ pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     }
 }
 
+/// Files by their real paths.
+#[derive(Default)]
+struct Known {
+    /// Those that were read: a second time would say the same again.
+    read: BTreeSet<PathBuf>,
+    /// Those that are being read, which include each other.
+    open: Vec<PathBuf>,
+}
+
 fn read_into(
     file: &Path,
     all: &mut Requirements,
     wrong: &mut Vec<RequirementsError>,
-    depth: usize,
+    known: &mut Known,
 ) -> Result<(), RequirementsError> {
+    let place = real(file);
+    if !known.read.insert(place.clone()) {
+        return Ok(());
+    }
+    known.open.push(place);
     let bytes = regular::read(file, Link::Follow, limits::REQUIREMENTS)?;
+    let sha256 = encode_base16(&sha256(&bytes));
+    all.files.push(ReadFile { path: file.to_owned(), sha256 });
     let text = String::from_utf8(bytes).map_err(|_| RequirementsError::Line {
         file: file.to_owned(),
         line: 1,
@@ -122,14 +155,14 @@ fn read_into(
             wrong.push(RequirementsError::Line { file: file.to_owned(), line: number, reason });
         };
         if let Some(name) = option(&text, &["-r", "--requirement"]) {
-            if depth >= MAX_DEPTH {
+            let other = file.parent().unwrap_or(Path::new("")).join(name);
+            if known.open.len() > MAX_DEPTH || known.open.contains(&real(&other)) {
                 // nothing else that such a file says can be right
-                let reason = format!("more than {MAX_DEPTH} files include each other");
+                let reason = "the files include each other".to_owned();
                 let file = file.to_owned();
                 return Err(RequirementsError::Line { file, line: number, reason });
             }
-            let other = file.parent().unwrap_or(Path::new("")).join(name);
-            read_into(&other, all, wrong, depth + 1)?;
+            read_into(&other, all, wrong, known)?;
             continue;
         }
         if text.starts_with('-') {
@@ -158,7 +191,13 @@ fn read_into(
             Err(error) => wrong.push(error),
         }
     }
+    known.open.pop();
     Ok(())
+}
+
+/// Where a file really is; its path, where that cannot be said.
+fn real(file: &Path) -> PathBuf {
+    fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
 }
 
 fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsError> {
@@ -290,6 +329,20 @@ mod tests {
         assert_eq!(all.lines[0].sha256[0], hash.to_ascii_lowercase());
         assert_eq!(all.warnings.len(), 2);
         assert!(all.warnings[0].contains("'--index-url' has no effect"), "{:?}", all.warnings);
+    }
+
+    /// Each file includes the next three times; reading them as often takes years.
+    #[test]
+    fn a_file_is_read_once_however_often_it_is_included() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: usize| dir.path().join(format!("{n}.txt"));
+        for n in 0..15 {
+            let next = format!("-r {0}.txt\n-r ./{0}.txt\n-r {0}.txt\n", n + 1);
+            fs::write(at(n), format!("a{n}==1\n{}", if n < 14 { &next } else { "" })).unwrap();
+        }
+        let all = read(&at(0)).unwrap();
+        assert_eq!((all.lines.len(), all.files.len()), (15, 15));
+        assert_eq!(all.files[0].path, at(0));
     }
 
     #[test]

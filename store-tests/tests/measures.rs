@@ -138,8 +138,8 @@ fn errors_of_the_library_show_the_users_line_first() {
         // refused when somebody asks for what the call made
         (
             "python.environment {\n  name = \"x\";\n  lock = ./missing;\n}",
-            "No such file",
-            "raised at /__clutch__/python/environment.nix:",
+            "project/missing does not exist; 'clutch lock requirements.txt -o missing' writes it",
+            "raised at /__clutch__/lock.nix:",
         ),
         (
             "fetch {\n  urls = 5;\n}",

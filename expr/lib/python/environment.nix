@@ -2,8 +2,8 @@
 { fetch, interpreters }:
 let
   inherit (builtins)
-    attrNames elem filter fromTOML head isPath isString listToAttrs map match readFile replaceStrings
-    split toJSON toString;
+    attrNames dirOf elem filter foldl' hashFile head isAttrs isPath isString listToAttrs map match
+    pathExists readFileType replaceStrings seq split stringLength toJSON toString;
 
   default = interpreters."3.11";
 
@@ -38,8 +38,10 @@ let
   # A lock that was read and looked over: docs/formats.md, "clutch.lock".
   readLock = lock:
     let
-      content = if isPath lock || isString lock then fromTOML (readFile lock) else lock;
-      label = if isPath lock || isString lock then toString lock else "the lock";
+      content =
+        if isAttrs lock then lock
+        else import ../lock.nix { inherit lock; command = "clutch lock requirements.txt"; };
+      label = if isAttrs lock then "the lock" else toString lock;
       fail = problem: throw "${label}: ${problem}; write it again with 'clutch lock'";
       # A key that is misspelt would silently be without effect.
       known = where: keys: set: result:
@@ -51,6 +53,14 @@ let
         sha256 = need "file '${name}' of ${package}" file "sha256";
         size = need "file '${name}' of ${package}" file "size";
       };
+      requirements = raw:
+        let made = known "a file of requirements" [ "file" "sha256" ] raw {
+          file = need "a file of requirements" raw "file";
+          sha256 = need "a file of requirements" raw "sha256";
+        };
+        in
+        if match "/.*|(.*/)?\\.\\.?(/.*)?" made.file == null then made
+        else fail "'${made.file}' is no path below the lock's folder";
       package = raw: known "package '${raw.name or "?"}'" [ "name" "version" "marker" "file" ] raw rec {
         name = need "a package" raw "name";
         version = need "package '${name}'" raw "version";
@@ -60,11 +70,42 @@ let
     in
     if need "it" content "version" != 1 then fail "its version ${toString content.version} is not known, expected 1"
     else if need "it" content "kind" != "python" then fail "its kind is '${content.kind}', expected 'python'"
-    else known "it" [ "version" "kind" "index" "target" "package" ] content {
-      inherit fail label;
-      index = need "it" content "index";
-      packages = map package (content.package or [ ]);
-    };
+    else known "it" [ "version" "kind" "index" "requirements" "target" "package" ] content
+      (fresh lock label (map requirements (content.requirements or [ ])) {
+        inherit fail label;
+        index = need "it" content "index";
+        packages = map package (content.package or [ ]);
+      });
+
+  # The value, with a warning where files of requirements that stand beside the lock are no longer those
+  # that it was made of.
+  fresh = lock: label: made: value:
+    let
+      folder = dirOf lock;
+      path = file: folder + "/${file.file}";
+      changed = filter (file: pathExists (path file) && hashFile "sha256" (path file) != file.sha256) made;
+    in
+    # what a single file in the store is beside of is not its own
+    if !(isPath lock) || toString folder == builtins.storeDir || changed == [ ] then value
+    else builtins.warn
+      "${label}: ${(head changed).file} has changed since the lock was made; run 'clutch lock ${(head made).file}'"
+      value;
+
+  # What an environment is given as a distribution: one that is installed already.
+  distribution = one:
+    if !(isPath one) then one
+    else if !(pathExists one) then throw "distributions: ${toString one} does not exist"
+    else if readFileType one == "regular" then
+      throw "distributions: ${toString one} is a file and no installed distribution; wheels come from a lock, and python.package makes a distribution of a folder of sources"
+    else one;
+
+  # PEP 440
+  isVersion = text: stringLength text < 1000 && match
+    ("v?([0-9]+!)?[0-9]+(\\.[0-9]+)*([-_.]?(a|b|c|rc|alpha|beta|pre|preview)[-_.]?[0-9]*)?"
+      + "(-[0-9]+|[-_.]?(post|rev|r)[-_.]?[0-9]*)?([-_.]?dev[-_.]?[0-9]*)?(\\+[a-z0-9]+([-_.][a-z0-9]+)*)?")
+    (lower text) != null;
+
+  isName = text: match "[A-Za-z0-9]|[A-Za-z0-9][A-Za-z0-9._-]*[A-Za-z0-9]" text != null;
 
   # One locked wheel, installed for an interpreter.
   wheel = { name, version, file, sha256, index, interpreter, record }: derivation {
@@ -159,6 +200,8 @@ in
       installed =
         if lock == null then { }
         else wheels { inherit interpreter lock packages record index; };
+      # computed here, so that what fails is told at the line that asks for the environment
+      all = map distribution distributions ++ builtins.attrValues installed;
     in
     derivation {
       inherit name interpreter collisions check mainProgram;
@@ -167,7 +210,7 @@ in
       system = "builtin";
       builder = "builtin:environment";
       __structuredAttrs = true;
-      distributions = builtins.attrValues installed ++ distributions;
+      distributions = foldl' (done: one: seq one done) all all;
     } // {
       inherit interpreter;
       packages = installed;
@@ -182,7 +225,12 @@ in
   #   requires       what it needs, as PEP 508 writes it
   package =
     { name, version, source, interpreter ? default, scripts ? { }, requires ? [ ] }:
-    derivation {
+    if !(isName name) then
+      throw "name = ${toJSON name} is no name of a distribution: letters and digits, and between them also '-', '_' and '.'"
+    else if !(isVersion version) then
+      throw "version = ${toJSON version} is no version (PEP 440), such as \"1.0\" or \"2.1.post3\""
+    else if isPath source && !(pathExists source) then throw "source: ${toString source} does not exist"
+    else derivation {
       name = storeName "${name}-${version}";
       distribution = name;
       system = "builtin";

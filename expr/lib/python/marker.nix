@@ -4,9 +4,11 @@
 environment: text:
 let
   inherit (builtins)
-    compareVersions elemAt filter head isList length match split stringLength substring tail;
+    compareVersions elemAt filter head isList length match replaceStrings seq split stringLength
+    substring;
 
-  fail = problem: throw "marker '${text}': ${problem}";
+  shown = if stringLength text > 200 then "${substring 0 200 text}..." else text;
+  fail = problem: throw "marker '${shown}': ${problem}";
 
   # Quoted texts, parentheses, comparisons and words.
   tokens = filter (token: token != null && match "[[:space:]]*" token == null) (
@@ -15,41 +17,45 @@ let
       (split "(\"[^\"]*\"|'[^']*'|[()]|[<>=!~]+|[A-Za-z_.]+)" text)
   );
 
-  # Each rule takes the tokens that are left and gives its value and what is left then.
-  sequence = word: operand: join: rest:
+  count = length tokens;
+  is = token: at: at < count && elemAt tokens at == token;
+
+  # Each rule takes the place of its first token, and gives its value and the place behind it.
+  sequence = word: operand: join: start:
     let
       continue = state:
-        if state.rest != [ ] && head state.rest == word then
-          let next = operand (tail state.rest);
-          in continue { value = join state.value next.value; inherit (next) rest; }
+        if is word state.end then
+          let
+            next = operand (state.end + 1);
+            value = join state.value next.value;
+          in
+          seq value (continue { inherit value; inherit (next) end; })
         else state;
     in
-    continue (operand rest);
+    continue (operand start);
 
   disjunction = sequence "or" conjunction (a: b: a || b);
   conjunction = sequence "and" atom (a: b: a && b);
 
-  atom = rest:
-    if rest == [ ] then fail "it ends too early"
-    else if head rest == "(" then
-      let inner = disjunction (tail rest);
+  atom = start:
+    if start >= count then fail "it ends too early"
+    else if is "(" start then
+      let inner = disjunction (start + 1);
       in
-      if inner.rest != [ ] && head inner.rest == ")"
-      then { inherit (inner) value; rest = tail inner.rest; }
+      if is ")" inner.end then { inherit (inner) value; end = inner.end + 1; }
       else fail "a parenthesis is not closed"
-    else comparison rest;
+    else comparison start;
 
-  comparison = rest:
+  comparison = start:
     let
-      negated = length rest >= 4 && elemAt rest 1 == "not" && elemAt rest 2 == "in";
-      operator = if negated then "not in" else elemAt rest 1;
-      right = elemAt rest (if negated then 3 else 2);
-      used = if negated then 4 else 3;
+      negated = is "not" (start + 1) && is "in" (start + 2);
+      operator = if negated then "not in" else elemAt tokens (start + 1);
+      right = start + (if negated then 3 else 2);
     in
-    if length rest < 3 then fail "it ends too early"
+    if right >= count then fail "it ends too early"
     else {
-      value = compare (operand (head rest)) operator (operand right);
-      rest = drop used rest;
+      value = compare (operand (elemAt tokens start)) operator (operand (elemAt tokens right));
+      end = right + 1;
     };
 
   operand = token:
@@ -100,15 +106,17 @@ let
   # 3.11.0 and 3.11 are one version.
   release = version:
     let shorter = match "(.*)\\.0+" version;
-    in if shorter == null then version else release (head shorter);
+    in
+    if stringLength version > 100 then fail "its version is too long"
+    else if shorter == null then version
+    else release (head shorter);
 
   hasPrefix = prefix: string: substring 0 (stringLength prefix) string == prefix;
-  contains = part: whole:
-    builtins.any (at: substring at (stringLength part) whole == part)
-      (builtins.genList (at: at) (stringLength whole + 1));
-  drop = count: list: builtins.genList (at: elemAt list (at + count)) (length list - count);
+  contains = part: whole: part == "" || replaceStrings [ part ] [ "" ] whole != whole;
 
-  result = disjunction tokens;
+  result = disjunction 0;
 in
-if result.rest == [ ] then result.value
-else fail "'${toString (head result.rest)}' is not expected"
+# far more than any has, and no more than can be followed
+if stringLength text > 65536 || count > 5000 then fail "it is too long"
+else if result.end == count then result.value
+else fail "'${elemAt tokens result.end}' is not expected"

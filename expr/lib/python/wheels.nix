@@ -5,7 +5,8 @@
 { pythonVersion, glibc, machine }:
 let
   inherit (builtins)
-    concatMap elemAt filter foldl' genList head isString length lessThan listToAttrs match split;
+    concatMap elemAt filter foldl' genList head isString length lessThan listToAttrs match split stringLength
+    substring;
 
   number = text: builtins.fromJSON (let plain = match "0*([0-9]+)" text; in head plain);
   parts = separator: text: filter isString (split separator text);
@@ -57,16 +58,22 @@ let
       found = match "([^-]+)-([^-]+)(-([0-9]+)([^-]*))?-([^-]+)-([^-]+)-([^-]+)\\.whl" file;
       field = elemAt found;
       build = field 3;
+      shown = if stringLength file > 200 then "${substring 0 200 file}..." else file;
+      python = parts "\\." (field 5);
+      abi = parts "\\." (field 6);
+      platforms = parts "\\." (field 7);
     in
-    if found == null then throw "'${file}' is not a wheel's file name"
+    # the longest name of a file; the tags that it stands for are as many as there are combinations
+    if stringLength file > 255 || found == null then throw "'${shown}' is not a wheel's file name"
+    else if length python * length abi * length platforms > 1000 then
+      throw "'${file}' is not a wheel's file name: it stands for more than 1000 tags"
     else {
       inherit file;
       name = field 0;
       version = field 1;
       build = if build == null then [ (-1) "" ] else [ (number build) (field 4) ];
       # The best of all tags that the name stands for; null where none fits.
-      rank = foldl' least null (concatMap (python: concatMap (abi: map (rank python abi)
-        (parts "\\." (field 7))) (parts "\\." (field 6))) (parts "\\." (field 5)));
+      rank = foldl' least null (concatMap (python: concatMap (abi: map (rank python abi) platforms) abi) python);
     };
 
   least = a: b: if a == null then b else if b == null then a else if b < a then b else a;

@@ -1,0 +1,210 @@
+//! What the library `<clutch>` says to those who use it: mistakes are told at their line, with what to
+//! do, and a lock that is older than its requirements is no secret.
+
+use clutch_store_tests::{
+    Space,
+    index::{Index, sha256},
+};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// A lock of one wheel, as it was written before locks said what they were made of.
+fn lock(file: &str) -> String {
+    format!(
+        "version = 1\nkind = \"python\"\nindex = \"test\"\n\n[[target]]\npython = \"3.11\"\n\
+         platform = \"manylinux_2_36_x86_64\"\n\n[[package]]\nname = \"thing\"\nversion = \"1.0\"\n\
+         [[package.file]]\nname = \"{file}\"\nsize = 7\nsha256 = \"{}\"\n",
+        sha256(b"content")
+    )
+}
+
+/// Evaluates; what is told on standard error.
+fn told(space: &Space) -> String {
+    let ran = space.run(["eval", "--no-eval-cache", "--raw", "default.nix"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stderr
+}
+
+#[test]
+fn a_lock_that_is_older_than_its_requirements_is_told() {
+    let (space, index) = (Space::new(BINARY), Index::new());
+    for version in ["1.0", "2.0"] {
+        let file = format!("thing-{version}-py3-none-any.whl");
+        index.release("thing", &file, "content", serde_json::Value::Null);
+    }
+    space.write("requirements.txt", "-r sub/more.txt\n");
+    space.write("sub/more.txt", "thing==1.0\n");
+    space.write(
+        "default.nix",
+        "((import <clutch>).python.environment { name = \"e\"; lock = ./clutch.lock; }).drvPath",
+    );
+    let at = format!("--index=pypi={}", index.simple());
+    space.ok(["lock", "requirements.txt", &at]);
+    let made = fs_err::read_to_string(space.path("project/clutch.lock")).unwrap();
+    for file in ["requirements.txt", "sub/more.txt"] {
+        assert!(
+            made.contains(&format!("[[requirements]]\nfile = \"{file}\"\nsha256 = ")),
+            "{made}"
+        );
+    }
+    assert_eq!(told(&space), "");
+
+    space.write("sub/more.txt", "thing==2.0\n");
+    let warning = told(&space);
+    let lock_path = space.path("project/clutch.lock");
+    assert_eq!(
+        warning,
+        format!(
+            "warning: {}: sub/more.txt has changed since the lock was made; run 'clutch lock \
+             requirements.txt'\n",
+            lock_path.display()
+        )
+    );
+    // with what was evaluated before, too
+    let known = space.run(["build", "--dry-run"]).stderr;
+    assert!(known.contains("sub/more.txt has changed since"), "{known}");
+    space.ok(["lock", "requirements.txt", &at]);
+    assert_eq!(told(&space), "");
+
+    // a lock alone says nothing, and neither does one of before
+    fs_err::remove_file(space.path("project/requirements.txt")).unwrap();
+    fs_err::remove_dir_all(space.path("project/sub")).unwrap();
+    assert_eq!(told(&space), "");
+    space.write("clutch.lock", lock("thing-1.0-py3-none-any.whl"));
+    assert_eq!(told(&space), "");
+}
+
+#[test]
+fn only_requirements_beside_the_lock_are_written_down() {
+    let (space, index) = (Space::new(BINARY), Index::new());
+    let file = "thing-1.0-py3-none-any.whl";
+    index.release("thing", file, "content", serde_json::Value::Null);
+    space.write("in/requirements.txt", "-r ../other.txt\n");
+    space.write("other.txt", "thing==1.0\n");
+    space.write("locks/.keep", "");
+    let at = format!("--index=pypi={}", index.simple());
+    let lock = |output: &str| {
+        let lock = space.ok(["lock", "in/requirements.txt", &at, "-o", output]);
+        let made = fs_err::read_to_string(space.path("project").join(output)).unwrap_or(lock);
+        made.lines().filter(|line| line.starts_with("file = ")).map(str::to_owned).collect()
+    };
+    let files: Vec<String> = lock("all.lock");
+    assert_eq!(files, ["file = \"in/requirements.txt\"", "file = \"other.txt\""]);
+    let files: Vec<String> = lock("locks/none.lock");
+    assert_eq!(files, [""; 0]);
+    let files: Vec<String> = lock("-");
+    assert_eq!(files, ["file = \"requirements.txt\""]);
+}
+
+#[test]
+fn a_lock_that_names_what_is_not_beside_it_is_refused() {
+    let space = Space::new(BINARY);
+    space.write("default.nix", "(import <clutch>).python.wheels { lock = ./clutch.lock; }");
+    for file in ["../secret", "/etc/passwd", "a/../../b", ".", "a/./b"] {
+        let text = lock("thing-1.0-py3-none-any.whl");
+        let table = format!("[[requirements]]\nfile = \"{file}\"\nsha256 = \"x\"\n\n[[target]]");
+        space.write("clutch.lock", text.replace("[[target]]", &table));
+        let error = space.fails(1, ["eval", "default.nix"]);
+        assert!(error.contains(&format!("'{file}' is no path below")), "{error}");
+    }
+}
+
+/// Numbers of tags multiply; a name of 20 KB stood for more than can be looked at in a day.
+#[test]
+fn names_and_markers_in_a_lock_are_bounded() {
+    let space = Space::new(BINARY);
+    let wheels = "(import <clutch>).python.wheels { lock = ./clutch.lock; }";
+    space.write("default.nix", format!("({wheels}).thing.file"));
+    let tags = |count: usize| format!("{}x", "x.".repeat(count));
+    let long = tags(3000);
+    let many = tags(30);
+    for (file, expected) in [
+        (format!("thing-1.0-{long}-{long}-{long}.whl"), "...' is not a wheel's file name"),
+        (format!("thing-1.0-{many}-{many}-{many}.whl"), "it stands for more than 1000 tags"),
+    ] {
+        space.write("clutch.lock", lock(&file));
+        let error = space.fails(1, ["eval", "default.nix"]);
+        assert!(error.contains(expected) && error.len() < 4000, "{error}");
+    }
+    let text = lock("thing-1.0-py3-none-any.whl");
+    let with = |marker: &str| {
+        let marker = format!("version = \"1.0\"\nmarker = \"{marker}\"");
+        space.write("clutch.lock", text.replace("version = \"1.0\"", &marker));
+        space.run(["eval", "default.nix"])
+    };
+    for marker in [
+        "os_name == 'x' or ".repeat(1_000_000),
+        "(".repeat(60_000),
+        format!("python_version == '{}'", "1.0".repeat(20_000)),
+        format!("python_version == '3{}'", ".0".repeat(20_000)),
+    ] {
+        let ran = with(&marker);
+        assert_eq!(ran.code, 1, "{}", ran.stdout);
+        assert!(ran.stderr.contains("too long") && ran.stderr.len() < 4000, "{}", ran.stderr);
+    }
+    let ran = with(&format!("{}os_name == 'posix'", "os_name == 'x' or ".repeat(900)));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("thing"), "{}", ran.stdout);
+}
+
+#[test]
+fn mistakes_are_told_at_the_users_line_with_what_to_do() {
+    let space = Space::new(BINARY);
+    space.write("requirements.txt", "thing==1.0\n");
+    space.write("clutch.lock", lock("thing-1.0-cp39-cp39-win_amd64.whl"));
+    space.write("x.whl", "");
+    for (call, message) in [
+        (
+            "python.environment { name = \"x\"; lock = ./other.lock; }",
+            "other.lock does not exist; 'clutch lock requirements.txt -o other.lock' writes it",
+        ),
+        (
+            "python.environment { name = \"x\"; lock = ./requirements.txt; }",
+            "requirements.txt is no lock; 'clutch lock requirements.txt' makes one",
+        ),
+        (
+            "python.environment { name = \"x\"; lock = \"clutch.lock\"; }",
+            "write the path without quotes: lock = ./clutch.lock",
+        ),
+        (
+            "python.environment { name = \"x\"; lock = 5; }",
+            "lock is int and no path; write lock = ./clutch.lock",
+        ),
+        (
+            "python.environment { name = \"x\"; lock = ./clutch.lock; }",
+            "package 'thing' 1.0 has no wheel for Python 3.11",
+        ),
+        (
+            "python.environment { name = \"x\"; distributions = [ ./x.whl ]; }",
+            "x.whl is a file and no installed distribution",
+        ),
+        (
+            "python.environment { name = \"x\"; distributions = [ ./nothing ]; }",
+            "nothing does not exist",
+        ),
+        (
+            "python.package { name = \"x\"; version = \"one\"; source = ./.; }",
+            "version = \"one\" is no version (PEP 440)",
+        ),
+        (
+            "python.package { name = \"x y\"; version = \"1\"; source = ./.; }",
+            "name = \"x y\" is no name of a distribution",
+        ),
+        (
+            "python.package { name = \"x\"; version = \"1\"; source = ./nothing; }",
+            "nothing does not exist",
+        ),
+        (
+            "debian.prefix { name = \"x\"; packages = ./other.lock; }",
+            "other.lock does not exist; 'clutch lock --debian SUITE PACKAGE... -o other.lock' writes it",
+        ),
+        ("fetch { url = \"https://example.test/\"; }", "does not end in a file's name"),
+    ] {
+        space.write("default.nix", format!("let clutch = import <clutch>;\nin clutch.{call}\n"));
+        let error = space.fails(1, ["build", "--no-link"]);
+        assert!(error.contains(message), "{call}: {error}");
+        let first = error.find(" --> ").unwrap_or_else(|| panic!("{call}: {error}"));
+        let place = error[first..].lines().next().unwrap();
+        assert!(place.contains("/project/default.nix:2:"), "{call}: {error}");
+    }
+}
