@@ -2,7 +2,7 @@
 //! and making a folder's entries durable.
 
 use std::{
-    ffi::CStr,
+    ffi::{CStr, CString},
     io::{self, Write as _},
     os::fd::OwnedFd,
     path::Path,
@@ -24,7 +24,11 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     let remove = || {
         let name = rustix::path::Arg::into_c_str(path)?;
         match rustix::fs::unlinkat(CWD, &*name, AtFlags::empty()) {
-            Err(Errno::ISDIR | Errno::PERM) => remove_folder(CWD, &name),
+            Err(e @ (Errno::ISDIR | Errno::PERM)) => match remove_folder(CWD, &name) {
+                // a file that is not allowed to go
+                Err(Errno::NOTDIR) => Err(e),
+                other => other,
+            },
             other => other,
         }
     };
@@ -45,10 +49,36 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a folder, however deep others are in it: neither the stack nor open descriptors grow with that.
 fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let open = || openat(&parent, name, flags, Mode::empty());
-    let folder: OwnedFd = match open() {
+    let mut descent = Descent::at(open_writable(&parent, name)?)?;
+    // the folders that are still to be removed in each that the walk is in
+    let mut left = vec![remove_files(descent.folder())?];
+    loop {
+        match left.last_mut().map(Vec::pop) {
+            Some(Some(folder)) => {
+                descent.enter(open_writable(descent.folder(), &folder)?)?;
+                left.push(remove_files(descent.folder())?);
+                // it goes when the walk is back
+                let above = left.len() - 2;
+                left[above].push(folder);
+            }
+            Some(None) if left.len() > 1 => {
+                left.pop();
+                descent.leave()?;
+                if let Some(folder) = left.last_mut().and_then(Vec::pop) {
+                    rustix::fs::unlinkat(descent.folder(), folder, AtFlags::REMOVEDIR)?;
+                }
+            }
+            _ => return rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR),
+        }
+    }
+}
+
+/// Opens a folder, which may then be changed.
+fn open_writable<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<OwnedFd, Errno> {
+    let open = || openat(&parent, name, FOLDER, Mode::empty());
+    let folder = match open() {
         Err(Errno::ACCESS) => {
             rustix::fs::chmodat(&parent, name, Mode::RWXU, AtFlags::empty())?;
             open()?
@@ -59,23 +89,114 @@ fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Err
     if !mode.contains(Mode::RWXU) {
         rustix::fs::fchmod(&folder, Mode::RWXU)?;
     }
-    for entry in Dir::read_from(&folder)? {
+    Ok(folder)
+}
+
+/// Removes what is in a folder but other folders, which are given back.
+fn remove_files(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
+    let mut folders = Vec::new();
+    for entry in Dir::read_from(folder)? {
         let entry = entry?;
         let name = entry.file_name();
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
         if entry.file_type() == FileType::Directory {
-            remove_folder(&folder, name)?;
+            folders.push(name.to_owned());
             continue;
         }
-        match rustix::fs::unlinkat(&folder, name, AtFlags::empty()) {
+        match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
             // file systems that do not tell an entry's type
-            Err(Errno::ISDIR | Errno::PERM) => remove_folder(&folder, name)?,
+            Err(Errno::ISDIR | Errno::PERM) if entry.file_type() == FileType::Unknown => {
+                folders.push(name.to_owned());
+            }
             other => other?,
         }
     }
-    rustix::fs::unlinkat(&parent, name, AtFlags::REMOVEDIR)
+    Ok(folders)
+}
+
+/// How a folder is opened that somebody else may have put there.
+pub const FOLDER: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+/// A walk into folders and back, by descriptors and not by paths, so that a tree may be deeper than a path is
+/// long. Few descriptors are open, however deep it goes. Nothing leads out of the folder in which it begins,
+/// whatever somebody moves meanwhile.
+#[derive(Debug)]
+pub struct Descent {
+    levels: Vec<Level>,
+}
+
+#[derive(Debug)]
+struct Level {
+    /// Closed where the walk has gone on far below.
+    folder: Option<OwnedFd>,
+    /// Device and number.
+    id: (u64, u64),
+}
+
+impl Level {
+    fn of(folder: OwnedFd) -> Result<Self, Errno> {
+        let id = id(&folder)?;
+        Ok(Self { folder: Some(folder), id })
+    }
+}
+
+fn id(folder: &OwnedFd) -> Result<(u64, u64), Errno> {
+    let found = rustix::fs::fstat(folder)?;
+    Ok((found.st_dev, found.st_ino))
+}
+
+impl Descent {
+    /// How many descriptors are open at most.
+    const OPEN: usize = 32;
+
+    /// A walk that begins in this folder.
+    ///
+    /// # Errors
+    /// Where the folder cannot be looked at.
+    pub fn at(folder: OwnedFd) -> Result<Self, Errno> {
+        Ok(Self { levels: vec![Level::of(folder)?] })
+    }
+
+    /// The folder in which it is now.
+    #[must_use]
+    pub fn folder(&self) -> &OwnedFd {
+        let last = self.levels.last().and_then(|level| level.folder.as_ref());
+        last.expect("the last level is open")
+    }
+
+    /// Goes on in a folder that was opened in the present one.
+    ///
+    /// # Errors
+    /// Where the folder cannot be looked at.
+    pub fn enter(&mut self, folder: OwnedFd) -> Result<(), Errno> {
+        self.levels.push(Level::of(folder)?);
+        if let Some(far) = self.levels.len().checked_sub(Self::OPEN + 1) {
+            self.levels[far].folder = None;
+        }
+        Ok(())
+    }
+
+    /// Goes back to where it was before. It is not to be left where it began.
+    ///
+    /// # Errors
+    /// Where the folder has been moved elsewhere meanwhile, or cannot be opened; the walk is over then.
+    pub fn leave(&mut self) -> Result<(), Errno> {
+        let below = self.levels.pop().and_then(|level| level.folder);
+        let (Some(below), Some(level)) = (below, self.levels.last_mut()) else {
+            return Err(Errno::INVAL);
+        };
+        if level.folder.is_none() {
+            let above = openat(&below, c"..", FOLDER, Mode::empty())?;
+            if id(&above)? != level.id {
+                return Err(Errno::STALE);
+            }
+            level.folder = Some(above);
+        }
+        Ok(())
+    }
 }
 
 /// Writes a file of mode 0644 in the place of what is there: whatever happens, the place holds what it
@@ -187,6 +308,69 @@ mod tests {
         remove_tree(&tree).unwrap();
         assert!(!tree.exists());
         assert!(outside.join("kept").exists());
+        remove_tree(&tree).unwrap();
+    }
+
+    /// Makes folders in one another, now and then with two others and a file.
+    fn deep(tree: &Path, depth: usize) {
+        fs_err::create_dir(tree).unwrap();
+        let mut folder = rustix::fs::open(tree, FOLDER, Mode::empty()).unwrap();
+        for depth in 0..depth {
+            rustix::fs::mkdirat(&folder, c"b", Mode::RWXU).unwrap();
+            if depth % 40 == 0 {
+                for name in [c"a", c"c"] {
+                    rustix::fs::mkdirat(&folder, name, Mode::RWXU).unwrap();
+                }
+                let new = OFlags::WRONLY | OFlags::CREATE;
+                openat(&folder, c"file", new, Mode::RUSR).unwrap();
+            }
+            folder = openat(&folder, c"b", FOLDER, Mode::empty()).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_tree_is_removed_however_deep_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        deep(&tree, 2_000);
+        // the stack of a thread of clutch's own is larger
+        let remove = move || remove_tree(&tree).map(|()| tree);
+        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(remove).unwrap();
+        assert!(!thread.join().unwrap().unwrap().exists());
+    }
+
+    #[test]
+    fn a_walk_has_few_descriptors_and_never_leaves_its_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = dir.path().join("tree");
+        deep(&tree, 100);
+        let mut descent =
+            Descent::at(rustix::fs::open(&tree, FOLDER, Mode::empty()).unwrap()).unwrap();
+        let enter = |descent: &mut Descent| {
+            let below = openat(descent.folder(), c"b", FOLDER, Mode::empty()).unwrap();
+            descent.enter(below).unwrap();
+        };
+        for _ in 0..100 {
+            enter(&mut descent);
+        }
+        let open = descent.levels.iter().filter(|level| level.folder.is_some()).count();
+        assert_eq!(open, Descent::OPEN);
+        for _ in 0..100 {
+            descent.leave().unwrap();
+        }
+        assert_eq!(id(descent.folder()).unwrap(), descent.levels[0].id);
+        assert!(descent.leave().is_err());
+        // what is moved away meanwhile is no way out
+        let mut descent =
+            Descent::at(rustix::fs::open(&tree, FOLDER, Mode::empty()).unwrap()).unwrap();
+        for _ in 0..60 {
+            enter(&mut descent);
+        }
+        let moved: std::path::PathBuf = std::iter::repeat_n("b", 20).collect();
+        fs_err::rename(tree.join(moved), dir.path().join("elsewhere")).unwrap();
+        let left = (0..60).take_while(|_| descent.leave().is_ok()).count();
+        assert_eq!(left, 40);
+        remove_tree(&dir.path().join("elsewhere")).unwrap();
         remove_tree(&tree).unwrap();
     }
 }

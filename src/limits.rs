@@ -9,6 +9,9 @@ pub const NAME: usize = 64 << 10;
 /// The longest target of a symbolic link, in bytes: `PATH_MAX` of Linux.
 pub const LINK_TARGET: usize = 4 << 10;
 
+/// The longest path that Linux opens, in bytes: `PATH_MAX` without the zero byte at its end.
+pub const PATH: usize = 4095;
+
 /// The most parts a path in an archive or a tree may have. The file system's own functions recurse over a
 /// path's folders, and so do tools that will read it.
 pub const DEPTH: usize = 1000;

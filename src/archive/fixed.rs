@@ -2,7 +2,7 @@
 
 use std::{io::Read, os::unix::fs::PermissionsExt, path::Path};
 
-use super::{ArchiveError, nar_hash};
+use super::{ArchiveError, Bounds, nar_hash_within};
 use crate::{
     derivation::HashMode,
     hash::{Algorithm, Hash, Hasher},
@@ -12,23 +12,26 @@ use crate::{
 /// executable, and this is something else.
 ///
 /// # Errors
-/// Where something cannot be read or is not allowed in the store.
+/// Where something cannot be read or is not allowed in the store, and where `bounds` say so.
 pub fn fixed_hash(
     root: &Path,
     mode: HashMode,
     algorithm: Algorithm,
+    bounds: Bounds<'_>,
 ) -> Result<Option<Hash>, ArchiveError> {
     if mode == HashMode::Recursive {
-        return nar_hash(root, algorithm).map(Some);
+        return nar_hash_within(root, algorithm, bounds).map(Some);
     }
     let metadata = fs_err::symlink_metadata(root)?;
     if !metadata.is_file() || metadata.permissions().mode() & 0o111 != 0 {
         return Ok(None);
     }
+    bounds.check_file(root, metadata.len())?;
     let mut file = fs_err::File::open(root)?;
     let mut hasher = Hasher::new(algorithm);
     let mut buffer = vec![0; 128 << 10];
     loop {
+        bounds.check()?;
         match file.read(&mut buffer)? {
             0 => return Ok(Some(hasher.finish())),
             n => hasher.update(&buffer[..n]),

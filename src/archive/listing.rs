@@ -8,7 +8,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::ArchiveError;
+use super::{ArchiveError, Bounds};
+use crate::limits;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +53,15 @@ impl Listing {
     /// # Errors
     /// Where a folder cannot be read, or holds something that is not allowed in the store.
     pub fn read(root: &Path) -> Result<Self, ArchiveError> {
-        Self::read_some(root, &mut |_, _| true)
+        Self::read_within(root, Bounds::NONE)
+    }
+
+    /// As [`Listing::read`], of a tree that may be anything.
+    ///
+    /// # Errors
+    /// As [`Listing::read`], and where `bounds` say so.
+    pub fn read_within(root: &Path, bounds: Bounds<'_>) -> Result<Self, ArchiveError> {
+        Self::list(root, &mut |_, _| true, bounds)
     }
 
     /// Lists what `keep` accepts of the tree at `root`; it is asked with the path from the root on,
@@ -64,14 +73,29 @@ impl Listing {
         root: &Path,
         keep: &mut dyn FnMut(&Path, Kind) -> bool,
     ) -> Result<Self, ArchiveError> {
+        Self::list(root, keep, Bounds::NONE)
+    }
+
+    fn list(
+        root: &Path,
+        keep: &mut dyn FnMut(&Path, Kind) -> bool,
+        bounds: Bounds<'_>,
+    ) -> Result<Self, ArchiveError> {
         let kind = kind_of(fs_err::symlink_metadata(root)?.file_type(), root)?;
         let mut nodes = Vec::new();
         let mut todo = vec![Node { path: root.to_owned(), kind, parent: 0 }];
+        // the folders that the present one is in, and itself
+        let mut open: Vec<usize> = Vec::new();
         while let Some(node) = todo.pop() {
             let at = nodes.len();
+            while open.last().is_some_and(|folder| *folder != node.parent) {
+                open.pop();
+            }
             if node.kind == Kind::Directory {
+                open.push(at);
                 let first = todo.len();
                 for entry in fs_err::read_dir(&node.path)? {
+                    bounds.check()?;
                     let entry = entry?;
                     let path = entry.path();
                     let kind = match kind_of(entry.file_type()?, &path) {
@@ -81,6 +105,12 @@ impl Listing {
                         Err(e) => return Err(e),
                     };
                     if keep(below(root, &path), kind) {
+                        if open.len() > limits::DEPTH {
+                            return Err(ArchiveError::Deep(path));
+                        }
+                        if path.as_os_str().len() > limits::PATH {
+                            return Err(ArchiveError::Long(path));
+                        }
                         todo.push(Node { path, kind, parent: at });
                     }
                 }
@@ -125,4 +155,56 @@ fn kind_of(found: FileType, path: &Path) -> Result<Kind, ArchiveError> {
         _ => "device",
     };
     Err(ArchiveError::Unsupported { path: path.to_owned(), kind })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_in_folders_have_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = dir.path().join("tree");
+        fs_err::create_dir(&folder).unwrap();
+        // siblings do not count
+        for _ in 0..limits::DEPTH {
+            fs_err::create_dir(folder.join("0")).unwrap();
+            folder.push("1");
+            fs_err::create_dir(&folder).unwrap();
+        }
+        let tree = dir.path().join("tree");
+        assert_eq!(Listing::read(&tree).unwrap().nodes().len(), 1 + 2 * limits::DEPTH);
+        fs_err::write(folder.join("file"), "").unwrap();
+        let error = Listing::read(&tree).unwrap_err();
+        assert!(matches!(error, ArchiveError::Deep(_)), "{error}");
+        assert!(error.to_string().len() < 400, "{error}");
+        let mut keep = |path: &Path, _| !path.ends_with("file");
+        assert!(Listing::read_some(&tree, &mut keep).is_ok(), "what is not kept is no error");
+        crate::files::remove_tree(&tree).unwrap();
+    }
+
+    #[test]
+    fn what_no_path_can_name_is_told_in_few_words() {
+        use rustix::fs::{Mode, mkdirat, open, openat};
+        let dir = tempfile::tempdir().unwrap();
+        let mut folder = open(dir.path(), crate::files::FOLDER, Mode::empty()).unwrap();
+        let name = "n".repeat(250);
+        for _ in 0..20 {
+            mkdirat(&folder, &name, Mode::RWXU).unwrap();
+            folder = openat(&folder, &name, crate::files::FOLDER, Mode::empty()).unwrap();
+        }
+        let error = Listing::read(dir.path()).unwrap_err();
+        assert!(matches!(error, ArchiveError::Long(_)), "{error}");
+        assert!(error.to_string().len() < 400, "{error}");
+        crate::files::remove_tree(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_caller_that_has_enough_is_heard() {
+        let dir = tempfile::tempdir().unwrap();
+        fs_err::write(dir.path().join("file"), "").unwrap();
+        let bounds = Bounds { stop: &|| true, ..Bounds::NONE };
+        let error = Listing::read_within(dir.path(), bounds).unwrap_err();
+        assert!(matches!(error, ArchiveError::Stopped), "{error}");
+    }
 }

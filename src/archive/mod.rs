@@ -1,6 +1,7 @@
 //! A directory tree as data: its entries in one order, its hash, and its form as one stream of
 //! bytes. Knows nothing of the store.
 
+mod bounds;
 mod fixed;
 mod listing;
 mod nar;
@@ -8,11 +9,17 @@ mod pack;
 mod tree;
 mod unpack;
 
-use std::{io, path::PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
+use crate::limits;
+
+pub use bounds::Bounds;
 pub use fixed::fixed_hash;
 pub use listing::{Kind, Listing, Node};
-pub use nar::{nar_hash, nar_hash_listed, write_nar};
+pub use nar::{nar_hash, nar_hash_listed, nar_hash_within};
 pub use pack::{pack, pack_bytes, pack_end};
 pub use tree::{Digest, Leaf, Measure, fold, hash_file, leaf, leaves, measure, measure_listed};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
@@ -34,4 +41,42 @@ pub enum ArchiveError {
         /// What it is.
         kind: &'static str,
     },
+    /// Folders in folders without end.
+    #[error(
+        "'{}' is in more than {} folders of its tree, the most that the store takes",
+        shown(.0), limits::DEPTH
+    )]
+    Deep(PathBuf),
+    /// A path that no program can open.
+    #[error(
+        "'{}' has a path of {} bytes, but Linux takes no longer ones than {}; use shorter names",
+        shown(.0), .0.as_os_str().len(), limits::PATH
+    )]
+    Long(PathBuf),
+    /// A file that is larger than it may be.
+    #[error("'{}' has {size} bytes, holes included; the most is {largest}, {limit}", shown(.path))]
+    Large {
+        /// Where it is.
+        path: PathBuf,
+        /// Its bytes.
+        size: u64,
+        /// The most that there may be.
+        largest: u64,
+        /// What sets that.
+        limit: &'static str,
+    },
+    /// The caller's [`Bounds`] said so.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// A path for a message: of a very long one the beginning and the end.
+fn shown(path: &Path) -> String {
+    let text = path.display().to_string();
+    let start = text.char_indices().nth(120).map(|(at, _)| at);
+    let end = text.char_indices().rev().nth(60).map(|(at, _)| at);
+    match (start, end) {
+        (Some(start), Some(end)) if start < end => format!("{}...{}", &text[..start], &text[end..]),
+        _ => text,
+    }
 }

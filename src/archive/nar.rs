@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{ArchiveError, Kind, Listing, Node};
+use super::{ArchiveError, Bounds, Kind, Listing, Node};
 use crate::hash::{Algorithm, Hash, Hasher};
 
 /// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means.
@@ -16,7 +16,21 @@ use crate::hash::{Algorithm, Hash, Hasher};
 /// # Errors
 /// Where something cannot be read or is not allowed in the store.
 pub fn nar_hash(root: &Path, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
-    nar_hash_listed(&Listing::read(root)?, algorithm)
+    nar_hash_within(root, algorithm, Bounds::NONE)
+}
+
+/// As [`nar_hash`], of a tree that may be anything.
+///
+/// # Errors
+/// As [`nar_hash`], and where `bounds` say so.
+pub fn nar_hash_within(
+    root: &Path,
+    algorithm: Algorithm,
+    bounds: Bounds<'_>,
+) -> Result<Hash, ArchiveError> {
+    let mut hasher = Hasher::new(algorithm);
+    write_nar(&Listing::read_within(root, bounds)?, &mut hasher, bounds)?;
+    Ok(hasher.finish())
 }
 
 /// The hash of what a listing holds, as that of a tree.
@@ -25,16 +39,17 @@ pub fn nar_hash(root: &Path, algorithm: Algorithm) -> Result<Hash, ArchiveError>
 /// Where something cannot be read.
 pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
     let mut hasher = Hasher::new(algorithm);
-    write_nar(listing, &mut hasher)?;
+    write_nar(listing, &mut hasher, Bounds::NONE)?;
     Ok(hasher.finish())
 }
 
 /// Writes what a listing holds in that format.
-///
-/// # Errors
-/// Where something cannot be read, changes meanwhile, or `out` fails.
-pub fn write_nar(listing: &Listing, out: &mut impl Write) -> Result<(), ArchiveError> {
-    let mut out = Nar { out, buffer: vec![0; 128 << 10] };
+fn write_nar(
+    listing: &Listing,
+    out: &mut impl Write,
+    bounds: Bounds<'_>,
+) -> Result<(), ArchiveError> {
+    let mut out = Nar { out, buffer: vec![0; 128 << 10], bounds };
     out.texts(&[b"nix-archive-1"])?;
     // the folders that the current entry is in, outermost first
     let mut open: Vec<usize> = Vec::new();
@@ -71,6 +86,7 @@ pub fn write_nar(listing: &Listing, out: &mut impl Write) -> Result<(), ArchiveE
 struct Nar<'a, W> {
     out: &'a mut W,
     buffer: Vec<u8>,
+    bounds: Bounds<'a>,
 }
 
 impl<W: Write> Nar<'_, W> {
@@ -100,6 +116,7 @@ impl<W: Write> Nar<'_, W> {
         let mut file = fs_err::File::open(&node.path)?;
         let metadata = file.metadata()?;
         let length = metadata.len();
+        self.bounds.check_file(&node.path, length)?;
         self.texts(&[b"(", b"type", b"regular"])?;
         if metadata.permissions().mode() & 0o100 != 0 {
             self.texts(&[b"executable", b""])?;
@@ -108,6 +125,7 @@ impl<W: Write> Nar<'_, W> {
         self.out.write_all(&length.to_le_bytes())?;
         let mut left = length;
         while left > 0 {
+            self.bounds.check()?;
             let wanted = left.min(self.buffer.len() as u64) as usize;
             let read = file.read(&mut self.buffer[..wanted])?;
             if read == 0 {

@@ -15,15 +15,54 @@ pub(super) enum Attributes<'a> {
 
 /// An attribute that is not what it should be.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("attribute '{name}': expected {expected}")]
-pub struct AttributeError {
-    name: String,
-    expected: &'static str,
+pub enum AttributeError {
+    /// It has another type.
+    #[error("attribute '{name}': expected {expected}")]
+    Wrong {
+        /// The attribute.
+        name: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// It asks for what clutch does not do. Nix does, so that the result would be another one.
+    #[error("attribute '{name}' is not supported: {reason}")]
+    Unsupported {
+        /// The attribute.
+        name: &'static str,
+        /// Why not, and what to do.
+        reason: &'static str,
+    },
+    /// The machine lacks something.
+    #[error(
+        "its requiredSystemFeatures has '{0}', which no build has here (there are {present}); \
+         leave it out if the build does without", present = FEATURES.join(", ")
+    )]
+    Feature(String),
 }
 
 fn wrong(name: &str, expected: &'static str) -> AttributeError {
-    AttributeError { name: name.to_owned(), expected }
+    AttributeError::Wrong { name: name.to_owned(), expected }
 }
+
+/// What `requiredSystemFeatures` may ask for: what only says that a build takes long.
+const FEATURES: [&str; 3] = ["benchmark", "big-parallel", "nixos-test"];
+
+/// Attributes that Nix heeds when it builds, and clutch does not.
+const UNSUPPORTED: [(&str, &str); 3] = [
+    (
+        "exportReferencesGraph",
+        "no build is told what its inputs refer to; list what you need with `clutch closure --json` \
+         and give it as an attribute",
+    ),
+    ("__noChroot", "every build runs in the sandbox; make what it needs an input"),
+    (
+        "unsafeDiscardReferences",
+        "references are what occurs in an output; remove them from the files",
+    ),
+];
+
+/// Members of `outputChecks` with the same reason.
+const UNCHECKED: [&str; 3] = ["maxSize", "maxClosureSize", "ignoreSelfRefs"];
 
 impl<'a> Attributes<'a> {
     pub(super) fn of(derivation: &'a Derivation) -> Result<Self, AttributeError> {
@@ -32,6 +71,39 @@ impl<'a> Attributes<'a> {
             Some(text) => serde_json::from_str(text)
                 .map(Self::Structured)
                 .map_err(|_| wrong("__json", "a JSON object")),
+        }
+    }
+
+    /// Refuses what is asked for and not done: it is not to be found out by its absence.
+    pub(super) fn check_supported(&self) -> Result<(), AttributeError> {
+        let is_set = |name: &str| match self {
+            Self::Flat(env) => env.get(name).is_some_and(|value| !value.is_empty()),
+            Self::Structured(map) => match map.get(name) {
+                None | Some(Value::Null | Value::Bool(false)) => false,
+                Some(Value::Array(items)) => !items.is_empty(),
+                Some(Value::Object(members)) => !members.is_empty(),
+                Some(_) => true,
+            },
+        };
+        if let Some(&(name, reason)) = UNSUPPORTED.iter().find(|(name, _)| is_set(name)) {
+            return Err(AttributeError::Unsupported { name, reason });
+        }
+        let features = self.list("requiredSystemFeatures")?.unwrap_or_default();
+        if let Some(feature) = features.into_iter().find(|f| !FEATURES.contains(&f.as_str())) {
+            return Err(AttributeError::Feature(feature));
+        }
+        let Self::Structured(map) = self else { return Ok(()) };
+        let Some(Value::Object(outputs)) = map.get("outputChecks") else { return Ok(()) };
+        let has = |name: &&str| {
+            let mut checks = outputs.values().filter_map(Value::as_object);
+            checks.any(|checks| checks.get(*name).is_some_and(|v| !v.is_null() && *v != false))
+        };
+        match UNCHECKED.into_iter().find(has) {
+            Some(name) => Err(AttributeError::Unsupported {
+                name,
+                reason: "of outputChecks only rules about references are kept; check it in the build",
+            }),
+            None => Ok(()),
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     sandbox::Variation,
 };
 use crate::{
+    archive::Bounds,
     derivation::Derivation,
     difference::{self, Difference},
     files,
@@ -90,12 +91,13 @@ impl Check {
         store: &Store,
         path: &StorePath,
         tree: &Path,
+        bounds: Bounds<'_>,
     ) -> Result<(), BuildError> {
         let info = store.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
-        let verdict = match Store::seal(tree)?.hash == info.tree {
+        let verdict = match Store::seal(tree, bounds)?.hash == info.tree {
             true => Verdict::Same,
             false => {
-                let differences = difference::trees(&store.real(path), tree)?;
+                let differences = difference::trees(&store.real(path), tree, bounds)?;
                 if differences.is_empty() {
                     return Err(BuildError::Damaged(path.clone()));
                 }

@@ -50,6 +50,9 @@ pub enum BuildError {
     /// The root directory is no input.
     #[error("sandboxRoot '{0}' is not an input of this derivation")]
     Root(String),
+    /// The root directory is none.
+    #[error("sandboxRoot '{0}' is a file or a link; give a store path that is a folder")]
+    NoFolder(String),
     /// An attribute that the build heeds is wrong.
     #[error(transparent)]
     Attribute(#[from] AttributeError),

@@ -12,7 +12,7 @@ use super::{
     inputs::Closures,
 };
 use crate::{
-    archive::{self, Kind, Listing},
+    archive::{self, Bounds, Kind, Listing},
     derivation::{Derivation, Fixed},
     store::{Insertion, References},
     store_path::{STORE_DIR, StorePath},
@@ -61,9 +61,13 @@ const PASSING: &[&str] = &["/build", "/tmp", "/var/tmp", "/dev/shm"];
 ///
 /// # Errors
 /// Names the first link, or what is not allowed in the store.
-pub(super) fn check_links(derivation: &Derivation, dir: &Path) -> Result<(), BuildError> {
+pub(super) fn check_links(
+    derivation: &Derivation,
+    dir: &Path,
+    bounds: Bounds<'_>,
+) -> Result<(), BuildError> {
     for output in derivation.outputs.values() {
-        let listing = Listing::read(&dir.join(output.path.base()))?;
+        let listing = Listing::read_within(&dir.join(output.path.base()), bounds)?;
         for node in listing.nodes().iter().filter(|node| node.kind == Kind::Symlink) {
             let link = Path::new(&output.path.to_string()).join(listing.relative(node));
             let target = fs_err::read_link(&node.path)?;
@@ -121,11 +125,15 @@ pub(super) fn insertions(
 ///
 /// # Errors
 /// Names both hashes.
-pub(super) fn check_fixed(derivation: &Derivation, dir: &Path) -> Result<(), BuildError> {
+pub(super) fn check_fixed(
+    derivation: &Derivation,
+    dir: &Path,
+    bounds: Bounds<'_>,
+) -> Result<(), BuildError> {
     for output in derivation.outputs.values() {
         let Some(Fixed { mode, hash }) = output.fixed else { continue };
         let place = dir.join(output.path.base());
-        let actual = archive::fixed_hash(&place, mode, hash.algorithm())?;
+        let actual = archive::fixed_hash(&place, mode, hash.algorithm(), bounds)?;
         let actual = actual.ok_or_else(|| BuildError::NotFlat(output.path.clone()))?;
         if actual != hash {
             let path = output.path.clone();

@@ -24,6 +24,7 @@ use super::{
     task::{Builtins, Task, TaskError},
 };
 use crate::{
+    archive::{ArchiveError, Bounds},
     derivation::Derivation,
     store::{Insertion, PathLock, Scratch, Store, StoreError},
     store_path::{STORE_DIR, StorePath},
@@ -75,7 +76,7 @@ impl<'a> Builder<'a> {
         observer: &'a dyn Observer,
         cancelled: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
-        let (sandbox, closures) = (Sandbox::new(), Closures::new(store));
+        let (sandbox, closures) = (Sandbox::within(store.root()), Closures::new(store));
         Self { store, builtins, options, observer, cancelled, sandbox, closures, check: None }
     }
 
@@ -226,12 +227,14 @@ impl<'a> Builder<'a> {
             self.wait_for_later(step)?;
         }
         let inputs = &inputs;
-        let build = Build { builder: self, step, derivation, inputs, log, place: &place, check };
+        let (place_of, start) = (&place, Instant::now());
+        let build =
+            Build { builder: self, step, derivation, inputs, log, place: place_of, check, start };
         let result = match step.builtin() {
             Some(name) => build.run_builtin(name),
             None => build.run_program(),
         };
-        let result = result.and_then(|()| build.register());
+        let result = result.and_then(|()| build.bounded(|bounds| build.register(bounds)));
         if result.as_ref().is_err_and(|error| !error.is_cancelled()) && self.options.keep_failed {
             // whatever happens here, why the build failed is what has to be told
             match self.keep(step, &place) {
@@ -279,6 +282,8 @@ impl Place {
         let folder = |name: &str| -> Result<PathBuf, BuildError> {
             let path = scratch.path().join(name);
             fs_err::create_dir(&path)?;
+            // whatever the caller's mask: the builder sees it
+            fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
             Ok(path)
         };
         Ok(Self { build: folder("build")?, store: folder("store")? })
@@ -296,9 +301,44 @@ struct Build<'a, 'l> {
     log: &'a Mutex<Log<'l>>,
     place: &'a Place,
     check: Option<&'a Check>,
+    start: Instant,
 }
 
 impl Build<'_, '_> {
+    /// Why work on what the builder has made is to end, if it is.
+    fn over(&self) -> Option<BuildError> {
+        if (self.builder.cancelled)() {
+            return Some(BuildError::Cancelled);
+        }
+        // builders inside the binary have no limit of time
+        let limit = self.builder.options.limits.wall.filter(|_| self.step.builtin().is_none())?;
+        (self.start.elapsed() > limit).then(|| SandboxError::Wall(limit).into())
+    }
+
+    /// Does something with what the builder has made, whatever that is: it can be stopped at any moment, as the
+    /// builder could.
+    fn bounded<T>(
+        &self,
+        work: impl FnOnce(Bounds<'_>) -> Result<T, BuildError>,
+    ) -> Result<T, BuildError> {
+        let stop = || self.over().is_some();
+        let disk = rustix::fs::statvfs(&self.place.store)
+            .map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
+        // some file systems do not tell
+        let disk = if disk == 0 { u64::MAX } else { disk };
+        let (largest, limit) = match self.builder.options.limits.disk {
+            Some(most) if most < disk => (most, "the limit set by --max-disk"),
+            _ => (disk, "the size of its disk"),
+        };
+        work(Bounds { stop: &stop, largest, limit }).map_err(|error| match error {
+            BuildError::Archive(ArchiveError::Stopped)
+            | BuildError::Store(StoreError::Archive(ArchiveError::Stopped)) => {
+                self.over().unwrap_or(error)
+            }
+            error => error,
+        })
+    }
+
     /// Runs the derivation's program in the sandbox.
     fn run_program(&self) -> Result<(), BuildError> {
         let options = &self.builder.options;
@@ -310,6 +350,11 @@ impl Build<'_, '_> {
         if !derivation.builder.starts_with(b"/") {
             let builder = String::from_utf8_lossy(&derivation.builder).into_owned();
             return Err(BuildError::Relative(builder));
+        }
+        let attributes = Attributes::of(derivation)?;
+        attributes.check_supported()?;
+        if attributes.list("impureEnvVars")?.is_some_and(|names| !names.is_empty()) {
+            lock(self.log).line("impureEnvVars is ignored: no variable of yours reaches a build");
         }
         let vary = self.check.map(|_| check::variation(options.cores));
         let cores = vary.map_or(options.cores, |vary| vary.processors);
@@ -329,7 +374,7 @@ impl Build<'_, '_> {
             exit => return Err(BuildError::Exit(exit)),
         }
         outputs::check_present(derivation, self.inputs, &self.place.store)?;
-        outputs::check_links(derivation, &self.place.store)
+        self.bounded(|bounds| outputs::check_links(derivation, &self.place.store, bounds))
     }
 
     /// The folder that shows as the root directory, where the derivation names one.
@@ -339,7 +384,12 @@ impl Build<'_, '_> {
         };
         match StorePath::parse(&text) {
             Ok(path) if self.inputs.binary_search(&path).is_ok() => {
-                Ok(Some(self.builder.store.real(&path)))
+                let root = self.builder.store.real(&path);
+                // a link would lead to a folder of the host
+                match fs_err::symlink_metadata(&root)?.is_dir() {
+                    true => Ok(Some(root)),
+                    false => Err(BuildError::NoFolder(text)),
+                }
             }
             _ => Err(BuildError::Root(text)),
         }
@@ -413,34 +463,32 @@ impl Build<'_, '_> {
     }
 
     /// Checks the outputs and hands them to the store.
-    fn register(&self) -> Result<(), BuildError> {
-        if (self.builder.cancelled)() {
-            return Err(BuildError::Cancelled);
+    fn register(&self, bounds: Bounds<'_>) -> Result<(), BuildError> {
+        if let Some(error) = self.over() {
+            return Err(error);
         }
         let store = self.builder.store;
         let dir = &self.place.store;
-        outputs::check_fixed(self.derivation, dir)?;
+        outputs::check_fixed(self.derivation, dir, bounds)?;
         if let Some(check) = self.check {
             let places = outputs::places(self.derivation, dir);
-            return self
-                .derivation
-                .outputs
-                .iter()
-                .try_for_each(|(name, output)| check.compare(store, &output.path, &places[name]));
+            return self.derivation.outputs.iter().try_for_each(|(name, output)| {
+                check.compare(store, &output.path, &places[name], bounds)
+            });
         }
         let insertions = outputs::insertions(self.derivation, &self.step.path, self.inputs, dir);
         if let Some(rules) = outputs::rules(self.derivation)? {
             let found: BTreeMap<_, _> = insertions
                 .iter()
-                .map(|insertion| Ok((insertion.path.clone(), Store::scan(insertion)?)))
+                .map(|insertion| Ok((insertion.path.clone(), Store::scan(insertion, bounds)?)))
                 .collect::<Result<_, BuildError>>()?;
             rules.check(self.derivation, &found, &self.builder.closures)?;
         }
         let is_damaged =
             |insertion: &Insertion| self.builder.options.damaged.contains(&insertion.path);
         let (damaged, fresh) = insertions.into_iter().partition(is_damaged);
-        self.builder.closures.learn(&store.insert(fresh)?);
-        self.builder.closures.learn(&store.replace(damaged)?);
+        self.builder.closures.learn(&store.insert_within(fresh, bounds)?);
+        self.builder.closures.learn(&store.replace_within(damaged, bounds)?);
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use crate::{
         BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
         plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
-        sandbox::{Limits, SandboxError, can_limit_memory},
+        sandbox::{Limits, SandboxError, can_limit_memory, started},
         task::{Builtins, Task, TaskError},
     },
     builders,
@@ -139,7 +139,7 @@ static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 /// process at once. Before, the first one does.
 static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
     let flag = FLAG.clone();
-    for signal in [SIGINT, SIGTERM] {
+    for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !started::was_ignored(*signal)) {
         // an error here only means that Ctrl-C ends the process at once, which is safe
         let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
         let _ = signal_hook::flag::register(signal, flag.clone());

@@ -22,7 +22,7 @@ use super::{
     show::{check_valid, stored},
 };
 use crate::{
-    build::sandbox::{Bind, SandboxError, View},
+    build::sandbox::{Bind, SandboxError, View, started},
     closure,
     python::environment::recorded,
     store::Store,
@@ -269,6 +269,7 @@ impl Start {
         store.touch(&environment.paths).or_fail(Kind::Store)?;
         if !isolated && store.dir() == Path::new(STORE_DIR) {
             let mut command = std::process::Command::new(&program);
+            started::exec_as_started(&mut command);
             let error = command.args(&words).env_clear().envs(&variables).exec();
             return Err(not_executed(&program.display().to_string(), &error));
         }

@@ -12,6 +12,7 @@ use super::{
     Difference, MOST, What, Window,
     container::{self, Container},
 };
+use crate::archive::{ArchiveError, Bounds};
 
 /// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it
 /// half of that, and so on: so archives in archives have a bound together. Less in
@@ -55,7 +56,8 @@ pub(super) fn files(
     old: &Path,
     new: &Path,
     found: &mut Vec<Difference>,
-) -> io::Result<()> {
+    bounds: Bounds<'_>,
+) -> Result<(), ArchiveError> {
     let sizes = (fs_err::metadata(old)?.len(), fs_err::metadata(new)?.len());
     if is_small(sizes.0) && is_small(sizes.1) {
         bytes(place, &fs_err::read(old)?, &fs_err::read(new)?, found);
@@ -64,6 +66,7 @@ pub(super) fn files(
     let [mut old, mut new] = [fs_err::File::open(old)?, fs_err::File::open(new)?];
     let mut at = 0;
     loop {
+        bounds.check()?;
         let [old, new] = [block(&mut old)?, block(&mut new)?];
         if let Some(window) = window(&old, &new) {
             let (offset, start) = (window.offset + at, window.start + at);

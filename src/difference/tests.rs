@@ -9,6 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::archive::Bounds;
 
 /// The differences between two trees that the closure makes, as `path member...: what`.
 fn compare(make: impl Fn(&Path, usize)) -> Vec<String> {
@@ -18,7 +19,7 @@ fn compare(make: impl Fn(&Path, usize)) -> Vec<String> {
         fs_err::create_dir(root).unwrap();
         make(root, which);
     }
-    trees(&roots[0], &roots[1]).unwrap().iter().map(told).collect()
+    trees(&roots[0], &roots[1], Bounds::NONE).unwrap().iter().map(told).collect()
 }
 
 fn told(difference: &Difference) -> String {
@@ -135,7 +136,7 @@ fn the_window_shows_what_is_around_the_first_difference() {
     let paths = [dir.path().join("a"), dir.path().join("b")];
     fs_err::write(&paths[0], &old).unwrap();
     fs_err::write(&paths[1], &new).unwrap();
-    let found = trees(&paths[0], &paths[1]).unwrap();
+    let found = trees(&paths[0], &paths[1], Bounds::NONE).unwrap();
     let [Difference { path, what: What::Bytes(window), .. }] = &found[..] else {
         panic!("{found:?}")
     };

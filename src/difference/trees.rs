@@ -10,15 +10,20 @@ use super::{
     Difference, MOST, What,
     content::{self, Place},
 };
-use crate::archive::{ArchiveError, Kind, Listing, Node};
+use crate::archive::{ArchiveError, Bounds, Kind, Listing, Node};
 
 /// What differs between the trees at `first` and `second`, as far as a tree hash would see it, ordered
 /// by path. At most [`MOST`] differences are given.
 ///
 /// # Errors
-/// Where a tree cannot be read.
-pub fn trees(first: &Path, second: &Path) -> Result<Vec<Difference>, ArchiveError> {
-    let (first, second) = (Listing::read(first)?, Listing::read(second)?);
+/// Where a tree cannot be read, and where `bounds` say so.
+pub fn trees(
+    first: &Path,
+    second: &Path,
+    bounds: Bounds<'_>,
+) -> Result<Vec<Difference>, ArchiveError> {
+    let first = Listing::read_within(first, bounds)?;
+    let second = Listing::read_within(second, bounds)?;
     let mut found = Vec::new();
     let (mut a, mut b) = (ordered(&first).peekable(), ordered(&second).peekable());
     while found.len() < MOST {
@@ -34,7 +39,8 @@ pub fn trees(first: &Path, second: &Path) -> Result<Vec<Difference>, ArchiveErro
             Ordering::Equal => {
                 let ((path, old), (_, new)) =
                     (a.next().expect("peeked"), b.next().expect("peeked"));
-                entries(&text(path), old, new, &mut found)?;
+                bounds.check()?;
+                entries(&text(path), old, new, &mut found, bounds)?;
                 continue;
             }
         };
@@ -68,6 +74,7 @@ fn entries(
     old: &Node,
     new: &Node,
     found: &mut Vec<Difference>,
+    bounds: Bounds<'_>,
 ) -> Result<(), ArchiveError> {
     let place = Place { path: path.to_owned(), members: Vec::new() };
     if old.kind != new.kind {
@@ -90,7 +97,7 @@ fn entries(
             if is_old != is_new {
                 found.push(place.differs(What::Executable(is_old, is_new)));
             }
-            content::files(&place, &old.path, &new.path, found)?;
+            content::files(&place, &old.path, &new.path, found, bounds)?;
         }
     }
     Ok(())

@@ -25,7 +25,7 @@ use super::{
     write,
 };
 use crate::{
-    archive::{Kind, Leaf, Listing, Measure},
+    archive::{Bounds, Kind, Leaf, Listing, Measure},
     files,
     hash::TreeHash,
     store_path::StorePath,
@@ -109,7 +109,19 @@ impl Store {
     /// Where a tree holds something that is not allowed, refers to a path that is neither valid nor
     /// inserted with it, or to one that refers back; where it has another hash than expected; and where the store cannot be written.
     pub fn insert(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
-        self.put(insertions, Valid::Stays)
+        self.insert_within(insertions, Bounds::NONE)
+    }
+
+    /// As [`Store::insert`], of trees that may be anything.
+    ///
+    /// # Errors
+    /// As [`Store::insert`], and where `bounds` say so.
+    pub fn insert_within(
+        &self,
+        insertions: Vec<Insertion>,
+        bounds: Bounds<'_>,
+    ) -> Result<Vec<PathInfo>, StoreError> {
+        self.put(insertions, Valid::Stays, bounds)
     }
 
     /// As [`Store::insert`], but the tree of a path that is valid is replaced, in one step where the
@@ -118,17 +130,34 @@ impl Store {
     /// # Errors
     /// As [`Store::insert`]; every old tree is in its place then.
     pub fn replace(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
+        self.replace_within(insertions, Bounds::NONE)
+    }
+
+    /// As [`Store::replace`], of trees that may be anything.
+    ///
+    /// # Errors
+    /// As [`Store::replace`], and where `bounds` say so.
+    pub fn replace_within(
+        &self,
+        insertions: Vec<Insertion>,
+        bounds: Bounds<'_>,
+    ) -> Result<Vec<PathInfo>, StoreError> {
         if insertions.is_empty() {
             return Ok(Vec::new());
         }
         // for the exchange both trees are writable
         let opened = self.note_opened(self.scratch()?, insertions.iter().map(|i| &i.path))?;
-        let replaced = self.put(insertions, Valid::IsReplaced)?;
+        let replaced = self.put(insertions, Valid::IsReplaced, bounds)?;
         opened.close();
         Ok(replaced)
     }
 
-    fn put(&self, insertions: Vec<Insertion>, valid: Valid) -> Result<Vec<PathInfo>, StoreError> {
+    fn put(
+        &self,
+        insertions: Vec<Insertion>,
+        valid: Valid,
+        bounds: Bounds<'_>,
+    ) -> Result<Vec<PathInfo>, StoreError> {
         self.need_writable()?;
         let order: Vec<StorePath> = insertions.iter().map(|i| i.path.clone()).collect();
         let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
@@ -143,7 +172,7 @@ impl Store {
             }
         }
         self.keep(&order)?;
-        let prepared = prepare(fresh.into_values().collect(), &self.pool)?;
+        let prepared = prepare(fresh.into_values().collect(), &self.pool, bounds)?;
         if !prepared.is_empty() {
             check_cycles(&prepared)?;
             if prepared.iter().any(|p| !p.synced) {
@@ -162,20 +191,24 @@ impl Store {
     /// Makes the metadata of a tree canonical, as those of a store path are, and gives its hash and size.
     ///
     /// # Errors
-    /// Where it cannot be read or holds something that is not allowed.
-    pub fn seal(tree: &Path) -> Result<Measure, StoreError> {
-        Ok(seal::seal(tree, &[], None, false)?.measure)
+    /// Where it cannot be read or holds something that is not allowed, and where `bounds` say so.
+    pub fn seal(tree: &Path, bounds: Bounds<'_>) -> Result<Measure, StoreError> {
+        Ok(seal::seal(tree, &[], None, false, bounds)?.measure)
     }
 
     /// Which references an insertion out of a scratch folder would be given, so that they can be
     /// judged before it is made.
     ///
     /// # Errors
-    /// Where the tree cannot be read or holds something that is not allowed.
-    pub fn scan(insertion: &Insertion) -> Result<BTreeSet<StorePath>, StoreError> {
+    /// Where the tree cannot be read or holds something that is not allowed, and where `bounds` say so.
+    pub fn scan(
+        insertion: &Insertion,
+        bounds: Bounds<'_>,
+    ) -> Result<BTreeSet<StorePath>, StoreError> {
         match &insertion.references {
             References::Scan(paths) => {
-                Ok(seal::seal(insertion.source.place(), paths, None, false)?.references)
+                let place = insertion.source.place();
+                Ok(seal::seal(place, paths, None, false, bounds)?.references)
             }
             References::Known(known) | References::Declared(known, _) => Ok(known.clone()),
         }
@@ -309,7 +342,11 @@ struct Prepared {
     shareable: Vec<Shareable>,
 }
 
-fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, StoreError> {
+fn prepare(
+    insertions: Vec<Insertion>,
+    pool: &Pool,
+    bounds: Bounds<'_>,
+) -> Result<Vec<Prepared>, StoreError> {
     let registered = now();
     // many are synced at once, with their file system
     let each = insertions.len() <= FEW;
@@ -321,7 +358,7 @@ fn prepare(insertions: Vec<Insertion>, pool: &Pool) -> Result<Vec<Prepared>, Sto
             References::Known(_) => &[],
         };
         let sealed = match &source {
-            Source::Scratch(tree) => seal::seal(tree, candidates, Some(pool), each)?,
+            Source::Scratch(tree) => seal::seal(tree, candidates, Some(pool), each, bounds)?,
             Source::Copy { listing, leaves, to } => {
                 write::copy(listing, leaves, to, candidates, pool, each)?
             }

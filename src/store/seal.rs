@@ -22,7 +22,7 @@ use super::{
     scan::{Scan, Tail},
 };
 use crate::{
-    archive::{self, ArchiveError, Kind, Leaf, Listing, Measure, Node},
+    archive::{self, ArchiveError, Bounds, Kind, Leaf, Listing, Measure, Node},
     files,
     store_path::StorePath,
 };
@@ -48,14 +48,15 @@ pub(super) struct Sealed {
 /// `each` says whether its entries may be synced one by one, where they are few.
 ///
 /// # Errors
-/// Where something cannot be read or changed, or is not allowed in the store.
+/// Where something cannot be read or changed, or is not allowed in the store, and where `bounds` say so.
 pub(super) fn seal(
     root: &Path,
     candidates: &[StorePath],
     pool: Option<&Pool>,
     each: bool,
+    bounds: Bounds<'_>,
 ) -> Result<Sealed, ArchiveError> {
-    let listing = Listing::read(root)?;
+    let listing = Listing::read_within(root, bounds)?;
     let scan = Scan::new(candidates);
     let synced = each && listing.nodes().len() <= FEW;
     let leaves = listing
@@ -64,7 +65,7 @@ pub(super) fn seal(
         .map_init(Vec::new, |buffer, node| {
             scan.whole(listing.relative(node).as_os_str().as_bytes());
             match node.kind {
-                Kind::File => seal_file(node, &scan, pool, synced, buffer).map(Some),
+                Kind::File => seal_file(node, &scan, pool, synced, buffer, bounds).map(Some),
                 Kind::Symlink => seal_symlink(&node.path, &scan).map(|leaf| Some((leaf, None))),
                 Kind::Directory => Ok(None),
             }
@@ -143,6 +144,7 @@ fn seal_file(
     pool: Option<&Pool>,
     sync: bool,
     buffer: &mut Vec<u8>,
+    bounds: Bounds<'_>,
 ) -> Result<(Leaf, Option<Shareable>), ArchiveError> {
     let path = &node.path;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME;
@@ -162,9 +164,11 @@ fn seal_file(
     let metadata = file.metadata()?;
     let executable = metadata.mode() & 0o100 != 0;
     let mut tail = Tail::default();
-    let (digest, size) = archive::hash_file(&mut file, metadata.len(), buffer, |piece| {
-        scan.piece(&mut tail, piece);
-    })?;
+    bounds.check_file(path, metadata.len())?;
+    let see = |piece: &[u8]| scan.piece(&mut tail, piece);
+    let mut reading = bounds.reading(&mut file);
+    let (digest, size) = archive::hash_file(&mut reading, metadata.len(), buffer, see)
+        .map_err(|error| bounds.explain(error))?;
     let work = || {
         let file = file.file();
         own(path, &metadata)?;
@@ -216,11 +220,10 @@ fn is_old(metadata: &std::fs::Metadata) -> bool {
 
 /// Makes this process's user the owner: what a build's user left belongs to the store.
 fn own(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Errno> {
-    let user = rustix::process::geteuid();
-    if metadata.uid() == user.as_raw() {
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    if (metadata.uid(), metadata.gid()) == (user.as_raw(), group.as_raw()) {
         return Ok(());
     }
-    let group = rustix::process::getegid();
     rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
 }
 

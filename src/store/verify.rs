@@ -15,7 +15,7 @@ use rustc_hash::FxHashMap;
 
 use super::{PathInfo, Store, StoreError, insert::now, pool::Pool, seal};
 use crate::{
-    archive::{self, ArchiveError, Digest, Kind, Leaf, Listing, Measure, Node},
+    archive::{self, ArchiveError, Bounds, Digest, Kind, Leaf, Listing, Measure, Node},
     derivation::Derivation,
     files,
     hash::TreeHash,
@@ -112,7 +112,7 @@ impl Store {
     pub fn reseal(&self, path: &StorePath) -> Result<(), StoreError> {
         self.need_writable()?;
         let root = self.real(path);
-        if seal::seal(&root, &[], None, true)?.kind == Kind::Directory {
+        if seal::seal(&root, &[], None, true, Bounds::NONE)?.kind == Kind::Directory {
             seal::seal_folder(&root, 0o555)?;
         }
         Ok(())
@@ -258,7 +258,7 @@ impl Store {
     fn look(&self, path: &StorePath, candidates: &[StorePath]) -> Result<Found, StoreError> {
         let derivation: Option<Derivation> =
             if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
-        let sealed = seal::seal(&self.real(path), candidates, None, true)?;
+        let sealed = seal::seal(&self.real(path), candidates, None, true, Bounds::NONE)?;
         let (references, outputs) = match derivation {
             Some(derivation) => (
                 derivation.references(),

@@ -159,7 +159,8 @@ impl Claim {
 
 /// The hash of what lies at `place`, in the way of fixed outputs.
 fn fixed_hash(place: &Path, mode: HashMode, algorithm: Algorithm) -> Result<Option<Hash>, String> {
-    archive::fixed_hash(place, mode, algorithm).map_err(|error| error.to_string())
+    archive::fixed_hash(place, mode, algorithm, archive::Bounds::NONE)
+        .map_err(|error| error.to_string())
 }
 
 /// Whether the path is that of a fixed output with what lies at `place`.

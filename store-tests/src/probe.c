@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -202,6 +203,28 @@ static int flags(const char *path) {
     return file < 0 ? -1 : ioctl(file, 0x40086602, &none);
 }
 
+/* Folders in one another, below one. */
+static int deep(const char *folder, int count) {
+    if (chdir(folder)) return -1;
+    for (int i = 0; i < count; i++)
+        if (mkdir("a", 0755) || chdir("a")) return -1;
+    return 0;
+}
+
+/* Who owns what is visible, and what each may do with it; of processes only of this one. */
+static int owned(const char *path, const struct stat *found, int kind, struct FTW *walk) {
+    const char *name = path + walk->base;
+    if (kind != FTW_NS) printf("%s %o %d %d\n", path, found->st_mode, found->st_uid, found->st_gid);
+    int is_process = !strncmp(path, "/proc/", 6) && name[0] >= '1' && name[0] <= '9' && walk->level == 2;
+    return is_process ? FTW_SKIP_SUBTREE : FTW_CONTINUE;
+}
+
+static int owners(void) {
+    gid_t groups[64];
+    printf("groups %d\n", getgroups(64, groups));
+    return nftw("/", owned, 64, FTW_PHYS | FTW_ACTIONRETVAL) || nftw("/proc/self/", owned, 64, FTW_PHYS | FTW_ACTIONRETVAL);
+}
+
 /* One system call that has no operation of its own. */
 static int call(const char *name) {
     static char zeros[256];
@@ -344,6 +367,17 @@ static int operation(int n, char **a) {
     if (IS("readlink", 1)) { char to[4096]; return readlink(a[1], to, sizeof to) < 0 ? -1 : 0; }
     if (IS("segment", 1)) return shmget(atoi(a[1]), 4096, 0) < 0 ? -1 : 0;
     if (IS("make-segment", 1)) return shmget(atoi(a[1]), 4096, IPC_CREAT | 0666) < 0 ? -1 : 0;
+    if (IS("deep", 2)) return deep(a[1], atoi(a[2]));
+    if (IS("sparse", 2)) return put(a[1], "x", O_TRUNC, 0644) || truncate(a[1], atoll(a[2]));
+    if (IS("owners", 0)) return owners();
+    if (IS("limits", 0)) {
+        for (int limit = 0; limit < 16; limit++) {
+            struct rlimit found;
+            if (getrlimit(limit, &found)) return -1;
+            printf("limit %d %llu %llu\n", limit, (unsigned long long)found.rlim_cur, (unsigned long long)found.rlim_max);
+        }
+        return 0;
+    }
     if (IS("space", 1)) {
         struct statvfs f;
         if (statvfs(a[1], &f)) return -1;

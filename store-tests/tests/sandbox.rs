@@ -1,7 +1,9 @@
 //! What a builder sees, found out by trying: each builder here is the probe, which says how every
 //! attempt ended. What it must not be able to do stands in `escapes.rs`.
 
-use clutch_store_tests::{Space, probing};
+use std::{ffi::OsStr, process::Command};
+
+use clutch_store_tests::{Ran, Space, child, probing};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -94,4 +96,78 @@ fn the_environment_is_the_documented_one() {
     assert!(log.contains("extra=1\n"));
     let secret = std::env::vars().find(|(name, _)| name.starts_with("CARGO_"));
     assert!(secret.is_none_or(|(name, _)| !names.contains(&name.as_str())), "{log}");
+}
+
+/// A build sees nothing of who has started it: not the user, not the groups, not signals, limits, mask of
+/// modes, working directory or terminal.
+#[test]
+fn a_build_is_the_same_whoever_starts_it() {
+    let operations: &[&[&str]] = &[
+        &["owners"],
+        &["limits"],
+        &["read", "/proc/self/status"],
+        &["read", "/proc/self/limits"],
+        &["read", "/proc/self/oom_score_adj"],
+        &["read", "/proc/self/personality"],
+        &["read", "/proc/self/uid_map"],
+        &["read", "/proc/self/gid_map"],
+        &["read", "/proc/self/setgroups"],
+        &["read", "/proc/self/loginuid"],
+        &["read", "/proc/self/cgroup"],
+        &["environment"],
+        &["write", "$out", "x"],
+    ];
+    let seen = |space: Space, before: &[&str]| {
+        let space = space.with_probe();
+        space.write("input/file", "first");
+        space.write("default.nix", probing("same", "input = ./input;", operations));
+        let command = space.command();
+        let mut words: Vec<&OsStr> = before.iter().map(OsStr::new).collect();
+        words.push(command.get_program());
+        let mut started = Command::new(words[0]);
+        started.args(&words[1..]).args(["build", "--no-link"]).env_clear();
+        started.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let ran = Ran::of(child::output(started.current_dir(space.path("project"))).unwrap());
+        assert_eq!(ran.code, 0, "{before:?}: {}", ran.stderr);
+        let log = Ran::of(child::output(space.command().args(["log", "."])).unwrap()).stdout;
+        let differs = |line: &&str| {
+            let words = ["Vm", "Rss", "Hugetlb", "voluntary", "nonvoluntary", "Groups:"];
+            !words.iter().any(|word| line.starts_with(word))
+        };
+        let lines: Vec<String> = log.lines().filter(differs).map(str::to_owned).collect();
+        assert!(lines.len() > 100, "{log}");
+        assert!(lines.contains(&"groups 0".to_owned()), "{log}");
+        lines
+    };
+    let plain = seen(Space::new(BINARY), &["env"]);
+    let owner = |path: &str| {
+        let line = plain.iter().find(|line| line.starts_with(&format!("{path} "))).unwrap();
+        line.split(' ').skip(2).collect::<Vec<_>>().join(":")
+    };
+    assert_eq!(["/", "/build", "/dev"].map(owner), ["1000:100"; 3]);
+    assert_eq!(["/dev/null", "/proc", "/proc/sys"].map(owner), ["65534:65534"; 3]);
+    let input = plain.iter().find(|line| line.contains("-input/file ")).unwrap();
+    assert!(input.ends_with(" 1000 100"), "{input}");
+    let disturbed = "trap '' HUP INT PIPE TERM USR1; umask 0; ulimit -S -c 0 -n 300 -s 4096 -v 8000000 -f \
+                     100000 -d 9000000 -l 64; exec \"$@\"";
+    let mut ways: Vec<(bool, Vec<&str>)> = vec![
+        (false, vec!["bash", "-c", disturbed, "bash"]),
+        (false, vec!["nice", "-n", "0", "setsid", "-w"]),
+        (false, vec!["setarch", "-R"]),
+    ];
+    if Space::is_root() {
+        let user = ["setpriv", "--reuid", "1234", "--regid", "1234"];
+        ways.push((true, [&user[..], &["--clear-groups"]].concat()));
+        ways.push((true, [&user[..], &["--groups", "4,24,27,1234"]].concat()));
+        ways.push((false, vec!["setpriv", "--groups", "4,24,27"]));
+    }
+    for (is_user, before) in ways {
+        let space = match is_user {
+            true => Space::new(BINARY).as_user(1234),
+            false => Space::new(BINARY),
+        };
+        let found = seen(space, &before);
+        let differing: Vec<_> = plain.iter().zip(&found).filter(|(a, b)| a != b).collect();
+        assert!(differing.is_empty() && plain.len() == found.len(), "{before:?}: {differing:#?}");
+    }
 }

@@ -1,7 +1,10 @@
-//! `clutch shell` on a terminal: the environment's programs come first, whatever the user's start-up files
-//! say. bash and sh are everywhere; zsh and fish are tried where they are installed.
+//! What `clutch run` and `clutch shell` start. On a terminal the environment's programs come first, whatever the
+//! user's start-up files say: bash and sh are everywhere; zsh and fish are tried where they are installed. A
+//! program finds what it would have found without clutch: signals, limits, mounts.
 
-use clutch_store_tests::{Space, terminal::Terminal};
+use std::process::Command;
+
+use clutch_store_tests::{Ran, Space, child, probing, terminal::Terminal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -75,4 +78,92 @@ fn start_up_files_do_not_put_other_programs_first() {
         space.ok(["shell", "--", "sh", "-c", "python; echo $CLUTCH_SHELL"]),
         "the-environment\ntools-1.0"
     );
+}
+
+/// A project whose program is the probe.
+fn with_tool(space: Space) -> Space {
+    let space = space.with_probe();
+    let operations: &[&[&str]] = &[
+        &["mkdir", "$out"],
+        &["mkdir", "$out/bin"],
+        &["copy", "/proc/self/exe", "$out/bin/tool"],
+        &["chmod", "755", "$out/bin/tool"],
+    ];
+    space.write("default.nix", probing("tool", "", operations));
+    space.ok(["build", "--no-link"]);
+    space
+}
+
+#[test]
+fn a_program_has_the_signals_and_limits_that_clutch_was_started_with() {
+    let users = match Space::is_root() {
+        true => vec![Space::new(BINARY), Space::new(BINARY).as_user(1234)],
+        false => vec![Space::new(BINARY)],
+    };
+    for space in users.into_iter().map(with_tool) {
+        let tried: &[&str] = &["read", "/proc/self/status", "--", "limits"];
+        let said = |before: &[&str], clutch: &[&str], program: &str| {
+            let command = space.command();
+            let mut started = space.command_of(before[0]);
+            started.args(&before[1..]);
+            if !clutch.is_empty() {
+                started.arg(command.get_program()).args(clutch).arg("--");
+            }
+            let ran = Ran::of(child::output(started.arg(program).args(tried)).unwrap());
+            assert_eq!(ran.code, 0, "{before:?} {clutch:?}: {}", ran.stderr);
+            let wanted = |line: &&str| {
+                ["SigBlk", "SigIgn", "SigCgt", "limit", "NoNew"].iter().any(|w| line.starts_with(w))
+            };
+            ran.stdout.lines().filter(wanted).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let probe = space.path("project/probe");
+        for before in [
+            &["env"][..],
+            &["bash", "-c", "trap '' PIPE HUP INT TERM; exec \"$@\"", "bash"],
+            &[
+                "bash",
+                "-c",
+                "trap '' USR2 TSTP; ulimit -S -n 100 -c 0 -s 4096; exec \"$@\"",
+                "bash",
+            ],
+            &["env", "--block-signal=USR1,PIPE,INT", "--ignore-signal=CHLD,WINCH"],
+        ] {
+            let expected = said(before, &[], probe.to_str().unwrap());
+            assert!(expected.len() > 10, "{expected:?}");
+            for clutch in [&["run", "."][..], &["run", "--isolated", "."], &["shell", "."]] {
+                assert_eq!(said(before, clutch, "tool"), expected, "{before:?} {clutch:?}");
+            }
+        }
+    }
+}
+
+/// Else `yes | head -1` never ends.
+#[test]
+fn a_program_ends_when_nobody_reads_what_it_writes() {
+    let space = with_tool(Space::new(BINARY));
+    let mut command = space.command();
+    command.args(["shell", ".", "--", "sh", "-c", "(while :; do echo y; done) | head -1"]);
+    let ran = Ran::of(child::output(&mut command).unwrap());
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "y\n"), "{}", ran.stderr);
+}
+
+/// What the host mounts and unmounts while a program runs, the program sees.
+#[test]
+fn mounts_come_and_go_in_a_view_as_outside() {
+    if !Space::is_root() {
+        return;
+    }
+    let space = with_tool(Space::new(BINARY));
+    let inside = "echo ready > told; read x < go; cat mount/file; echo seen > told; read x < go; \
+                  ls mount; echo gone > told";
+    let outside = format!(
+        "mkdir mount; mkfifo go told; {BINARY} shell . -- sh -c '{inside}' & \
+         read x < told; mount -t tmpfs x mount; echo hello > mount/file; echo > go; \
+         read x < told; umount mount && echo unmounted; echo > go; read x < told; wait; \
+         grep -c /mount /proc/self/mounts"
+    );
+    let mut command: Command = space.command_of("unshare");
+    command.args(["--mount", "--propagation", "shared", "sh", "-c", &outside]);
+    let ran = Ran::of(child::output(&mut command).unwrap());
+    assert_eq!(ran.stdout, "hello\nunmounted\n0\n", "{}", ran.stderr);
 }

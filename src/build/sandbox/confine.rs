@@ -18,7 +18,7 @@ use super::{
 pub(super) const PROCESSES: u64 = if cfg!(test) { 512 } else { 8192 };
 
 /// The limits that hold in every sandbox, whatever the host's are, so that a build meets the same
-/// everywhere. A hard limit of the caller that is lower stays.
+/// everywhere. A hard limit of the caller that is lower stays, unless the caller is root.
 const LIMITS: &[(Resource, u64, u64)] = &[
     // No core files, in outputs or elsewhere. With 0 a program of the host that takes cores from a pipe
     // would still be run, as root and outside; with 1 it is not (fs/coredump.c).
@@ -26,6 +26,13 @@ const LIMITS: &[(Resource, u64, u64)] = &[
     // What Linux starts the first process with, and what systemd gives as the upper bound.
     (Resource::Nofile, 1024, 524_288),
     (Resource::Stack, 8 << 20, u64::MAX),
+    (Resource::As, u64::MAX, u64::MAX),
+    (Resource::Data, u64::MAX, u64::MAX),
+    (Resource::Rss, u64::MAX, u64::MAX),
+    (Resource::Fsize, u64::MAX, u64::MAX),
+    (Resource::Cpu, u64::MAX, u64::MAX),
+    (Resource::Locks, u64::MAX, u64::MAX),
+    (Resource::Rttime, u64::MAX, u64::MAX),
     // Locked memory, message queues and pending signals are the kernel's memory.
     (Resource::Memlock, 8 << 20, 8 << 20),
     (Resource::Msgqueue, 819_200, 819_200),
@@ -53,9 +60,16 @@ pub(super) fn detach() {
         libc::syscall(libc::SYS_close_range, 3, u32::MAX, 0);
     }
     let _ = rustix::process::chdir("/");
+    // SAFETY: an ordinary call; randomised addresses, and this machine's own name for it.
+    unsafe { libc::personality(0) };
     if rustix::process::geteuid().is_root() {
         // SAFETY: an empty list; this process has one thread.
         unsafe { libc::setgroups(0, std::ptr::null()) };
+        for &(resource, soft, hard) in LIMITS {
+            let bound = |limit: u64| Some(limit).filter(|&l| l != u64::MAX);
+            let limit = Rlimit { current: bound(soft), maximum: bound(hard) };
+            let _ = rustix::process::setrlimit(resource, limit);
+        }
     }
 }
 

@@ -59,8 +59,29 @@ pub fn examine(place: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![kernel()];
     findings.extend(sandbox());
     findings.extend([landlock(), memory(), processes(), overlay()]);
+    findings.extend(place.map(view));
     findings.extend(place.map(store).unwrap_or_default());
     findings
+}
+
+/// How programs find the store at its logical place, and what that takes from them.
+fn view(place: &Path) -> Finding {
+    let (subject, root) = ("programs that `run` and `shell` start", Path::new("/clutch"));
+    if place == root {
+        return finding(subject, Health::Good, "the store is where its paths say");
+    }
+    let found = "they see the store at /clutch in a mount namespace of their own";
+    if rustix::process::geteuid().is_root() {
+        return finding(subject, Health::Good, found);
+    }
+    let found = format!(
+        "{found}, and in a user namespace: setuid programs such as sudo have no effect, and files of \
+         root belong to 'nobody', which ssh refuses as \"Bad owner\" of its settings"
+    );
+    let user = rustix::process::geteuid().as_raw();
+    finding(subject, Health::Limited, found).remedy(format!(
+        "if that matters, keep the store at /clutch; as root: mkdir /clutch && chown {user} /clutch"
+    ))
 }
 
 /// The version of Linux; zeros where its name is none.
@@ -251,6 +272,9 @@ mod tests {
         let findings = examine(Some(dir.path()));
         assert!(findings.iter().all(|f| f.state != Health::Bad), "{findings:#?}");
         assert!(findings.iter().any(|f| f.subject == "sandbox"), "{findings:#?}");
+        let view = findings.iter().find(|f| f.subject.starts_with("programs that")).unwrap();
+        let is_root = rustix::process::geteuid().is_root();
+        assert_eq!(view.state, if is_root { Health::Good } else { Health::Limited }, "{view:?}");
         let bad = examine(Some(Path::new("/no/such/place"))).pop().unwrap();
         assert_eq!((bad.subject, bad.state), ("store", Health::Bad));
     }

@@ -9,7 +9,8 @@ pub(super) struct Refused {
     pub(super) calls: &'static [libc::c_long],
     /// With which arguments.
     when: When,
-    /// The error that the caller gets: `ENOSYS` where programs have another way to fall back to.
+    /// The error that the caller gets: `ENOSYS` where programs have another way to fall back to, 0 where it is to
+    /// be told that there is nothing.
     answer: i32,
     /// Why; for the reader, and for the list in the documentation.
     #[cfg_attr(not(test), expect(dead_code, reason = "the table documents itself"))]
@@ -262,6 +263,12 @@ pub(super) const TABLE: &[Refused] = &[
         why: "flags of files, as by ioctl",
     },
     Refused {
+        calls: &[libc::SYS_getgroups],
+        when: When::Always,
+        answer: 0,
+        why: "an ordinary user cannot give its other groups up: this says that there are none, as root has none",
+    },
+    Refused {
         calls: &[libc::SYS_fcntl],
         when: When::Is(1, &[libc::F_SETLEASE as u32, F_SETDELEG]),
         answer: libc::EACCES,
@@ -424,6 +431,7 @@ mod tests {
                     When::Is(_, values) => [values[values.len() - 1]; 6],
                 };
                 assert_eq!(errno(call, args), group.answer, "call {call}");
+                assert_ne!(run(ARCH, call, args), libc::SECCOMP_RET_ALLOW, "call {call}");
             }
         }
         // and nothing else is, wherever the search ends

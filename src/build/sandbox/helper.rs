@@ -3,13 +3,15 @@
 //! process 1 of a sandbox, sets it up, starts the program and reaps. Nothing here returns to
 //! clutch's own code.
 
-use std::os::{
-    fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
-    unix::ffi::OsStrExt,
+use std::{
+    os::{
+        fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
+    path::Path,
 };
 
 use rustix::{
-    fs::{Mode, OFlags},
     io::Errno,
     net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair},
     process::{WaitOptions, wait},
@@ -17,7 +19,7 @@ use rustix::{
 
 use super::{
     confine, landlock,
-    mounts::Fail,
+    mounts::{Fail, Host},
     namespaces, root,
     wire::{self, Failure, Order, Reply, Step},
 };
@@ -36,32 +38,34 @@ const CONTROL: i32 = 0;
 ///
 /// One first process is always made ahead: it has its namespaces and the common part of its root when
 /// an order comes. Where the host's network is to stay it is of no use, and another one is made.
-pub(super) fn serve() -> ! {
+///
+/// `place` is the folder of [`super::Sandbox::within`].
+pub(super) fn serve(place: Option<&Path>) -> ! {
     // SAFETY: the parent started this process with the control socket as its standard input, and
     // nothing else in this process uses that descriptor.
     let control = unsafe { OwnedFd::from_raw_fd(CONTROL) };
     confine::detach();
     let filter = super::filter::program();
-    // Asked for now: in a new user namespace nobody has an id yet.
-    let owner = (rustix::process::geteuid(), rustix::process::getegid());
-    let enclosed = namespaces::enclose(owner);
+    let enclosed = namespaces::enclose(place);
     let make = |network: bool| -> Result<First, Failure> {
         enclosed.clone()?;
-        First::make(network, &filter).map_err(|e| Failure::new(Step::UserNamespace, "", e))
+        First::make(network, place, &filter).map_err(|e| Failure::new(Step::UserNamespace, "", e))
     };
     let mut ahead = make(false);
     loop {
         let Ok(Some((packet, fds))) = wire::receive(&control) else { std::process::exit(0) };
-        let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds) else { continue };
-        let (kind, groups) = packet.split_first().unwrap_or((&wire::ORDER, &[]));
-        let first = match *kind {
-            wire::WITH_NETWORK => make(true),
+        let mut fds = fds.into_iter();
+        let (Some(order), Some(status), Some(log)) = (fds.next(), fds.next(), fds.next()) else {
+            continue;
+        };
+        let first = match packet.first() {
+            Some(&wire::WITH_NETWORK) => make(true),
             _ => std::mem::replace(&mut ahead, Err(Failure::new(Step::Fork, "", Errno::AGAIN)))
                 // somebody may have killed it while it waited
                 .and_then(|first| if first.has_ended() { make(false) } else { Ok(first) }),
         };
         match first {
-            Ok(first) => match first.join(groups) {
+            Ok(first) => match first.join(fds) {
                 Ok(()) => {
                     let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
                     // The status socket's end tells the parent if one of these fails.
@@ -89,14 +93,18 @@ struct First {
 }
 
 impl First {
-    fn make(network: bool, filter: &[libc::sock_filter]) -> Result<Self, Errno> {
+    fn make(
+        network: bool,
+        place: Option<&Path>,
+        filter: &[libc::sock_filter],
+    ) -> Result<Self, Errno> {
         let (orders, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         match fork_first()? {
             Forked::Parent(pid, pidfd) => Ok(Self { pid, pidfd, orders }),
             Forked::Child => {
                 drop(orders);
-                first(&theirs, network, filter)
+                first(&theirs, network, place, filter)
             }
         }
     }
@@ -106,14 +114,11 @@ impl First {
         recv(&self.orders, &mut [0; 1], RecvFlags::DONTWAIT) != Err(Errno::AGAIN)
     }
 
-    /// Puts it into control groups, each given by the file that takes process numbers, with a null byte
-    /// behind it.
-    fn join(&self, groups: &[u8]) -> Result<(), Failure> {
-        for group in groups.split(|byte| *byte == 0).filter(|group| !group.is_empty()) {
-            let flags = OFlags::WRONLY | OFlags::CLOEXEC;
-            let file = rustix::fs::open(group, flags, Mode::empty());
-            file.and_then(|file| rustix::io::write(file, self.pid.to_string().as_bytes()))
-                .fail(Step::ControlGroup, std::ffi::OsStr::from_bytes(group))?;
+    /// Puts it into control groups, each given by the file that takes process numbers.
+    fn join(&self, groups: impl Iterator<Item = OwnedFd>) -> Result<(), Failure> {
+        for group in groups {
+            rustix::io::write(group, self.pid.to_string().as_bytes())
+                .fail(Step::ControlGroup, "cgroup.procs")?;
         }
         Ok(())
     }
@@ -164,13 +169,13 @@ fn fail(status: impl AsFd, failure: Failure) {
 }
 
 /// Process 1 of a sandbox. What goes wrong before the order is told when it comes.
-fn first(orders: &OwnedFd, network: bool, filter: &[libc::sock_filter]) -> ! {
+fn first(orders: &OwnedFd, network: bool, place: Option<&Path>, filter: &[libc::sock_filter]) -> ! {
     confine::die_with_parent();
-    let ready = namespaces::enter(network).and_then(|()| root::lay_out());
+    let ready = namespaces::enter(network).and_then(|()| root::lay_out(place));
     if let Ok(Some((_, fds))) = wire::receive(orders)
         && let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds)
     {
-        let reply = ready.and_then(|()| run(order, &status, log, filter));
+        let reply = ready.and_then(|host| run(order, host, &status, log, filter));
         // Where the parent is gone too, nobody is left to tell.
         let _ = wire::send_reply(status, &reply.unwrap_or_else(Reply::Failed), &[]);
     }
@@ -181,13 +186,14 @@ fn first(orders: &OwnedFd, network: bool, filter: &[libc::sock_filter]) -> ! {
 /// Carries out an order.
 fn run(
     order: OwnedFd,
+    host: Host,
     status: &OwnedFd,
     log: OwnedFd,
     filter: &[libc::sock_filter],
 ) -> Result<Reply, Failure> {
     let order: Order =
         wire::read_order(order).map_err(|_| Failure::new(Step::ReadOrder, "", Errno::INVAL))?;
-    root::fill(&order)?;
+    root::fill(&order, host)?;
     confine::hide_first_process()?;
     use_up_numbers(order.numbers)?;
     let pid = spawn(|| fail(status, builder(&order, log.as_fd(), filter)))

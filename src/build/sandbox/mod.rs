@@ -18,13 +18,18 @@ mod namespaces;
 mod refusal;
 mod request;
 mod root;
+pub mod started;
 mod supervise;
 mod usage;
 mod view;
 mod wire;
 
 use std::{
-    os::{fd::OwnedFd, unix::process::CommandExt},
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
@@ -50,7 +55,7 @@ pub const USER: (u32, u32) = (namespaces::UID, namespaces::GID);
 pub fn init_if_helper() -> Result<(), SandboxError> {
     let mut args = std::env::args_os();
     match args.next().as_deref().and_then(std::ffi::OsStr::to_str) {
-        Some(helper::NAME) => helper::serve(),
+        Some(helper::NAME) => helper::serve(args.next().as_deref().map(Path::new)),
         Some(view::NAME) => Err(view::become_program(args)),
         _ => Ok(()),
     }
@@ -60,6 +65,8 @@ pub fn init_if_helper() -> Result<(), SandboxError> {
 #[derive(Default)]
 pub struct Sandbox {
     helper: Mutex<Option<Helper>>,
+    /// See [`Sandbox::within`].
+    place: Option<PathBuf>,
 }
 
 /// The helper's process and the socket that takes orders.
@@ -75,6 +82,14 @@ impl Sandbox {
         Self::default()
     }
 
+    /// As [`Sandbox::new`], for requests that bind in what is below a folder of clutch's own: a store. No link
+    /// below it is followed. For root its files appear to the programs as theirs, while they are those of
+    /// another user on the host, if the file system can do that: so programs see the same whoever runs clutch.
+    #[must_use]
+    pub fn within(place: &Path) -> Self {
+        Self { helper: Mutex::default(), place: Some(place.to_owned()) }
+    }
+
     /// Runs a program to its end; its output (both streams) goes to `watch.output` as it comes.
     /// When this returns, no process of the sandbox is left.
     ///
@@ -86,35 +101,29 @@ impl Sandbox {
     }
 
     /// Gives an order to the helper.
-    fn send(
-        &self,
-        network: bool,
-        group: Option<&groups::Group>,
-        fds: [&OwnedFd; 3],
-    ) -> std::io::Result<()> {
-        use std::os::fd::AsFd;
-        let fds = fds.map(AsFd::as_fd);
-        let packet = wire::packet(network, &group.map(groups::Group::entries).unwrap_or_default());
-        let packet = packet.as_slice();
+    fn send(&self, network: bool, fds: &[OwnedFd]) -> std::io::Result<()> {
+        let fds: &[BorrowedFd<'_>] = &fds.iter().map(AsFd::as_fd).collect::<Vec<_>>();
+        let packet: &[u8] = &[if network { wire::WITH_NETWORK } else { wire::ORDER }];
         let mut slot = self.helper.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(Helper { control: Some(control), .. }) = &*slot
-            && wire::send(control, packet, &fds).is_ok()
+            && wire::send(control, packet, fds).is_ok()
         {
             return Ok(());
         }
         // Not there yet, or gone: only an order that was taken may fail with it.
-        let helper = slot.insert(Helper::start()?);
+        let helper = slot.insert(Helper::start(self.place.as_deref())?);
         let control = helper.control.as_ref().expect("a helper that was just started");
-        wire::send(control, packet, &fds)
+        wire::send(control, packet, fds)
     }
 }
 
 impl Helper {
-    fn start() -> std::io::Result<Self> {
+    fn start(place: Option<&Path>) -> std::io::Result<Self> {
         let (ours, theirs) =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let process = Command::new("/proc/self/exe")
             .arg0(helper::NAME)
+            .args(place)
             .env_clear()
             // a huge page would be split and copied in every process that is forked from it
             .env("MIMALLOC_ALLOW_THP", "0")

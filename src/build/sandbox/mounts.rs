@@ -12,11 +12,12 @@ use std::{
 };
 
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, fstat, mkdir, open, readlinkat, symlink},
+    fs::{CWD, FileType, Mode, OFlags, fstat, mkdir, open, openat, readlinkat, symlink},
     io::Errno,
     mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MoveMountFlags, OpenTreeFlags,
-        fsconfig_create, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags,
+        MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_string, fsmount, fsopen,
+        mount_change, move_mount, open_tree,
     },
 };
 
@@ -24,6 +25,7 @@ use super::{
     helper::last_errno,
     wire::{Failure, Step},
 };
+use crate::files::FOLDER;
 
 /// The devices of the host that show inside.
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
@@ -67,7 +69,7 @@ pub(super) fn devices() -> Result<Vec<Source>, Failure> {
         .iter()
         .map(|name| {
             let path = Path::new("/dev").join(name);
-            let mount = tree(&path)?;
+            let mount = tree(CWD, &path)?;
             // A device of a read-only mount can be written to, but not changed.
             let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
             set_attributes(&mount, c"", set, &path)?;
@@ -77,13 +79,93 @@ pub(super) fn devices() -> Result<Vec<Source>, Failure> {
         .collect()
 }
 
-/// Opens a path of the host. It keeps its mounts' attributes where `writable` does not say.
+/// The host's files, while they are still there.
+pub(super) struct Host {
+    /// A folder, opened, in which no link is followed.
+    place: Option<(PathBuf, OwnedFd)>,
+    /// The folder in it that was opened last.
+    last: Option<(PathBuf, OwnedFd)>,
+}
+
+/// How a folder is opened on the way to something: its owner need not be allowed to list it.
+const ON_THE_WAY: OFlags =
+    OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl Host {
+    /// `place` is the working directory of this process. It need not be found by its path, since that may lead
+    /// through folders that only root may enter.
+    pub(super) fn new(place: Option<&Path>) -> Result<Self, Failure> {
+        let open = |path: &Path| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let opened = open(".", flags, Mode::empty()).fail(Step::OpenSource, path)?;
+            Ok((path.to_owned(), opened))
+        };
+        Ok(Self { place: place.map(open).transpose()?, last: None })
+    }
+
+    /// A copy of the mounts at a path.
+    pub(super) fn tree(&mut self, path: &Path) -> Result<OwnedFd, Failure> {
+        let Some((folder, name)) = self.above(path)? else { return tree(CWD, path) };
+        tree(folder, name).map_err(|failure| Failure { on: path.display().to_string(), ..failure })
+    }
+
+    /// Opens a folder to list it; no link is followed to it.
+    pub(super) fn folder(&mut self, path: &Path) -> Result<OwnedFd, Failure> {
+        let opened = match self.above(path)? {
+            Some((folder, name)) => openat(folder, name, FOLDER, Mode::empty()),
+            None => open(path, FOLDER, Mode::empty()),
+        };
+        opened.fail(Step::OpenSource, path)
+    }
+
+    /// The folder of a path that is in `place`, opened without following a link in it, and the path's last
+    /// part.
+    fn above<'p>(&mut self, path: &'p Path) -> Result<Option<(&OwnedFd, &'p Path)>, Failure> {
+        let Some((place, opened)) = &self.place else { return Ok(None) };
+        let Ok(below) = path.strip_prefix(place) else { return Ok(None) };
+        let (Some(parent), Some(name)) = (below.parent(), below.file_name()) else {
+            return Ok(None);
+        };
+        if self.last.as_ref().is_none_or(|(last, _)| last != parent) {
+            let mut folder = openat(opened, ".", ON_THE_WAY, Mode::empty());
+            for part in parent {
+                folder = folder.and_then(|folder| openat(folder, part, ON_THE_WAY, Mode::empty()));
+            }
+            self.last = Some((parent.to_owned(), folder.fail(Step::OpenSource, path)?));
+        }
+        Ok(self.last.as_ref().map(|(_, folder)| (folder, Path::new(name))))
+    }
+}
+
+impl Source {
+    /// Refuses to show this below a link, which a root tree can have in any place but those that are the
+    /// sandbox's own: it might lead to what process 1 has open.
+    pub(super) fn check_place(&self, own: &[&str]) -> Result<(), Failure> {
+        let mut parts = self.inside.iter().skip(1).peekable();
+        if parts.peek().is_none_or(|first| own.iter().any(|own| *first == *own)) {
+            return Ok(());
+        }
+        let mut folder =
+            open("/", ON_THE_WAY, Mode::empty()).fail(Step::OpenSource, &self.inside)?;
+        while let Some(part) = parts.next()
+            && parts.peek().is_some()
+        {
+            folder = match openat(&folder, part, ON_THE_WAY, Mode::empty()) {
+                Err(Errno::NOENT) => return Ok(()),
+                other => other.fail(Step::File, &self.inside)?,
+            };
+        }
+        Ok(())
+    }
+}
+
+/// Takes what was opened of the host. It keeps its mounts' attributes where `writable` does not say.
 pub(super) fn source(
+    mount: OwnedFd,
     host: &Path,
     inside: PathBuf,
     writable: Option<bool>,
 ) -> Result<Source, Failure> {
-    let mount = tree(host)?;
     let kind = FileType::from_raw_mode(fstat(&mount).fail(Step::OpenSource, host)?.st_mode);
     if kind == FileType::Symlink {
         let target = readlinkat(&mount, "", Vec::new()).fail(Step::OpenSource, host)?;
@@ -99,22 +181,45 @@ pub(super) fn source(
 }
 
 /// A copy of the mounts below a path, attached nowhere.
-pub(super) fn tree(path: &Path) -> Result<OwnedFd, Failure> {
+pub(super) fn tree(folder: impl AsFd, path: &Path) -> Result<OwnedFd, Failure> {
     let flags = OpenTreeFlags::OPEN_TREE_CLONE
         | OpenTreeFlags::OPEN_TREE_CLOEXEC
         | OpenTreeFlags::AT_RECURSIVE
         | OpenTreeFlags::AT_SYMLINK_NOFOLLOW;
-    open_tree(CWD, path, flags).fail(Step::OpenSource, path)
+    open_tree(folder, path, flags).fail(Step::OpenSource, path)
 }
 
-/// Adds attributes to a mount and those below it (mount_setattr, Linux 5.12).
+/// Adds attributes to a mount and those below it (mount_setattr, Linux 5.12). What the host mounts there later
+/// does not show.
 pub(super) fn set_attributes(
     at: impl AsFd,
     path: &std::ffi::CStr,
     set: u64,
     on: impl AsRef<OsStr>,
 ) -> Result<(), Failure> {
-    let attributes = libc::mount_attr { attr_set: set, attr_clr: 0, propagation: 0, userns_fd: 0 };
+    let propagation = libc::MS_PRIVATE;
+    change(at, path, &libc::mount_attr { attr_set: set, attr_clr: 0, propagation, userns_fd: 0 })
+        .fail(Step::Bind, on)
+}
+
+/// Has the users of a mount that was copied, and those below it, mapped as in that user namespace (Linux 5.12,
+/// where the file system can do that).
+pub(super) fn map_users(mount: &OwnedFd, namespace: &OwnedFd) -> Result<(), Errno> {
+    let namespace = namespace.as_raw_fd() as u64;
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_IDMAP,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: namespace,
+    };
+    change(mount, c"", &attributes)
+}
+
+fn change(
+    at: impl AsFd,
+    path: &std::ffi::CStr,
+    attributes: &libc::mount_attr,
+) -> Result<(), Errno> {
     let mut flags = 0x8000; // AT_RECURSIVE
     if path.is_empty() {
         flags |= libc::AT_EMPTY_PATH;
@@ -126,11 +231,18 @@ pub(super) fn set_attributes(
             at.as_fd().as_raw_fd(),
             path.as_ptr(),
             flags,
-            &raw const attributes,
+            std::ptr::from_ref(attributes),
             size_of::<libc::mount_attr>(),
         )
     };
-    if done < 0 { Err(Failure::new(Step::Bind, on, last_errno())) } else { Ok(()) }
+    if done < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Lets what the host mounts and unmounts from now on happen in this mount namespace, too, and nothing the other
+/// way round. Copies that stay as they were would keep what was unmounted busy.
+pub(super) fn follow_host() -> Result<(), Failure> {
+    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::DOWNSTREAM)
+        .fail(Step::Propagation, "/")
 }
 
 /// Makes the one mount at `path` read-only, not those below it.

@@ -8,16 +8,13 @@ use std::{
 
 use rustix::{
     fs::{CWD, Mode, OFlags, open, symlink},
-    mount::{
-        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change,
-        move_mount, unmount,
-    },
+    mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
     process::{chdir, fchdir, pivot_root},
 };
 
 use super::{
     confine, doctor,
-    mounts::{self, Fail, Source, directory, set_read_only, show, source, tmpfs, tree},
+    mounts::{self, Fail, Host, Source, directory, set_read_only, show, source, tmpfs, tree},
     wire::{Failure, Order, Step},
 };
 
@@ -39,12 +36,12 @@ pub(super) const OWN_PID_MAX: (u32, u32) = (6, 14);
 
 const SHARED: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
-/// Makes the part of the root that is the same for every program, in the working directory; the
-/// host's root is still there.
-pub(super) fn lay_out() -> Result<(), Failure> {
+/// Makes the part of the root that is the same for every program, in the working directory, which was
+/// `place`; the host's root is still there.
+pub(super) fn lay_out(place: Option<&Path>) -> Result<Host, Failure> {
     rustix::process::umask(Mode::empty());
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
-        .fail(Step::Propagation, "/")?;
+    mounts::follow_host()?;
+    let host = Host::new(place)?;
     let devices = mounts::devices()?;
     // Over the host's root, where a path does not find it until the root changes.
     let root = tmpfs("mode=0755")?;
@@ -76,7 +73,8 @@ pub(super) fn lay_out() -> Result<(), Failure> {
         MountFlags::NOSUID | MountFlags::NOEXEC,
         Some(c"newinstance,ptmxmode=0666,mode=0620"),
     )
-    .fail(Step::Devices, "/dev/pts")
+    .fail(Step::Devices, "/dev/pts")?;
+    Ok(host)
 }
 
 /// Mounts `/proc` while the host's is still there: the kernel gives a new one only to who sees one.
@@ -90,6 +88,11 @@ fn proc() -> Result<(), Failure> {
         let most = confine::PROCESSES.to_string();
         rustix::io::write(file, most.as_bytes()).fail(Step::Proc, path)?;
     }
+    // Where memory is short a build ends before anything else. It also is the same whoever has started clutch,
+    // unless that has more already.
+    let path = "proc/self/oom_score_adj";
+    let file = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    let _ = file.and_then(|file| rustix::io::write(file, b"500"));
     // A second lock on what the system call filter refuses: no namespace can be made from here. Not
     // every kernel has it.
     let path = "proc/sys/user/max_user_namespaces";
@@ -98,7 +101,7 @@ fn proc() -> Result<(), Failure> {
     mounts::set_attributes(CWD, c"proc", libc::MOUNT_ATTR_RDONLY, "/proc")?;
     for path in MASKED {
         if rustix::fs::access(*path, rustix::fs::Access::EXISTS).is_ok() {
-            let null = tree(Path::new("/dev/null"))?;
+            let null = tree(CWD, Path::new("/dev/null"))?;
             move_mount(&null, "", CWD, *path, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
                 .fail(Step::Proc, path)?;
         }
@@ -107,8 +110,9 @@ fn proc() -> Result<(), Failure> {
 }
 
 /// Leaves the host's root for the one that was laid out, and shows in it what the order says.
-pub(super) fn fill(order: &Order) -> Result<(), Failure> {
-    let sources = sources(order)?;
+pub(super) fn fill(order: &Order, mut host: Host) -> Result<(), Failure> {
+    let sources = sources(order, &mut host)?;
+    drop(host);
     // The old root lies on top of the new one until it is taken off.
     pivot_root(".", ".").fail(Step::PivotRoot, "/")?;
     unmount(".", UnmountFlags::DETACH).fail(Step::PivotRoot, "/")?;
@@ -132,35 +136,35 @@ pub(super) fn fill(order: &Order) -> Result<(), Failure> {
         }
     }
     for source in sources {
+        if order.root.is_some() {
+            source.check_place(OWN)?;
+        }
         show(source)?;
     }
     set_read_only("/")
 }
 
 /// Opens all that is bound in: the root tree's entries first.
-fn sources(order: &Order) -> Result<Vec<Source>, Failure> {
+fn sources(order: &Order, host: &mut Host) -> Result<Vec<Source>, Failure> {
     let mut sources = Vec::with_capacity(order.binds.len());
     if let Some(root) = &order.root {
         let root = Path::new(OsStr::from_bytes(root));
-        let dir = open(root, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .fail(Step::OpenSource, root)?;
-        for entry in rustix::fs::Dir::new(dir).fail(Step::OpenSource, root)? {
+        let dir = host.folder(root)?;
+        for entry in rustix::fs::Dir::read_from(&dir).fail(Step::OpenSource, root)? {
             let entry = entry.fail(Step::OpenSource, root)?;
             let name = entry.file_name().to_bytes();
             if matches!(name, b"." | b"..") || OWN.iter().any(|own| own.as_bytes() == name) {
                 continue;
             }
             let name = OsStr::from_bytes(name);
-            sources.push(source(&root.join(name), Path::new("/").join(name), Some(false))?);
+            let mount = tree(&dir, Path::new(name))?;
+            sources.push(source(mount, &root.join(name), Path::new("/").join(name), Some(false))?);
         }
     }
     for bind in &order.binds {
         let inside = PathBuf::from(OsStr::from_bytes(&bind.inside));
-        sources.push(source(
-            Path::new(OsStr::from_bytes(&bind.host)),
-            inside,
-            Some(bind.writable),
-        )?);
+        let path = Path::new(OsStr::from_bytes(&bind.host));
+        sources.push(source(host.tree(path)?, path, inside, Some(bind.writable))?);
     }
     Ok(sources)
 }

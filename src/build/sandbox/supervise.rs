@@ -11,6 +11,7 @@ use std::{
 };
 
 use rustix::{
+    fs::{Mode, OFlags},
     net::{AddressFamily, SocketFlags, SocketType, socketpair},
     pipe::{PipeFlags, pipe_with},
     process::{Signal, pidfd_send_signal},
@@ -19,6 +20,7 @@ use rustix::{
 use super::{
     Refusal, Request, Sandbox, confine,
     groups::Group,
+    mounts::Fail as _,
     usage::{Disk, Usage},
     wire::{self, Failure, Order, Reply, Step, WireBind},
 };
@@ -155,16 +157,19 @@ pub(super) fn run(
     request: &Request,
     mut watch: Watch<'_>,
 ) -> Result<Exit, SandboxError> {
-    let order = wire::write_order(&order(request))?;
     let (status, theirs) =
         socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
             .map_err(io::Error::from)?;
     let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
     let group = Group::make(&request.limits)?;
-    sandbox
-        .send(request.network, group.as_ref(), [&order, &theirs, &log_end])
-        .map_err(explain_io)?;
-    drop((order, theirs, log_end));
+    let mut fds = vec![wire::write_order(&order(request))?, theirs, log_end];
+    for entry in group.as_ref().map(Group::entries).unwrap_or_default() {
+        // opened by this process, which may, for the helper, which may not
+        let opened = rustix::fs::open(&entry, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+        fds.push(opened.fail(Step::ControlGroup, &entry).map_err(explain)?);
+    }
+    sandbox.send(request.network, &fds).map_err(explain_io)?;
+    drop(fds);
     let mut run =
         Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
     let ended = run.follow(request, group.as_ref(), &mut watch);

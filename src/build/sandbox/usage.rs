@@ -3,6 +3,7 @@
 //! name is used twice.
 
 use std::{
+    ffi::CString,
     os::fd::OwnedFd,
     path::PathBuf,
     time::{Duration, Instant},
@@ -10,20 +11,18 @@ use std::{
 
 use rustc_hash::FxHashSet;
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, open, openat2, statat},
+    fs::{AtFlags, Dir, FileType, Mode, fstat, open, openat, statat},
     io::Errno,
 };
 
 use super::{Bind, Limits, Request, SandboxError};
+use crate::files::{Descent, FOLDER};
 
 /// The least time between two counts.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// A count takes at most this part of the time.
 const SHARE: u32 = 20;
-
-/// Folders deeper than this are not looked into; nobody can make many of them without many above.
-const DEEPEST: usize = 256;
 
 /// The places that a run may write to, and the limits on them.
 pub(super) struct Usage {
@@ -86,33 +85,39 @@ struct Count {
 }
 
 impl Count {
-    /// Adds what is in a folder, not the folder itself.
+    /// Adds what is in a folder, not the folder itself, however deep it goes.
     fn add(&mut self, root: &std::path::Path) -> Result<(), Errno> {
-        let folder = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let top = open(root, folder, Mode::empty())?;
+        let top = open(root, FOLDER, Mode::empty())?;
         let device = fstat(&top)?.st_dev;
-        let mut todo = vec![PathBuf::new()];
-        while let Some(path) = todo.pop() {
-            let opened = match path.as_os_str().is_empty() {
-                true => open(root, folder, Mode::empty()),
-                false => within(&top, &path, folder),
-            };
-            // gone, or a link by now, or closed to its owner
-            let Ok(opened) = opened else { continue };
-            let _ = self.folder(&opened, &path, device, &mut todo);
+        let mut left = vec![self.folder(&top, device)];
+        let mut descent = Descent::at(top)?;
+        loop {
+            match left.last_mut().map(Vec::pop) {
+                Some(Some(name)) => {
+                    // gone, or a link by now, or closed to its owner
+                    let Ok(folder) = openat(descent.folder(), name, FOLDER, Mode::empty()) else {
+                        continue;
+                    };
+                    let below = self.folder(&folder, device);
+                    if !below.is_empty() {
+                        descent.enter(folder)?;
+                        left.push(below);
+                    }
+                }
+                Some(None) if left.len() > 1 => {
+                    left.pop();
+                    descent.leave()?;
+                }
+                _ => return Ok(()),
+            }
         }
-        Ok(())
     }
 
-    fn folder(
-        &mut self,
-        folder: &OwnedFd,
-        path: &std::path::Path,
-        device: u64,
-        todo: &mut Vec<PathBuf>,
-    ) -> Result<(), Errno> {
-        for entry in Dir::read_from(folder)? {
-            let entry = entry?;
+    /// Adds the entries of a folder. Gives the names of those that are folders on this device.
+    fn folder(&mut self, folder: &OwnedFd, device: u64) -> Vec<CString> {
+        let mut folders = Vec::new();
+        let Ok(entries) = Dir::read_from(folder) else { return folders };
+        for entry in entries.map_while(Result::ok) {
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {
                 continue;
@@ -125,19 +130,12 @@ impl Count {
             }
             self.files += 1;
             self.disk += found.st_blocks as u64 * 512;
-            if is_folder && found.st_dev == device && path.iter().count() < DEEPEST {
-                use std::os::unix::ffi::OsStrExt as _;
-                todo.push(path.join(std::ffi::OsStr::from_bytes(name.to_bytes())));
+            if is_folder && found.st_dev == device {
+                folders.push(name.to_owned());
             }
         }
-        Ok(())
+        folders
     }
-}
-
-/// Opens a path below a folder without following any link on the way.
-fn within(top: &OwnedFd, path: &std::path::Path, flags: OFlags) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    openat2(top, path, flags, Mode::empty(), resolve)
 }
 
 /// How full the disk of the first place is that may be written to.
@@ -181,6 +179,8 @@ impl<'a> Disk<'a> {
 
 #[cfg(test)]
 mod tests {
+    use rustix::fs::OFlags;
+
     use super::*;
 
     #[test]
@@ -197,9 +197,20 @@ mod tests {
         count.add(dir.path()).unwrap();
         assert_eq!(count.files, 4);
         assert!((100_000..500_000).contains(&count.disk), "{}", count.disk);
-        // a folder that has become a link meanwhile
-        let top = open(dir.path(), OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
-        assert!(within(&top, "link".as_ref(), OFlags::RDONLY).is_err());
-        assert!(within(&top, "a/../..".as_ref(), OFlags::RDONLY).is_err());
+        // however deep, and beyond what a path can name
+        let name = CString::new("n".repeat(200)).unwrap();
+        let mut folder = open(dir.path(), FOLDER, Mode::empty()).unwrap();
+        for _ in 0..300 {
+            rustix::fs::mkdirat(&folder, &name, Mode::RWXU).unwrap();
+            folder = openat(&folder, &name, FOLDER, Mode::empty()).unwrap();
+        }
+        let new = OFlags::WRONLY | OFlags::CREATE;
+        let file = openat(&folder, c"large", new, Mode::RUSR).unwrap();
+        rustix::io::write(file, &vec![1; 1 << 20]).unwrap();
+        let mut count = Count::default();
+        count.add(dir.path()).unwrap();
+        assert_eq!(count.files, 4 + 301);
+        assert!(count.disk >= (1 << 20) + 100_000, "{}", count.disk);
+        crate::files::remove_tree(dir.path()).unwrap();
     }
 }

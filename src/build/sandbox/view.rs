@@ -14,12 +14,9 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags, open},
+    fs::{CWD, Mode, OFlags, open},
     io::FdFlags,
-    mount::{
-        MountFlags, MountPropagationFlags, MoveMountFlags, UnmountFlags, mount, mount_change,
-        move_mount, unmount,
-    },
+    mount::{MountFlags, MoveMountFlags, UnmountFlags, mount, move_mount, unmount},
     process::{chdir, fchdir, pivot_root},
     thread::{UnshareFlags, unshare_unsafe},
 };
@@ -27,7 +24,7 @@ use rustix::{
 use super::{
     Bind, SandboxError,
     mounts::{self, Fail},
-    namespaces, supervise,
+    namespaces, started, supervise,
     wire::{self, Failure, Step, ViewOrder, WireBind},
 };
 
@@ -61,6 +58,7 @@ impl View {
     pub fn exec(&self) -> SandboxError {
         let exec = || -> io::Result<std::convert::Infallible> {
             let (mut command, order) = self.command()?;
+            started::exec_as_started(&mut command);
             let error = command.exec();
             drop(order);
             Err(error)
@@ -127,12 +125,11 @@ fn enter(order: &ViewOrder) -> Result<(), Failure> {
     if !root {
         namespaces::map_user((uid.as_raw(), gid.as_raw()), (uid, gid))?;
     }
-    mount_change("/", MountPropagationFlags::REC | MountPropagationFlags::PRIVATE)
-        .fail(Step::Propagation, "/")?;
+    mounts::follow_host()?;
     let mask = rustix::process::umask(Mode::empty());
     let sources = sources(order)?;
     let top = mounts::tmpfs("mode=0755")?;
-    move_mount(&top, "", rustix::fs::CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+    move_mount(&top, "", CWD, "/", MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
         .fail(Step::RootFs, "/")?;
     fchdir(&top).fail(Step::RootFs, "/")?;
     pivot_root(".", ".").fail(Step::PivotRoot, "/")?;
@@ -156,7 +153,8 @@ fn enter(order: &ViewOrder) -> Result<(), Failure> {
 fn sources(order: &ViewOrder) -> Result<Vec<mounts::Source>, Failure> {
     let mut sources = Vec::new();
     if order.isolated {
-        sources.push(mounts::source(Path::new("/proc"), PathBuf::from("/proc"), None)?);
+        let proc = Path::new("/proc");
+        sources.push(mounts::source(mounts::tree(CWD, proc)?, proc, proc.to_owned(), None)?);
         sources.extend(mounts::devices()?);
     } else {
         let all = open("/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
@@ -173,13 +171,13 @@ fn sources(order: &ViewOrder) -> Result<Vec<mounts::Source>, Failure> {
                 continue;
             }
             let path = Path::new("/").join(OsStr::from_bytes(name));
-            sources.push(mounts::source(&path, path.clone(), None)?);
+            sources.push(mounts::source(mounts::tree(CWD, &path)?, &path, path.clone(), None)?);
         }
     }
     for bind in &order.binds {
         let inside = PathBuf::from(OsStr::from_bytes(&bind.inside));
         let host = Path::new(OsStr::from_bytes(&bind.host));
-        sources.push(mounts::source(host, inside, Some(bind.writable))?);
+        sources.push(mounts::source(mounts::tree(CWD, host)?, host, inside, Some(bind.writable))?);
     }
     Ok(sources)
 }
@@ -196,6 +194,7 @@ fn start(order: &ViewOrder) -> Failure {
     };
     let (arg_pointers, env_pointers) = (pointers(&args), pointers(&env));
     let mut errno = rustix::io::Errno::NOENT;
+    started::restore();
     for place in places(order) {
         let place = c(&place);
         // SAFETY: both arrays end with a null pointer and outlive the call, as their strings do.

@@ -3,11 +3,7 @@
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Seek, Write},
     mem::MaybeUninit,
-    os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::ffi::OsStrExt,
-    },
-    path::PathBuf,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
 use rustix::net::{
@@ -131,21 +127,14 @@ impl Step {
     }
 }
 
-/// Begins the packet of an order.
+/// The packet of an order. With it come the order, the socket for replies, the log, and the files of control
+/// groups that take the number of the process.
 pub(super) const ORDER: u8 = b'o';
-/// Begins the packet of an order that is to have the host's network.
+/// The packet of an order that is to have the host's network.
 pub(super) const WITH_NETWORK: u8 = b'n';
 
-/// The packet of an order; behind its first byte the files of control groups that the processes are to
-/// be in, each with a null byte behind it.
-pub(super) fn packet(network: bool, groups: &[PathBuf]) -> Vec<u8> {
-    let mut packet = vec![if network { WITH_NETWORK } else { ORDER }];
-    for group in groups {
-        packet.extend_from_slice(group.as_os_str().as_bytes());
-        packet.push(0);
-    }
-    packet
-}
+/// The most descriptors that come with a packet.
+const MOST: usize = 5;
 
 const KIND: Kind = Kind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
 
@@ -167,7 +156,7 @@ pub(super) fn read_order<T: bincode::Decode<()>>(memory: OwnedFd) -> io::Result<
 
 /// Sends one packet with descriptors.
 pub(super) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
         return Err(io::Error::other("too many descriptors for one packet"));
@@ -178,7 +167,7 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
 
 /// Receives one packet with its descriptors; nothing where the other side is gone.
 pub(super) fn receive(socket: impl AsFd) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut bytes = vec![0; 16 << 10];
     let got = loop {

@@ -24,5 +24,5 @@ pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
     fs::create_dir_all(prefix.join("etc/ssl/certs"))?;
     fs::write(prefix.join("etc/ssl/cert.pem"), bundle)?;
     symlink("../cert.pem", prefix.join("etc/ssl/certs/ca-certificates.crt"))?;
-    fs::remove_dir_all(folder)
+    crate::files::remove_tree(&folder)
 }

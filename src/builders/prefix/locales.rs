@@ -53,7 +53,7 @@ pub(super) fn archive(prefix: &Path) -> io::Result<()> {
         locales.push((entry.file_name().to_string_lossy().into_owned(), categories));
     }
     locales.sort();
-    fs::remove_dir_all(&folder)?;
+    crate::files::remove_tree(&folder)?;
     fs::create_dir(&folder)?;
     fs::write(folder.join("locale-archive"), write(&locales))
 }

@@ -66,7 +66,7 @@ pub(super) fn complete(prefix: &Path, minor: u32) -> Result<(), TaskError> {
     let header = multiarch.join(&name).join("pyconfig.h");
     if header.is_file() {
         fs::rename(header, prefix.join("include").join(&name).join("pyconfig.h"))?;
-        fs::remove_dir_all(multiarch)?;
+        crate::files::remove_tree(&multiarch)?;
     }
     Ok(())
 }

@@ -244,8 +244,8 @@ impl Wheel {
             let actual = check.finish(&sha256);
             if actual != row.hash.trim_end_matches('=') {
                 problem = Some(format!("it should have {}, it has {actual}", excerpt(&row.hash)));
-            } else if row.size.is_some_and(|size| size != entry.size) {
-                problem = Some(format!("its size should be {:?}, it is {}", row.size, entry.size));
+            } else if let Some(size) = row.size.filter(|size| *size != entry.size) {
+                problem = Some(format!("it should have {size} bytes, it has {}", entry.size));
             }
         }
         let problem = problem.map(|reason| format!("'{}': {reason}", entry.name));

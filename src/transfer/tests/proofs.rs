@@ -86,7 +86,7 @@ fn hash(text: &[u8], folder: bool, mode: HashMode, algorithm: Algorithm) -> Hash
         }
         false => fs_err::write(&root, text).unwrap(),
     }
-    archive::fixed_hash(&root, mode, algorithm).unwrap().unwrap()
+    archive::fixed_hash(&root, mode, algorithm, archive::Bounds::NONE).unwrap().unwrap()
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! What work heeds on a tree that somebody else has made: when to end early, and how large a file may be.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use super::ArchiveError;
+
+/// Bounds of work on a tree.
+#[derive(Clone, Copy)]
+pub struct Bounds<'a> {
+    /// Asked often, by any thread: whether to stop now.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+    /// The most bytes that a file may have. Holes count: they take no room here, but time to hash, and room in
+    /// an export.
+    pub largest: u64,
+    /// What sets this, for messages.
+    pub limit: &'static str,
+}
+
+impl Bounds<'static> {
+    /// No bounds.
+    pub const NONE: Self = Self { stop: &|| false, largest: u64::MAX, limit: "" };
+}
+
+impl<'a> Bounds<'a> {
+    /// Goes on, if it is not to stop.
+    pub(crate) fn check(&self) -> Result<(), ArchiveError> {
+        if (self.stop)() { Err(ArchiveError::Stopped) } else { Ok(()) }
+    }
+
+    /// Goes on with a file of that size.
+    pub(crate) fn check_file(&self, path: &Path, size: u64) -> Result<(), ArchiveError> {
+        self.check()?;
+        let Self { largest, limit, .. } = *self;
+        if size <= largest {
+            return Ok(());
+        }
+        Err(ArchiveError::Large { path: path.to_owned(), size, largest, limit })
+    }
+
+    /// A reader that fails when it is time to stop; [`Bounds::explain`] tells this from other failures.
+    pub(crate) fn reading<R>(self, inner: R) -> Reading<'a, R> {
+        Reading { inner, bounds: self }
+    }
+
+    /// The failure of such a reader.
+    pub(crate) fn explain(&self, error: io::Error) -> ArchiveError {
+        self.check().err().unwrap_or(ArchiveError::Io(error))
+    }
+}
+
+/// See [`Bounds::reading`].
+pub(crate) struct Reading<'a, R> {
+    inner: R,
+    bounds: Bounds<'a>,
+}
+
+impl<R: Read> Read for Reading<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match (self.bounds.stop)() {
+            true => Err(io::Error::other("stopped")),
+            false => self.inner.read(buffer),
+        }
+    }
+}
