@@ -73,6 +73,32 @@ pub struct Frame {
 struct Node {
     frame: Frame,
     inner: Option<Arc<Node>>,
+    /// How large this step and those inside are, in [`Node::UNIT`] bytes.
+    weight: usize,
+    /// How many steps were left out between this and the next one inside.
+    left_out: usize,
+}
+
+impl Node {
+    /// About what a step takes besides its text.
+    const UNIT: usize = 128;
+    /// Steps beyond this weight are left out, all but the outermost.
+    const MOST: usize = 10_000;
+}
+
+/// The longest text of a step, and the longest message. What is longer is cut.
+const LONGEST_STEP: usize = 16 << 10;
+const LONGEST_MESSAGE: usize = 1 << 20;
+
+/// A text that is no longer than `most`, or what it starts with.
+fn cut(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let left = text.len() - text.floor_char_boundary(most);
+        text.truncate(text.len() - left);
+        text.shrink_to_fit();
+        text += &format!("... ({left} bytes more)");
+    }
+    text
 }
 
 impl Drop for Node {
@@ -90,7 +116,8 @@ impl Error {
     #[allow(clippy::new_ret_no_self)]
     #[cold]
     pub fn new(kind: Kind, span: Span, message: impl Into<String>) -> Box<Self> {
-        let what = What { kind, message: message.into(), span, help: None, labels: Vec::new() };
+        let message = cut(message.into(), LONGEST_MESSAGE);
+        let what = What { kind, message, span, help: None, labels: Vec::new() };
         Box::new(Self { what: Arc::new(what), trace: None })
     }
 
@@ -137,8 +164,24 @@ impl Error {
     }
 
     fn push(&mut self, frame: Frame) {
-        let inner = self.trace.take();
-        self.trace = Some(Arc::new(Node { frame, inner }));
+        let frame = Frame { text: cut(frame.text, LONGEST_STEP), ..frame };
+        let mut inner = self.trace.take();
+        let mut left_out = 0;
+        if let Some(node) = &inner
+            && node.weight >= Node::MOST
+        {
+            left_out = node.left_out + 1;
+            inner = node.inner.clone();
+        }
+        let inside = inner.as_ref().map_or(0, |node| node.weight);
+        let weight = inside + 1 + frame.text.len() / Node::UNIT;
+        self.trace = Some(Arc::new(Node { frame, inner, weight, left_out }));
+    }
+
+    /// About how many bytes it takes.
+    pub(crate) fn size(&self) -> usize {
+        let weight = self.trace.as_ref().map_or(1, |node| 1 + node.weight);
+        self.what.message.len() + weight * 2 * Node::UNIT
     }
 
     /// The kind.
@@ -187,6 +230,12 @@ impl Error {
         })
     }
 
+    /// How many steps the trace lacks, since it would have become too large.
+    #[must_use]
+    pub fn left_out(&self) -> usize {
+        self.trace.as_ref().map_or(0, |node| node.left_out)
+    }
+
     /// Whether the program is what failed, and not the limits that the evaluation has.
     #[must_use]
     pub fn is_of_the_program(&self) -> bool {
@@ -207,3 +256,27 @@ impl std::fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_has_a_size() {
+        let mut error = Error::new(Kind::Eval, Span::NONE, "é".repeat(1 << 20));
+        assert!(error.message().len() < (1 << 20) + 40, "{}", error.message().len());
+        assert!(error.message().ends_with("é... (1048576 bytes more)"));
+        for n in 0..100_000 {
+            error = error.within(Span::NONE, format!("step {n}"));
+        }
+        let steps: Vec<_> = error.trace().map(|frame| frame.text.as_str()).collect();
+        assert_eq!(steps.len() + error.left_out(), 100_000);
+        assert_eq!((steps.len(), steps[0], steps[1]), (10_000, "step 99999", "step 9998"));
+        assert_eq!(steps.last(), Some(&"step 0"));
+        for _ in 0..1000 {
+            error = error.within_user(Span::NONE, "x".repeat(1 << 20));
+        }
+        let size: usize = error.trace().map(|frame| frame.text.len()).sum();
+        assert!(size < 4 << 20, "{size}");
+    }
+}

@@ -2,6 +2,10 @@
 
 /// Takes the events of a document in order. After [`Sink::key`] comes that member's value.
 pub trait Sink {
+    /// Asked before each value: whether the reader may go on. Otherwise it fails with [`STOPPED`].
+    fn goes_on(&mut self) -> bool {
+        true
+    }
     /// `null`.
     fn null(&mut self);
     /// `true` or `false`.
@@ -24,6 +28,9 @@ pub trait Sink {
     /// The innermost object ends.
     fn end_object(&mut self);
 }
+
+/// What a reader says that was told to stop: the document is not what is wrong.
+pub const STOPPED: &str = "reading was stopped";
 
 /// Writes the events down, so that tests can compare them.
 #[cfg(test)]

@@ -5,8 +5,9 @@ mod support;
 use clutch_expr::{
     error::{Error, Kind},
     eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
+    show,
     source::{Origin, Span},
-    value::Value,
+    value::{AttrsBuilder, Value},
 };
 
 /// A small stack and little memory, so that both end soon, whatever the compiler makes of a step.
@@ -125,7 +126,21 @@ fn growth_is_an_error_under_a_limit() {
         format!("builtins.toXML ({shared})"),
         "builtins.genList (n: n) 100000000".to_owned(),
         format!("builtins.fromJSON ({} + \"1\")", doubling("\"[\"", "v + \"1,\" + v").replace("60", "20")),
-        format!("fromTOML ({})", doubling("\"# \\n\"", "v + v").replace("60", "20")),
+        format!("fromTOML (\"a = [\" + {} + \"]\")", doubling("\"1,\"", "v + v").replace("60", "20")),
+        // each name is a table with room for members
+        "fromTOML (builtins.concatStringsSep \"\\n\" (builtins.genList (n: \"k${toString n}\" + builtins.concatStringsSep \".a\" (builtins.genList (_: \"\") 400) + \" = 1\") 100))".to_owned(),
+        format!("builtins.fromJSON ({} + \"1]\")", doubling("\"[],\"", "v + v").replace("60", "17").replace("\"[],\" ", "\"[[],\" ")),
+        doubling("/ab", "v + (\"/\" + toString v)"),
+        doubling("/ab", "/. + \"${toString v}/${toString v}\""),
+        format!("builtins.length (builtins.split \"\" ({}))", doubling("\"a\"", "v + v").replace("60", "17")),
+        format!("builtins.length (builtins.splitVersion ({}))", doubling("\"1.\"", "v + v").replace("60", "19")),
+        "let big = builtins.genList (x: x) 100000; in builtins.foldl' (s: _: s + builtins.length (map (x: x) big)) 0 (builtins.genList (x: x) 200)".to_owned(),
+        "let set = builtins.listToAttrs (builtins.genList (n: { name = \"k${toString n}\"; value = n; }) 1000); in builtins.zipAttrsWith (_: v: v) (builtins.genList (_: set) 1000)".to_owned(),
+        "let big = builtins.genList (n: { key = n; }) 10000; in builtins.length (builtins.genericClosure { startSet = big; operator = _: big; })".to_owned(),
+        format!("let big = {}; in builtins.foldl' (n: t: if (builtins.tryEval t).success then n else n + 1) 0 (builtins.genList (n: throw \"${{big}}${{toString n}}\") 200)", doubling("\"a\"", "v + v").replace("60", "18")),
+        format!("let big = {}; in (derivation ({{ name = \"x\"; builder = \"/b\"; system = \"x\"; }} // builtins.listToAttrs (builtins.genList (n: {{ name = \"k${{toString n}}\"; value = big; }}) 100))).drvPath", doubling("\"a\"", "v + v").replace("60", "18")),
+        format!("let big = {}; in map (n: builtins.toFile \"x\" \"${{big}}${{toString n}}\") (builtins.genList (n: n) 100)", doubling("\"a\"", "v + v").replace("60", "18")),
+        format!("builtins.replaceStrings [ \"\" ] [ ({0}) ] ({0})", doubling("\"a\"", "v + v").replace("60", "18")),
         "let f = l: builtins.seq l (f (l ++ l)); in f [ 1 ]".to_owned(),
         "builtins.foldl' (s: n: s // { \"k${toString n}\" = n; }) { } (builtins.genList (n: n) 100000)".to_owned(),
         "builtins.foldl' (s: n: n) 0 (builtins.genList (n: [ n n n n ]) 200000)".to_owned(),
@@ -137,6 +152,74 @@ fn growth_is_an_error_under_a_limit() {
         .filter(|(kind, _)| *kind != Some(Kind::OutOfMemory))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_contains_itself_or_calls_itself_is_an_error_with_a_short_trace() {
+    let programs = [
+        "let l = { a = l; }; in builtins.toXML l",
+        "let l = [ l ]; in builtins.toXML l",
+        "let l = { a = l; }; in builtins.toJSON l",
+        "let l = [ l ]; in toString l",
+        "let l = [ l ]; m = [ m ]; in l == m",
+        "let l = { a = l; }; m = { a = m; }; in l == m",
+        "let l = [ l ]; m = [ m ]; in l < m",
+        "let s = { __functor = s; }; in s 1",
+        "let s = { __functor = _: s; }; in s 1",
+        "let s = { __functor = _: s; }; in builtins.elemAt (map s [ 1 ]) 0",
+        "let s = { __toString = _: s; }; in \"${s}\"",
+        "let s = { outPath = s; }; in \"${s}\"",
+        "let s = { outPath = s; }; in toString [ s ]",
+        "let f = x: 1 + f x; in f 1",
+        "let f = { x }: f { inherit x; } // { }; in f { x = 1; }",
+        "let f = n: builtins.addErrorContext \"at ${toString n}\" (1 + f (n + 1)); in f 1",
+        "let f = n: { a = f (n + 1); }; in builtins.toXML (f 0)",
+    ];
+    let shallow = || Options { max_call_depth: 2000, ..Options::default() };
+    for text in programs {
+        let outcome = with_interpreter(&support::TestHost, shallow(), |it| {
+            let error = it.eval_text(Origin::Text, text.as_bytes(), b"/").err().unwrap();
+            let shown = |trace| {
+                let style = show::Style { trace, ..show::Style::default() };
+                show::error(&error, &it.sources, style).lines().count()
+            };
+            (error.kind(), error.trace().count(), shown(false), shown(true))
+        });
+        let (kind, steps, short, long) = outcome.unwrap();
+        assert_eq!(kind, Kind::StackOverflow, "{text}");
+        assert!(steps <= 10_000, "{text}: {steps}");
+        let user = if text.contains("addErrorContext") { 2000 } else { 0 };
+        assert!(short < 40 + user && long < 60 + user, "{text}: {short} or {long} lines");
+    }
+    for text in ["let s = { __functor = _: s; }; in s", "let s = { __functor = s; }; in s"] {
+        let outcome = fails(Options::default(), text, |it, value| {
+            let none = AttrsBuilder::default().build(it.arena);
+            it.auto_call(value, none).map(drop)
+        });
+        assert_eq!(outcome, Some(Kind::StackOverflow), "{text}");
+        let outcome =
+            fails(Options::default(), text, |it, value| it.documentation(value).map(drop));
+        assert!(outcome.is_none_or(|kind| kind == Kind::StackOverflow), "{text}");
+    }
+    let text = "let s = { recurseForDerivations = true; a = s; }; in s";
+    let outcome = fails(Options::default(), text, |it, value| {
+        let none = AttrsBuilder::default().build(it.arena);
+        it.derivations(value, none).map(drop)
+    });
+    assert_eq!(outcome, Some(Kind::StackOverflow));
+}
+
+/// Thunks that were made one by one need no calls to be computed.
+#[test]
+fn a_long_way_through_thunks_leaves_a_short_trace() {
+    let text = "(builtins.foldl' (acc: _: { v = acc.v + 1; }) { v = throw \"x\"; } (builtins.genList (x: x) 20000)).v";
+    let outcome = with_interpreter(&support::TestHost, Options::default(), |it| {
+        let error = it.eval_text(Origin::Text, text.as_bytes(), b"/").err().unwrap();
+        (error.message().to_owned(), error.trace().count(), error.left_out())
+    });
+    let (message, steps, left_out) = outcome.unwrap();
+    assert_eq!((message.as_str(), steps), ("x", 10_000));
+    assert!(left_out > 5_000, "{left_out}");
 }
 
 #[test]

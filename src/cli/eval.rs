@@ -7,7 +7,7 @@ use clutch_expr::{
     error::Error,
     eval::{Coercion, Interpreter, PrintOptions},
     symbol::known,
-    value::Value,
+    value::{Contexts, Value},
 };
 
 use super::{
@@ -102,7 +102,7 @@ fn show<'a>(
         return Ok(it.coerce(value, Coercion::INTERPOLATION)?.bytes().to_vec());
     } else if json {
         let mut text = Vec::new();
-        it.write_json(value, &mut text, &mut Vec::new())?;
+        it.write_json(value, &mut text, &mut Contexts::default())?;
         text
     } else if arguments.xml {
         let options = XmlOptions { strict: arguments.strict, locations: !arguments.no_location };

@@ -6,7 +6,10 @@ use std::{
 };
 
 use clutch_expr::eval::{Interpreter, Limit, Stats};
-use rustix::time::{ClockId, clock_gettime};
+use rustix::{
+    process::{Resource, getrlimit},
+    time::{ClockId, clock_gettime},
+};
 use serde_json::json;
 
 use super::{closure::bytes, context::Context, destination, failure::Failure, gc::size, output};
@@ -22,7 +25,8 @@ pub(super) struct Measure {
         default_missing_value = "auto")]
     stats: Option<Form>,
     /// End the evaluation with an error when its values need more memory than this, such as 500M or
-    /// 2G (default: three quarters of the memory that this machine or control group has).
+    /// 2G (default: three quarters of the memory that this machine or control group has). Under
+    /// `ulimit -v` it is never more than a third of that.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_eval_memory: Option<u64>,
     /// Write to FILE in which functions the time went, as folded stacks for flame-graph tools; `-` is
@@ -51,6 +55,9 @@ impl Measure {
     /// How much memory the evaluation may take.
     pub(super) fn limit(&self) -> Limit {
         let bytes = self.max_eval_memory.or_else(|| Some(memory()? / 4 * 3));
+        // address space is more than memory, and where it ends the allocator fails: stay away from that
+        let space = getrlimit(Resource::As).current.map(|space| space / 3);
+        let bytes = bytes.into_iter().chain(space).min();
         let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
         bytes.map_or_else(Limit::default, Limit::new)
     }

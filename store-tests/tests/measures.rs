@@ -1,6 +1,6 @@
 //! What an evaluation may take and what it took, and how its errors are told.
 
-use clutch_store_tests::{Space, probing};
+use clutch_store_tests::{Ran, Space, probing};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -99,6 +99,62 @@ fn memory_has_a_limit_that_can_be_set() {
     assert!(space.fails(1, ["eval", "-E", &caught]).contains("more memory than its limit"));
     for size in ["", "5X", "-1"] {
         space.fails(2, ["eval", "-E", "1", &format!("--max-eval-memory={size}")]);
+    }
+}
+
+/// Each asks for much in another way. What they took is told with the error.
+#[test]
+fn no_program_takes_much_more_than_its_limit() {
+    let space = Space::new(BINARY);
+    let big = "(builtins.concatStringsSep \"\" (builtins.genList (_: \"0123456789\") 100000))";
+    let programs = [
+        format!("builtins.replaceStrings [ \"\" ] [ {big} ] {big}"),
+        format!("toString (builtins.genList (_: {big}) 500)"),
+        format!("builtins.toJSON (let big = {big}; in builtins.genList (_: big) 500)"),
+        format!("builtins.toXML (let big = {big}; in builtins.genList (_: big) 500)"),
+        format!("let big = {big}; in map (n: builtins.tryEval (throw \"${{big}}${{toString n}}\")) (builtins.genList (n: n) 500)"),
+        format!("let big = {big}; in map (n: builtins.toFile \"x\" \"${{big}}${{toString n}}\") (builtins.genList (n: n) 500)"),
+        format!("let big = {big}; in (derivation ({{ name = \"x\"; builder = \"/b\"; system = \"x\"; }} // builtins.listToAttrs (builtins.genList (n: {{ name = \"a${{toString n}}\"; value = big; }}) 500))).drvPath"),
+        "builtins.length (builtins.fromJSON \"[${builtins.concatStringsSep \"\" (builtins.genList (_: \"{},[],[{}],\") 200000)}1]\")".to_owned(),
+        "let big = builtins.genList (x: x) 1000000; in builtins.foldl' (s: _: s + builtins.length (map (x: x) big)) 0 (builtins.genList (x: x) 200)".to_owned(),
+        "builtins.foldl' (p: _: p + (\"/\" + toString p)) /ab (builtins.genList (x: x) 50)".to_owned(),
+        "let f = n: { a = f (n + 1); }; in builtins.toXML (f 0)".to_owned(),
+    ];
+    for program in programs {
+        let args = ["eval", "--strict", "--stats=json", "--max-eval-memory", "64M", "-E", &program];
+        let ran = space.run(args);
+        assert_eq!(ran.code, 1, "{program}\n{}", ran.stderr);
+        assert!(ran.stderr.contains("more memory than its limit of 64 MiB"), "{}", ran.stderr);
+        let peak = json(ran.stderr.lines().next().unwrap())["peakBytes"].as_u64().unwrap();
+        assert!(peak < 160 << 20, "{program}: {peak}");
+    }
+}
+
+/// Address space is what `ulimit -v` bounds: it is not taken before it is needed, and an evaluation
+/// that needs more ends with an ordinary error.
+#[test]
+fn little_address_space_is_enough_or_an_error() {
+    let space = Space::new(BINARY);
+    let under = |kib: u32, program: &str| {
+        let mut command = space.command_of("sh");
+        let run = format!("ulimit -v {kib} && exec \"$0\" eval --strict -E \"$1\"");
+        command.args(["-c", &run, BINARY, program]);
+        Ran::of(clutch_store_tests::child::output(&mut command).unwrap())
+    };
+    for kib in [4_000_000, 2_000_000, 500_000] {
+        let ran = under(kib, "let f = n: if n == 0 then 0 else 1 + f (n - 1); in f 500");
+        assert_eq!((ran.code, ran.stdout.as_str()), (0, "500\n"), "{kib}: {}", ran.stderr);
+    }
+    for program in [
+        "builtins.foldl' (s: _: s + s) \"0123456789\" (builtins.genList (n: n) 60)",
+        "toString (builtins.genList (n: n) 100000000)",
+        "let f = n: [ n (f (n + 1)) ]; in builtins.deepSeq (f 0) 1",
+        "builtins.toJSON (builtins.foldl' (l: _: [ l l ]) 1 (builtins.genList (n: n) 40))",
+        "builtins.foldl' (s: n: s // { \"k${toString n}\" = n; }) { } (builtins.genList (n: n) 3000000)",
+    ] {
+        let ran = under(250_000, program);
+        assert_eq!(ran.code, 1, "{program}: {}", ran.stderr);
+        assert!(ran.stderr.starts_with("error: "), "{program}: {}", ran.stderr);
     }
 }
 

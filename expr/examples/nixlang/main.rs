@@ -18,7 +18,7 @@ use clutch_expr::{
     eval::{Interpreter, Options, PrintOptions, with_interpreter},
     show,
     source::Origin,
-    value::{Attrs, AttrsBuilder, Value},
+    value::{Attrs, AttrsBuilder, Contexts, Value},
 };
 use world::World;
 
@@ -174,7 +174,7 @@ fn print<'a>(
             it.force_deep(value)?;
         }
         if arguments.json {
-            it.write_json(value, &mut out, &mut Vec::new())?;
+            it.write_json(value, &mut out, &mut Contexts::default())?;
         } else if arguments.xml {
             let options = XmlOptions { strict: arguments.strict, locations: arguments.locations };
             out.extend(it.xml(value, options)?.0);

@@ -27,6 +27,7 @@ pub(super) const TABLE: &[Builtin] = &[
 
 fn attr_names<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[0])?;
+    it.room_for(5 * attrs.len())?;
     let sorted = it.sorted_attrs(attrs);
     let names: Vec<Value<'a>> =
         sorted.iter().map(|(key, _)| Value::String(it.symbols.string(key.symbol))).collect();
@@ -35,6 +36,7 @@ fn attr_names<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
 
 fn attr_values<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[0])?;
+    it.room_for(5 * attrs.len())?;
     let values: Vec<Value<'a>> =
         it.sorted_attrs(attrs).into_iter().map(|(_, slot)| share(slot)).collect();
     Ok(it.new_list(&values))
@@ -82,6 +84,7 @@ fn attr_pos<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
 fn remove_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[0])?;
     let list = it.list(args[1])?;
+    it.room_for(list.len() + 4 * attrs.len())?;
     let mut names: Vec<Symbol> = Vec::with_capacity(list.len());
     for slot in list.items {
         let name = it.plain_string(share(slot))?;
@@ -105,6 +108,7 @@ fn remove_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
 fn intersect_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let left = it.attrs(args[0])?;
     let right = it.attrs(args[1])?;
+    it.room_for(4 * left.len().min(right.len()))?;
     let mut both = AttrsBuilder::with_capacity(left.len().min(right.len()));
     if left.len() < right.len() {
         for (key, _) in left.iter(it.arena) {
@@ -124,6 +128,7 @@ fn intersect_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
 
 fn list_to_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let list = it.list(args[0])?;
+    it.room_for(4 * list.len())?;
     let mut all = AttrsBuilder::with_capacity(list.len());
     for slot in list.items {
         let pair = it.attrs(share(slot))?;
@@ -142,6 +147,7 @@ fn list_to_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
 
 fn map_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[1])?;
+    it.room_for(2 * attrs.len())?;
     let (keys, slots) = attrs.flat(it.arena);
     // the new attributes are defined nowhere; the module system relies on it
     let keys = &*it.arena.alloc_slice_fill_iter(keys.iter().map(|key| Key { at: 0, ..*key }));
@@ -157,8 +163,11 @@ fn zip_attrs_with<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
     let list = it.list(args[1])?;
     let mut groups: rustc_hash::FxHashMap<Symbol, Vec<Value<'a>>> =
         rustc_hash::FxHashMap::default();
+    let mut values = 0_usize;
     for slot in list.items {
         let attrs = it.attrs(share(slot))?;
+        values = values.saturating_add(attrs.len());
+        it.room_for(values.saturating_mul(2).saturating_add(6 * groups.len()))?;
         for (key, slot) in attrs.iter(it.arena) {
             groups.entry(key.symbol).or_default().push(share(slot));
         }
@@ -177,6 +186,7 @@ fn cat_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     let name = it.plain_string(args[0])?;
     let name = it.symbols.intern_string(name);
     let list = it.list(args[1])?;
+    it.room_for(2 * list.len())?;
     let mut values = Vec::with_capacity(list.len());
     for slot in list.items {
         let attrs = it.attrs(share(slot))?;

@@ -1,12 +1,14 @@
 //! String contexts: `hasContext`, `getContext`, `appendContext` and those that discard.
 
+use rustc_hash::FxHashMap;
+
 use super::Builtin;
 use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Context, Value, share},
+    value::{Attrs, AttrsBuilder, Context, Contexts, Str, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -33,10 +35,12 @@ struct Entry {
 fn get_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.string(args[0])?;
     let mut entries: Vec<(Symbol, Entry)> = Vec::new();
+    let mut places: FxHashMap<Symbol, usize> = FxHashMap::default();
+    it.room_for(12 * text.context().len())?;
     for element in text.context() {
         let (Context::Opaque(path) | Context::DrvDeep(path) | Context::Built { drv: path, .. }) =
             *element;
-        let at = entries.iter().position(|(known, _)| *known == path).unwrap_or_else(|| {
+        let at = *places.entry(path).or_insert_with(|| {
             entries.push((path, Entry::default()));
             entries.len() - 1
         });
@@ -85,7 +89,7 @@ fn append_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
         let info = it.as_attrs(info).map_err(|error| error.at(at))?;
         append_entry(it, key.symbol, &name, info, &mut context).map_err(|error| error.at(at))?;
     }
-    Ok(it.text_with(text.bytes(), &context))
+    Ok(with_context(it, text, &context))
 }
 
 fn append_entry<'a>(
@@ -147,9 +151,17 @@ pub(super) fn is_store_path(it: &Interpreter<'_>, text: &str) -> bool {
     }
 }
 
+/// The same bytes with another context, in any order.
+fn with_context<'a>(it: &Interpreter<'a>, text: &Str<'a>, context: &[Context]) -> Value<'a> {
+    let mut all = Contexts::default();
+    all.add(context);
+    let context = it.arena.alloc_slice_copy(&all.finish());
+    Value::String(Str::with_context(it.arena, text.bytes(), context))
+}
+
 fn discard_all<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.coerce(args[0], Coercion::PLAIN)?;
-    Ok(it.text_with(text.bytes(), &[]))
+    Ok(with_context(it, text, &[]))
 }
 
 fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -162,7 +174,7 @@ fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
             other => other,
         })
         .collect();
-    Ok(it.text_with(text.bytes(), &context))
+    Ok(with_context(it, text, &context))
 }
 
 fn add_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -192,5 +204,5 @@ fn add_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
             return Err(Error::new(Kind::Eval, Span::NONE, message));
         }
     };
-    Ok(it.text_with(text.bytes(), &[deep]))
+    Ok(with_context(it, text, &[deep]))
 }

@@ -10,7 +10,7 @@ use crate::{
     host::{DerivationPaths, DerivationRequest, FixedOutput},
     source::{Origin, Place, Span},
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Context, Str, Value, share},
+    value::{Attrs, AttrsBuilder, Context, Contexts, Str, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[DERIVATION, STRICT];
@@ -106,7 +106,9 @@ fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result
 struct Draft {
     request: DerivationRequest,
     json: Option<Vec<u8>>,
-    context: Vec<Context>,
+    context: Contexts,
+    /// Bytes of its attributes so far.
+    size: usize,
     hash: Option<String>,
     algorithm: Option<String>,
     recursive: bool,
@@ -133,7 +135,8 @@ impl Draft {
         Self {
             request,
             json: None,
-            context: Vec::new(),
+            context: Contexts::default(),
+            size: 0,
             hash: None,
             algorithm: None,
             recursive: false,
@@ -241,13 +244,14 @@ impl Draft {
         }
         json.push(b':');
         it.write_json(value, json, &mut self.context)?;
+        self.size = json.len();
         let plain = |it: &mut Interpreter<'a>| -> Result<String> {
             Ok(it.plain_string(value)?.lossy().into_owned())
         };
         match name {
             known::builder => {
                 let text = it.string(value)?;
-                self.context.extend_from_slice(text.context());
+                self.context.add(text.context());
                 self.request.builder = text.bytes().to_vec();
             }
             known::system => self.request.system = plain(it)?,
@@ -272,8 +276,16 @@ impl Draft {
 
     fn coerce<'a>(&mut self, it: &mut Interpreter<'a>, value: Value<'a>) -> Result<&'a Str<'a>> {
         let text = it.coerce(value, Coercion::DERIVATION)?;
-        self.context.extend_from_slice(text.context());
+        self.context.add(text.context());
+        self.grow(it, text.len())?;
         Ok(text)
+    }
+
+    /// Counts what was taken out of the arena: it is held until the evaluation ends, and encoded once
+    /// to be hashed.
+    fn grow(&mut self, it: &Interpreter<'_>, bytes: usize) -> Result<()> {
+        self.size = self.size.saturating_add(bytes);
+        it.room(self.size.saturating_mul(2))
     }
 
     fn mode(&mut self, mode: &str) -> Result<()> {
@@ -331,7 +343,9 @@ impl Draft {
         let outputs = &self.request.outputs;
         self.request.env.retain(|(name, _)| !outputs.contains(name));
         self.inputs(it);
+        let size = self.size + size_of::<DerivationRequest>();
         let paths = it.from_host(it.host.derivation(self.request))?;
+        it.hold_once(&paths.drv_path, size);
         Ok(result(it, &paths))
     }
 
@@ -339,10 +353,8 @@ impl Draft {
         let mut derivations: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let mut sources = BTreeSet::new();
         let mut closures = BTreeSet::new();
-        self.context.sort_unstable();
-        self.context.dedup();
-        for element in &self.context {
-            match *element {
+        for element in std::mem::take(&mut self.context).finish() {
+            match element {
                 Context::Opaque(path) => {
                     sources.insert(it.symbols.show(path));
                 }

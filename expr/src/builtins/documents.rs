@@ -3,9 +3,9 @@
 use super::Builtin;
 use crate::{
     error::{Error, Kind, Result},
-    eval::Interpreter,
+    eval::{Interpreter, interrupted},
     json,
-    sink::Sink,
+    sink::{STOPPED, Sink},
     source::Span,
     symbol::Symbol,
     toml,
@@ -17,27 +17,30 @@ pub(super) const TABLE: &[Builtin] =
 
 fn from_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.plain_string(args[0])?;
-    it.room(text.len().saturating_mul(JSON_GROWTH))?;
     let mut values = Values::new(it);
-    json::parse(text.bytes(), &mut values)
-        .map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
-    Ok(values.done())
+    let read = json::parse(text.bytes(), &mut values);
+    let value = values.done()?;
+    read.map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
+    Ok(value)
 }
 
 fn from_toml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.plain_string(args[0])?;
     let timestamps = it.options.toml_timestamps;
-    it.room(text.len().saturating_mul(TOML_GROWTH))?;
+    let (left, limit) = (it.room_left(), it.options.limit.clone());
+    // the values that become of the tree come on top
+    let room = |bytes: usize| bytes + bytes / 2 <= left && !limit.is_stopped();
     let mut values = Values::new(it);
-    toml::parse(text.bytes(), timestamps, &mut values).map_err(|error| {
+    let read = toml::parse(text.bytes(), timestamps, &room, &mut values);
+    let value = values.done()?;
+    read.map_err(|error| {
+        if error.message == STOPPED {
+            return if limit.is_stopped() { interrupted() } else { it.no_room(left) };
+        }
         Error::new(Kind::Eval, Span::NONE, format!("while parsing TOML: {error}"))
     })?;
-    Ok(values.done())
+    Ok(value)
 }
-
-/// How many bytes a byte of a document needs while it is read, about: TOML is a tree first.
-const JSON_GROWTH: usize = 4;
-const TOML_GROWTH: usize = 16;
 
 /// The values of a document under way: those of the open containers, outermost first.
 struct Values<'i, 'a> {
@@ -47,15 +50,26 @@ struct Values<'i, 'a> {
     names: Vec<Symbol>,
     /// How many values and names there were when each open container began.
     open: Vec<(usize, usize)>,
+    /// Why reading was stopped.
+    stopped: Option<Box<Error>>,
 }
 
 impl<'i, 'a> Values<'i, 'a> {
     fn new(it: &'i mut Interpreter<'a>) -> Self {
-        Self { it, values: Vec::new(), names: Vec::new(), open: Vec::new() }
+        Self { it, values: Vec::new(), names: Vec::new(), open: Vec::new(), stopped: None }
     }
 
-    fn done(mut self) -> Value<'a> {
-        self.values.pop().unwrap_or(Value::Null)
+    fn done(mut self) -> Result<Value<'a>> {
+        match self.stopped {
+            Some(error) => Err(error),
+            None => Ok(self.values.pop().unwrap_or(Value::Null)),
+        }
+    }
+
+    /// Whether there is room for a list or set of what is under way, and for another value.
+    fn look(&mut self) -> Result<()> {
+        self.it.step()?;
+        self.it.room_for(4 * self.values.len() + self.names.len() + 2 * self.open.len())
     }
 
     fn begin(&mut self) {
@@ -64,6 +78,13 @@ impl<'i, 'a> Values<'i, 'a> {
 }
 
 impl Sink for Values<'_, '_> {
+    fn goes_on(&mut self) -> bool {
+        if let Err(error) = self.look() {
+            self.stopped = Some(error);
+        }
+        self.stopped.is_none()
+    }
+
     fn null(&mut self) {
         self.values.push(Value::Null);
     }

@@ -8,20 +8,20 @@ use crate::{
     source::Span,
     symbol::known,
     text::float,
-    value::{Attrs, Context, Str, Value, share},
+    value::{Attrs, Contexts, Str, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toJSON", 1, to_json)];
 
 fn to_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let (mut out, mut context) = (Vec::new(), Vec::new());
+    let (mut out, mut context) = (Vec::new(), Contexts::default());
     it.write_json(args[0], &mut out, &mut context)?;
-    Ok(it.text_with(&out, &context))
+    Ok(Value::String(it.string_of(&out, context)))
 }
 
 impl<'a> Interpreter<'a> {
     /// Writes a value as JSON, computing all of it; paths are copied to the store. What the
-    /// strings refer to is added to `context`, unsorted.
+    /// strings refer to is added to `context`.
     ///
     /// # Errors
     /// What computing it fails with; a function; a string that is not UTF-8.
@@ -29,9 +29,9 @@ impl<'a> Interpreter<'a> {
         &mut self,
         value: Value<'a>,
         out: &mut Vec<u8>,
-        context: &mut Vec<Context>,
+        context: &mut Contexts,
     ) -> Result<()> {
-        self.room(out.len())?;
+        self.reserve(out, 64)?;
         self.nest(|it| it.write_json_inside(value, out, context))
     }
 
@@ -39,7 +39,7 @@ impl<'a> Interpreter<'a> {
         &mut self,
         value: Value<'a>,
         out: &mut Vec<u8>,
-        context: &mut Vec<Context>,
+        context: &mut Contexts,
     ) -> Result<()> {
         match self.value(value)? {
             Value::Null => out.extend_from_slice(b"null"),
@@ -47,10 +47,10 @@ impl<'a> Interpreter<'a> {
             Value::Bool(false) => out.extend_from_slice(b"false"),
             Value::Int(number) => out.extend_from_slice(number.to_string().as_bytes()),
             Value::Float(number) => out.extend_from_slice(float::json(number).as_bytes()),
-            Value::String(text) => write_text(text, out, context)?,
+            Value::String(text) => self.write_json_text(text, out, context)?,
             path @ Value::Path(_) => {
                 let text = self.coerce(path, Coercion::INTERPOLATION)?;
-                write_text(text, out, context)?;
+                self.write_json_text(text, out, context)?;
             }
             Value::List(list) => {
                 out.push(b'[');
@@ -74,15 +74,26 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
+    fn write_json_text(
+        &self,
+        text: &Str<'_>,
+        out: &mut Vec<u8>,
+        context: &mut Contexts,
+    ) -> Result<()> {
+        context.add(text.context());
+        self.reserve_escaped(out, text.bytes(), 6)?;
+        write_bytes(text.bytes(), out)
+    }
+
     fn write_json_attrs(
         &mut self,
         attrs: &'a Attrs<'a>,
         out: &mut Vec<u8>,
-        context: &mut Vec<Context>,
+        context: &mut Contexts,
     ) -> Result<()> {
         if attrs.get(known::to_string).is_some() {
             let text = self.coerce(Value::Attrs(attrs), Coercion::PLAIN)?;
-            return write_text(text, out, context);
+            return self.write_json_text(text, out, context);
         }
         if let Some(path) = attrs.get(known::out_path) {
             return self.write_json(share(path), out, context);
@@ -103,11 +114,6 @@ impl<'a> Interpreter<'a> {
         out.push(b'}');
         Ok(())
     }
-}
-
-fn write_text(text: &Str<'_>, out: &mut Vec<u8>, context: &mut Vec<Context>) -> Result<()> {
-    context.extend_from_slice(text.context());
-    write_bytes(text.bytes(), out)
 }
 
 fn write_bytes(text: &[u8], out: &mut Vec<u8>) -> Result<()> {

@@ -18,7 +18,6 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("__filter", 2, filter).computes(1),
     Builtin::new("__foldl'", 3, foldl),
     Builtin::new("__genList", 2, gen_list).computes(1),
-    Builtin::new("__sort", 2, sort).computes(1),
     Builtin::new("__length", 1, |it, args| Ok(Value::Int(it.list(args[0])?.len() as i64)))
         .computes(0),
     Builtin::new("__elemAt", 2, elem_at).computes(1),
@@ -49,12 +48,13 @@ impl<'a> Interpreter<'a> {
     }
 
     /// A list of elements that are computed when they are asked for.
-    fn suspended_list(&self, len: usize, items: Items<'a>) -> Value<'a> {
+    fn suspended_list(&self, len: usize, items: Items<'a>) -> Result<Value<'a>> {
+        self.room_for(len)?;
         let shared = self.arena.alloc(items);
         #[allow(clippy::cast_possible_truncation)]
         let items =
             self.arena.alloc_slice_fill_with(len, |at| Cell::new(Value::Item(at as u32, shared)));
-        Value::List(self.arena.alloc(List::new(items)))
+        Ok(Value::List(self.arena.alloc(List::new(items))))
     }
 
     /// Calls a predicate.
@@ -70,7 +70,7 @@ fn map<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
         return Ok(Value::List(list));
     }
     let function = it.function(args[0])?;
-    Ok(it.suspended_list(list.len(), Items::Map(function, list.items)))
+    it.suspended_list(list.len(), Items::Map(function, list.items))
 }
 
 fn filter<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -79,6 +79,7 @@ fn filter<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>>
         return Ok(Value::List(list));
     }
     let predicate = it.function(args[0])?;
+    it.room_for(2 * list.len())?;
     let mut kept = Vec::with_capacity(list.len());
     for slot in list.items {
         if it.test(predicate, share(slot))? {
@@ -112,78 +113,7 @@ fn gen_list<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     };
     // as Nix does, so that an error in the function shows first
     let function = it.function(args[0])?;
-    it.room(len * size_of::<Slot<'_>>())?;
-    Ok(it.suspended_list(len, Items::Generate(function)))
-}
-
-fn sort<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let list = it.list(args[1])?;
-    if list.is_empty() {
-        return Ok(Value::List(list));
-    }
-    let comparator = it.function(args[0])?;
-    let mut values = Vec::with_capacity(list.len());
-    for slot in list.items {
-        it.force(slot)?;
-        values.push(share(slot));
-    }
-    let by_order = matches!(comparator, Value::Builtin(builtin) if builtin.name() == "lessThan");
-    merge_sort(&mut values, &mut |a, b| {
-        if by_order {
-            it.step()?;
-            it.less(a, b)
-        } else {
-            let truth = it.call(comparator, &[a, b], Span::NONE)?;
-            it.as_bool(truth)
-        }
-    })?;
-    Ok(it.new_list(&values))
-}
-
-/// A stable sort whose comparison may fail and need not be an order.
-fn merge_sort<'a>(
-    values: &mut Vec<Value<'a>>,
-    less: &mut impl FnMut(Value<'a>, Value<'a>) -> Result<bool>,
-) -> Result<()> {
-    const RUN: usize = 6;
-    let len = values.len();
-    for run in values.chunks_mut(RUN) {
-        for end in 1..run.len() {
-            let mut at = end;
-            while at > 0 && less(run[at], run[at - 1])? {
-                run.swap(at, at - 1);
-                at -= 1;
-            }
-        }
-    }
-    let mut other = Vec::with_capacity(len);
-    let mut width = RUN;
-    while width < len {
-        other.clear();
-        for start in (0..len).step_by(2 * width) {
-            let middle = (start + width).min(len);
-            let end = (start + 2 * width).min(len);
-            let (mut i, mut j) = (start, middle);
-            if middle == end || !less(values[middle], values[middle - 1])? {
-                other.extend_from_slice(&values[start..end]);
-                continue;
-            }
-            while i < middle && j < end {
-                if less(values[j], values[i])? {
-                    other.push(values[j]);
-                    j += 1;
-                } else {
-                    other.push(values[i]);
-                    i += 1;
-                }
-            }
-            other.extend_from_slice(&values[i..middle]);
-            other.extend_from_slice(&values[j..end]);
-        }
-        std::mem::swap(values, &mut other);
-        width *= 2;
-    }
-    Ok(())
+    it.suspended_list(len, Items::Generate(function))
 }
 
 fn elem_at<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -249,8 +179,8 @@ fn concat<'a>(it: &mut Interpreter<'a>, lists: &[&'a List<'a>]) -> Result<Value<
     if let (Some(only), None) = (full.next(), full.next()) {
         return Ok(Value::List(only));
     }
-    let len: usize = lists.iter().map(|list| list.len()).sum();
-    it.room(len * 2 * size_of::<Slot<'_>>())?;
+    let len = lists.iter().fold(0_usize, |len, list| len.saturating_add(list.len()));
+    it.room_for(len.saturating_mul(2))?;
     let slots: Vec<&'a Slot<'a>> = lists.iter().flat_map(|list| list.items).collect();
     let items = it.arena.alloc_slice_fill_with(slots.len(), |at| Cell::new(share(slots[at])));
     Ok(Value::List(it.arena.alloc(List::new(items))))
@@ -258,6 +188,7 @@ fn concat<'a>(it: &mut Interpreter<'a>, lists: &[&'a List<'a>]) -> Result<Value<
 
 fn concat_lists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let list = it.list(args[0])?;
+    it.room_for(list.len())?;
     let mut lists = Vec::with_capacity(list.len());
     for slot in list.items {
         lists.push(it.list(share(slot))?);
@@ -268,6 +199,7 @@ fn concat_lists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
 fn concat_map<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let function = it.function(args[0])?;
     let list = it.list(args[1])?;
+    it.room_for(list.len())?;
     let mut lists = Vec::with_capacity(list.len());
     for slot in list.items {
         let part = it.call(function, &[share(slot)], Span::NONE)?;
@@ -279,6 +211,7 @@ fn concat_map<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
 fn partition<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let predicate = it.function(args[0])?;
     let list = it.list(args[1])?;
+    it.room_for(3 * list.len())?;
     let (mut right, mut wrong) = (Vec::new(), Vec::new());
     for slot in list.items {
         it.force(slot)?;
@@ -294,6 +227,8 @@ fn partition<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 fn group_by<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let function = it.function(args[0])?;
     let list = it.list(args[1])?;
+    // a group of one takes as much as four
+    it.room_for(6 * list.len())?;
     let mut groups: FxHashMap<crate::symbol::Symbol, Vec<Value<'a>>> = FxHashMap::default();
     for slot in list.items {
         let name = it.call(function, &[share(slot)], Span::NONE)?;
@@ -322,6 +257,8 @@ fn generic_closure<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     let mut keys = Keys::default();
     let mut done = Vec::new();
     while let Some(slot) = open.pop_front() {
+        it.step()?;
+        it.room_for(open.len() + 4 * done.len())?;
         let item = it.force(slot)?;
         let attrs = it.as_attrs(item)?;
         let key = it.attr(attrs, known::key)?;
@@ -331,7 +268,10 @@ fn generic_closure<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
         }
         done.push(share(slot));
         let more = it.call(operator, &[share(slot)], Span::NONE)?;
-        open.extend(it.as_list(more)?.items);
+        let more = it.as_list(more)?;
+        it.room_for(open.len() + more.len())?;
+        open.try_reserve(more.len()).map_err(|_| it.no_room(more.len()))?;
+        open.extend(more.items);
     }
     Ok(it.new_list(&done))
 }

@@ -56,6 +56,7 @@ mod json;
 mod lists;
 mod regex;
 mod replace;
+mod sort;
 mod store;
 mod strings;
 mod types;
@@ -81,6 +82,7 @@ const TABLES: &[&[Builtin]] = &[
     json::TABLE,
     regex::TABLE,
     replace::TABLE,
+    sort::TABLE,
     store::TABLE,
     versions::TABLE,
     xml::TABLE,

@@ -35,6 +35,8 @@ fn split<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> 
     let (mut parts, mut groups, mut end) = (Vec::new(), Vec::new(), 0);
     loop {
         it.step()?;
+        it.reserve(&mut parts, 2)?;
+        it.room_for(6 * groups.len())?;
         let found = matches.next(&mut groups).map_err(|error| refuse(pattern, &error))?;
         let Some((start, next)) = found else { break };
         parts.push(piece(it, &text[end..start]));

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Kind, Result},
     eval::Interpreter,
     source::Span,
-    value::{Slot, Str, Value},
+    value::{Contexts, Slot, Str, Value},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__replaceStrings", 3, replace_strings)];
@@ -19,6 +19,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
             "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths";
         return Err(Error::new(Kind::Eval, Span::NONE, message));
     }
+    it.room_for(2 * from.len())?;
     let mut patterns = Vec::with_capacity(from.len());
     for slot in from.items {
         let pattern = it.force(slot)?;
@@ -27,42 +28,54 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     let text = it.string(args[2])?;
     let (bytes, starts) = (text.bytes(), Starts::new(&patterns));
     let mut done: Vec<Option<&Str<'_>>> = vec![None; patterns.len()];
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut context = text.context().to_vec();
+    let mut context = Contexts::default();
+    context.add(text.context());
+    // first what is found, so that the result is made at once, in the size that it will have
+    let mut matches: Vec<(usize, usize)> = Vec::new();
+    let mut len = bytes.len();
     let mut at = 0;
     while at <= bytes.len() {
         it.step()?;
-        let skipped = starts.next(&bytes[at..]);
-        out.extend_from_slice(&bytes[at..at + skipped]);
-        at += skipped;
+        at += starts.next(&bytes[at..]);
         let found = patterns.iter().position(|pattern| bytes[at..].starts_with(pattern));
-        if let Some(found) = found {
-            let new = replacement(it, &to.items[found], &mut done[found], &mut context)?;
-            it.room(out.len() + new.len())?;
-            out.extend_from_slice(new.bytes());
-            if !patterns[found].is_empty() {
-                at += patterns[found].len();
-                continue;
-            }
-        }
-        out.extend(bytes.get(at));
-        at += 1;
+        let Some(found) = found else {
+            at += 1;
+            continue;
+        };
+        let new = replacement(it, &to.items[found], &mut done[found], &mut context)?;
+        let old = patterns[found].len();
+        len = (len - old).saturating_add(new.len());
+        it.room(len.saturating_add((matches.len() + 1) * 2 * size_of::<(usize, usize)>()))?;
+        matches.push((at, found));
+        at += old.max(1);
     }
-    Ok(it.text_with(&out, &context))
+    if matches.is_empty() {
+        return Ok(Value::String(text));
+    }
+    let mut out = bumpalo::collections::Vec::with_capacity_in(len, it.arena);
+    let mut copied = 0;
+    for (at, found) in matches {
+        out.extend_from_slice_copy(&bytes[copied..at]);
+        out.extend_from_slice_copy(done[found].map_or(&[], Str::bytes));
+        copied = at + patterns[found].len();
+    }
+    out.extend_from_slice_copy(&bytes[copied..]);
+    let context = it.arena.alloc_slice_copy(&context.finish());
+    Ok(Value::String(Str::with_context(it.arena, out.into_bump_slice(), context)))
 }
 
 fn replacement<'a>(
     it: &mut Interpreter<'a>,
     slot: &'a Slot<'a>,
     done: &mut Option<&'a Str<'a>>,
-    context: &mut Vec<crate::value::Context>,
+    context: &mut Contexts,
 ) -> Result<&'a Str<'a>> {
     if let Some(done) = done {
         return Ok(done);
     }
     let value = it.force(slot)?;
     let text = it.as_string(value)?;
-    context.extend_from_slice(text.context());
+    context.add(text.context());
     *done = Some(text);
     Ok(text)
 }

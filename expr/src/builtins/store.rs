@@ -151,8 +151,10 @@ fn to_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>
             }
         }
     }
+    it.room(2 * text.len())?;
     let result = it.host.add_text(&name, text.bytes(), &references);
     let path = it.from_host(result)?;
+    it.hold_once(&path, text.len());
     Ok(store_text(it, &path))
 }
 

@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
-    value::{Context, Str, Value, share},
+    value::{Contexts, Str, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -46,17 +46,17 @@ fn substring<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let separator = it.string(args[0])?;
     let list = it.list(args[1])?;
-    let mut context: Vec<Context> = separator.context().to_vec();
+    let mut context = Contexts::default();
+    context.add(separator.context());
+    it.room_for(list.len())?;
     let mut parts = Vec::with_capacity(list.len());
+    let mut len = separator.len().saturating_mul(list.len().saturating_sub(1));
     for slot in list.items {
         let part = it.coerce(share(slot), Coercion::INTERPOLATION)?;
-        context.extend_from_slice(part.context());
+        context.add(part.context());
+        len = len.saturating_add(part.len());
         parts.push(part.bytes());
     }
-    context.sort_unstable();
-    context.dedup();
-    let separators = separator.len() * parts.len().saturating_sub(1);
-    let len = parts.iter().map(|part| part.len()).sum::<usize>() + separators;
     it.room(len)?;
     let mut text = bumpalo::collections::Vec::with_capacity_in(len, it.arena);
     for (at, part) in parts.iter().enumerate() {
@@ -65,7 +65,7 @@ fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Resul
         }
         text.extend_from_slice_copy(part);
     }
-    let context = it.arena.alloc_slice_copy(&context);
+    let context = it.arena.alloc_slice_copy(&context.finish());
     Ok(Value::String(Str::with_context(it.arena, text.into_bump_slice(), context)))
 }
 

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     eval::Interpreter,
     symbol::known,
-    value::{AttrsBuilder, Value},
+    value::{AttrsBuilder, Str, Value},
     versions,
 };
 
@@ -29,7 +29,12 @@ fn compare_versions<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<
 
 fn split_version<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let version = it.plain_string(args[0])?;
-    let parts: Vec<_> = versions::components(version.bytes()).map(|part| it.text(part)).collect();
+    let mut parts = Vec::new();
+    for part in versions::components(version.bytes()) {
+        it.step()?;
+        it.reserve(&mut parts, 1)?;
+        parts.push(Value::String(it.arena.alloc(Str::plain(part))));
+    }
     Ok(it.new_list(&parts))
 }
 

@@ -9,14 +9,14 @@ use crate::{
     source::{Origin, Span},
     symbol::{Symbol, known},
     text::{float, xml::XmlWriter},
-    value::{Attrs, Context, Partial, Slot, Value, share},
+    value::{Attrs, Contexts, Partial, Slot, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toXML", 1, to_xml)];
 
 fn to_xml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let (text, context) = it.xml(args[0], XmlOptions { strict: true, locations: false })?;
-    Ok(it.text_with(&text, &context))
+    Ok(Value::String(it.string_of(&text, context)))
 }
 
 /// How a value is written as XML.
@@ -29,20 +29,16 @@ pub struct XmlOptions {
 }
 
 impl<'a> Interpreter<'a> {
-    /// A value as XML, and what its strings refer to, unsorted.
+    /// A value as XML, and what its strings refer to.
     ///
     /// # Errors
     /// What computing it fails with.
-    pub fn xml(
-        &mut self,
-        value: Value<'a>,
-        options: XmlOptions,
-    ) -> Result<(Vec<u8>, Vec<Context>)> {
+    pub fn xml(&mut self, value: Value<'a>, options: XmlOptions) -> Result<(Vec<u8>, Contexts)> {
         let mut writer = Writer {
             it: self,
             options,
             xml: XmlWriter::new(),
-            context: Vec::new(),
+            context: Contexts::default(),
             seen: FxHashSet::default(),
         };
         writer.xml.open("expr", &[]);
@@ -55,16 +51,23 @@ struct Writer<'i, 'a> {
     it: &'i mut Interpreter<'a>,
     options: XmlOptions,
     xml: XmlWriter,
-    context: Vec<Context>,
+    context: Contexts,
     /// The `drvPath`s of the derivations that were written.
     seen: FxHashSet<&'a [u8]>,
 }
 
 impl<'a> Writer<'_, 'a> {
+    /// An element deeper down has more blanks before it, so that depth costs more than its length.
     fn value(&mut self, value: Value<'a>) -> Result<()> {
-        self.it.deeper()?;
-        self.it.step()?;
-        self.it.room(self.xml.size())?;
+        self.it.descend()?;
+        let written = self.value_here(value);
+        self.it.ascend();
+        written
+    }
+
+    fn value_here(&mut self, value: Value<'a>) -> Result<()> {
+        let line = 2 * self.xml.depth() + 256;
+        self.it.reserve(self.xml.text(), line)?;
         let value = if self.options.strict { self.it.value(value)? } else { peek(value) };
         match value {
             Value::Null => self.xml.empty("null", &[]),
@@ -77,7 +80,8 @@ impl<'a> Writer<'_, 'a> {
                 self.xml.empty("float", &[("value", float::general(number).as_bytes())]);
             }
             Value::String(text) => {
-                self.context.extend_from_slice(text.context());
+                self.context.add(text.context());
+                self.it.reserve_escaped(self.xml.text(), text.bytes(), 6)?;
                 self.xml.empty("string", &[("value", text.bytes())]);
             }
             Value::Path(path) => self.xml.empty("path", &[("value", path.bytes())]),

@@ -7,8 +7,10 @@ use rustc_hash::FxHashMap;
 use super::{EreError, Regex};
 use crate::eval::Limit;
 
-/// How many patterns are kept; a program that makes up more starts over.
-const CAPACITY: usize = 1024;
+/// How many patterns are kept, and how many states of theirs, about half a KiB each; a program that
+/// makes up more starts over.
+const CAPACITY: usize = 512;
+const STATES: usize = 100_000;
 
 /// Patterns by their text.
 #[derive(Default)]
@@ -16,13 +18,14 @@ pub struct Cache {
     /// By which matching is stopped.
     limit: Limit,
     known: FxHashMap<Box<[u8]>, Rc<Regex>>,
+    states: usize,
 }
 
 impl Cache {
     /// An empty one, whose patterns stop matching when evaluations under this limit stop.
     #[must_use]
     pub fn new(limit: Limit) -> Self {
-        Self { limit, known: FxHashMap::default() }
+        Self { limit, ..Self::default() }
     }
 
     /// The compiled form of `pattern`.
@@ -34,8 +37,10 @@ impl Cache {
             return Ok(Rc::clone(regex));
         }
         let regex = Rc::new(Regex::new(pattern)?.under(self.limit.clone()));
-        if self.known.len() >= CAPACITY {
+        self.states += regex.states();
+        if self.known.len() >= CAPACITY || self.states > STATES {
             self.known.clear();
+            self.states = regex.states();
         }
         self.known.insert(pattern.into(), Rc::clone(&regex));
         Ok(regex)
@@ -55,5 +60,11 @@ mod tests {
             cache.get(format!("a{n}").as_bytes()).unwrap();
         }
         assert!(cache.known.len() <= CAPACITY);
+        for n in 0..20 {
+            cache.get(format!("(a|b){{2500}}{n}").as_bytes()).unwrap();
+        }
+        let states = cache.known.values().map(|regex| regex.states()).sum::<usize>();
+        assert_eq!(cache.states, states);
+        assert!(states <= STATES, "{states}");
     }
 }

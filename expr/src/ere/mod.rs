@@ -68,6 +68,11 @@ impl Regex {
         Self { limit, ..self }
     }
 
+    /// How many states it takes to follow the pattern.
+    fn states(&self) -> usize {
+        self.parsed.states
+    }
+
     /// How many groups the pattern has.
     #[must_use]
     pub fn groups(&self) -> usize {

@@ -71,12 +71,13 @@ impl<'a> Interpreter<'a> {
                     return self.call_loop(partial.function, &joined, span);
                 }
                 Value::Attrs(attrs) if let Some(functor) = attrs.get(known::functor) => {
-                    function =
-                        self.call(share(functor), &[function, args[0]], span).map_err(|error| {
-                            let text = "while calling a functor (an attribute set with a \
-                                        '__functor' attribute)";
-                            error.within(span, text)
-                        })?;
+                    let with = [function, args[0]];
+                    let called = self.nest(|it| it.call(share(functor), &with, span));
+                    function = called.map_err(|error| {
+                        let text = "while calling a functor (an attribute set with a \
+                                    '__functor' attribute)";
+                        error.at(span).within(span, text)
+                    })?;
                     args = &args[1..];
                     continue;
                 }
@@ -138,7 +139,7 @@ impl<'a> Interpreter<'a> {
         if self.calls > self.call_limit {
             self.beyond(Step::Builtin(builtin), span)?;
         }
-        if self.stats.builtin_calls.is_multiple_of(INTERVAL) {
+        if self.stats.builtin_calls.is_multiple_of(INTERVAL) || self.is_full() {
             self.look(span)?;
         }
         self.site = span;

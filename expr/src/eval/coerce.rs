@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::Span,
     symbol::{Symbol, known},
-    value::{Attrs, Context, List, Str, Value, share},
+    value::{Attrs, Context, Contexts, List, Str, Value, share},
 };
 
 /// How a value that is no string becomes one.
@@ -157,6 +157,12 @@ impl<'a> Interpreter<'a> {
         Value::String(self.arena.alloc(Str::plain(text)))
     }
 
+    /// A new string with the context that was collected for it.
+    pub(crate) fn string_of(&self, text: &[u8], context: Contexts) -> &'a Str<'a> {
+        let context = self.arena.alloc_slice_copy(&context.finish());
+        Str::with_context(self.arena, self.arena.alloc_slice_copy(text), context)
+    }
+
     /// A new string with a context in any order.
     pub fn text_with(&self, text: &[u8], context: &[Context]) -> Value<'a> {
         let mut context = context.to_vec();
@@ -208,21 +214,20 @@ impl<'a> Interpreter<'a> {
     /// The elements with blanks between; no blank follows an empty list.
     fn coerce_list(&mut self, list: &'a List<'a>, how: Coercion) -> Result<&'a Str<'a>> {
         let mut text = Vec::new();
-        let mut context = Vec::new();
+        let mut context = Contexts::default();
         for (at, slot) in list.items.iter().enumerate() {
             let part = self.coerce(share(slot), how).map_err(|error| {
                 error.within(Span::NONE, "while evaluating one element of the list")
             })?;
-            self.room(text.len() + part.len())?;
+            self.reserve(&mut text, part.len() + 1)?;
             text.extend_from_slice(part.bytes());
-            context.extend_from_slice(part.context());
+            context.add(part.context());
             let empty = matches!(self.force(slot)?, Value::List(inner) if inner.is_empty());
             if at + 1 < list.len() && !empty {
                 text.push(b' ');
             }
         }
-        let Value::String(text) = self.text_with(&text, &context) else { unreachable!() };
-        Ok(text)
+        Ok(self.string_of(&text, context))
     }
 
     /// A path's copy in the store.

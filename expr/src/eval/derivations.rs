@@ -39,7 +39,7 @@ impl<'a> Interpreter<'a> {
     /// The value is neither a derivation nor a set or list; what computing it fails with.
     pub fn derivations(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Vec<Found>> {
         let mut found = Vec::new();
-        self.collect(value, args, "", &mut FxHashSet::default(), &mut found)?;
+        self.collect(value, args, &mut String::new(), &mut FxHashSet::default(), &mut found)?;
         Ok(found)
     }
 
@@ -47,17 +47,33 @@ impl<'a> Interpreter<'a> {
         &mut self,
         value: Value<'a>,
         args: &'a Attrs<'a>,
-        path: &str,
+        path: &mut String,
         seen: &mut FxHashSet<usize>,
         found: &mut Vec<Found>,
     ) -> Result<()> {
-        self.deeper()?;
+        self.nest(|it| it.collect_here(value, args, path, seen, found))
+    }
+
+    fn collect_here(
+        &mut self,
+        value: Value<'a>,
+        args: &'a Attrs<'a>,
+        path: &mut String,
+        seen: &mut FxHashSet<usize>,
+        found: &mut Vec<Found>,
+    ) -> Result<()> {
         let value = self.auto_call(value, args)?;
         if self.take_derivation(value, path, seen, found)? {
             return Ok(());
         }
-        let below = |name: &str| {
-            if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+        // one text for all the way down
+        let here = path.len();
+        let go_below = |path: &mut String, name: &str| {
+            path.truncate(here);
+            if here > 0 {
+                path.push('.');
+            }
+            path.push_str(name);
         };
         match value {
             Value::Attrs(attrs) => {
@@ -66,10 +82,10 @@ impl<'a> Interpreter<'a> {
                     if !is_path_component(&name) {
                         continue;
                     }
-                    let path = below(&name);
+                    go_below(path, &name);
                     let mut one = |it: &mut Self| {
                         let inner = it.force(slot)?;
-                        if it.take_derivation(inner, &path, seen, found)? {
+                        if it.take_derivation(inner, path, seen, found)? {
                             return Ok(());
                         }
                         let Value::Attrs(set) = inner else { return Ok(()) };
@@ -77,7 +93,7 @@ impl<'a> Interpreter<'a> {
                             return Ok(());
                         };
                         if it.bool(share(flag))? {
-                            it.collect(inner, args, &path, seen, found)?;
+                            it.collect(inner, args, path, seen, found)?;
                         }
                         Ok(())
                     };
@@ -90,7 +106,8 @@ impl<'a> Interpreter<'a> {
             }
             Value::List(list) => {
                 for (at, slot) in list.items.iter().enumerate() {
-                    self.collect(share(slot), args, &below(&at.to_string()), seen, found)?;
+                    go_below(path, &at.to_string());
+                    self.collect(share(slot), args, path, seen, found)?;
                 }
                 Ok(())
             }

@@ -17,13 +17,12 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// What computing the value fails with.
     pub fn documentation(&mut self, value: Value<'a>) -> Result<Option<String>> {
-        self.deeper()?;
         Ok(match self.value(value)? {
             Value::Builtin(builtin) => of_builtin(builtin),
             Value::Lambda(id, _) => self.of_function(id),
             Value::Partial(Partial { function, .. }) => return self.documentation(*function),
             Value::Attrs(attrs) => match attrs.get(known::functor) {
-                Some(functor) => return self.documentation(share(functor)),
+                Some(functor) => return self.nest(|it| it.documentation(share(functor))),
                 None => None,
             },
             _ => None,

@@ -5,8 +5,11 @@ use crate::{
     error::{Error, Kind, Result},
     source::Span,
     symbol::known,
-    value::{Attrs, List, Slot, Value},
+    value::{Attrs, List, Slot, Str, Value},
 };
+
+/// Strings from this length on are looked at before they are compared.
+const LONG: usize = 1 << 16;
 
 impl<'a> Interpreter<'a> {
     /// `==` on computed values.
@@ -23,7 +26,11 @@ impl<'a> Interpreter<'a> {
             (Value::Null, Value::Null) => true,
             (Value::Bool(a), Value::Bool(b)) => a == b,
             (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => {
-                std::ptr::eq(a, b) || (a.len() == b.len() && a.bytes() == b.bytes())
+                if a.len() != b.len() {
+                    return Ok(false);
+                }
+                self.room_to_read(a, b)?;
+                std::ptr::eq(a, b) || a.bytes() == b.bytes()
             }
             (Value::List(a), Value::List(b)) => {
                 return Ok(a.len() == b.len() && self.nest(|it| it.equal_items(a, b))?);
@@ -31,6 +38,13 @@ impl<'a> Interpreter<'a> {
             (Value::Attrs(a), Value::Attrs(b)) => return self.nest(|it| it.equal_attrs(a, b)),
             _ => false,
         })
+    }
+
+    /// A long string may have to be joined before it is read.
+    #[inline]
+    fn room_to_read(&self, left: &Str<'_>, right: &Str<'_>) -> Result<()> {
+        let len = left.len() + right.len();
+        if len < LONG { Ok(()) } else { self.room(len) }
     }
 
     fn equal_items(&mut self, left: &'a List<'a>, right: &'a List<'a>) -> Result<bool> {
@@ -104,6 +118,7 @@ impl<'a> Interpreter<'a> {
             (Value::Float(a), Value::Int(b)) => a < b as f64,
             (Value::Float(a), Value::Float(b)) => a < b,
             (Value::String(a), Value::String(b)) | (Value::Path(a), Value::Path(b)) => {
+                self.room_to_read(a, b)?;
                 a.bytes() < b.bytes()
             }
             (Value::List(a), Value::List(b)) => {

@@ -85,6 +85,7 @@ impl<'a> Interpreter<'a> {
     fn failed(&mut self, slot: &'a Slot<'a>, value: Value<'a>, error: Box<Error>) -> Box<Error> {
         if error.is_caught() {
             slot.set(Value::Failed(self.failures.len() as u32));
+            self.hold(error.size());
             self.failures.push(error.clone());
         } else {
             slot.set(value);

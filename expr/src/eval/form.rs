@@ -5,7 +5,7 @@ use crate::{
     compile::Parts,
     error::{Error, Kind, Result},
     source::Span,
-    value::{Context, Env, Str, Value},
+    value::{Contexts, Env, Str, Value},
 };
 
 #[allow(clippy::cast_precision_loss)]
@@ -27,6 +27,7 @@ impl<'a> Interpreter<'a> {
                 if !b.context().is_empty() {
                     return Err(no_context_in_path());
                 }
+                self.room(3 * (a.len() + b.len()))?;
                 let text = super::path::canonical(&[a.bytes(), b.bytes()].concat());
                 Ok(self.new_path(&text))
             }
@@ -105,7 +106,7 @@ impl<'a> Interpreter<'a> {
         env: &'a Env<'a>,
     ) -> Result<Value<'a>> {
         let mut text = bumpalo::collections::Vec::new_in(self.arena);
-        let mut context: Vec<Context> = Vec::new();
+        let mut context = Contexts::default();
         let mut whole: Option<&'a Str<'a>> = None;
         for (part, span) in code.parts {
             let value = self.eval(part, env)?;
@@ -123,13 +124,11 @@ impl<'a> Interpreter<'a> {
             if code.parts.len() == 1 {
                 return Ok(Value::String(part));
             }
-            self.room(text.len() + part.len())?;
+            self.room(2 * (text.len() + part.len()))?;
             text.extend_from_slice_copy(part.bytes());
-            context.extend_from_slice(part.context());
+            context.add(part.context());
         }
-        context.sort_unstable();
-        context.dedup();
-        let context = self.arena.alloc_slice_copy(&context);
+        let context = self.arena.alloc_slice_copy(&context.finish());
         let rest = Str::with_context(self.arena, text.into_bump_slice(), context);
         match whole {
             Some(whole) => self.join(whole, rest),
@@ -158,6 +157,7 @@ impl<'a> Interpreter<'a> {
             if !part.context().is_empty() {
                 return Err(no_context_in_path().at(code.span));
             }
+            self.room(3 * (text.len() + part.len()))?;
             text.extend_from_slice(part.bytes());
         }
         Ok(self.new_path(&super::path::canonical(&text)))

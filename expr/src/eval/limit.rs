@@ -11,15 +11,19 @@ use super::{Interpreter, profile::Step};
 use crate::{
     error::{Error, Kind, Result},
     source::Span,
+    value::Slot,
 };
 
 /// How many calls, or thunks, pass between two looks at the limits.
 pub(super) const INTERVAL: u64 = 256;
 
+/// About how many bytes the table of names takes for one, besides its text.
+const SYMBOL: usize = 32;
+
 /// How many turns of a builtin's loop, or values of a walk, pass between two looks.
 pub(crate) const STEPS: u32 = 4096;
 
-/// The memory that an evaluation may take, in bytes of its arena. Copies are one and the same, so
+/// The memory that an evaluation may take, in bytes. Copies are one and the same, so
 /// that whoever keeps one can stop the evaluation.
 #[derive(Clone, Debug)]
 pub struct Limit {
@@ -32,6 +36,12 @@ impl Limit {
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self { bytes, stopped: Arc::default() }
+    }
+
+    /// How many bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The same, stopped by who sets this flag.
@@ -109,22 +119,93 @@ impl Interpreter<'_> {
         }
     }
 
-    /// Asked before anything is made whose size does not follow from what is there: whether so many
-    /// bytes more are allowed.
+    /// Asked before anything is made whose size comes from the data: whether so many bytes more are
+    /// allowed. What is made outside of the arena first and then copied there counts twice.
     ///
     /// # Errors
     /// [`Kind::OutOfMemory`]
     #[inline]
     pub fn room(&self, bytes: usize) -> Result<()> {
-        if self.arena.allocated_bytes().saturating_add(bytes) > self.options.limit.bytes {
+        if self.taken().saturating_add(bytes) > self.options.limit.bytes {
             return Err(self.no_room(bytes));
         }
         Ok(())
     }
 
+    /// Room at the end of a vector, which grows outside of the arena and is copied there in the end.
+    /// Where the machine refuses to double it, it grows by what is needed.
+    ///
+    /// # Errors
+    /// [`Kind::OutOfMemory`]
+    pub fn reserve<T>(&self, vector: &mut Vec<T>, more: usize) -> Result<()> {
+        let len = vector.len().saturating_add(more).saturating_mul(size_of::<T>());
+        self.room(len.saturating_mul(2))?;
+        if vector.capacity() - vector.len() >= more {
+            return Ok(());
+        }
+        let grown = vector.try_reserve(more).or_else(|_| vector.try_reserve_exact(more));
+        grown.map_err(|_| self.no_room(len))
+    }
+
+    /// The same for a text some of whose bytes are written as `longest` bytes at most: control
+    /// characters and the marks of JSON, XML and the language.
+    pub(crate) fn reserve_escaped(
+        &self,
+        out: &mut Vec<u8>,
+        text: &[u8],
+        longest: usize,
+    ) -> Result<()> {
+        const SHORT: usize = 1024;
+        let is_escaped = |byte: &&u8| **byte < 0x20 || b"\"\\<>&$".contains(*byte);
+        let escaped =
+            if text.len() < SHORT { text.len() } else { text.iter().filter(is_escaped).count() };
+        // what stands around a text finds room too
+        self.reserve(out, text.len() + escaped * (longest - 1) + 256)
+    }
+
+    /// How many bytes more are allowed.
+    pub(crate) fn room_left(&self) -> usize {
+        self.options.limit.bytes.saturating_sub(self.taken())
+    }
+
+    /// The same for so many slots, or parts of lists and sets on their way there.
+    ///
+    /// # Errors
+    /// [`Kind::OutOfMemory`]
+    #[inline]
+    pub fn room_for(&self, slots: usize) -> Result<()> {
+        self.room(slots.saturating_mul(size_of::<Slot<'_>>()))
+    }
+
+    /// Whether it is time to look: a builtin can make much in few calls.
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.taken() > self.options.limit.bytes
+    }
+
+    /// What the evaluation takes: the arena as far as it is used, and what it holds besides.
+    #[inline]
+    fn taken(&self) -> usize {
+        let arena = self.arena.allocated_bytes() - self.arena.chunk_capacity();
+        arena + self.held.get() + self.symbols.len() * SYMBOL
+    }
+
+    /// The same for what the host keeps under a store path, unless the path is known already.
+    pub(crate) fn hold_once(&self, path: &str, bytes: usize) {
+        if self.symbols.find(path.as_bytes()).is_none() {
+            self.hold(bytes);
+        }
+    }
+
+    /// From now on so many bytes are held outside of the arena, until the evaluation ends.
+    #[inline]
+    pub fn hold(&self, bytes: usize) {
+        self.held.set(self.held.get().saturating_add(bytes));
+    }
+
     #[cold]
     #[inline(never)]
-    fn no_room(&self, bytes: usize) -> Box<Error> {
+    pub(crate) fn no_room(&self, bytes: usize) -> Box<Error> {
         let limit = size(self.options.limit.bytes);
         let mut message = format!("the evaluation needs more memory than its limit of {limit}");
         if bytes > self.options.limit.bytes {

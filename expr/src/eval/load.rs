@@ -50,6 +50,8 @@ impl<'a> Interpreter<'a> {
         parse: impl FnOnce(&[u8], &mut Symbols<'a>, &syntax::Context<'_>) -> Result<(Ast, T)>,
     ) -> Result<(Ast, T)> {
         let start = Instant::now();
+        self.room(text.len())?;
+        self.hold(text.len());
         let Some(base) = self.sources.add(origin, Arc::clone(text)) else {
             let message = "the sources of one evaluation are larger than 4 GiB";
             return Err(Error::new(Kind::Parse, Span::NONE, message));
@@ -240,13 +242,14 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// [`Kind::MissingArgument`]; what the call fails with.
     pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
-        self.deeper()?;
         let function = self.value(value)?;
         if let Value::Attrs(attrs) = function
             && let Some(functor) = attrs.get(crate::symbol::known::functor)
         {
-            let inner = self.call(share(functor), &[function], Span::NONE)?;
-            return self.auto_call(inner, args);
+            return self.nest(|it| {
+                let inner = it.call(share(functor), &[function], Span::NONE)?;
+                it.auto_call(inner, args)
+            });
         }
         let Some(formals) = self.formals(function) else { return Ok(function) };
         let given = if formals.ellipsis {

@@ -28,7 +28,12 @@ pub use print::PrintOptions;
 pub use select::did_you_mean;
 pub use session::Line;
 
-use std::{cell::Cell, path::PathBuf};
+use std::{
+    cell::Cell,
+    panic::resume_unwind,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
@@ -69,6 +74,9 @@ pub struct Options {
 
 /// The smallest stack; less would leave the walks between two questions no room.
 pub const MIN_STACK: usize = 1 << 20;
+
+/// What a stack may have under any limit on memory.
+const LITTLE_STACK: usize = 16 << 20;
 
 impl Default for Options {
     /// As Nix's defaults, with a stack of 1 GiB and at most 4 GiB of memory.
@@ -147,6 +155,8 @@ pub struct Interpreter<'a> {
     #[expect(clippy::vec_box, reason = "an error is handed out in its box")]
     failures: Vec<Box<Error>>,
     spare: Spare<'a>,
+    /// Bytes that are held outside of the arena; see [`Self::hold`].
+    held: Cell<usize>,
     calls: u32,
     /// Turns of loops so far; see [`Self::step`].
     steps: u32,
@@ -159,8 +169,10 @@ pub struct Interpreter<'a> {
 /// Runs something with a new interpreter, on a thread of its own with a large stack. What `run`
 /// returns must be owned: the values end with the evaluation.
 ///
+/// Where the machine refuses the memory for the stack, a smaller one is tried.
+///
 /// # Errors
-/// The thread cannot be started, because the machine refuses the memory.
+/// The thread cannot be started.
 ///
 /// # Panics
 /// With what `run` panics with.
@@ -169,16 +181,28 @@ pub fn with_interpreter<R: Send>(
     options: Options,
     run: impl FnOnce(&mut Interpreter<'_>) -> R + Send,
 ) -> std::io::Result<R> {
-    let options = Options { stack_size: options.stack_size.max(MIN_STACK), ..options };
-    let size = options.stack_size;
+    // who gives little memory gives little for the stack
+    let most = (options.limit.bytes() / 4).max(LITTLE_STACK);
+    let stack_size = options.stack_size.clamp(MIN_STACK, most);
+    let mut options = Options { stack_size, ..options };
+    let job = Mutex::new(Some(run));
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().name("evaluator".to_owned()).stack_size(size);
-        let handle = thread.spawn_scoped(scope, move || {
-            let arena = Bump::new();
-            let mut interpreter = Interpreter::new(&arena, host, options);
-            run(&mut interpreter)
-        })?;
-        Ok(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        loop {
+            let (job, own, size) = (&job, options.clone(), options.stack_size);
+            let thread = std::thread::Builder::new().name("evaluator".to_owned()).stack_size(size);
+            let spawned = thread.spawn_scoped(scope, move || {
+                let run = job.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let arena = Bump::new();
+                let mut interpreter = Interpreter::new(&arena, host, own);
+                run.expect("of the threads only one starts")(&mut interpreter)
+            });
+            match spawned {
+                Ok(done) => return Ok(done.join().unwrap_or_else(|panic| resume_unwind(panic))),
+                // address space is short: deep recursion is an error earlier
+                Err(_) if size / 2 >= MIN_STACK => options.stack_size /= 2,
+                Err(error) => return Err(error),
+            }
+        }
     })
 }
 
@@ -208,6 +232,7 @@ impl<'a> Interpreter<'a> {
             copied: FxHashMap::default(),
             failures: Vec::new(),
             spare: Spare::default(),
+            held: Cell::new(0),
             calls: 0,
             steps: 0,
             call_limit,
@@ -233,16 +258,33 @@ impl<'a> Interpreter<'a> {
     /// # Errors
     /// Nesting too deep; what the step fails with.
     pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.descend()?;
+        let result = step(self);
+        self.ascend();
+        result
+    }
+
+    /// One step down in a walk; where there is no error, [`Self::ascend`] follows.
+    ///
+    /// # Errors
+    /// Nesting too deep.
+    pub(crate) fn descend(&mut self) -> Result<()> {
         self.deeper()?;
         self.step()?;
         self.calls += 1;
-        if self.calls > self.call_limit {
-            self.beyond(Step::Nested, Span::NONE)?;
+        if self.calls > self.call_limit
+            && let Err(error) = self.beyond(Step::Nested, Span::NONE)
+        {
+            self.calls -= 1;
+            return Err(error);
         }
-        let result = step(self);
+        Ok(())
+    }
+
+    /// The step is done.
+    pub(crate) fn ascend(&mut self) {
         self.calls -= 1;
         self.leave();
-        result
     }
 
     /// The address below which the stack must not grow, for walks without an interpreter.

@@ -89,7 +89,7 @@ impl<'a> Interpreter<'a> {
         if depth > self.options.max_call_depth as usize {
             return Err(self.too_many_calls(Span::NONE));
         }
-        self.room(to.out.len())?;
+        self.reserve(to.out, 64)?;
         let message = to.options.message;
         match value {
             Value::Null => to.out.extend_from_slice(b"null"),
@@ -99,8 +99,10 @@ impl<'a> Interpreter<'a> {
             Value::Float(number) => to.out.extend_from_slice(float::general(number).as_bytes()),
             Value::String(text) => {
                 let bytes = text.bytes();
+                let shown = &bytes[..bytes.len().min(to.options.max_string)];
+                self.reserve_escaped(to.out, shown, 2)?;
                 if bytes.len() > to.options.max_string {
-                    quote::string(to.out, &bytes[..to.options.max_string]);
+                    quote::string(to.out, shown);
                     let left = bytes.len() - to.options.max_string;
                     to.out.extend_from_slice(format!(" «{left} bytes elided»").as_bytes());
                 } else {

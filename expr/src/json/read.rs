@@ -3,7 +3,7 @@
 //! Numbers are as Nix reads them: an integer that fits 64 bits is an integer, one between 2^63 and
 //! 2^64 is an error, a larger one is a float, and so is everything with a point or an exponent.
 
-use crate::sink::Sink;
+use crate::sink::{STOPPED, Sink};
 
 /// What is wrong with a document, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +65,9 @@ impl<'t> Reader<'t> {
         let mut open: Vec<Inside> = Vec::new();
         loop {
             // a value is due
+            if !sink.goes_on() {
+                return Err(Failure(self.at, STOPPED.to_owned()));
+            }
             let began = self.value(sink)?;
             if let Some(inside) = began {
                 open.push(inside);

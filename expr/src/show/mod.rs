@@ -43,10 +43,11 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     // innermost first: it is nearest to the message
     plain.reverse();
     let place = place(error, sources);
+    let all = plain.len() + error.left_out();
+    // once each: a recursion fails through the same steps again and again
+    let mut seen = rustc_hash::FxHashSet::default();
+    plain.retain(|step| seen.insert((step.span, &step.text)));
     if is_library(error.span(), sources) && !style.trace {
-        // once each: what the library computes later fails through many of its steps
-        let mut seen = rustc_hash::FxHashSet::default();
-        plain.retain(|step| step.span.is_none() || seen.insert((step.span, &step.text)));
         plain.sort_by_key(|step| !in_program(step.span, sources));
     }
     let raised = if place == error.span() { None } else { sources.place(error.span()) };
@@ -60,10 +61,17 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
         groups.push(step(frame, sources, frame.span != last && frame.span != place));
         last = frame.span;
     }
-    if shown < plain.len() {
-        let left =
-            format!("{} more steps led here; `--show-trace` shows them", plain.len() - shown);
-        groups.push(Group::with_title(Level::NOTE.secondary_title(left)));
+    let left = all - shown;
+    if left > 0 {
+        let which = match (plain.len() - shown, all - plain.len()) {
+            (0, repeated) if repeated > error.left_out() => ", the same ones again",
+            (0, _) => "",
+            (_, 0) => "; `--show-trace` shows them",
+            _ => "; `--show-trace` shows each once",
+        };
+        let noun = if left == 1 { "step" } else { "steps" };
+        let text = format!("{left} more {noun} led here{which}");
+        groups.push(Group::with_title(Level::NOTE.secondary_title(text)));
     }
     let renderer = if style.colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = renderer.term_width(style.width).render(&groups);

@@ -39,10 +39,15 @@ impl XmlWriter {
         }
     }
 
-    /// How many bytes there are so far.
+    /// What is written so far, for who wants to give it room.
+    pub fn text(&mut self) -> &mut Vec<u8> {
+        &mut self.out
+    }
+
+    /// How many elements are open.
     #[must_use]
-    pub fn size(&self) -> usize {
-        self.out.len()
+    pub fn depth(&self) -> usize {
+        self.open.len()
     }
 
     /// The document, with every element closed.
@@ -55,7 +60,7 @@ impl XmlWriter {
     }
 
     fn indent(&mut self) {
-        self.out.extend(std::iter::repeat_n(b' ', self.open.len() * 2));
+        self.out.resize(self.out.len() + self.open.len() * 2, b' ');
     }
 
     fn start(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {

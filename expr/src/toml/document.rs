@@ -2,16 +2,28 @@
 
 use super::tree::{Made, Node, Table, Text};
 use super::{Failure, MAX_DEPTH, Step, fail, number, string, time};
+use crate::sink::STOPPED;
 
 /// A place in the text. The parsers of scalars move it.
 pub(super) struct Reader<'t> {
     pub(super) text: &'t str,
     pub(super) at: usize,
     timestamps: bool,
+    /// About how many bytes the tree takes so far, and whether it may take so many.
+    taken: usize,
+    room: &'t dyn Fn(usize) -> bool,
 }
 
-pub(super) fn read(text: &str, timestamps: bool) -> Step<Table<'_>> {
-    let mut reader = Reader { text, at: 0, timestamps };
+/// What a name can add to the tree, a table with room for its first members, and what a value adds.
+const NAME: usize = 512;
+const VALUE: usize = 128;
+
+pub(super) fn read<'t>(
+    text: &'t str,
+    timestamps: bool,
+    room: &'t dyn Fn(usize) -> bool,
+) -> Step<Table<'t>> {
+    let mut reader = Reader { text, at: 0, timestamps, taken: 0, room };
     if text.starts_with('\u{feff}') {
         reader.at = '\u{feff}'.len_utf8();
     }
@@ -47,6 +59,12 @@ pub(super) fn read(text: &str, timestamps: bool) -> Step<Table<'_>> {
 }
 
 impl<'t> Reader<'t> {
+    /// Counts what the tree takes.
+    fn take_room(&mut self, bytes: usize) -> Step<()> {
+        self.taken += bytes;
+        if (self.room)(self.taken) { Ok(()) } else { fail(self.at, STOPPED) }
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
@@ -135,6 +153,7 @@ impl<'t> Reader<'t> {
         let mut path = Vec::new();
         loop {
             self.blank();
+            self.take_room(NAME)?;
             path.push(match self.peek() {
                 Some(b'"') if !self.rest().starts_with("\"\"\"") => string::basic(self)?,
                 Some(b'\'') if !self.rest().starts_with("'''") => string::literal(self)?,
@@ -165,6 +184,7 @@ impl<'t> Reader<'t> {
         if depth > MAX_DEPTH {
             return fail(self.at, too_deep());
         }
+        self.take_room(VALUE)?;
         match self.peek() {
             Some(b'"') if self.rest().starts_with("\"\"\"") => {
                 string::multi_line_basic(self).map(Node::String)

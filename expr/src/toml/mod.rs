@@ -27,17 +27,23 @@ pub struct TomlError {
 const MAX_DEPTH: usize = 500;
 
 /// Reads one document and tells it to `sink`. Dates and times are `{ _type = "timestamp"; value }`
-/// where `timestamps` allows them.
+/// where `timestamps` allows them. `room` is asked whether the tree may take so many bytes; where it
+/// may not, reading fails with [`STOPPED`](crate::sink::STOPPED).
 ///
 /// # Errors
 /// Where the text is no TOML 1.0, is not UTF-8, holds a NUL, a number that does not fit 64 bits, is
 /// nested deeper than 500 tables, or holds a date that is not allowed. The sink has seen nothing
 /// then.
-pub fn parse(text: &[u8], timestamps: bool, sink: &mut impl Sink) -> Result<(), TomlError> {
+pub fn parse(
+    text: &[u8],
+    timestamps: bool,
+    room: &dyn Fn(usize) -> bool,
+    sink: &mut impl Sink,
+) -> Result<(), TomlError> {
     let valid = std::str::from_utf8(text).map_err(|error| {
         locate(text, error.valid_up_to(), "the text is not UTF-8 from here on".to_owned())
     })?;
-    let table = document::read(valid, timestamps)
+    let table = document::read(valid, timestamps, room)
         .map_err(|Failure(at, message)| locate(text, at, message))?;
     tell_table(&table, sink);
     Ok(())
@@ -72,6 +78,9 @@ fn tell_table(table: &Table<'_>, sink: &mut impl Sink) {
 }
 
 fn tell(node: &Node<'_>, sink: &mut impl Sink) {
+    if !sink.goes_on() {
+        return;
+    }
     match node {
         Node::String(value) => sink.string(value),
         Node::Integer(value) => sink.integer(*value),
@@ -107,7 +116,7 @@ mod tests {
 
     fn trace(text: &str) -> Result<String, TomlError> {
         let mut sink = Trace::default();
-        parse(text.as_bytes(), true, &mut sink).map(|()| sink.0.trim_end().to_owned())
+        parse(text.as_bytes(), true, &|_| true, &mut sink).map(|()| sink.0.trim_end().to_owned())
     }
 
     #[test]
@@ -278,7 +287,7 @@ mod tests {
         ] {
             assert!(trace(&format!("a={text}")).is_err(), "{text}");
         }
-        let error = parse(b"a=1979-05-27", false, &mut Trace::default()).unwrap_err();
+        let error = parse(b"a=1979-05-27", false, &|_| true, &mut Trace::default()).unwrap_err();
         assert_eq!(error.message, "dates and times are not supported");
     }
 
@@ -291,7 +300,7 @@ mod tests {
         }
         let error = trace("a=1\nb = x").unwrap_err();
         assert_eq!((error.line, error.column), (2, 5));
-        assert!(parse(b"a='\xff'", true, &mut Trace::default()).is_err());
+        assert!(parse(b"a='\xff'", true, &|_| true, &mut Trace::default()).is_err());
     }
 
     #[test]

@@ -12,7 +12,7 @@ pub use attrs::{Attrs, AttrsBuilder, Key, Shape};
 pub use env::Env;
 pub(crate) use env::Spare;
 pub use list::{Items, List};
-pub use string::{Context, Str};
+pub use string::{Context, Contexts, Str};
 
 use crate::{
     builtins::Builtin,

@@ -23,6 +23,44 @@ pub enum Context {
     },
 }
 
+/// A context under way. Of what several strings refer to it keeps one, so that it is never much
+/// longer than what is in it.
+#[derive(Default)]
+pub struct Contexts {
+    all: Vec<Context>,
+    /// How many there were when they were last sorted.
+    settled: usize,
+    /// The slice that was added last: often the next is the same.
+    last: usize,
+}
+
+impl Contexts {
+    /// Adds what a string refers to.
+    pub fn add(&mut self, context: &[Context]) {
+        if context.is_empty() || self.last == context.as_ptr().addr() {
+            return;
+        }
+        self.last = context.as_ptr().addr();
+        self.all.extend_from_slice(context);
+        if self.all.len() > 2 * self.settled + 1024 {
+            self.settle();
+        }
+    }
+
+    fn settle(&mut self) {
+        self.all.sort_unstable();
+        self.all.dedup();
+        self.settled = self.all.len();
+    }
+
+    /// All of it, sorted and once each.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<Context> {
+        self.settle();
+        self.all
+    }
+}
+
 /// A string.
 pub struct Str<'a> {
     text: Cell<Text<'a>>,

@@ -11,7 +11,7 @@ use clutch_expr::{
     eval::{Interpreter, Limit, Line, PrintOptions},
     host::Reference,
     show::Style,
-    value::{Attrs, AttrsBuilder, Value},
+    value::{Attrs, AttrsBuilder, Contexts, Value},
 };
 use serde_json::json;
 
@@ -164,7 +164,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
     fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<()> {
         let mut text = Vec::new();
         if self.repl.context.global.json {
-            self.it.write_json(value, &mut text, &mut Vec::new())?;
+            self.it.write_json(value, &mut text, &mut Contexts::default())?;
         } else {
             text = self.it.print(value, options)?;
         }
