@@ -3,8 +3,10 @@
 //! seeds, the programs in `fuzz_targets` under libFuzzer.
 
 mod archives;
+mod exports;
 
 pub use archives::{deb, tar, wheel, zip};
+pub use exports::{drv, export};
 
 /// A target: its name, what runs it, and what makes its seeds.
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
@@ -12,6 +14,8 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("deb", deb, archives::debs),
+    ("drv", drv, exports::drvs),
+    ("export", export, exports::exports),
     ("tar", tar, archives::tars),
     ("wheel", wheel, archives::wheels),
     ("zip", zip, archives::zips),

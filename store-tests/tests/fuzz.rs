@@ -59,6 +59,9 @@ const PIECES: &[&[u8]] = &[
     b"ustar  \0",
     b"ustar\x0000",
     b"././@LongLink",
+    b"clutchex",
+    b"0000000001\0",
+    b"0000555\0",
     b"17 path=p/p/p/p/p\n",
     b"22 GNU.sparse.major=1\n",
     b"`\n",
@@ -141,6 +144,16 @@ fn fuzz(name: &str) {
 #[test]
 fn deb() {
     fuzz("deb");
+}
+
+#[test]
+fn drv() {
+    fuzz("drv");
+}
+
+#[test]
+fn export() {
+    fuzz("export");
 }
 
 #[test]
