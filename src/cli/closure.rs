@@ -15,14 +15,14 @@ use crate::{closure, store::StoreError, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths, links to such, or profiles.
+    /// Store paths, links to such, profiles, or pins.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// Show the size of each path and of all that it needs.
     #[arg(short, long)]
     size: bool,
     /// Show how the first path comes to need this one.
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", add = completions::store_paths())]
     why: Option<String>,
 }
 

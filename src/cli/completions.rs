@@ -63,16 +63,14 @@ pub(super) fn profiles() -> ArgValueCompleter {
 
 /// The names of pins.
 pub(super) fn pins() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| {
-        let pins = store().and_then(|store| store.pins().ok()).unwrap_or_default();
-        among(word, pins.into_iter().map(|pin| pin.name))
-    })
+    ArgValueCompleter::new(|word: &OsStr| among(word, pin_names()))
 }
 
-/// What leads to a store path: a profile, a link, or the path itself.
+/// What leads to a store path: a profile, a pin, a link, or the path itself.
 pub(super) fn store_paths() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
-        let mut found = among(word, profile_names().into_iter().chain(base_names(word)));
+        let names = profile_names().into_iter().chain(pin_names());
+        let mut found = among(word, names.chain(base_names(word)));
         found.extend(PathCompleter::any().complete(word));
         found
     })
@@ -88,6 +86,11 @@ fn among(word: &OsStr, all: impl IntoIterator<Item = String>) -> Vec<CompletionC
 fn profile_names() -> Vec<String> {
     let all = context::profiles().ok().and_then(|folder| Profile::all(&folder).ok());
     all.into_iter().flatten().map(|profile| profile.name().to_owned()).collect()
+}
+
+fn pin_names() -> Vec<String> {
+    let pins = store().and_then(|store| store.pins().ok()).unwrap_or_default();
+    pins.into_iter().map(|pin| pin.name).collect()
 }
 
 /// The logical paths of what lies in the store, by its folder alone: an index is slower to open.

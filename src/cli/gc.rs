@@ -41,7 +41,7 @@ pub(super) struct GcArguments {
 
 #[derive(clap::Args)]
 pub(super) struct WhyArguments {
-    /// A store path, a link to one, or a profile.
+    /// A store path, a link to one, a profile, or a pin.
     #[arg(add = completions::store_paths())]
     path: String,
 }

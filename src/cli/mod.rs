@@ -100,17 +100,17 @@ enum Command {
     Build(build::Arguments),
     /// Build, then run the main program, or the given command inside the environment.
     ///
-    /// PATH may be a store path, a link to one, or a profile, too.
+    /// PATH may be a store path, a link to one, a profile, or a pin, too.
     Run(run::Arguments),
     /// Build, then start a shell that sees the store and has the environment's programs first.
     ///
-    /// PATH may be a store path, a link to one, or a profile, too.
+    /// PATH may be a store path, a link to one, a profile, or a pin, too.
     Shell(shell::Arguments),
     /// Show a derivation or a store path.
     Show(show::Arguments),
     /// Print the log of a build.
     ///
-    /// PATH may be a store path, a link to one, or a profile, too.
+    /// PATH may be a store path, a link to one, a profile, or a pin, too.
     Log(log::Arguments),
     /// List what a store path needs to run.
     Closure(closure::Arguments),
@@ -132,7 +132,7 @@ enum Command {
     WhyAlive(gc::WhyArguments),
     /// Keep a path under a name, list such names, or let go of one.
     Pin(pin::Arguments),
-    /// Deploy under a name, with a history: set, list, roll back, compare, wipe.
+    /// Deploy under a name, with a history: set, list, roll back, compare, wipe, delete.
     Profile(profile::Arguments),
     /// Hash what is in the store again and say what is damaged.
     Verify(verify::Arguments),

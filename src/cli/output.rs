@@ -14,7 +14,12 @@ use super::failure::{Failure, Kind};
 /// Prints bytes as they are.
 pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = stdout().lock();
-    out.write_all(bytes).and_then(|()| out.flush()).map_err(|error| failed(&error))
+    let done = match bytes {
+        // nothing to print, too, fails where nothing can be printed
+        [] => rustix::io::write(rustix::stdio::stdout(), &[]).map(drop).map_err(Into::into),
+        _ => out.write_all(bytes),
+    };
+    done.and_then(|()| out.flush()).map_err(|error| failed(&error))
 }
 
 /// Prints a text for people: with its colours on a terminal, and with nothing else there that a terminal

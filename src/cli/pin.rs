@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     /// The name of the pin; without one all are listed.
     #[arg(add = completions::pins())]
     name: Option<String>,
-    /// The path to keep (or a link to it, or a profile); without one the pin is shown.
+    /// The path to keep (or a link to it, a profile, or another pin); without one the pin is shown.
     #[arg(requires = "name", add = completions::store_paths())]
     path: Option<String>,
     /// Keep it for N days.

@@ -13,7 +13,7 @@ use super::{
     failure::{Failure, Kind, OrFail as _},
     hashes::{self, HashArguments},
     realise::BuildArguments,
-    show::{check_valid, stored},
+    show::{check_valid, parse_valid, stored},
     time,
 };
 use crate::{
@@ -36,10 +36,12 @@ enum Command {
     List(ListArguments),
     /// Make an earlier generation the current one.
     Rollback(RollbackArguments),
-    /// Show which packages came, went or changed between two generations.
+    /// Show which packages came, went or changed between two generations, or any two paths.
     Diff(DiffArguments),
     /// Remove generations, so that `clutch gc` can remove what only they keep.
     Wipe(WipeArguments),
+    /// Remove a profile with all its generations.
+    Delete(DeleteArguments),
 }
 
 #[derive(clap::Args)]
@@ -47,6 +49,9 @@ struct SetArguments {
     /// The profile: a name, or the path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
+    /// Say something of the generation, which `clutch profile list` shows.
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
     #[command(flatten)]
     expression: ExpressionArguments,
     #[command(flatten)]
@@ -74,13 +79,22 @@ struct RollbackArguments {
 
 #[derive(clap::Args)]
 struct DiffArguments {
+    /// The profile: a name, or the path of its link; or a store path, a link to one, or a pin, to be
+    /// compared with another.
+    #[arg(add = completions::store_paths())]
+    profile: String,
+    /// The generation to begin with (default: the one before the other); or the other path.
+    #[arg(value_name = "FROM|PATH", add = completions::store_paths())]
+    from: Option<String>,
+    /// The generation to end with (default: the current one).
+    to: Option<u64>,
+}
+
+#[derive(clap::Args)]
+struct DeleteArguments {
     /// The profile: a name, or the path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
-    /// The generation to begin with (default: the one before the other).
-    from: Option<u64>,
-    /// The generation to end with (default: the current one).
-    to: Option<u64>,
 }
 
 #[derive(clap::Args)]
@@ -106,6 +120,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         Command::Rollback(a) => rollback(context, a),
         Command::Diff(a) => diff(context, a),
         Command::Wipe(a) => wipe(context, a),
+        Command::Delete(a) => delete(context, a),
     }
 }
 
@@ -117,7 +132,8 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
     };
     let store = context.store()?;
     store.touch([&path]).or_fail(Kind::Store)?;
-    let (generation, is_new) = profile.set(store, &path).map_err(fail)?;
+    let (generation, is_new) =
+        profile.set(store, &path, arguments.note.as_deref()).map_err(fail)?;
     if context.global.json {
         context.json(&describe(&generation))?;
     } else {
@@ -169,8 +185,19 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
 }
 
 fn list_all(context: &Context) -> Outcome {
+    let folder = context::profiles()?;
+    let mut profiles = Profile::all(&folder).map_err(fail)?;
+    // those that were given by a path are known to the store; a question makes none
+    if context.store_root()?.join("store").is_dir() {
+        let elsewhere = context.store()?.profiles().or_fail(Kind::Store)?.into_iter();
+        profiles.extend(elsewhere.filter(|profile| profile.link().parent() != Some(&folder)));
+    }
+    let shown = |profile: &Profile| match profile.link().parent() == Some(&folder) {
+        true => profile.name().to_owned(),
+        false => profile.link().display().to_string(),
+    };
     let mut all = Vec::new();
-    for profile in Profile::all(&context::profiles()?).map_err(fail)? {
+    for profile in profiles {
         let generations = profile.read().map_err(fail)?;
         let current = generations.into_iter().find(|generation| generation.is_current);
         all.extend(current.map(|current| (profile, current)));
@@ -185,13 +212,9 @@ fn list_all(context: &Context) -> Outcome {
         context.json(&all.iter().map(value).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    let width = all.iter().map(|(profile, _)| profile.name().len()).max().unwrap_or(0);
-    for (profile, Generation { number, path, made, .. }) in &all {
-        context.line(format!(
-            "{:width$}  {number:>4}  {}  {path}",
-            profile.name(),
-            time::show(*made)
-        ))?;
+    let width = all.iter().map(|(profile, _)| shown(profile).len()).max().unwrap_or(0);
+    for (profile, current) in &all {
+        context.line(format!("{:width$}  {}", shown(profile), row(current)))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -219,11 +242,39 @@ fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
     }
     show(context, &wiped)?;
     let would = if arguments.dry_run { "would be " } else { "" };
-    context.say(format!("{} generations {would}removed", wiped.len()));
+    context.say(format!("{} {would}removed", counted(wiped.len())));
     Ok(ExitCode::SUCCESS)
 }
 
+fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
+    let profile = context.profile(&arguments.profile)?;
+    let deleted = profile.delete().map_err(fail)?;
+    if context.global.json {
+        context.json(&deleted.iter().map(describe).collect())?;
+    } else {
+        let (name, count) = (&arguments.profile, counted(deleted.len()));
+        context.say(format!("the profile '{name}' was removed with {count}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn counted(number: usize) -> String {
+    format!("{number} generation{}", if number == 1 { "" } else { "s" })
+}
+
 fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
+    let from = arguments.from.as_ref();
+    let number = from.map(|text| text.parse::<u64>());
+    if let (Some(other), Some(Err(_))) = (from, &number) {
+        if arguments.to.is_some() {
+            let message = format!("'{other}' is no generation, and three paths are not compared");
+            return Err(Failure::new(Kind::Usage, message));
+        }
+        let [from, to] = [parse_valid(context, &arguments.profile)?, parse_valid(context, other)?];
+        let told = |path: &StorePath| json!({ "path": path.to_string() });
+        return compare(context, [&from, &to], [told(&from), told(&to)]);
+    }
+    let from = number.and_then(Result::ok);
     let profile = context.profile(&arguments.profile)?;
     let generations = profile.generations().map_err(fail)?;
     let to = match arguments.to {
@@ -233,7 +284,7 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
                 .hint("give two numbers, or `clutch profile rollback --to N`")
         })?,
     };
-    let from = match arguments.from {
+    let from = match from {
         Some(number) => profile.find(&generations, number).map_err(fail)?,
         None => {
             let earlier = generations.iter().rfind(|generation| generation.number < to.number);
@@ -241,12 +292,17 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
             earlier.ok_or_else(none).map_err(fail)?
         }
     };
+    compare(context, [&from.path, &to.path], [describe(from), describe(to)])
+}
+
+/// Compares two paths, of which programs are told that.
+fn compare(context: &Context, [from, to]: [&StorePath; 2], [before, after]: [Value; 2]) -> Outcome {
     let store = context.store()?;
-    store.keep([&from.path, &to.path]).or_fail(Kind::Store)?;
-    let difference = closure::difference(store, &from.path, &to.path).or_fail(Kind::Failed)?;
+    store.keep([from, to]).or_fail(Kind::Store)?;
+    let difference = closure::difference(store, from, to).or_fail(Kind::Failed)?;
     if context.global.json {
         context.json(&json!({
-            "from": describe(from), "to": describe(to),
+            "from": before, "to": after,
             "packages": difference.packages.iter().map(describe_package).collect::<Vec<_>>(),
             "size": { "before": difference.sizes[0], "after": difference.sizes[1] },
         }))?;
@@ -293,11 +349,17 @@ fn signed(before: u64, after: u64) -> String {
 }
 
 fn show(context: &Context, generations: &[Generation]) -> Result<(), Failure> {
-    for Generation { number, path, made, is_current } in generations {
-        let mark = if *is_current { "*" } else { " " };
-        context.line(format!("{mark} {number:>4}  {}  {path}", time::show(*made)))?;
+    for generation in generations {
+        let mark = if generation.is_current { "*" } else { " " };
+        context.line(format!("{mark} {}", row(generation)))?;
     }
     Ok(())
+}
+
+fn row(generation: &Generation) -> String {
+    let Generation { number, path, made, note, .. } = generation;
+    let note = note.as_ref().map(|note| format!("  {note}")).unwrap_or_default();
+    format!("{number:>4}  {}  {path}{note}", time::show(*made))
 }
 
 fn describe(generation: &Generation) -> Value {
@@ -306,6 +368,7 @@ fn describe(generation: &Generation) -> Value {
         "path": generation.path.to_string(),
         "made": generation.made,
         "current": generation.is_current,
+        "note": generation.note,
     })
 }
 

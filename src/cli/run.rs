@@ -114,8 +114,10 @@ pub(super) fn environment(
         && !matches!(path.to_str(), Some(text) if text == "-" || text.starts_with(STORE_DIR))
     {
         let path = path.display();
-        let message = format!("'{path}' is neither an expression's file or folder nor a profile");
-        return Err(Failure::new(Kind::Usage, message).hint("`clutch profile list` lists profiles"));
+        let message =
+            format!("'{path}' is neither an expression's file or folder nor a profile or a pin");
+        return Err(Failure::new(Kind::Usage, message)
+            .hint("`clutch profile list` and `clutch pin` list these"));
     }
     let (evaluation, outputs) = hashes::build(context, expression, build, hashes, |_| Ok(()))?;
     let mut paths = Vec::new();

@@ -17,12 +17,12 @@ use super::{
 };
 use crate::{
     derivation::{Derivation, HashMode},
-    store_path::{STORE_DIR, StorePath},
+    store_path::{STORE_DIR, StorePath, check_name},
 };
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A derivation or another store path, a link to one, or a profile.
+    /// A derivation or another store path, a link to one, a profile, or a pin.
     #[arg(add = completions::store_paths())]
     path: String,
 }
@@ -61,7 +61,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 /// Reads a store path as a person gives one: whole, below one (`.../bin/python`), where it is on
-/// this machine, by a link to one (`./result`), or by the name of a profile that leads to it.
+/// this machine, by a link to one (`./result`), or by the name of a profile or a pin.
 pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Failure> {
     if let Some((path, _)) = locate(context, text)? {
         return Ok(path);
@@ -73,12 +73,14 @@ pub(super) fn parse_path(context: &Context, text: &str) -> Result<StorePath, Fai
     }
     Err(Failure::new(
         Kind::Usage,
-        format!("'{text}' is neither a path below {STORE_DIR}, nor a link to one, nor a profile"),
+        format!(
+            "'{text}' is neither a path below {STORE_DIR}, nor a link to one, nor a profile or a pin"
+        ),
     ))
 }
 
 /// Whether a person means something in the store by the `PATH` of a command that evaluates: a store
-/// path, a link to one, or a profile where there is no file of that name.
+/// path, a link to one, or a profile or pin where there is no file of that name.
 pub(super) fn stored(context: &Context, path: Option<&Path>) -> Result<Option<StorePath>, Failure> {
     let Some(text) = path.and_then(Path::to_str) else { return Ok(None) };
     let text = without_slash(text);
@@ -98,9 +100,17 @@ fn locate(context: &Context, text: &str) -> Result<Option<(StorePath, bool)>, Fa
     let text = without_slash(text);
     let mut place = PathBuf::from(text);
     if !text.contains('/') && place.symlink_metadata().is_err() {
-        // most texts are no names of profiles
-        let Ok(profile) = context.profile(text) else { return Ok(None) };
-        place = profile.link();
+        // most texts are no names of profiles or pins
+        if check_name(text).is_err() {
+            return Ok(None);
+        }
+        match context.profile(text) {
+            Ok(profile) if profile.link().is_symlink() => place = profile.link(),
+            _ => {
+                let pinned = context.store()?.pinned(text).or_fail(Kind::Store)?;
+                return Ok(pinned.map(|path| (path, true)));
+            }
+        }
     }
     for _ in 0..40 {
         if let Some(found) = inside(context, &place)? {

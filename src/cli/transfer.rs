@@ -27,7 +27,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
-    /// Store paths, links to such, or profiles; all that they need goes with them.
+    /// Store paths, links to such, profiles, or pins; all that they need goes with them.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
     /// The file to write; `-` is standard output.

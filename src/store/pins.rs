@@ -70,20 +70,20 @@ impl Store {
             if check_name(&name).is_err() {
                 continue;
             }
-            let text = match fs_err::read_to_string(&file) {
-                // somebody let go of it meanwhile
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                other => other?,
-            };
-            let mut lines = text.lines();
-            let path = StorePath::from_base(lines.next().unwrap_or_default());
-            let path = path.map_err(|e| StoreError::Pin { file, problem: e.to_string() })?;
-            // an end that cannot be read is none: a pin keeps too long rather than too short
-            let until = lines.next().and_then(|line| line.strip_prefix("until ")?.parse().ok());
-            pins.push(Pin { name, path, until });
+            // somebody may have let go of it meanwhile
+            pins.extend(read(file, name)?);
         }
         pins.sort_unstable();
         Ok(pins)
+    }
+
+    /// What the pin of that name keeps; nothing where there is none, or its time is over.
+    ///
+    /// # Errors
+    /// Where the name is not valid, or the pin cannot be read.
+    pub fn pinned(&self, name: &str) -> Result<Option<StorePath>, StoreError> {
+        let pin = read(self.pin_file(name)?, name.to_owned())?;
+        Ok(pin.filter(|pin| !pin.has_ended()).map(|pin| pin.path))
     }
 
     /// Removes pins that have ended, and what dead processes have left. The caller keeps others from
@@ -106,4 +106,18 @@ impl Store {
         check_name(name)?;
         Ok(self.layout.pins().join(name))
     }
+}
+
+/// The pin in a file; nothing where there is none.
+fn read(file: PathBuf, name: String) -> Result<Option<Pin>, StoreError> {
+    let text = match fs_err::read_to_string(&file) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    let mut lines = text.lines();
+    let path = StorePath::from_base(lines.next().unwrap_or_default());
+    let path = path.map_err(|e| StoreError::Pin { file, problem: e.to_string() })?;
+    // an end that cannot be read is none: a pin keeps too long rather than too short
+    let until = lines.next().and_then(|line| line.strip_prefix("until ")?.parse().ok());
+    Ok(Some(Pin { name, path, until }))
 }

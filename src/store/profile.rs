@@ -6,6 +6,7 @@
 //! A switch is the rename of one symlink. Whoever changes a profile holds a lock on its folder.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     io,
     os::unix::fs::MetadataExt,
@@ -15,10 +16,11 @@ use std::{
 use super::{
     Store, StoreError,
     lock::hold,
-    roots::{entries, replace_link, store_path_of, unfinished},
+    roots::{Holder, entries, replace_link, store_path_of, unfinished},
 };
 use crate::{
     files,
+    regular::{self, Link},
     store_path::{StorePath, StorePathError, check_name},
 };
 
@@ -40,7 +42,12 @@ pub struct Generation {
     pub made: u64,
     /// Whether the profile leads to it now.
     pub is_current: bool,
+    /// What was said of it when it was made.
+    pub note: Option<String>,
 }
+
+/// The longest note, in bytes.
+const NOTE: u64 = 4 << 10;
 
 /// Why a profile cannot be used as asked.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +61,9 @@ pub enum ProfileError {
     /// The name breaks a rule.
     #[error("profile: {0}")]
     Name(#[from] StorePathError),
+    /// A note is not one line, or too long.
+    #[error("a note is one line of at most {NOTE} bytes without control characters")]
+    Note,
     /// The name is that of a generation.
     #[error("'{0}' is named as a generation of a profile; give the profile, or another name")]
     Reserved(String),
@@ -87,7 +97,7 @@ impl Profile {
         let link = std::path::absolute(link)?;
         let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
         check_name(&name)?;
-        if number_of(&name).is_some() {
+        if number_of(&name).is_some() || note_of(&name).is_some() {
             return Err(ProfileError::Reserved(name));
         }
         let folder = link.parent().unwrap_or(Path::new("/")).to_owned();
@@ -130,12 +140,21 @@ impl Profile {
     }
 
     /// Makes a path the current generation: a new one, unless it is current already. The caller keeps
-    /// the path. Gives the generation, and whether anything changed.
+    /// the path. With a note, that is what is said of the generation. Gives it, and whether it is new.
     ///
     /// # Errors
     /// Where the path is not valid, something else is in the profile's place, or it cannot be written.
     /// The profile then leads to where it led.
-    pub fn set(&self, store: &Store, path: &StorePath) -> Result<(Generation, bool), ProfileError> {
+    pub fn set(
+        &self,
+        store: &Store,
+        path: &StorePath,
+        note: Option<&str>,
+    ) -> Result<(Generation, bool), ProfileError> {
+        let is_bad = |note: &str| note.len() as u64 > NOTE || note.chars().any(char::is_control);
+        if note.is_some_and(is_bad) {
+            return Err(ProfileError::Note);
+        }
         fs_err::create_dir_all(&self.folder)?;
         let _lock = self.lock()?;
         self.check_free()?;
@@ -144,12 +163,22 @@ impl Profile {
         if let Some(current) = current.filter(|current| current.path == *path)
             && fs_err::read_link(self.place(current.number))? == store.real(path)
         {
-            return Ok((current.clone(), false));
+            let mut current = current.clone();
+            if let Some(note) = note {
+                files::replace(&self.note_place(current.number), note.as_bytes())?;
+                current.note = Some(note.to_owned());
+            }
+            return Ok((current, false));
         }
         if !store.is_valid(path)? {
             return Err(StoreError::NotValid(path.clone()).into());
         }
         let number = generations.last().map_or(0, |last| last.number) + 1;
+        match note {
+            Some(note) => files::replace(&self.note_place(number), note.as_bytes())?,
+            // of one that was never made
+            None => files::remove_file(&self.note_place(number))?,
+        }
         store.link_root(&self.place(number), path)?;
         // a generation is durable before the profile leads to it
         files::sync_folder(&self.folder)?;
@@ -224,11 +253,46 @@ impl Profile {
         generations.truncate(generations.len().saturating_sub(keep));
         generations.retain(|generation| !generation.is_current && generation.made < before);
         if !dry {
-            for generation in &generations {
-                fs_err::remove_file(self.place(generation.number))?;
-            }
+            self.remove(&generations)?;
         }
         Ok(generations)
+    }
+
+    /// Removes the profile with all its generations, so that it keeps nothing any more. Gives these.
+    ///
+    /// # Errors
+    /// Where there is no such profile, or its folder cannot be written.
+    pub fn delete(&self) -> Result<Vec<Generation>, ProfileError> {
+        if !self.folder.is_dir() {
+            return Err(ProfileError::None(self.link()));
+        }
+        let _lock = self.lock()?;
+        self.check_free()?;
+        let generations = self.generations()?;
+        files::remove_file(&self.link())?;
+        self.remove(&generations)?;
+        files::sync_folder(&self.folder)?;
+        Ok(generations)
+    }
+
+    fn remove(&self, generations: &[Generation]) -> Result<(), ProfileError> {
+        for generation in generations {
+            files::remove_file(&self.place(generation.number))?;
+            files::remove_file(&self.note_place(generation.number))?;
+        }
+        Ok(())
+    }
+
+    /// Where the note of a generation is.
+    fn note_place(&self, number: u64) -> PathBuf {
+        self.folder.join(format!("{}-{number}-note", self.name))
+    }
+
+    /// What was said of a generation. One that cannot be read is none.
+    fn note(&self, number: u64) -> Option<String> {
+        let bytes = regular::read(&self.note_place(number), Link::Refuse, NOTE).ok()?;
+        let text = String::from_utf8(bytes).ok()?;
+        (!text.is_empty()).then_some(text)
     }
 
     /// Where a generation is.
@@ -277,6 +341,7 @@ impl Profile {
                 path,
                 made,
                 is_current: current == Some(number),
+                note: self.note(number),
             });
         }
         generations.sort_by_key(|generation| generation.number);
@@ -301,9 +366,42 @@ impl Profile {
     }
 }
 
+impl Store {
+    /// The profiles whose generations this store keeps, wherever they are, ordered by place.
+    ///
+    /// # Errors
+    /// Where the roots cannot be read.
+    pub fn profiles(&self) -> Result<Vec<Profile>, StoreError> {
+        let mut all = BTreeMap::new();
+        for root in self.links()? {
+            let Holder::Link(link) = root.holder else { continue };
+            let Some((name, _)) = link.file_name().and_then(OsStr::to_str).and_then(number_of)
+            else {
+                continue;
+            };
+            let place = link.with_file_name(name);
+            if let Ok(profile) = Profile::at(&place)
+                && profile.current().is_some()
+            {
+                all.insert(place, profile);
+            }
+        }
+        Ok(all.into_values().collect())
+    }
+}
+
 /// The profile and the number that the name of a generation's link says.
 fn number_of(name: &str) -> Option<(&str, u64)> {
-    let (profile, number) = name.strip_suffix("-link")?.rsplit_once('-')?;
+    numbered(name, "-link")
+}
+
+/// The same of a generation's note.
+fn note_of(name: &str) -> Option<(&str, u64)> {
+    numbered(name, "-note")
+}
+
+fn numbered<'n>(name: &'n str, end: &str) -> Option<(&'n str, u64)> {
+    let (profile, number) = name.strip_suffix(end)?.rsplit_once('-')?;
     let is_number = !number.starts_with(['0', '+']);
     Some((profile, number.parse().ok().filter(|_| is_number)?))
 }

@@ -105,7 +105,7 @@ impl Store {
         Ok(roots)
     }
 
-    fn links(&self) -> Result<Vec<Root>, StoreError> {
+    pub(super) fn links(&self) -> Result<Vec<Root>, StoreError> {
         let mut roots = Vec::new();
         for entry in entries(&self.layout.links())? {
             let Some(holder) = target_of(&entry)? else { continue };

@@ -91,6 +91,9 @@ fn a_full_standard_output_fails_every_command() {
         assert!(said.contains("No space left on device"), "{args:?}: {said}");
         assert!(!said.contains("panicked"), "{args:?}: {said}");
     }
+    let store = space.path("empty");
+    let ran = shell(&space, &format!("$CLUTCH --store {} paths > /dev/full", store.display()));
+    assert_eq!(ran.code, 1, "an empty result, too: {}", ran.stderr);
     // the lines of a repl
     let ran = shell(&space, "printf '1\\n2\\n' | $CLUTCH repl > /dev/full");
     assert_eq!((ran.code, ran.stderr.matches("No space left").count()), (1, 1), "{}", ran.stderr);

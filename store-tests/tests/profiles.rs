@@ -150,13 +150,103 @@ fn a_profile_is_run_by_name_and_by_path() {
     space.ok(["profile", "set", place, "service"]);
     assert_eq!(space.ok(["run", place, "--", "service", "print", "x"]), "x");
     assert_eq!(space.ok(["profile", "list", place]).lines().count(), 1);
-    assert_eq!(space.ok(["profile", "list"]).lines().count(), 1);
+    // which the store knows, wherever it is
+    let list = space.ok(["profile", "list"]);
+    let lines: Vec<&str> = list.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].starts_with("service ") && lines[1].starts_with(place),
+        "{list}"
+    );
+    let listed = json(&space.ok(["profile", "list", "--json"]));
+    assert_eq!((&listed[1]["profile"], &listed[1]["name"]), (&place.into(), &"current".into()));
     // a folder with an expression is what it was before there was a profile
     space.write("service/default.nix", "throw \"the folder\"");
     let error = space.fails(1, ["run", "service"]);
     assert!(error.contains("the folder"), "{error}");
     let error = space.fails(2, ["closure", "unknown"]);
     assert!(error.contains("nor a profile"), "{error}");
+}
+
+#[test]
+fn a_pin_names_what_it_keeps() {
+    let space = Space::new(BINARY).with_probe();
+    let [one, two] = [("1.0", "lib-1.5", "tool-1"), ("2.0", "lib-1.6", "tool-1")]
+        .map(|(version, library, tool)| service(&space, version, library, tool));
+    let [first, second] = [one, two].map(|file| space.ok(["build", "--no-link", &file]));
+    space.ok(["pin", "kept", &first]);
+    space.ok(["pin", "next", &second]);
+    assert_eq!(space.ok(["run", "kept", "--", "service", "print", "runs"]), "runs");
+    assert_eq!(space.ok(["shell", "kept", "--", "service", "print", "runs"]), "runs");
+    assert!(space.ok(["closure", "kept"]).contains(&first));
+    assert_eq!(json(&space.ok(["show", "--json", "kept"]))["path"], *first);
+    assert!(space.ok(["why-alive", "kept"]).starts_with("pin 'kept'"));
+    space.ok(["verify", "kept"]);
+    space.ok(["export", "kept", "-o", "file"]);
+    space.ok(["pin", "again", "kept"]);
+    assert!(space.ok(["pin", "again"]).ends_with(&first));
+    assert_eq!(space.ok(["profile", "set", "app", "kept"]), first);
+    // a profile of the same name comes first, and a file before both
+    space.ok(["profile", "set", "next", "kept"]);
+    assert_eq!(json(&space.ok(["show", "--json", "next"]))["path"], *first);
+    let error = space.fails(2, ["closure", "nobody"]);
+    assert!(error.contains("nor a profile or a pin"), "{error}");
+    let error = space.fails(2, ["run", "nobody"]);
+    assert!(error.contains("nor a profile or a pin") && error.contains("`clutch pin`"), "{error}");
+
+    // any two paths are compared
+    space.ok(["pin", "later", &second]);
+    for pair in [["kept", "later"], ["app", &second], [&first, "later"]] {
+        let said = space.ok([&["profile", "diff"], &pair[..]].concat());
+        assert!(said.starts_with("lib") && said.contains("1.5 -> 1.6"), "{said}");
+    }
+    let said = json(&space.ok(["profile", "diff", "kept", "later", "--json"]));
+    assert_eq!((&said["from"]["path"], &said["to"]["path"]), (&first.into(), &second.into()));
+    space.fails(2, ["profile", "diff", "kept", "later", "3"]);
+    space.fails(2, ["profile", "diff", "kept", "nobody"]);
+}
+
+#[test]
+fn a_generation_has_a_note_and_a_profile_is_deleted() {
+    let space = Space::new(BINARY).with_probe();
+    let [one, two] = [("1.0", "lib-1", "tool-1"), ("2.0", "lib-1", "tool-1")]
+        .map(|(version, library, tool)| service(&space, version, library, tool));
+    let first = space.ok(["profile", "set", "web", &one, "--note", "as in the tests"]);
+    space.ok(["profile", "set", "web", &two]);
+    let notes = || {
+        let listed = json(&space.ok(["profile", "list", "web", "--json"]));
+        let generations = listed["generations"].as_array().unwrap().iter();
+        generations.map(|generation| generation["note"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(notes(), ["as in the tests".into(), Value::Null]);
+    let list = space.ok(["profile", "list", "web"]);
+    assert!(list.lines().next().unwrap().ends_with(&format!("{first}  as in the tests")), "{list}");
+    // of one that is there, and gone with it
+    space.ok(["profile", "set", "web", &two, "--note", "ready"]);
+    assert_eq!(notes(), ["as in the tests", "ready"]);
+    for bad in ["two\nlines", "\u{1b}[2J", &"x".repeat(5000)] {
+        let error = space.fails(1, ["profile", "set", "web", &one, "--note", bad]);
+        assert!(error.contains("a note is one line"), "{error}");
+    }
+    space.ok(["profile", "wipe", "web"]);
+    assert_eq!(notes(), ["ready"]);
+    assert!(!profile(&space, "web-1-note").exists());
+
+    let place = space.path("srv/current");
+    let place = place.to_str().unwrap();
+    space.ok(["profile", "set", place, &one]);
+    for name in ["web", place] {
+        let said = space.run(["profile", "delete", name]);
+        assert!(
+            said.code == 0 && said.stderr.contains("was removed with 1 generation\n"),
+            "{}",
+            said.stderr
+        );
+    }
+    assert_eq!(space.ok(["profile", "list"]), "");
+    assert_eq!(fs_err::read_dir(profile(&space, "")).unwrap().count(), 0);
+    assert_eq!(fs_err::read_dir(space.path("srv")).unwrap().count(), 0);
+    space.ok(["gc"]);
+    assert!(!space.real(&first).exists());
 }
 
 #[test]
@@ -231,15 +321,19 @@ fn what_is_in_the_store_runs_as_its_expression_does() {
 fn what_is_no_profile_is_left_alone() {
     let space = Space::new(BINARY).with_probe();
     let one = service(&space, "1.0", "lib-1", "tool-1");
-    for name in ["web-3-link", ".", "a b"] {
+    for name in ["web-3-link", "web-3-note", ".", "a b"] {
         space.fails(2, ["profile", "set", name, &one]);
     }
     fs_err::create_dir_all(profile(&space, "taken")).unwrap();
     let error = space.fails(1, ["profile", "set", "taken", &one]);
     assert!(error.contains("is there already and is no profile"), "{error}");
-    for words in
-        [&["list", "none"][..], &["rollback", "none"], &["diff", "none"], &["wipe", "none"]]
-    {
+    for words in [
+        &["list", "none"][..],
+        &["rollback", "none"],
+        &["diff", "none"],
+        &["wipe", "none"],
+        &["delete", "none"],
+    ] {
         let error = space.fails(1, ["profile"].iter().chain(words));
         assert!(error.contains("there is no profile"), "{error}");
     }
@@ -343,12 +437,17 @@ fn shells_complete_what_is_in_the_store() {
     space.ok(["pin", "weekly", "web-site"]);
     fs_err::create_dir(space.path("project/webbing")).unwrap();
     let prefix = &path["".len().."/clutch/store/".len() + 5];
-    let with_folder = vec!["web-site".to_owned(), "webbing/".to_owned()];
+    let with_folder = vec!["web-site".to_owned(), "weekly".to_owned(), "webbing/".to_owned()];
     for (words, expected) in [
         (&["run", "we"][..], with_folder.clone()),
         (&["closure", "we"], with_folder),
         (&["profile", "rollback", "we"], vec!["web-site".to_owned()]),
         (&["profile", "diff", "oth"], vec!["other".to_owned()]),
+        (&["profile", "diff", "other", "week"], vec!["weekly".to_owned()]),
+        (&["profile", "delete", "oth"], vec!["other".to_owned()]),
+        (&["profile", "set", "new", "week"], vec!["weekly".to_owned()]),
+        (&["export", "week"], vec!["weekly".to_owned()]),
+        (&["closure", "other", "--why", "week"], vec!["weekly".to_owned()]),
         (&["pin", "we"], vec!["weekly".to_owned()]),
         (&["why-alive", prefix], vec![path.clone()]),
         (&["bui"], vec!["build".to_owned()]),

@@ -16,7 +16,7 @@ fn changes_at_once_follow_one_another() {
             let (store, profile) = (other(&space), profile.clone());
             scope.spawn(move || {
                 for _ in 0..8 {
-                    profile.set(&store, path).unwrap();
+                    profile.set(&store, path, None).unwrap();
                 }
             });
         }
@@ -38,8 +38,8 @@ fn a_profile_that_was_interrupted_goes_on() {
     space.file(&two, "2", &[]);
     let folder = space.store.root().join("profiles");
     let profile = Profile::at(&folder.join("web")).unwrap();
-    assert!(profile.set(&space.store, &one).unwrap().1);
-    assert!(!profile.set(&space.store, &one).unwrap().1);
+    assert!(profile.set(&space.store, &one, None).unwrap().1);
+    assert!(!profile.set(&space.store, &one, None).unwrap().1);
     // it ended before the switch, and within it
     space.store.link_root(&folder.join("web-2-link"), &two).unwrap();
     symlink("web-2-link", folder.join(".web.123-0")).unwrap();
@@ -55,7 +55,7 @@ fn a_profile_that_was_interrupted_goes_on() {
         generations.iter().find(|generation| generation.is_current).unwrap().number
     };
     assert_eq!(current(&profile.generations().unwrap()), 1);
-    assert_eq!(profile.set(&space.store, &two).unwrap().0.number, 3);
+    assert_eq!(profile.set(&space.store, &two, None).unwrap().0.number, 3);
     let expected = [
         ".web-backup",
         ".web.notes",
