@@ -139,6 +139,50 @@ fn an_environment_is_a_virtual_environment() {
     }
 }
 
+/// Debian's folders, and virtual environments by themselves, make Python look at one folder several
+/// times, and run what stands in its `.pth` files as often.
+#[test]
+fn path_files_run_once() {
+    let space = space();
+    space.write("pth/source/once.pth", "import sys; sys.stdout.write('ran ')\n");
+    space.write("pth/source/once.py", "x = 1\n");
+    for version in ["3.11", "3.13"] {
+        let file = format!("pth/{version}.nix");
+        space.write(
+            &file,
+            format!(
+                "let clutch = import <clutch>; interpreter = clutch.python.interpreter.\"{version}\"; in\n\
+                 clutch.python.environment {{\n  name = \"once\";\n  inherit interpreter;\n  \
+                 distributions = [ (clutch.python.package {{ name = \"once\"; version = \"1\"; \
+                 source = ./source; inherit interpreter; }}) ];\n}}"
+            ),
+        );
+        let program = "import site, sys\n\
+            assert site.getsitepackages() == \
+            [f'{sys.prefix}/lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages']\n\
+            assert sys.path.count(site.getsitepackages()[0]) == 1, sys.path\n\
+            print(sys.version_info[1])";
+        let said = space.ok(["run", &file, "--", "python", "-c", program]);
+        assert_eq!(said, format!("ran {}", &version[2..]));
+        // the interpreter by itself, and an environment made with its own venv that sees it
+        space.write("pth/alone.nix", format!("(import <clutch>).python.interpreter.\"{version}\""));
+        let plain = space.ok(["run", "pth/alone.nix", "--", "python3", "-c", program]);
+        assert_eq!(plain, &version[2..]);
+        let venv = space.path(format!("project/pth/venv-{version}"));
+        let venv = venv.to_str().unwrap();
+        let make = format!(
+            "import subprocess, sys, venv\n\
+             venv.create('{venv}', system_site_packages=True, clear=True)\n\
+             open('{venv}/lib/python{version}/site-packages/once.pth', 'w').write(\
+             \"import sys; sys.stdout.write('ran ')\\n\")\n\
+             print(subprocess.run(['{venv}/bin/python', '-c', 'print(1)'], \
+             capture_output=True, text=True).stdout)"
+        );
+        let said = space.ok(["run", "pth/alone.nix", "--", "python3", "-c", &make]);
+        assert_eq!(said, "ran 1", "{version}");
+    }
+}
+
 #[test]
 fn built_again_elsewhere_every_tree_is_the_same() {
     let space = space();

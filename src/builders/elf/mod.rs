@@ -7,6 +7,7 @@
 mod image;
 mod references;
 mod room;
+mod table;
 
 pub use image::{ElfError, Image};
 

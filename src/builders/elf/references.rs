@@ -79,7 +79,7 @@ impl Image {
     }
 
     /// Where `text`, with a NUL behind it, is in read-only memory.
-    fn addresses_of(&self, text: &str) -> Vec<u64> {
+    pub(super) fn addresses_of(&self, text: &str) -> Vec<u64> {
         let mut wanted = text.as_bytes().to_vec();
         wanted.push(0);
         let loads = self.segments.iter().filter(|s| s.is_load() && !s.is_writable());

@@ -55,6 +55,50 @@ const KINDS: &[&[&str]] = &[
     &["-pie", "-fPIE", "-Wl,-z,pack-relative-relocs"],
 ];
 
+const TABLE: &str = r#"
+#include <stdio.h>
+#include <string.h>
+struct record { const char *name; const void *code; int size; };
+const struct record table[] = {
+    { "first", table, 1 }, { "second", table, 2 }, { "third", table, 3 }, { 0, 0, 0 }
+};
+const char *const names[] = { "first", "second", "third" };
+int main(int argc, char **argv) {
+    for (const struct record *r = table; r->name; r++)
+        if (!strcmp(r->name, argv[1])) return puts("found") < 0;
+    return puts(argc > 2 ? names[1] : "none") < 0;
+}
+"#;
+
+#[test]
+fn a_record_loses_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("a.c"), TABLE).unwrap();
+    let compile = |flag: &str| {
+        let mut compiler = Command::new("cc");
+        compiler.args([flag, "-O1", "-o", "a", "a.c"]).current_dir(dir.path());
+        compiler.status().ok().filter(std::process::ExitStatus::success)?;
+        Some(Image::parse(fs::read(dir.path().join("a")).unwrap()).unwrap())
+    };
+    let Some(mut image) = compile("-no-pie") else { return eprintln!("SKIPPED: no C compiler") };
+    let program = dir.path().join("b");
+    let ran = |image: &Image, name: &str| {
+        write(&program, &image.clone().into_bytes());
+        run(&program, &[name, "x"])
+    };
+    assert_eq!(ran(&image, "second"), "found\n");
+    for names in [["first", "third", "second"], ["first", "second", "x"], ["a", "b", "c"]] {
+        assert_eq!(image.unname(names), Err(ElfError::Missing(names.join(" "))));
+    }
+    image.unname(["first", "second", "third"]).unwrap();
+    assert_eq!(ran(&image, "first"), "found\n");
+    // other uses of the text stay
+    assert_eq!(ran(&image, "second"), "second\n");
+    assert!(image.unname(["first", "second", "third"]).is_err());
+    let Some(mut moving) = compile("-pie") else { return };
+    assert!(matches!(moving.unname(["first", "second", "third"]), Err(ElfError::Malformed(_))));
+}
+
 #[test]
 fn a_program_runs_with_another_interpreter() {
     let dir = tempfile::tempdir().unwrap();

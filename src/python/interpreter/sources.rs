@@ -75,6 +75,23 @@ const EDITS: &[Edit] = &[
         releases: BOTH,
         change: Replace("\"dist-packages\"", "\"site-packages\""),
     },
+    // the folder of a virtual environment is looked at once, so that its .pth files run once
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Replace(
+            "        # addsitepackages will process site_prefix again if its in PREFIXES,\n        # but that's ok; known_paths will prevent anything being added twice\n",
+            "",
+        ),
+    },
+    Edit {
+        file: "site.py",
+        releases: BOTH,
+        change: Replace(
+            "    known_paths = addsitepackages(known_paths)\n",
+            "    # venv() has added those of a virtual environment\n    added = [sys.prefix] if sys.prefix != sys.base_prefix else []\n    known_paths = addsitepackages(known_paths, [p for p in PREFIXES if p not in added])\n",
+        ),
+    },
     // sysconfig: one installation scheme
     Edit {
         file: "sysconfig.py",
@@ -178,14 +195,9 @@ const EDITS: &[Edit] = &[
     },
 ];
 
-/// The module `site` is also frozen into the executable. There, texts can only be replaced by as
-/// long ones: the extra folder for local additions becomes another name of the usual one.
-const FROZEN: &[(&[u8], &[u8])] = &[(b"dist-packages", b"site-packages")];
-
-/// How each release keeps the text `local/lib` in the frozen module: as a string in memory, or
-/// with its length in front, as `marshal` writes it.
-const FROZEN_LOCAL: &[(u32, &[u8], &[u8])] =
-    &[(11, b"\0local/lib\0", b"\0./././lib\0"), (13, b"z\tlocal/lib", b"z\t./././lib")];
+/// The module `site` is also frozen into the executable, as Debian changed it. In the list of those that
+/// are, it stands between these; without its name there, it is loaded from its file as others are.
+const FROZEN: [&str; 3] = ["os", "site", "stat"];
 
 /// Changes the standard library in `prefix` and the module frozen into the executable.
 pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskError> {
@@ -204,12 +216,7 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     let program = prefix.join(format!("bin/python3.{minor}"));
     let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", program.display()));
     let mut image = Image::parse(fs::read(&program)?).map_err(failed)?;
-    for (old, new) in FROZEN {
-        image.overwrite(old, new).map_err(failed)?;
-    }
-    for (_, old, new) in FROZEN_LOCAL.iter().filter(|(release, ..)| *release == minor) {
-        image.overwrite(old, new).map_err(failed)?;
-    }
+    image.unname(FROZEN).map_err(failed)?;
     Ok(fs::write(&program, image.into_bytes())?)
 }
 
