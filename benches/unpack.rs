@@ -70,7 +70,7 @@ fn bench_unpack(bencher: Bencher, archive: &Path, bytes: usize) {
         })
         .bench_values(|place| {
             let archive = fs_err::File::open(archive).expect("a file");
-            unpack(archive, None, Strip::Parts(0), &place).expect("it unpacks");
+            unpack(&archive, None, Strip::Parts(0), &place, &|| false).expect("it unpacks");
         });
 }
 

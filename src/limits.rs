@@ -12,6 +12,23 @@ pub const LINK_TARGET: usize = 4 << 10;
 /// The longest path that Linux opens, in bytes: `PATH_MAX` without the zero byte at its end.
 pub const PATH: usize = 4095;
 
+/// The largest header of records that belongs to one entry of a tar (PAX), in bytes. Those with extended
+/// attributes have some KiB, maps of sparse files in the obsolete form more.
+pub const PAX: usize = 1 << 20;
+
+/// The most parts of a sparse file in a tar.
+pub const SPARSE_PARTS: usize = 1 << 20;
+
+/// The most files, folders and links that an archive may unpack to. Linux's sources are 100,000.
+pub const ENTRIES: usize = 2_000_000;
+
+/// The most bytes that the names of these may have together, as paths.
+pub const NAMES: usize = 512 << 20;
+
+/// The most memory that a decompressor may take, in bytes. What `xz -9` and `zstd -19` write needs 65 MiB
+/// and 8 MiB; the container formats allow 4 GiB.
+pub const DECODER: u64 = 256 << 20;
+
 /// The most parts a path in an archive or a tree may have. The file system's own functions recurse over a
 /// path's folders, and so do tools that will read it.
 pub const DEPTH: usize = 1000;

@@ -26,17 +26,21 @@ pub enum ArchiveError {
         /// What is wrong.
         reason: String,
     },
+    /// The user or a sibling's failure stopped it.
+    #[error("cancelled")]
+    Cancelled,
     /// Reading or writing failed; the text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 impl ArchiveError {
-    /// An error about one entry; bytes of its name that are not UTF-8 are shown replaced.
+    /// An error about one entry; bytes of its name that are not UTF-8 are shown replaced, and of a very
+    /// long one both ends.
     pub fn entry(archive: &Path, entry: impl AsRef<[u8]>, reason: impl Into<String>) -> Self {
         Self::Entry {
             archive: archive.to_owned(),
-            entry: String::from_utf8_lossy(entry.as_ref()).into_owned(),
+            entry: shown(entry.as_ref()),
             reason: reason.into(),
         }
     }
@@ -51,7 +55,20 @@ impl From<ArchiveError> for crate::build::task::TaskError {
     fn from(error: ArchiveError) -> Self {
         match error {
             ArchiveError::Io(error) => Self::Io(error),
+            ArchiveError::Cancelled => Self::Cancelled,
             other => Self::Failed(other.to_string()),
         }
+    }
+}
+
+/// A name for people.
+pub(super) fn shown(name: &[u8]) -> String {
+    const END: usize = 100;
+    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    match name.len() {
+        length if length > 4 * END => {
+            format!("{}[...]{}", text(&name[..END]), text(&name[length - END..]))
+        }
+        _ => text(name),
     }
 }

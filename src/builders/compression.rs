@@ -2,6 +2,8 @@
 
 use std::io::{self, BufRead, Read};
 
+use crate::limits;
+
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -32,7 +34,7 @@ impl Compression {
 }
 
 /// Decompresses `stream` by what its first bytes say. Several members one after the other read as
-/// one.
+/// one. What asks for more memory than [`limits::DECODER`] fails when it is read.
 ///
 /// # Errors
 /// Where the first bytes cannot be read or the decoder cannot be made.
@@ -40,8 +42,16 @@ pub fn reader<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Re
     Ok(match Compression::of(stream.fill_buf()?) {
         Compression::None => Box::new(stream),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),
-        Compression::Xz => Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(stream)),
-        Compression::Zstd => Box::new(zstd::stream::read::Decoder::with_buffer(stream)?),
+        Compression::Xz => {
+            let flags = liblzma::stream::CONCATENATED;
+            let decoder = liblzma::stream::Stream::new_stream_decoder(limits::DECODER, flags)?;
+            Box::new(liblzma::bufread::XzDecoder::new_stream(stream, decoder))
+        }
+        Compression::Zstd => {
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(stream)?;
+            decoder.window_log_max(limits::DECODER.ilog2())?;
+            Box::new(decoder)
+        }
         Compression::Bzip2 => Box::new(bzip2::bufread::MultiBzDecoder::new(stream)),
     })
 }

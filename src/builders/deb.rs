@@ -10,10 +10,8 @@ use std::{
 
 use fs_err as fs;
 
-use super::{archive_error::ArchiveError, compression, tarball, tree::Tree};
-
-/// A control file larger than this is refused.
-const MAX_CONTROL: u64 = 1 << 20;
+use super::{archive_error::ArchiveError, compression, tar_entries::Entries, tarball, tree::Tree};
+use crate::limits;
 
 /// A package file whose control fields have been read.
 #[derive(Debug)]
@@ -79,7 +77,7 @@ impl Deb {
     /// Names the package file, the entry and what is wrong with it.
     pub fn unpack_into(
         &self,
-        tree: &Tree,
+        tree: &Tree<'_>,
         select: &dyn Fn(&str) -> Option<String>,
     ) -> Result<(), ArchiveError> {
         tarball::unpack(self.file.path(), part(&self.file, &self.data)?, tree, select)
@@ -135,14 +133,21 @@ fn read_control(
 ) -> Result<BTreeMap<String, String>, ArchiveError> {
     let broken =
         |reason: String| ArchiveError::archive(file.path(), format!("control.tar: {reason}"));
-    let mut tar = tar::Archive::new(part(file, &range)?.take(64 * MAX_CONTROL));
-    for entry in tar.entries().map_err(|e| broken(e.to_string()))? {
-        let entry = entry.map_err(|e| broken(e.to_string()))?;
-        if !matches!(&*entry.path_bytes(), b"./control" | b"control") {
+    // maintainer scripts and lists of files are beside it
+    let all = 4 * limits::METADATA;
+    let mut entries = Entries::new(part(file, &range)?.take(all));
+    while let Some(entry) = entries.next_entry().map_err(|e| broken(e.to_string()))? {
+        if !matches!(&*entry.name, b"./control" | b"control") {
             continue;
         }
+        if entry.size > limits::METADATA {
+            let most = limits::METADATA;
+            let reason =
+                format!("the control file has {} bytes, expected {most} at most", entry.size);
+            return Err(broken(reason));
+        }
         let mut text = String::new();
-        entry.take(MAX_CONTROL).read_to_string(&mut text).map_err(|e| broken(e.to_string()))?;
+        entries.read_to_string(&mut text).map_err(|e| broken(e.to_string()))?;
         let control = fields(&text);
         for name in ["package", "version"] {
             if !control.contains_key(name) {
@@ -236,7 +241,8 @@ pub(crate) mod tests {
     fn unpack(bytes: &[u8]) -> Result<Vec<String>, String> {
         let (dir, deb) = open(bytes);
         let limits = Limits { bytes: 1 << 20, entries: 100 };
-        let tree = Tree::create(&dir.path().join("out"), Links::Absolute, limits).unwrap();
+        let tree =
+            Tree::create(&dir.path().join("out"), Links::Absolute, limits, &|| false).unwrap();
         deb.map_err(|e| e.to_string())?
             .unpack_into(&tree, &|name| Some(name.to_owned()))
             .map_err(|e| e.to_string())?;
@@ -319,7 +325,7 @@ pub(crate) mod tests {
             ("a", EntryType::Symlink, "../b", "leaves"),
             ("a", EntryType::Link, "../b", "'..'"),
             ("a", EntryType::Link, "b", "no earlier file"),
-            ("./", EntryType::Regular, "", "root"),
+            (".", EntryType::Regular, "", "root"),
         ] {
             let error = with(name, kind, target).unwrap_err();
             assert!(error.contains(reason) && error.contains(name), "{error}");

@@ -1,13 +1,18 @@
 //! The names of archive entries, and the targets of links, before anything is written. Knows text
 //! only, no files.
 
+use crate::limits;
+
 /// Checks an entry's name and brings it into the form `a/b/c`: `./` in front and empty or `.`
 /// parts are dropped. The root itself gives the empty text.
 ///
 /// # Errors
-/// The reason: absolute, a `..` part, a NUL byte, a backslash-separated or drive path, or bytes
-/// that are not UTF-8.
+/// The reason: absolute, a `..` part, a NUL byte, bytes that are not UTF-8, more bytes or parts than
+/// a name may have ([`limits`]).
 pub fn clean(name: &[u8]) -> Result<String, &'static str> {
+    if name.len() > limits::NAME {
+        return Err("the name is longer than 64 KiB");
+    }
     let text = std::str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
     if text.is_empty() {
         return Err("the name is empty");
@@ -19,12 +24,17 @@ pub fn clean(name: &[u8]) -> Result<String, &'static str> {
         return Err("the name is absolute");
     }
     let mut out = String::with_capacity(text.len());
+    let mut parts = 0;
     for part in text.split('/') {
         match part {
             "" | "." => continue,
             ".." => return Err("the name has a '..' part"),
             part if part.len() > 255 => return Err("a part of the name is longer than 255 bytes"),
             _ => {}
+        }
+        parts += 1;
+        if parts > limits::DEPTH {
+            return Err("the name has more than 1000 parts");
         }
         if !out.is_empty() {
             out.push('/');
@@ -76,6 +86,10 @@ mod tests {
             assert!(clean(name).is_err(), "{name:?}");
         }
         assert!(clean(&[b'x'; 256]).is_err());
+        // names that a recursion over their parts does not survive
+        assert!(clean("a/".repeat(limits::DEPTH).as_bytes()).is_ok());
+        assert!(clean("a/".repeat(limits::DEPTH + 1).as_bytes()).unwrap_err().contains("1000"));
+        assert!(clean(&vec![b'/'; limits::NAME + 1]).unwrap_err().contains("longer"));
     }
 
     #[test]

@@ -222,7 +222,9 @@ impl Fetcher {
         let result = self.http().map_err(DownloadError::from).and_then(|http| download.run(http));
         match result {
             Ok(()) if wanted.unpack => {
-                unpack::unpack(fs::File::open(&partial)?, None, Strip::Auto, task.output("out")?)?;
+                let archive = fs::File::open(&partial)?;
+                let out = task.output("out")?;
+                unpack::unpack(&archive, None, Strip::Auto, out, task.cancelled)?;
                 Ok(fs::remove_file(&partial)?)
             }
             Ok(()) => {

@@ -20,6 +20,8 @@ pub mod prefix;
 pub mod remote_zip;
 mod resolver;
 pub mod simple;
+mod sparse;
+pub mod tar_entries;
 pub mod tarball;
 pub mod text;
 pub mod tree;

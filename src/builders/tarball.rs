@@ -1,10 +1,16 @@
 //! Tar streams into a [`Tree`].
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use tar::EntryType;
 
 use super::{
     archive_error::ArchiveError,
     entry_name,
+    tar_entries::{Entries, Entry},
     tree::{Refused, Tree},
 };
 
@@ -17,80 +23,89 @@ use super::{
 pub fn unpack(
     archive: &Path,
     stream: impl Read,
-    tree: &Tree,
+    tree: &Tree<'_>,
     select: &dyn Fn(&str) -> Option<String>,
 ) -> Result<(), ArchiveError> {
-    let broken =
-        |e: std::io::Error| ArchiveError::archive(archive, format!("not a whole tar: {e}"));
-    let stream = Bounded { inner: stream, left: tree.limits().bytes };
-    let mut tar = tar::Archive::new(stream);
-    for entry in tar.entries().map_err(broken)? {
-        let mut entry = entry.map_err(broken)?;
-        let kind = entry.header().entry_type();
-        if kind == tar::EntryType::XGlobalHeader {
-            continue;
-        }
-        let raw = entry.path_bytes().into_owned();
-        let fail = |reason: &str| ArchiveError::entry(archive, &raw, reason);
-        let refused = |refused: Refused| match refused {
-            Refused::Reason(reason) => ArchiveError::entry(archive, &raw, reason),
-            Refused::Io(error) => ArchiveError::entry(archive, &raw, error.to_string()),
-        };
-        let name = entry_name::clean(&raw).map_err(fail)?;
-        if name.is_empty() && !kind.is_dir() {
-            return Err(fail("the root can only be a folder"));
-        }
-        let Some(place) = (if name.is_empty() { None } else { select(&name) }) else { continue };
-        let target = match entry.link_name_bytes() {
-            Some(bytes) => Some(
-                String::from_utf8(bytes.into_owned())
-                    .map_err(|_| fail("the link's target is not UTF-8"))?,
-            ),
-            None => None,
-        };
-        match kind {
-            tar::EntryType::Directory => tree.directory(&place).map_err(refused)?,
-            tar::EntryType::Regular | tar::EntryType::Continuous | tar::EntryType::GNUSparse => {
-                let mode = entry.header().mode().map_err(|e| fail(&e.to_string()))?;
-                let size = entry.size();
-                tree.file(&place, mode & 0o111 != 0, size, &mut entry).map_err(refused)?;
-            }
-            tar::EntryType::Symlink => {
-                let target = target.ok_or_else(|| fail("the link has no target"))?;
-                tree.link(&place, &target).map_err(refused)?;
-            }
-            tar::EntryType::Link => {
-                let target = target.ok_or_else(|| fail("the hard link has no target"))?;
-                let target = entry_name::clean(target.as_bytes()).map_err(fail)?;
-                let target =
-                    select(&target).ok_or_else(|| fail("the hard link's target is left out"))?;
-                tree.hard_link(&place, &target).map_err(refused)?;
-            }
-            tar::EntryType::Char | tar::EntryType::Block => {
-                return Err(fail("it is a device node"));
-            }
-            tar::EntryType::Fifo => return Err(fail("it is a named pipe")),
-            _ => return Err(fail("it is of a kind that is not supported")),
-        }
+    let broken = |error: io::Error| match tree.is_cancelled() {
+        true => ArchiveError::Cancelled,
+        false => ArchiveError::archive(archive, format!("not a whole tar: {error}")),
+    };
+    let is_cancelled = || tree.is_cancelled();
+    let stream = Bounded { inner: stream, left: tree.limits().bytes, cancelled: &is_cancelled };
+    let mut entries = Entries::new(stream);
+    while let Some(entry) = entries.next_entry().map_err(broken)? {
+        put(archive, &entry, &mut entries, tree, select)?;
     }
     // what follows the last entry is read too, so that the decompressor checks its sums
-    let mut rest = tar.into_inner();
-    std::io::copy(&mut rest, &mut std::io::sink()).map_err(broken)?;
+    io::copy(&mut entries.into_inner(), &mut io::sink()).map_err(broken)?;
     Ok(())
 }
 
-/// A stream that fails where it goes on after so many bytes: names and what is left out are read
-/// too, and must not go on for ever.
-struct Bounded<R> {
-    inner: R,
-    left: u64,
+fn put(
+    archive: &Path,
+    entry: &Entry,
+    content: &mut dyn Read,
+    tree: &Tree<'_>,
+    select: &dyn Fn(&str) -> Option<String>,
+) -> Result<(), ArchiveError> {
+    let fail = |reason: &str| ArchiveError::entry(archive, &entry.name, reason);
+    let refused = |refused: Refused| match refused {
+        Refused::Reason(reason) => ArchiveError::entry(archive, &entry.name, reason),
+        Refused::Io(_) | Refused::Cancelled if tree.is_cancelled() => ArchiveError::Cancelled,
+        Refused::Io(error) => ArchiveError::entry(archive, &entry.name, error.to_string()),
+        Refused::Cancelled => ArchiveError::Cancelled,
+    };
+    let name = entry_name::clean(&entry.name).map_err(fail)?;
+    let is_folder = entry.kind == EntryType::Directory;
+    if name.is_empty() && !is_folder {
+        return Err(fail("the root can only be a folder"));
+    }
+    let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
+    if !is_file && entry.size > 0 {
+        // others would take the content for the next header
+        return Err(fail("it is no file, but has content"));
+    }
+    let Some(place) = (if name.is_empty() { None } else { select(&name) }) else { return Ok(()) };
+    let target = |what: &str| match &entry.target {
+        None => Err(fail(&format!("the {what} has no target"))),
+        Some(target) => std::str::from_utf8(target)
+            .map_err(|_| fail(&format!("the {what}'s target is not UTF-8"))),
+    };
+    match entry.kind {
+        _ if is_folder => tree.directory(&place).map_err(refused),
+        _ if is_file => {
+            let executable = entry.mode & 0o111 != 0;
+            tree.file(&place, executable, entry.size, content).map_err(refused)
+        }
+        EntryType::Symlink => tree.link(&place, target("link")?).map_err(refused),
+        EntryType::Link => {
+            let target = entry_name::clean(target("hard link")?.as_bytes()).map_err(fail)?;
+            let target =
+                select(&target).ok_or_else(|| fail("the hard link's target is left out"))?;
+            tree.hard_link(&place, &target).map_err(refused)
+        }
+        EntryType::Char | EntryType::Block => Err(fail("it is a device node")),
+        EntryType::Fifo => Err(fail("it is a named pipe")),
+        _ => Err(fail("it is of a kind that is not supported")),
+    }
 }
 
-impl<R: Read> Read for Bounded<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+/// A stream that fails where it goes on after so many bytes, or when nobody wants it any more: names
+/// and what is left out are read too, and must not go on for ever.
+struct Bounded<'a, R> {
+    inner: R,
+    left: u64,
+    cancelled: &'a dyn Fn() -> bool,
+}
+
+impl<R: Read> Read for Bounded<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if (self.cancelled)() {
+            return Err(io::Error::other("cancelled"));
+        }
         let count = self.inner.read(buffer)?;
         self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
-            std::io::Error::other("it unpacks to more than is in proportion to its size")
+            io::Error::other("it unpacks to more than is in proportion to its size")
         })?;
         Ok(count)
     }

@@ -14,6 +14,9 @@ use std::{
 
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 
+use super::archive_error::shown;
+use crate::limits;
+
 /// How much one tree may hold, so that a small archive cannot fill the disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -27,7 +30,8 @@ impl Limits {
     /// What an archive of `size` bytes may grow to: 1 GiB and 200 times its size.
     #[must_use]
     pub fn for_archive(size: u64) -> Self {
-        Self { bytes: (1 << 30) + size.saturating_mul(200), entries: 2_000_000 }
+        let bytes = size.saturating_mul(200).saturating_add(1 << 30);
+        Self { bytes, entries: limits::ENTRIES }
     }
 }
 
@@ -41,13 +45,22 @@ pub enum Links {
 }
 
 /// A folder that is being filled.
-pub struct Tree {
+pub struct Tree<'a> {
     root: PathBuf,
     links: Links,
     limits: Limits,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
     bytes: AtomicU64,
-    known: Mutex<BTreeMap<String, Kind>>,
+    known: Mutex<Known>,
     written: Condvar,
+}
+
+/// What has a name in it.
+#[derive(Default)]
+struct Known {
+    kinds: BTreeMap<String, Kind>,
+    /// The bytes of all names.
+    names: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,11 +78,19 @@ pub enum Refused {
     Reason(String),
     /// Reading or writing failed.
     Io(io::Error),
+    /// Nobody wants it any more.
+    Cancelled,
 }
 
 impl From<io::Error> for Refused {
     fn from(error: io::Error) -> Self {
-        Self::Io(error)
+        match error.kind() {
+            // the system's text would repeat the path
+            io::ErrorKind::InvalidFilename => {
+                Self::Reason("its path is longer than the file system allows".to_owned())
+            }
+            _ => Self::Io(error),
+        }
     }
 }
 
@@ -77,17 +98,24 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Refused> {
     Err(Refused::Reason(reason.into()))
 }
 
-impl Tree {
-    /// Makes the folder `root` where it does not exist.
+impl<'a> Tree<'a> {
+    /// Makes the folder `root` where it does not exist. `cancelled` is asked again and again, and ends
+    /// the work when it says so.
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub fn create(root: &Path, links: Links, limits: Limits) -> io::Result<Self> {
+    pub fn create(
+        root: &Path,
+        links: Links,
+        limits: Limits,
+        cancelled: &'a (dyn Fn() -> bool + Sync),
+    ) -> io::Result<Self> {
         fs::create_dir_all(root)?;
         Ok(Self {
             root: root.to_owned(),
             links,
             limits,
+            cancelled,
             bytes: AtomicU64::new(0),
             known: Mutex::default(),
             written: Condvar::new(),
@@ -104,6 +132,20 @@ impl Tree {
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// Whether nobody wants it any more.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        (self.cancelled)()
+    }
+
+    /// The links that were made.
+    #[must_use]
+    pub fn links(&self) -> Vec<String> {
+        let known = self.lock();
+        let links = known.kinds.iter().filter(|(_, kind)| **kind == Kind::Link);
+        links.map(|(name, _)| name.clone()).collect()
     }
 
     /// How many bytes all files have so far.
@@ -133,18 +175,9 @@ impl Tree {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
-        if !self.claim(name, Kind::Writing)? {
-            return self.same_file(name, executable, size, content);
-        }
-        let result = self.write(name, executable, size, content);
-        let mut known = self.lock();
-        if result.is_ok() {
-            known.insert(name.to_owned(), Kind::File { executable });
-        } else {
-            known.remove(name);
-        }
-        self.written.notify_all();
-        result
+        let kind = Kind::File { executable };
+        let is_new = self.make(name, kind, || self.write(name, executable, size, content))?;
+        if is_new { Ok(()) } else { self.same_file(name, executable, size, content) }
     }
 
     /// Makes a symbolic link. A second one of the same name must have the same target.
@@ -154,6 +187,13 @@ impl Tree {
     pub fn link(&self, name: &str, target: &str) -> Result<(), Refused> {
         if target.is_empty() || target.contains('\0') {
             return refuse("the link's target is empty or has a NUL byte");
+        }
+        if target.len() > limits::LINK_TARGET {
+            let most = limits::LINK_TARGET;
+            return refuse(format!(
+                "the link's target has {} bytes, expected {most} at most",
+                target.len()
+            ));
         }
         let absolute = target.starts_with('/');
         if absolute && self.links == Links::Inside {
@@ -165,8 +205,8 @@ impl Tree {
             ));
         }
         let path = self.root.join(name);
-        if self.claim(name, Kind::Link)? {
-            return Ok(fs::os::unix::fs::symlink(target, path)?);
+        if self.make(name, Kind::Link, || Ok(fs::os::unix::fs::symlink(target, &path)?))? {
+            return Ok(());
         }
         let old = fs::symlink_metadata(&path)?;
         if !old.is_symlink() || fs::read_link(&path)?.as_os_str() != target {
@@ -180,76 +220,115 @@ impl Tree {
     /// # Errors
     /// Where `target` (clean) is no file of this tree, or the name is taken.
     pub fn hard_link(&self, name: &str, target: &str) -> Result<(), Refused> {
-        let kind = self.lock().get(target).copied();
+        let kind = self.lock().kinds.get(target).copied();
         let Some(kind @ Kind::File { .. }) = kind else {
-            return refuse(format!("the hard link's target '{target}' is no earlier file"));
+            return refuse(format!(
+                "the hard link's target '{}' is no earlier file",
+                shown(target.as_bytes())
+            ));
         };
         if name == target {
             return Ok(());
         }
-        if !self.claim(name, kind)? {
-            let inode = |name: &str| fs::symlink_metadata(self.root.join(name)).map(|f| f.ino());
-            // the same package twice
-            if inode(name)? == inode(target)? {
-                return Ok(());
-            }
-            return refuse("two entries of that name differ");
+        let path = |name: &str| self.root.join(name);
+        if self.make(name, kind, || Ok(fs::hard_link(path(target), path(name))?))? {
+            return Ok(());
         }
-        Ok(fs::hard_link(self.root.join(target), self.root.join(name))?)
+        let inode = |name: &str| fs::symlink_metadata(path(name)).map(|found| found.ino());
+        // the same package twice
+        if inode(name)? == inode(target)? {
+            return Ok(());
+        }
+        refuse("two entries of that name differ")
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Kind>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes a new entry; false where one of that name stands already, which is whole then.
+    fn make(
+        &self,
+        name: &str,
+        kind: Kind,
+        make: impl FnOnce() -> Result<(), Refused>,
+    ) -> Result<bool, Refused> {
+        if !self.claim(name)? {
+            return Ok(false);
+        }
+        let result = make();
+        let mut known = self.lock();
+        match result {
+            Ok(()) => drop(known.kinds.insert(name.to_owned(), kind)),
+            Err(_) => drop(known.kinds.remove(name)),
+        }
+        self.written.notify_all();
+        result.map(|()| true)
+    }
+
     /// Takes a name for a new entry; false where one of that name stands already.
-    fn claim(&self, name: &str, kind: Kind) -> Result<bool, Refused> {
+    fn claim(&self, name: &str) -> Result<bool, Refused> {
         if name.is_empty() {
             return refuse("the root can only be a folder");
         }
+        if self.is_cancelled() {
+            return Err(Refused::Cancelled);
+        }
         let mut known = self.lock();
-        while known.get(name) == Some(&Kind::Writing) {
+        while known.kinds.get(name) == Some(&Kind::Writing) {
             known = self.written.wait(known).unwrap_or_else(PoisonError::into_inner);
         }
-        match known.get(name) {
+        match known.kinds.get(name) {
             Some(Kind::Directory) => return refuse("a folder has that name"),
             Some(_) => return Ok(false),
             None => {}
         }
         self.parents(&mut known, name)?;
-        self.count(&mut known, name, kind)?;
+        self.count(&mut known, name, Kind::Writing)?;
         Ok(true)
     }
 
-    fn count(
-        &self,
-        known: &mut BTreeMap<String, Kind>,
-        name: &str,
-        kind: Kind,
-    ) -> Result<(), Refused> {
-        if known.len() >= self.limits.entries {
+    fn count(&self, known: &mut Known, name: &str, kind: Kind) -> Result<(), Refused> {
+        if known.kinds.len() >= self.limits.entries {
             return refuse(format!("more than {} entries", self.limits.entries));
         }
-        known.insert(name.to_owned(), kind);
+        known.names += name.len();
+        if known.names > limits::NAMES {
+            return refuse(format!("all names together have more than {} bytes", limits::NAMES));
+        }
+        known.kinds.insert(name.to_owned(), kind);
         Ok(())
     }
 
     /// Makes every folder above `name`; what stands there must be a real folder.
-    fn parents(&self, known: &mut BTreeMap<String, Kind>, name: &str) -> Result<(), Refused> {
-        let Some((parent, _)) = name.rsplit_once('/') else { return Ok(()) };
-        match known.get(parent) {
-            Some(Kind::Directory) => return Ok(()),
-            Some(_) => return refuse(format!("'{parent}' above it is not a folder")),
-            None => {}
+    fn parents(&self, known: &mut Known, name: &str) -> Result<(), Refused> {
+        let mut missing = Vec::new();
+        let mut below = name;
+        while let Some((parent, _)) = below.rsplit_once('/') {
+            match known.kinds.get(parent) {
+                Some(Kind::Directory) => break,
+                Some(_) => {
+                    return refuse(format!(
+                        "'{}' above it is not a folder",
+                        shown(parent.as_bytes())
+                    ));
+                }
+                None => missing.push(parent),
+            }
+            below = parent;
         }
-        self.parents(known, parent)?;
-        self.one_directory(known, parent)
+        missing.iter().rev().try_for_each(|folder| self.one_directory(known, folder))
     }
 
-    fn one_directory(&self, known: &mut BTreeMap<String, Kind>, name: &str) -> Result<(), Refused> {
-        match known.get(name) {
+    fn one_directory(&self, known: &mut Known, name: &str) -> Result<(), Refused> {
+        match known.kinds.get(name) {
             Some(Kind::Directory) => return Ok(()),
-            Some(_) => return refuse(format!("'{name}' is both a folder and something else")),
+            Some(_) => {
+                return refuse(format!(
+                    "'{}' is both a folder and something else",
+                    shown(name.as_bytes())
+                ));
+            }
             None => {}
         }
         let path = self.root.join(name);
@@ -285,9 +364,19 @@ impl Tree {
             .create_new(true)
             .mode(if executable { 0o755 } else { 0o644 })
             .open(self.root.join(name))?;
-        let copied = io::copy(&mut content.take(size), &mut file)?;
-        if copied != size {
-            return refuse(format!("it ends after {copied} of {size} bytes"));
+        let mut copied = 0;
+        let mut buffer = [0; BUFFER];
+        while copied < size {
+            if self.is_cancelled() {
+                return Err(Refused::Cancelled);
+            }
+            match content.read(&mut buffer[..at_most(size - copied)])? {
+                0 => return refuse(format!("it ends after {copied} of {size} bytes")),
+                count => {
+                    file.write_all(&buffer[..count])?;
+                    copied += count as u64;
+                }
+            }
         }
         file.flush()?;
         Ok(())
@@ -300,46 +389,59 @@ impl Tree {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
-        let same_kind = self.lock().get(name) == Some(&Kind::File { executable });
+        let same_kind = self.lock().kinds.get(name) == Some(&Kind::File { executable });
         let path = self.root.join(name);
         if !same_kind || fs::symlink_metadata(&path)?.len() != size {
             return refuse("two entries of that name differ");
         }
-        let mut old = io::BufReader::new(fs::File::open(path)?);
-        let (mut left, mut right) = (vec![0; 1 << 16], vec![0; 1 << 16]);
-        let mut content = content.take(size);
-        loop {
-            let count = content.read(&mut left)?;
+        let mut old = fs::File::open(path)?;
+        let (mut left, mut right) = ([0; BUFFER], [0; BUFFER]);
+        let mut compared = 0;
+        while compared < size {
+            if self.is_cancelled() {
+                return Err(Refused::Cancelled);
+            }
+            let count = content.read(&mut left[..at_most(size - compared)])?;
             if count == 0 {
-                return Ok(());
+                return refuse(format!("it ends after {compared} of {size} bytes"));
             }
             old.read_exact(&mut right[..count])?;
             if left[..count] != right[..count] {
                 return refuse("two entries of that name differ");
             }
+            compared += count as u64;
         }
+        Ok(())
     }
+}
+
+/// How much is copied at once.
+const BUFFER: usize = 32 << 10;
+
+/// How much of `left` bytes is copied at once.
+fn at_most(left: u64) -> usize {
+    usize::try_from(left).unwrap_or(usize::MAX).min(BUFFER)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn tree(links: Links) -> (tempfile::TempDir, Tree) {
+    fn tree(links: Links) -> (tempfile::TempDir, Tree<'static>) {
         let dir = tempfile::tempdir().unwrap();
         let limits = Limits { bytes: 100, entries: 10 };
-        let tree = Tree::create(&dir.path().join("t"), links, limits).unwrap();
+        let tree = Tree::create(&dir.path().join("t"), links, limits, &|| false).unwrap();
         (dir, tree)
     }
 
-    fn put(tree: &Tree, name: &str, text: &str) -> Result<(), Refused> {
+    fn put(tree: &Tree<'_>, name: &str, text: &str) -> Result<(), Refused> {
         tree.file(name, false, text.len() as u64, &mut text.as_bytes())
     }
 
     fn reason(result: Result<(), Refused>) -> String {
         match result.unwrap_err() {
             Refused::Reason(reason) => reason,
-            Refused::Io(error) => panic!("{error}"),
+            other => panic!("{other:?}"),
         }
     }
 
@@ -367,6 +469,21 @@ mod tests {
         tree.link("l", "d/x").unwrap();
         tree.link("l", "d/x").unwrap();
         assert!(reason(tree.link("l", "d")).contains("differ"));
+    }
+
+    #[test]
+    fn several_archives_may_write_the_same_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits { bytes: 1 << 20, entries: 10_000 };
+        let tree = Tree::create(&dir.path().join("t"), Links::Inside, limits, &|| false).unwrap();
+        let write = || {
+            for n in 0..500 {
+                put(&tree, &format!("{n}/file"), "text").unwrap();
+                tree.link(&format!("{n}/link"), "file").unwrap();
+                tree.hard_link(&format!("{n}/hard"), &format!("{n}/file")).unwrap();
+            }
+        };
+        std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
     }
 
     #[test]

@@ -63,50 +63,70 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
             attributes::bad("strip", &format!("it is '{count}', expected a number or 'auto'"))
         })?),
     };
-    unpack(archive.open()?, format, strip, task.output("out")?)?;
+    unpack(&archive.open()?, format, strip, task.output("out")?, task.cancelled)?;
     Ok(())
 }
 
-/// Unpacks an archive into the new folder `destination`.
+/// Unpacks an archive into the new folder `destination`. `cancelled` is asked again and again, and ends
+/// the work when it says so.
 ///
 /// # Errors
 /// Names the archive, the entry and what is wrong with it.
 pub fn unpack(
-    archive: fs::File,
+    archive: &fs::File,
     format: Option<Format>,
     strip: Strip,
     destination: &Path,
+    cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<(), ArchiveError> {
     let format = match format {
         Some(format) => format,
-        None => recognise(&archive)?,
+        None => recognise(archive)?,
     };
     let limits = Limits::for_archive(archive.metadata()?.len());
     let links = if format == Format::Deb { Links::Absolute } else { Links::Inside };
     let count = if let Strip::Parts(count) = strip { count } else { 0 };
-    let tree = Tree::create(destination, links, limits)?;
+    let tree = Tree::create(destination, links, limits, cancelled)?;
     let select = |name: &str| entry_name::strip(name, count).map(str::to_owned);
     match format {
-        Format::Zip => Zip::open(&archive)?.unpack_into(&tree, &select)?,
-        Format::Deb => Deb::open(archive)?.unpack_into(&tree, &select)?,
+        Format::Zip => Zip::open(archive)?.unpack_into(&tree, &select)?,
+        Format::Deb => Deb::open(archive.try_clone()?)?.unpack_into(&tree, &select)?,
         Format::Tar => {
-            let file = BufReader::with_capacity(1 << 16, &archive);
+            let file = BufReader::with_capacity(1 << 16, archive);
             tarball::unpack(archive.path(), compression::reader(file)?, &tree, &select)?;
         }
     }
-    if strip == Strip::Auto {
-        lift_single_folder(destination)?;
+    match strip {
+        Strip::Auto => lift_single_folder(archive.path(), &tree),
+        Strip::Parts(_) => Ok(()),
     }
-    Ok(())
 }
 
-/// Where a folder holds exactly one thing, a folder, that takes its place.
-fn lift_single_folder(folder: &Path) -> std::io::Result<()> {
+/// Where the tree holds exactly one thing, a folder, that takes its place.
+fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveError> {
+    let folder = tree.root();
     let mut entries = fs::read_dir(folder)?;
     let (Some(first), None) = (entries.next(), entries.next()) else { return Ok(()) };
     let first = first?;
     if !first.file_type()?.is_dir() {
         return Ok(());
+    }
+    // a link that stays in the archive may lead out of the folder
+    for name in tree.links() {
+        let target = fs::read_link(folder.join(&name))?;
+        let inside =
+            name.split_once('/').zip(target.to_str()).is_some_and(|((_, name), target)| {
+                target.starts_with('/') || entry_name::link_stays_inside(name, target)
+            });
+        if !inside {
+            let reason = format!(
+                "the link's target '{}' leaves the folder '{}', which holds everything and is dropped \
+                 by strip = \"auto\"; use strip = \"0\" to keep it",
+                target.display(),
+                first.file_name().display()
+            );
+            return Err(ArchiveError::entry(archive, name, reason));
+        }
     }
     // beside the folder, in which its own name may stand again
     let mut name = folder.file_name().unwrap_or_default().to_owned();
@@ -114,7 +134,7 @@ fn lift_single_folder(folder: &Path) -> std::io::Result<()> {
     let aside = folder.with_file_name(name);
     fs::rename(first.path(), &aside)?;
     fs::remove_dir(folder)?;
-    fs::rename(aside, folder)
+    Ok(fs::rename(aside, folder)?)
 }
 
 /// What the first bytes say. A tar has no mark in front: it is what is neither zip nor deb, and its
@@ -142,7 +162,8 @@ mod tests {
         let archive = dir.path().join("a");
         fs::write(&archive, bytes).unwrap();
         let out = dir.path().join("out");
-        unpack(fs::File::open(archive).unwrap(), None, strip, &out).map_err(|e| e.to_string())?;
+        unpack(&fs::File::open(archive).unwrap(), None, strip, &out, &|| false)
+            .map_err(|e| e.to_string())?;
         let mut names = Vec::new();
         let mut folders = vec![out.clone()];
         while let Some(folder) = folders.pop() {
@@ -186,29 +207,90 @@ mod tests {
         assert!(unpacked(&tar, Strip::Parts(1)).unwrap_err().contains("leaves"));
     }
 
+    fn link(name: &str, target: &str) -> Vec<u8> {
+        let mut link = header(name, tar::EntryType::Symlink, 0);
+        link.set_link_name(target).unwrap();
+        link.set_cksum();
+        link.as_bytes().to_vec()
+    }
+
     #[test]
-    fn names_count_against_the_limit() {
-        let mut head = header("././@LongLink", tar::EntryType::GNULongName, 0);
+    fn links_stay_inside_what_is_left_of_the_archive() {
+        let file = tar_of(&[("p-1/a", b"1"), ("p-1/d/b", b"2")]);
+        let with = |name: &str, target: &str| [link(name, target), file.clone()].concat();
+        for (name, target) in [("p-1/l", "../other"), ("p-1/d/l", "../../p-1/a"), ("p-1/l", "..")] {
+            let error = unpacked(&with(name, target), Strip::Auto).unwrap_err();
+            let named = error.contains(name) && error.contains(&format!("'{target}' leaves"));
+            assert!(named && error.contains("strip"), "{error}");
+            assert!(unpacked(&with(name, target), Strip::Parts(0)).is_ok());
+            assert!(unpacked(&with(name, target), Strip::Parts(1)).unwrap_err().contains("leaves"));
+        }
+        let kept = with("p-1/d/l", "../a");
+        assert_eq!(unpacked(&kept, Strip::Auto).unwrap(), ["a", "d", "d/b", "d/l"]);
+        // nothing is lifted where there is more than the folder
+        let two = [with("p-1/l", "../other"), tar_of(&[("other", b"3")])].concat();
+        let two = [&two[..512], &tar_of(&[("other", b"3")])[..1024], &file].concat();
+        assert!(unpacked(&two, Strip::Auto).unwrap().contains(&"p-1/l".to_owned()));
+    }
+
+    #[test]
+    fn what_does_not_end_is_given_up_in_proportion() {
+        let mut head = header("x", tar::EntryType::Regular, 0);
         head.set_size(1 << 40);
         head.set_cksum();
-        let endless = head.as_bytes().chain(std::io::repeat(b'x'));
         let dir = tempfile::tempdir().unwrap();
         let limits = Limits { bytes: 1 << 20, entries: 10 };
-        let tree = Tree::create(&dir.path().join("out"), Links::Inside, limits).unwrap();
+        let endless = || head.as_bytes().chain(std::io::repeat(b'x'));
+        let unpack = |select: &dyn Fn(&str) -> Option<String>, cancelled: bool| {
+            let cancelled = || cancelled;
+            let out = dir.path().join("out");
+            let tree = Tree::create(&out, Links::Inside, limits, &cancelled).unwrap();
+            tarball::unpack(Path::new("a"), endless(), &tree, select).unwrap_err().to_string()
+        };
         let all = |name: &str| Some(name.to_owned());
-        let error = tarball::unpack(Path::new("a"), endless, &tree, &all).unwrap_err().to_string();
+        let error = unpack(&all, false);
+        assert!(error.contains("out of proportion"), "{error}");
+        let error = unpack(&|_| None, false);
         assert!(error.contains("in proportion"), "{error}");
+        assert_eq!(unpack(&|_| None, true), "cancelled");
+        assert_eq!(unpack(&all, true), "cancelled");
+    }
+
+    #[test]
+    fn a_decompressor_does_not_take_what_the_stream_asks_for() {
+        use std::io::Write as _;
+        let mut options = liblzma::stream::LzmaOptions::new_preset(0).unwrap();
+        options.dict_size(1 << 30);
+        let mut filters = liblzma::stream::Filters::new();
+        filters.lzma2(&options);
+        let check = liblzma::stream::Check::None;
+        let encoder = liblzma::stream::Stream::new_stream_encoder(&filters, check).unwrap();
+        let mut xz = liblzma::write::XzEncoder::new_stream(Vec::new(), encoder);
+        xz.write_all(&tar_of(&[("a", b"1")])).unwrap();
+        let error = unpacked(&xz.finish().unwrap(), Strip::Auto).unwrap_err();
+        assert!(error.contains("memory"), "{error}");
+        let mut zstd = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+        zstd.window_log(30).unwrap();
+        zstd.write_all(&tar_of(&[("a", b"1")])).unwrap();
+        let error = unpacked(&zstd.finish().unwrap(), Strip::Auto).unwrap_err();
+        assert!(error.contains("memory"), "{error}");
     }
 
     #[test]
     fn what_is_no_archive_is_refused() {
-        for bytes in [&b"some text"[..], &[7; 2000], b"PK\x03\x04", b"!<arch>\n"] {
+        for bytes in [&b""[..], b"some text", &[7; 2000], b"PK\x03\x04", b"!<arch>\n"] {
             let error = unpacked(bytes, Strip::Auto).unwrap_err();
             assert!(error.contains("not a"), "{error}");
         }
+        assert!(unpacked(b"", Strip::Auto).unwrap_err().contains("it is empty"));
+        assert_eq!(unpacked(&tar_of(&[]), Strip::Auto), Ok(Vec::new()));
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::flush(&mut gzip).unwrap();
+        let nothing = gzip.finish().unwrap();
+        assert!(unpacked(&nothing, Strip::Auto).unwrap_err().contains("it is empty"));
         let tar = tar_of(&[("a", &[b'x'; 2000])]);
         let cut = unpacked(&tar[..1500], Strip::Auto).unwrap_err();
-        assert!(cut.contains("ends after") || cut.contains("not a whole tar"), "{cut}");
+        assert!(cut.contains("ends in the content"), "{cut}");
     }
 
     proptest::proptest! {

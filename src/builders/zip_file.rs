@@ -15,10 +15,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{
-    archive_error::ArchiveError,
+    archive_error::{ArchiveError, shown},
     entry_name,
     tree::{Limits, Refused, Tree},
 };
+use crate::limits;
 
 /// Deflate cannot make more than this out of one byte.
 const MAX_RATIO: u64 = 1032;
@@ -188,7 +189,7 @@ impl Zip {
     /// Names the archive, the entry and what is wrong with it.
     pub fn unpack_into(
         &self,
-        tree: &Tree,
+        tree: &Tree<'_>,
         select: &(dyn Fn(&str) -> Option<String> + Sync),
     ) -> Result<(), ArchiveError> {
         self.entries.par_iter().try_for_each(|entry| {
@@ -196,6 +197,7 @@ impl Zip {
             let refused = |refused| match refused {
                 Refused::Reason(reason) => ArchiveError::entry(&self.path, &entry.name, reason),
                 Refused::Io(error) => error.into(),
+                Refused::Cancelled => ArchiveError::Cancelled,
             };
             match entry.kind {
                 Kind::Directory => tree.directory(&place).map_err(refused),
@@ -267,11 +269,24 @@ fn first_double(map: &[u8], start: u64) -> Option<String> {
     None
 }
 
+/// Whether there are headers for more entries than so many. Most archives are too small for that.
+fn has_more_entries(map: &[u8], most: usize) -> bool {
+    // local and central header
+    map.len() / (30 + 46) > most
+        && memchr::memmem::find_iter(map, b"PK\x01\x02").nth(most).is_some()
+}
+
 /// Reads the central directory and checks all that can be known without inflating.
 fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
     let broken = |e: &dyn std::fmt::Display| {
         ArchiveError::archive(path, format!("not a whole zip archive: {e}"))
     };
+    let limits = Limits::for_archive(map.len() as u64);
+    // the reader keeps all entries in memory
+    if has_more_entries(map, limits.entries) {
+        let reason = format!("it has more than {} entries", limits.entries);
+        return Err(ArchiveError::archive(path, reason));
+    }
     let mut zip = ZipArchive::new(Cursor::new(map)).map_err(|e| broken(&e))?;
     if zip.has_duplicate_names() {
         let name = first_double(map, zip.central_directory_start()).unwrap_or_default();
@@ -282,7 +297,6 @@ fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
     }
     // local headers against central ones, entries that overlap, entries that are not listed
     zip.validate_header_consistency().map_err(|e| broken(&e))?;
-    let limits = Limits::for_archive(map.len() as u64);
     let metadata = zip.metadata();
     let mut entries = Vec::with_capacity(metadata.len());
     let mut names: FxHashSet<String> = FxHashSet::default();
@@ -304,19 +318,28 @@ fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
         }
         entries.push(entry);
     }
-    let files: FxHashSet<&str> =
-        entries.iter().filter(|e| e.kind != Kind::Directory).map(|e| &*e.name).collect();
-    for entry in &entries {
-        let mut above = &*entry.name;
-        while let Some((parent, _)) = above.rsplit_once('/') {
-            if files.contains(parent) {
-                let reason = format!("'{parent}' above it is not a folder");
-                return Err(ArchiveError::entry(path, &entry.name, reason));
-            }
-            above = parent;
+    folders_are_folders(path, &entries)?;
+    Ok(entries)
+}
+
+/// Refuses an entry that lies below one that is no folder.
+fn folders_are_folders(path: &Path, entries: &[Entry]) -> Result<(), ArchiveError> {
+    // ordered so that what is below a name follows it at once
+    let key = |entry: &Entry| {
+        let bytes = entry.name.bytes();
+        bytes.map(|byte| if byte == b'/' { 0 } else { byte }).collect::<Vec<_>>()
+    };
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.par_sort_by_cached_key(|entry| key(entry));
+    for pair in sorted.windows(2) {
+        let below = pair[1].name.strip_prefix(&*pair[0].name);
+        if pair[0].kind != Kind::Directory && below.is_some_and(|rest| rest.starts_with('/')) {
+            let above = shown(pair[0].name.as_bytes());
+            let reason = format!("'{above}' above it is not a folder");
+            return Err(ArchiveError::entry(path, &pair[1].name, reason));
         }
     }
-    Ok(entries)
+    Ok(())
 }
 
 fn entry(path: &Path, map: &[u8], raw: &zip::read::ZipFileEntry) -> Result<Entry, ArchiveError> {
@@ -346,6 +369,10 @@ fn entry(path: &Path, map: &[u8], raw: &zip::read::ZipFileEntry) -> Result<Entry
     let (size, packed) = (raw.size(), raw.compressed_size());
     if !deflated && size != packed {
         return Err(fail("it is stored, but its two sizes differ"));
+    }
+    if kind == Kind::Link && size > limits::LINK_TARGET as u64 {
+        let most = limits::LINK_TARGET;
+        return Err(fail(&format!("the link's target has {size} bytes, expected {most} at most")));
     }
     if deflated && size > packed.saturating_mul(MAX_RATIO).saturating_add(MAX_RATIO) {
         return Err(fail("its size is more than its compressed content can hold"));
@@ -400,7 +427,7 @@ mod tests {
         fs::write(&path, bytes).unwrap();
         let zip = Zip::open_wheel(&fs::File::open(path).unwrap()).map_err(|e| e.to_string())?;
         let limits = Limits::for_archive(bytes.len() as u64);
-        let tree = Tree::create(&dir.path().join("out"), Links::Inside, limits).unwrap();
+        let tree = Tree::create(&dir.path().join("out"), Links::Inside, limits, &|| false).unwrap();
         zip.unpack_into(&tree, &|name| Some(name.to_owned())).map_err(|e| e.to_string())?;
         for entry in zip.entries() {
             let mut all = Vec::new();

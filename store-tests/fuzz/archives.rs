@@ -129,7 +129,9 @@ fn unpack_as(data: &[u8], format: Format, links_inside: bool) {
     for strip in [Strip::Parts(0), Strip::Parts(1), Strip::Auto] {
         let space = Space::new(data);
         let make = |out: &Path| {
-            unpack(fs::File::open(space.at("archive")).unwrap(), Some(format), strip, out)
+            unpack(&fs::File::open(space.at("archive")).unwrap(), Some(format), strip, out, &|| {
+                false
+            })
         };
         if links_inside {
             space.make_twice(make);

@@ -8,21 +8,24 @@ mod modules;
 mod objects;
 mod url;
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Read as _},
+    path::Path,
+};
 
 use super::{
     index::Environment,
     tree::{Limits, Links, Refused, Tree},
 };
-use crate::evaluate::{Commit, Revision};
+use crate::{
+    evaluate::{Commit, Revision},
+    limits,
+};
 use client::Repository;
-use objects::{Kind, Object, Objects};
+use objects::Objects;
 
 /// How deep submodules may lie in each other.
 const DEPTH: usize = 32;
-/// How many files, folders and links one revision may have.
-const ENTRIES: usize = 2_000_000;
-
 /// What fetching from git depends on.
 pub struct Git<'a> {
     /// The variables that git is given: where it is, proxies, keys, settings of the user.
@@ -124,8 +127,7 @@ impl Git<'_> {
         let mut parts = Vec::new();
         let commit = self.collect(wanted, (String::new(), 0), scratch, &mut parts)?;
         let limits = Limits::for_archive(parts.iter().map(|part| part.size).sum());
-        let limits = Limits { entries: ENTRIES, ..limits };
-        let tree = Tree::create(to, Links::Inside, limits)?;
+        let tree = Tree::create(to, Links::Inside, limits, self.cancelled)?;
         for part in &mut parts {
             part.write(&tree, self.cancelled)?;
         }
@@ -159,7 +161,8 @@ impl Git<'_> {
         let mut objects = Objects::open(&repository)?;
         let (commit, tree) = objects.commit(&wanted.rev)?;
         let mut entries = Vec::new();
-        let room = ENTRIES - parts.iter().map(|part: &Part| part.entries.len()).sum::<usize>();
+        let room =
+            limits::ENTRIES - parts.iter().map(|part: &Part| part.entries.len()).sum::<usize>();
         objects.list(&tree, &mut entries, room, self.cancelled)?;
         if wanted.export_ignore && entries.iter().any(Entry::has_attributes) {
             repository.leave_out(&tree, &mut entries)?;
@@ -204,7 +207,7 @@ impl Entry {
 }
 
 impl Part {
-    fn write(&mut self, tree: &Tree, cancelled: &dyn Fn() -> bool) -> Result<(), GitError> {
+    fn write(&mut self, tree: &Tree<'_>, cancelled: &dyn Fn() -> bool) -> Result<(), GitError> {
         for entry in &self.entries {
             if cancelled() {
                 return Err(GitError::Cancelled);
@@ -213,6 +216,7 @@ impl Part {
             let refused = |refused: Refused| match refused {
                 Refused::Reason(reason) => GitError::Entry { name: name.clone(), reason },
                 Refused::Io(error) => GitError::Io(error),
+                Refused::Cancelled => GitError::Cancelled,
             };
             match entry.kind {
                 EntryKind::Directory | EntryKind::Submodule => {
@@ -225,11 +229,17 @@ impl Part {
                     blob.check()?;
                 }
                 EntryKind::Link => {
-                    let Object { bytes, .. } = self.objects.read(&entry.id, Kind::Blob)?;
-                    let target = String::from_utf8(bytes).map_err(|_| GitError::Entry {
-                        name: name.clone(),
-                        reason: "the link's target is not UTF-8".to_owned(),
-                    })?;
+                    let wrong = |reason: String| GitError::Entry { name: name.clone(), reason };
+                    let mut blob = self.objects.open_blob(&entry.id)?;
+                    if blob.size() > limits::LINK_TARGET as u64 {
+                        return Err(wrong(format!("the link's target has {} bytes", blob.size())));
+                    }
+                    let mut target = Vec::new();
+                    blob.read_to_end(&mut target)?;
+                    blob.check()?;
+                    let target = String::from_utf8(target);
+                    let target =
+                        target.map_err(|_| wrong("the link's target is not UTF-8".to_owned()))?;
                     tree.link(&name, &target).map_err(refused)?;
                 }
             }

@@ -125,7 +125,7 @@ fn unpack(
 ) -> Result<(), TaskError> {
     let sizes = debs.iter().map(|deb| Ok(deb.open()?.metadata()?.len()));
     let total = sizes.sum::<std::io::Result<u64>>()?;
-    let tree = Tree::create(root, Links::Absolute, Limits::for_archive(total))?;
+    let tree = Tree::create(root, Links::Absolute, Limits::for_archive(total), task.cancelled)?;
     let select = |name: &str| {
         place::place(name).filter(|place| keep(place))?;
         Some(name.to_owned())
