@@ -75,6 +75,42 @@ pub const DERIVATION: u64 = 1 << 28;
 /// The largest file of requirements or lock, in bytes. Locks of large projects have a few MiB.
 pub const REQUIREMENTS: u64 = 64 << 20;
 
+/// The most lines that files of requirements may have together, continued ones counted once.
+pub const REQUIREMENT_LINES: usize = 100_000;
+
+/// The longest address, in bytes. Servers take some 8 KiB.
+pub const ADDRESS: usize = 8 << 10;
+
+/// The largest page of the Simple API, in bytes after decompression. Those of the projects with the most
+/// releases have some MiB.
+pub const PAGE: u64 = 64 << 20;
+
+/// The most files a page of the Simple API may list; some projects have 20,000.
+pub const PAGE_FILES: usize = 100_000;
+
+/// The bytes that the addresses of a page's files may have together: each may have the page's own address
+/// in front.
+pub const PAGE_ADDRESSES: usize = 128 << 20;
+
+/// The largest `Release` file of a Debian archive, in bytes. Those of Debian have 200 KB.
+pub const RELEASE: u64 = 16 << 20;
+
+/// The largest `Packages` file of a Debian archive, in bytes after decompression, and the packages and
+/// provided names in it. Debian's largest has 60 MB, 70,000 packages and 300,000 names.
+pub const PACKAGES: u64 = 256 << 20;
+
+/// See [`PACKAGES`].
+pub const PACKAGE_COUNT: usize = 500_000;
+
+/// See [`PACKAGES`].
+pub const PROVIDED: usize = 1_000_000;
+
+/// The packages that are looked at to find out what some packages need.
+pub const PACKAGE_LOOKS: u64 = 20_000_000;
+
+/// The longest version of a Debian package, in bytes.
+pub const PACKAGE_VERSION: usize = 1000;
+
 /// The largest program that is read whole to be changed, in bytes.
 pub const PROGRAM: u64 = 512 << 20;
 

@@ -186,11 +186,14 @@ impl std::error::Error for BuildFailure {
 /// Several lines: the error, the end of the log, where the rest is.
 impl fmt::Display for BuildFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot build '{}': {}", self.derivation, self.error)?;
+        let error = self.error.to_string();
+        write!(f, "cannot build '{}': {error}", self.derivation)?;
         if !self.tail.is_empty() {
-            write!(f, "\nthe log ends with:")?;
-            for line in &self.tail {
-                write!(f, "\n  > {line}")?;
+            // a builder inside the binary logs its error, too
+            let more = self.tail.iter().filter(|line| !error.contains(line.as_str()));
+            for (n, line) in more.enumerate() {
+                let head = if n == 0 { "\nthe log ends with:" } else { "" };
+                write!(f, "{head}\n  > {line}")?;
             }
             write!(f, "\nall of it: clutch log {}", self.derivation)?;
         }

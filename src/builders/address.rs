@@ -1,7 +1,9 @@
 //! The address of something to fetch: scheme, host, path, and credentials that are kept apart, so
 //! that no message can show them. Knows text only.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
+
+use crate::limits;
 
 /// An absolute `http:`, `https:` or `file:` URL.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +22,13 @@ pub struct Address {
 pub struct AddressError {
     text: String,
     reason: &'static str,
+}
+
+impl AddressError {
+    fn too_long(text: &str) -> Self {
+        let start: String = redacted(text).chars().take(80).collect();
+        Self { text: format!("{start}..."), reason: "it is too long" }
+    }
 }
 
 impl Address {
@@ -42,6 +51,9 @@ impl Address {
         if text.bytes().any(|b| b <= b' ' || b == 0x7f) {
             return Err(fail("it has a space or control character"));
         }
+        if text.len() > limits::ADDRESS {
+            return Err(AddressError::too_long(text));
+        }
         let rest = rest.split('#').next().unwrap_or_default();
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(at);
@@ -61,6 +73,15 @@ impl Address {
         }
         if host.is_empty() || host.starts_with(':') {
             return Err(fail("the host is missing"));
+        }
+        let (name, port) = split_port(host);
+        let is_inner = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%:[]".contains(c);
+        let in_brackets = name.starts_with('[') && name.ends_with(']');
+        if !name.chars().all(is_inner) || name.contains([':', '[', ']']) && !in_brackets {
+            return Err(fail("the host is no name and no address"));
+        }
+        if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
+            return Err(fail("the port is no number up to 65535"));
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self { scheme, authority: host.to_ascii_lowercase(), path, user })
@@ -88,14 +109,34 @@ impl Address {
                 _ if text.starts_with('/') => text.to_owned(),
                 _ => format!("{}/{text}", own.rsplit_once('/').map_or("", |(folder, _)| folder)),
             };
+            if path.len() > limits::ADDRESS {
+                return Err(AddressError::too_long(text));
+            }
             Self { path: without_dots(&path), user: None, ..self.clone() }
         };
-        if found.user.is_none()
-            && (found.scheme, &found.authority) == (self.scheme, &self.authority)
-        {
+        if found.user.is_none() && found.is_beside(self) {
             found.user.clone_from(&self.user);
         }
         Ok(found)
+    }
+
+    /// Whether both have the same scheme, host and port: only then may one have the other's credentials.
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        (self.scheme, &self.authority) == (other.scheme, &other.authority)
+    }
+
+    /// The same with the credentials of another address, or with none.
+    #[must_use]
+    pub fn with_user_of(mut self, other: Option<&Self>) -> Self {
+        self.user = other.and_then(|other| other.user.clone());
+        self
+    }
+
+    /// Scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        format!("{}://{}", self.scheme, self.authority)
     }
 
     /// The address of a relative path below this one, read as a folder. The path's parts are
@@ -115,10 +156,7 @@ impl Address {
     /// The host without the port.
     #[must_use]
     pub fn host(&self) -> &str {
-        match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
-            _ => &self.authority,
-        }
+        split_port(&self.authority).0
     }
 
     /// User name and password that stood in the text.
@@ -153,14 +191,43 @@ impl fmt::Debug for Address {
     }
 }
 
-/// The text with whatever stands before an `@` in its authority taken out.
-fn redacted(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return text.to_owned() };
-    let end = rest.find('/').unwrap_or(rest.len());
-    match rest[..end].rfind('@') {
-        Some(at) => format!("{scheme}://{}", &rest[at + 1..]),
-        None => text.to_owned(),
+/// Host (with brackets) and port; text that is no number is part of the host.
+fn split_port(authority: &str) -> (&str, Option<&str>) {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
+        _ => (authority, None),
     }
+}
+
+/// A text that was to be an address, without whatever stands before its last `@`: a password may have
+/// any character, and where it ends is not known.
+pub(crate) fn redacted(text: &str) -> String {
+    let Some((_, shown)) = text.rsplit_once('@') else { return text.to_owned() };
+    match text.split_once("://") {
+        Some((scheme, _)) if !scheme.contains('@') => format!("{scheme}://{shown}"),
+        _ => shown.to_owned(),
+    }
+}
+
+/// A text, such as a message with a line of somebody's program, without the names and passwords of the
+/// addresses in it.
+#[must_use]
+pub fn without_credentials(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("://") {
+        let (before, after) = rest.split_at(at + 3);
+        let ends = |c: char| c.is_whitespace() || c.is_control() || "/?#\"'<>`".contains(c);
+        let end = after.find(ends).unwrap_or(after.len());
+        let host = after[..end].rfind('@').map_or(0, |at| at + 1);
+        out.push_str(before);
+        rest = &after[host..];
+    }
+    if out.is_empty() || out.len() + rest.len() == text.len() {
+        return text.into();
+    }
+    out.push_str(rest);
+    out.into()
 }
 
 fn without_dots(path: &str) -> String {
@@ -181,7 +248,7 @@ fn without_dots(path: &str) -> String {
 }
 
 /// Percent-decoded; bytes that are not UTF-8 then are left encoded.
-fn decoded(text: &str) -> String {
+pub(super) fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
@@ -267,10 +334,61 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused() {
-        for text in
-            ["", "pool/x", "https://", "https:///x", "ftp://h/x", "http://a b/", "file://h/x"]
-        {
+        for text in [
+            "",
+            "pool/x",
+            "https://",
+            "https:///x",
+            "ftp://h/x",
+            "http://a b/",
+            "file://h/x",
+            "http://h:x/",
+            "http://h:65536/",
+            "http://a:b:1/",
+            "http://[::1/x",
+            "http://h\\x/",
+        ] {
             assert!(Address::parse(text).is_err(), "{text}");
+        }
+        assert_eq!(at("http://[::1]:8080/x").host(), "[::1]");
+        assert_eq!(at("http://[::1]/x").host(), "[::1]");
+        let long = format!("http://h/{}", "x".repeat(limits::ADDRESS));
+        assert!(Address::parse(&long).unwrap_err().to_string().len() < 200);
+        let base = at(&format!("http://h/{}/", "x".repeat(limits::ADDRESS - 20)));
+        assert!(base.join("x").is_ok() && base.join(&"x".repeat(100)).is_err());
+    }
+
+    #[test]
+    fn no_error_shows_credentials() {
+        for text in [
+            "user:s3cret@host/simple",
+            "user:s3cret@host",
+            "http:user:s3cret@host/",
+            "http://user:a/s3cret@host/",
+            "http://user:a#s3cret@host/",
+            "http://user:s3cret@host:port/",
+            "ftp://user:s3cret@host/",
+            "http://user:s3cret@/x",
+            "http://user:s3cret@h h/",
+            "http://user:s3cr@et@h@h h/",
+        ] {
+            let error = Address::parse(text).unwrap_err().to_string();
+            assert!(!error.contains("s3cr") && !error.contains("user"), "{error}");
+        }
+        let long = format!("http://user:{}@h/", "s3cret".repeat(limits::ADDRESS));
+        assert!(!Address::parse(&long).unwrap_err().to_string().contains("s3cret"));
+    }
+
+    #[test]
+    fn messages_lose_credentials_only() {
+        for (text, shown) in [
+            ("see http://a:b@h/x@y and https://c@d:1", "see http://h/x@y and https://d:1"),
+            ("url = \"http://a:b@h\"; x = \"c@d\"", "url = \"http://h\"; x = \"c@d\""),
+            ("a://b c@d", "a://b c@d"),
+            ("nothing@here", "nothing@here"),
+            ("é://é@é", "é://é"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use fs_err as fs;
 
 use super::{
+    config::not_toml,
     deb,
     index::{Environment, IndexError, read},
 };
@@ -27,8 +28,7 @@ pub(super) fn pypi(environment: &Environment) -> Result<Option<Client>, IndexErr
     }
     for path in uv_files(environment) {
         let Some(text) = read(&path)? else { continue };
-        let table: toml::Table = toml::from_str(&text)
-            .map_err(|e| IndexError::Config { path: path.clone(), reason: e.to_string() })?;
+        let table: toml::Table = toml::from_str(&text).map_err(|e| not_toml(&path, &text, &e))?;
         if let Some(url) = uv_setting(&table) {
             return Ok(Some((url, path.display().to_string())));
         }
@@ -36,17 +36,58 @@ pub(super) fn pypi(environment: &Environment) -> Result<Option<Client>, IndexErr
     Ok(None)
 }
 
-/// A file of certificates that pip or another client of this machine is told to trust.
+/// Where the certificates are that the machine's clients are told to trust, each with the setting that
+/// says so: a file or a folder. Those of OpenSSL come first, which has a variable for either.
 #[must_use]
-pub fn certificates(environment: &Environment) -> Option<(PathBuf, String)> {
-    for name in ["SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+pub fn certificates(environment: &Environment) -> Vec<(PathBuf, String)> {
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    let mut add = |name: &str, is_list: bool| {
+        let value = environment.variable(name).unwrap_or_default();
+        let separator = |c: char| is_list && c == ':';
+        let parts = value.split(separator).filter(|part| !part.is_empty());
+        // OpenSSL passes over a folder that is not there
+        let parts = parts.map(PathBuf::from).filter(|path| !is_list || path.is_dir());
+        found.extend(parts.map(|path| (path, format!("the variable {name}"))));
+        !found.is_empty()
+    };
+    add("SSL_CERT_FILE", false);
+    if add("SSL_CERT_DIR", true) {
+        return found;
+    }
+    for name in ["PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"] {
+        if add(name, false) {
+            return found;
+        }
+    }
+    let setting = pip_files(environment).into_iter().find_map(|path| {
+        let value = pip_setting(&read(&path).ok()??, "cert")?;
+        Some((value.into(), path.display().to_string()))
+    });
+    setting.into_iter().collect()
+}
+
+/// How long pip or uv are told to wait for a server, in seconds as text, and the setting.
+pub(super) fn timeout(environment: &Environment) -> Option<Client> {
+    let variables = ["UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"];
+    either(environment, &variables, &["timeout", "default-timeout"])
+}
+
+/// How often pip or uv are told to try again, as text, and the setting.
+pub(super) fn retries(environment: &Environment) -> Option<Client> {
+    either(environment, &["UV_HTTP_RETRIES", "PIP_RETRIES"], &["retries"])
+}
+
+/// The first of some variables that is set, or else of some settings in pip's files.
+fn either(environment: &Environment, variables: &[&str], settings: &[&str]) -> Option<Client> {
+    for name in variables {
         if let Some(value) = environment.variable(name) {
-            return Some((value.into(), format!("the variable {name}")));
+            return Some((value.to_owned(), format!("the variable {name}")));
         }
     }
     pip_files(environment).into_iter().find_map(|path| {
-        let value = pip_setting(&read(&path).ok()??, "cert")?;
-        Some((value.into(), path.display().to_string()))
+        let text = read(&path).ok()??;
+        let value = settings.iter().find_map(|name| pip_setting(&text, name));
+        Some((value?, path.display().to_string()))
     })
 }
 

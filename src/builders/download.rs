@@ -1,6 +1,7 @@
 //! One file from one address to the disk, hashed while it arrives. A broken transfer goes on where
 //! it stopped: the bytes so far stay in a partial file, also from one run to the next. What does not
-//! have the right hash is not kept.
+//! have the right hash is not kept; if it came in parts, these may be of two versions of the file, and it
+//! is fetched once more from its beginning, so that no hash is told that no file has.
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
@@ -15,9 +16,15 @@ use ureq::{
 
 use super::{
     address::Address,
-    http::{Http, HttpError, interrupted},
+    http::{Http, HttpError},
 };
-use crate::hash::{Algorithm, Hash, Hasher};
+use crate::{
+    hash::{Algorithm, Hash, Hasher},
+    regular::{self, Link},
+};
+
+/// So many new bytes make a try a success, after which there may be as many tries again as before.
+const PROGRESS: u64 = 64 << 10;
 
 /// What to fetch, and whom to tell.
 pub struct Download<'a> {
@@ -69,6 +76,15 @@ pub enum DownloadError {
         /// What the server says or sends (at least).
         actual: u64,
     },
+    /// Twice the parts that came did not make the file.
+    #[error(
+        "{address}: the parts of the file do not fit together: it changes while it is fetched, or the \
+         server does not give the parts that it is asked for; try again later"
+    )]
+    Changing {
+        /// Where it was found.
+        address: Address,
+    },
     /// The disk.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -79,6 +95,41 @@ struct Partial {
     file: fs::File,
     hasher: Hasher,
     length: u64,
+    /// How many answers its bytes come from.
+    parts: usize,
+    /// The version of the file that they are of, where this run has asked for it.
+    version: Option<Version>,
+}
+
+/// What tells a version of a server's file from another (RFC 9110, section 8.8).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Version {
+    tag: Option<String>,
+    modified: Option<String>,
+    length: Option<u64>,
+}
+
+impl Version {
+    fn of(answer: &Response<Body>, length: Option<u64>) -> Self {
+        let text = |name| Some(answer.headers().get(name)?.to_str().ok()?.trim().to_owned());
+        Self { tag: text(header::ETAG), modified: text(header::LAST_MODIFIED), length }
+    }
+
+    /// What a server is to compare before it gives a part (RFC 9110, section 13.1.5).
+    fn validator(&self) -> Option<&str> {
+        let strong = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
+        strong.or(self.modified.as_deref())
+    }
+
+    /// Whether both may be the same.
+    fn fits(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
+            one.is_none() || other.is_none() || one == other
+        }
+        same(self.tag.as_ref(), other.tag.as_ref())
+            && same(self.modified.as_ref(), other.modified.as_ref())
+            && same(self.length.as_ref(), other.length.as_ref())
+    }
 }
 
 impl Download<'_> {
@@ -89,17 +140,24 @@ impl Download<'_> {
     /// the partial file stay.
     pub fn run(&self, http: &Http) -> Result<(), DownloadError> {
         let mut partial = self.open()?;
-        let resumed = partial.length > 0;
-        match self.attempt(http, &mut partial) {
-            // what an earlier run left may have been damaged, or of another file
-            Err(DownloadError::Hash(_) | DownloadError::Size { .. }) if resumed => {
-                (self.log)("what an earlier run had fetched does not fit, starting over");
-                partial.restart(self.algorithm())?;
-                self.attempt(http, &mut partial)?;
-            }
-            result => result?,
+        let misfit =
+            |e: &DownloadError| matches!(e, DownloadError::Hash(_) | DownloadError::Size { .. });
+        // what an earlier run has left may be damaged, or of another file
+        let mut in_parts = partial.length > 0;
+        let result = self.attempt(http, &mut partial);
+        in_parts |= partial.parts > 1;
+        match result {
+            Err(error) if misfit(&error) && in_parts => {}
+            result => return result,
         }
-        Ok(())
+        (self.log)("the parts that were fetched do not fit together, starting over");
+        partial.restart(self.algorithm())?;
+        match self.attempt(http, &mut partial) {
+            Err(error) if misfit(&error) && partial.parts > 1 => {
+                Err(DownloadError::Changing { address: self.address.clone() })
+            }
+            result => result,
+        }
     }
 
     fn attempt(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
@@ -116,7 +174,7 @@ impl Download<'_> {
             options.read(true).write(true).create(true).truncate(false).open(self.partial)?;
         let mut hasher = Hasher::new(self.algorithm());
         let length = io::copy(&mut file, &mut hasher)?;
-        Ok(Partial { file, hasher, length })
+        Ok(Partial { file, hasher, length, parts: 0, version: None })
     }
 
     fn check(&self, partial: &mut Partial) -> Result<(), DownloadError> {
@@ -147,22 +205,23 @@ impl Download<'_> {
     fn fetch(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
         if let Some(path) = self.address.local_path() {
             partial.restart(self.algorithm())?;
-            let mut source = fs::File::open(path)?;
+            let mut source = regular::open(Path::new(&path), Link::Follow)?;
             let size = source.metadata()?.len();
             return self.copy(&mut source, partial, Some(size), &|e| DownloadError::Io(e));
         }
         let mut lasting = None;
         let mut progressed_to = partial.length;
-        // as long as every try brings new bytes, there may be any number of them
+        // as long as tries bring new bytes, there may be any number of them
         loop {
-            let result = http.retrying(self.cancelled, &mut |attempt| {
+            let result = http.retrying(&mut |attempt| {
                 if attempt > 0 {
                     (self.log)(&format!("trying {} again", self.address));
                 }
                 match self.once(http, partial) {
                     Ok(()) => Ok(true),
                     Err(DownloadError::Http(error)) => {
-                        let more = error.is_passing() && partial.length > progressed_to;
+                        let more = error.is_passing()
+                            && partial.length >= progressed_to.saturating_add(PROGRESS);
                         if more { Ok(false) } else { Err(error) }
                     }
                     Err(other) => {
@@ -192,14 +251,17 @@ impl Download<'_> {
             return Ok(());
         }
         let range = format!("bytes={}-", partial.length);
+        let version = partial.version.clone().unwrap_or_default();
         // not compressed on the way: ranges and hashes are those of the file
         let mut headers = vec![("accept-encoding", "identity")];
         if partial.length > 0 {
             headers.push(("range", &range));
+            headers.extend(version.validator().map(|validator| ("if-range", validator)));
         }
         let mut answer = http.request(self.address, &headers)?;
         match (answer.status().as_u16(), content_range(&answer)) {
-            (206, Some((start, _))) if start == partial.length => {}
+            (206, Some((start, total)))
+                if start == partial.length && version.fits(&Version::of(&answer, total)) => {}
             (416 | 206, _) => {
                 // the server's file is another one, or its ranges are no use
                 partial.restart(self.algorithm())?;
@@ -207,21 +269,36 @@ impl Download<'_> {
             }
             _ => partial.restart(self.algorithm())?,
         }
-        if answer.status() == 416 {
+        let start = content_range(&answer).map(|(start, _)| start);
+        if answer.status() == 206 && start != Some(partial.length) {
+            let reason = "the server gives another part than it was asked for".to_owned();
             let address = self.address.clone();
-            return Err(HttpError::Status { address, code: 416, retry_after: None }.into());
+            return Err(HttpError::Connection { address, reason, passing: false }.into());
         }
-        let total = answer.body().content_length().map(|length| partial.length + length);
+        if answer.status() == 416 {
+            let (address, advice) = (self.address.clone(), String::new());
+            return Err(HttpError::Status { address, code: 416, retry_after: None, advice }.into());
+        }
+        // of a part, the whole counts
+        let total = match (answer.status().as_u16(), content_range(&answer)) {
+            (206, Some((_, Some(total)))) => Some(total),
+            _ => answer.body().content_length().and_then(|n| n.checked_add(partial.length)),
+        };
+        partial.version = Some(Version::of(&answer, total));
         if let (Some(total), Some(size)) = (total, self.size)
             && total != size
         {
             return Err(self.wrong_size(total));
         }
-        let mut reader = answer.body_mut().with_config().limit(u64::MAX).reader();
-        self.copy(&mut reader, partial, total, &|e| interrupted(self.address, &e).into())?;
+        let before = partial.length;
+        let mut reader = http.body(&mut answer);
+        let broken = |e| http.interrupted(self.address, &e).into();
+        let copied = self.copy(&mut reader, partial, total, &broken);
+        partial.parts += usize::from(partial.length > before);
+        copied?;
         if total.is_some_and(|total| partial.length < total) {
             let early = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(interrupted(self.address, &early).into());
+            return Err(broken(early));
         }
         Ok(())
     }
@@ -264,7 +341,7 @@ impl Partial {
         }
         self.file.seek(SeekFrom::Start(0))?;
         self.hasher = Hasher::new(algorithm);
-        self.length = 0;
+        (self.length, self.parts, self.version) = (0, 0, None);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 //! or not, or with `unpack` of what an archive holds (as `builtin:unpack` with `strip = "auto"`).
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
@@ -17,7 +18,7 @@ use fs_err as fs;
 
 use super::{
     address::Address,
-    attributes,
+    attributes, clients,
     download::{Download, DownloadError},
     http::{Http, HttpError, HttpSettings},
     index::{Environment, Indexes},
@@ -27,6 +28,7 @@ use super::{
 use crate::{
     build::task::{Task, TaskError},
     derivation::HashMode,
+    evaluate::shown_address,
     hash::{Algorithm, Format, Hash},
 };
 
@@ -45,17 +47,30 @@ pub struct FetchSettings {
 
 impl FetchSettings {
     /// What the environment says, with nothing given beyond: `NETRC` or the user's `.netrc`, and how
-    /// long pip and uv are told to wait for a server.
-    #[must_use]
-    pub fn of(environment: Environment) -> Self {
-        let seconds = |name| environment.variable(name)?.parse::<u64>().ok();
-        let read = seconds("UV_HTTP_TIMEOUT").or_else(|| seconds("PIP_DEFAULT_TIMEOUT"));
+    /// long pip and uv are told to wait for a server and how often to try again.
+    ///
+    /// # Errors
+    /// Names the setting that is no number of seconds.
+    pub fn of(environment: Environment) -> Result<Self, String> {
         let netrc = environment.variable("NETRC").map(PathBuf::from);
         let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
-        let mut http = HttpSettings::default();
-        http.read = read.map_or(http.read, |seconds| Duration::from_secs(seconds.max(1)));
-        http.netrc = netrc.filter(|path| path.is_file());
-        Self { indexes: BTreeMap::new(), environment, http, partial: None }
+        let netrc = netrc.filter(|path| path.is_file());
+        let mut http = HttpSettings { netrc, ..HttpSettings::default() };
+        if let Some((text, origin)) = clients::timeout(&environment) {
+            let seconds = text.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s > 0.0);
+            let seconds = seconds.ok_or_else(|| {
+                format!("{origin} is '{text}', expected a number of seconds above 0")
+            })?;
+            http.read = Duration::from_secs_f64(seconds.min(86_400.0));
+            http.connect = http.connect.min(http.read);
+        }
+        if let Some((text, origin)) = clients::retries(&environment) {
+            let retries = text.trim().parse::<u32>();
+            let retries =
+                retries.map_err(|_| format!("{origin} is '{text}', expected a number"))?;
+            http.attempts = retries.saturating_add(1).min(100);
+        }
+        Ok(Self { indexes: BTreeMap::new(), environment, http, partial: None })
     }
 }
 
@@ -78,7 +93,11 @@ impl Fetcher {
     #[must_use]
     pub fn new(settings: FetchSettings) -> Self {
         Self {
-            indexes: Indexes::new(settings.indexes, settings.environment.clone()),
+            indexes: Indexes::new(
+                settings.indexes,
+                settings.environment.clone(),
+                settings.http.cancelled,
+            ),
             environment: settings.environment,
             settings: settings.http,
             partial: settings.partial,
@@ -166,7 +185,12 @@ impl Fetcher {
         log: &dyn Fn(&str),
     ) -> Result<Address, TaskError> {
         match place {
-            Place::Url(url) => Address::parse(url).map_err(failed),
+            Place::Url(url) => {
+                if let Cow::Owned(shown) = shown_address(url) {
+                    return Err(TaskError::Failed(credentials(&shown)));
+                }
+                Address::parse(url).map_err(failed)
+            }
             Place::Below { index, file } => {
                 Ok(self.indexes.find(index).map_err(failed)?.address.below(file))
             }
@@ -270,6 +294,14 @@ impl Fetcher {
         }
         Ok((scratch.join(name), None))
     }
+}
+
+/// Why an address with credentials is not fetched.
+fn credentials(shown: &str) -> String {
+    format!(
+        "'{shown}' is given with a name or password, which everybody could read in the derivation; put \
+         `machine HOST login NAME password PASSWORD` into ~/.netrc instead"
+    )
 }
 
 /// What the output is to be.

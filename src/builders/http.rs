@@ -1,24 +1,39 @@
 //! Requests over HTTP: one pool of connections for all fetches, the machine's certificates and
-//! proxies, timeouts, and errors that say whether another try may help. No message holds
+//! proxies, timeouts, a least rate, and errors that say whether another try may help. Redirects are
+//! followed here and not by the library, since they decide where credentials go. No message holds
 //! credentials.
 
 use std::{
+    error::Error as _,
     io::{self, Read},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use fs_err as fs;
 use ureq::{
-    Agent, Body, Proxy, ResponseExt,
-    config::RedirectAuthHeaders,
+    Agent, Body, Timeout,
     http::{Response, header},
-    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
-    unversioned::transport::DefaultConnector,
+    tls::TlsConfig,
+    unversioned::transport::{Connector as _, RustlsConnector},
 };
 
-use super::{address::Address, clients, index::Environment, netrc::Netrc, resolver::Remembering};
+use super::{
+    address::Address, authorities, connection::Dialer, index::Environment, netrc::Netrc,
+    proxy::Proxies, resolver::Later,
+};
+use crate::regular::{self, Link};
+
+/// What servers and proxies are told that this is.
+pub(super) const USER_AGENT: &str = concat!("clutch/", env!("CARGO_PKG_VERSION"));
+
+/// How often one request is sent elsewhere.
+const REDIRECTS: usize = 10;
+
+/// The least rate of a transfer, in bytes a second over the time that is waited for a server. With less,
+/// a file of a few MiB takes an hour, and a server that sends a byte a minute would hold a build for ever.
+const LEAST_RATE: u64 = 1 << 10;
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -35,6 +50,8 @@ pub struct HttpSettings {
     pub read: Duration,
     /// The pause before the second try; it doubles with each.
     pub backoff: Duration,
+    /// Whether all of it is to stop. Every wait asks often.
+    pub cancelled: fn() -> bool,
 }
 
 impl Default for HttpSettings {
@@ -46,6 +63,7 @@ impl Default for HttpSettings {
             connect: Duration::from_secs(20),
             read: Duration::from_secs(60),
             backoff: Duration::from_millis(500),
+            cancelled: || false,
         }
     }
 }
@@ -57,7 +75,7 @@ pub enum HttpError {
     #[error("{0} would have to be fetched, but --offline was given")]
     Offline(Address),
     /// The server's answer is none that we can use.
-    #[error("{address}: the server answers {code}")]
+    #[error("{address}: the server answers {code}{advice}")]
     Status {
         /// What was asked for.
         address: Address,
@@ -65,6 +83,18 @@ pub enum HttpError {
         code: u16,
         /// How long it wants us to wait.
         retry_after: Option<Duration>,
+        /// Nothing, or what to do, behind a semicolon.
+        advice: String,
+    },
+    /// The server sends us to where we do not go.
+    #[error("{address}: the server redirects to {to}: {reason}")]
+    Redirect {
+        /// What was asked for.
+        address: Address,
+        /// Where it sends us, without the path, which may hold a secret.
+        to: String,
+        /// Why we do not go there.
+        reason: String,
     },
     /// The connection failed or broke.
     #[error("{address}: {reason}")]
@@ -91,7 +121,7 @@ impl HttpError {
         match self {
             Self::Status { code, .. } => matches!(code, 408 | 425 | 429 | 500..=599),
             Self::Connection { passing, .. } => *passing,
-            Self::Offline(_) | Self::Io(_) | Self::Cancelled => false,
+            Self::Offline(_) | Self::Redirect { .. } | Self::Io(_) | Self::Cancelled => false,
         }
     }
 }
@@ -114,8 +144,8 @@ pub struct Page {
 
 /// Makes requests.
 pub struct Http {
-    secure: Agent,
-    plain: Agent,
+    agent: Agent,
+    proxies: Arc<Proxies>,
     netrc: Netrc,
     settings: HttpSettings,
 }
@@ -130,23 +160,25 @@ impl Http {
             Some(path) => Netrc::read(path)?,
             None => Netrc::default(),
         };
-        let tls = TlsConfig::builder().root_certs(root_certificates(environment)?).build();
-        let agent = |secure: bool| -> io::Result<Agent> {
-            let config = Agent::config_builder()
-                .http_status_as_error(false)
-                .https_only(secure)
-                .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-                .proxy(proxy(environment, if secure { "https" } else { "http" })?)
-                .tls_config(tls.clone())
-                .user_agent(concat!("clutch/", env!("CARGO_PKG_VERSION")))
-                .timeout_connect(Some(settings.connect))
-                .timeout_recv_response(Some(settings.read))
-                .timeout_per_read(Some(settings.read))
-                .max_idle_connections_per_host(8)
-                .build();
-            Ok(Agent::with_parts(config, DefaultConnector::default(), Remembering::default()))
-        };
-        Ok(Self { secure: agent(true)?, plain: agent(false)?, netrc, settings })
+        let proxies = Arc::new(Proxies::of(environment)?);
+        let tls = TlsConfig::builder().root_certs(authorities::trusted(environment)?).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .tls_config(tls)
+            .user_agent(USER_AGENT)
+            .timeout_connect(Some(settings.connect))
+            .timeout_send_request(Some(settings.read))
+            .timeout_recv_response(Some(settings.read))
+            .timeout_per_read(Some(settings.read))
+            .max_idle_connections_per_host(8)
+            .build();
+        let dialer = Dialer::new(proxies.clone(), settings.cancelled);
+        let connector = ().chain(dialer).chain(RustlsConnector::default());
+        let agent = Agent::with_parts(config, connector, Later);
+        Ok(Self { agent, proxies, netrc, settings })
     }
 
     /// One request, without another try. An answer that is no success is an error; 416 (the range
@@ -159,40 +191,97 @@ impl Http {
         address: &Address,
         headers: &[(&str, &str)],
     ) -> Result<Response<Body>, HttpError> {
-        self.send(address, Method::Get, headers)
+        Ok(self.send(address, Method::Get, headers)?.0)
     }
 
+    /// Sends a request to wherever it is redirected, and gives that place, too.
     fn send(
         &self,
         address: &Address,
         method: Method,
         headers: &[(&str, &str)],
-    ) -> Result<Response<Body>, HttpError> {
+    ) -> Result<(Response<Body>, Address), HttpError> {
         if self.settings.offline {
             return Err(HttpError::Offline(address.clone()));
         }
-        let agent = if address.scheme() == "https" { &self.secure } else { &self.plain };
-        let mut request = match method {
-            Method::Get => agent.get(address.to_string()),
-            Method::Head => agent.head(address.to_string()),
-        };
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let mut at = address.clone();
+        for _ in 0..=REDIRECTS {
+            let user = self.credentials(address, &at);
+            let mut request = match method {
+                Method::Get => self.agent.get(at.to_string()),
+                Method::Head => self.agent.head(at.to_string()),
+            };
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            if let Some((name, password)) = user {
+                request = request.header(header::AUTHORIZATION, basic(name, password));
+            }
+            let answer = request.call().map_err(|e| self.broken(address, &at, &e))?;
+            let code = answer.status().as_u16();
+            if (200..300).contains(&code) || code == 416 {
+                return Ok((answer, at));
+            }
+            let location = answer.headers().get(header::LOCATION).map(|to| to.to_str());
+            let Some(Ok(to)) = location.filter(|_| matches!(code, 301 | 302 | 303 | 307 | 308))
+            else {
+                return Err(self.status(&answer, address, &at, user.is_some()));
+            };
+            at = redirected(address, &at, to)?;
         }
-        if let Some((name, password)) = address.user().or_else(|| self.netrc.find(address.host())) {
-            request = request.header(header::AUTHORIZATION, basic(name, password));
+        let reason = format!("it is the last of {REDIRECTS} redirects that are followed");
+        Err(HttpError::Redirect { address: address.clone(), to: at.origin(), reason })
+    }
+
+    /// What a server is told who we are: where the request leads to another scheme, host or port than it
+    /// was made for, not the credentials for that.
+    fn credentials<'a>(&'a self, address: &'a Address, at: &Address) -> Option<(&'a str, &'a str)> {
+        if at.is_beside(address) {
+            return address.user().or_else(|| self.netrc.find(address.host()));
         }
-        let answer = request.call().map_err(|e| broken(address, &e))?;
+        if at.host() == address.host() { None } else { self.netrc.machine(at.host()) }
+    }
+
+    fn status(
+        &self,
+        answer: &Response<Body>,
+        address: &Address,
+        at: &Address,
+        had_user: bool,
+    ) -> HttpError {
         let code = answer.status().as_u16();
-        if (200..300).contains(&code) || code == 416 {
-            return Ok(answer);
-        }
         let retry_after = answer
             .headers()
             .get(header::RETRY_AFTER)
             .and_then(|value| value.to_str().ok()?.trim().parse().ok())
             .map(Duration::from_secs);
-        Err(HttpError::Status { address: address.clone(), code, retry_after })
+        let host = at.host();
+        let proxy = self.proxies.find(at.scheme(), bare(host));
+        let advice = match (code, proxy) {
+            (401 | 403, _) if had_user => {
+                "; it does not take the name and password that are set for it".to_owned()
+            }
+            (401 | 403, _) => format!(
+                "; if it wants a name and password, put `machine {host} login NAME password \
+                 PASSWORD` into ~/.netrc"
+            ),
+            (407, Some(proxy)) => format!(
+                "; the proxy {proxy} wants a name and password: \
+                 {}=http://NAME:PASSWORD@{}",
+                proxy.variable,
+                proxy.authority()
+            ),
+            (_, Some(proxy)) => format!(", through the proxy {proxy}"),
+            (_, None) => String::new(),
+        };
+        let advice = format!("{}{advice}", elsewhere(address, at));
+        HttpError::Status { address: address.clone(), code, retry_after, advice }
+    }
+
+    /// The bytes of an answer, as they were sent.
+    pub(super) fn body<'a>(&self, answer: &'a mut Response<Body>) -> impl Read + use<'a> {
+        let inner = answer.body_mut().with_config().limit(u64::MAX).reader();
+        Paced { inner, window: self.settings.read, waited: Duration::ZERO, bytes: 0 }
     }
 
     /// The whole of what is at an address, at most `limit` bytes, with further tries where they may
@@ -201,29 +290,44 @@ impl Http {
     /// # Errors
     /// As [`Http::request`], after the last try.
     pub fn page(&self, address: &Address, accept: &str, limit: u64) -> Result<Page, HttpError> {
+        let too_long = || HttpError::Connection {
+            address: address.clone(),
+            reason: format!("it has more than {limit} bytes"),
+            passing: false,
+        };
         if let Some(path) = address.local_path() {
+            let body = regular::read(Path::new(&path), Link::Follow, limit)?;
             let content_type = String::new();
-            return Ok(Page { address: address.clone(), content_type, body: fs::read(path)? });
+            return Ok(Page { address: address.clone(), content_type, body });
         }
-        self.retrying(&|| false, &mut |_| {
-            let mut answer = self.request(address, &[("accept", accept)])?;
-            let found = Address::parse(&answer.get_uri().to_string());
+        self.retrying(&mut |_| {
+            let headers = [("accept", accept), ("accept-encoding", "gzip")];
+            let (mut answer, at) = self.send(address, Method::Get, &headers)?;
+            let at = at.clone().with_user_of(Some(address).filter(|address| at.is_beside(address)));
             let content_type = answer.body().mime_type().unwrap_or_default().to_ascii_lowercase();
+            let coding = answer.headers().get(header::CONTENT_ENCODING);
+            let coding = coding.and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let is_gzip = match coding.trim().to_ascii_lowercase().as_str() {
+                "" | "identity" => false,
+                "gzip" | "x-gzip" => true,
+                other => {
+                    let reason = format!("it is encoded as '{other}', which was not asked for");
+                    let address = address.clone();
+                    return Err(HttpError::Connection { address, reason, passing: false });
+                }
+            };
             let mut body = Vec::new();
-            let mut reader =
-                answer.body_mut().with_config().limit(u64::MAX).reader().take(limit + 1);
-            reader.read_to_end(&mut body).map_err(|e| interrupted(address, &e))?;
+            let mut reader = self.body(&mut answer);
+            let read = if is_gzip {
+                flate2::read::MultiGzDecoder::new(reader).take(limit + 1).read_to_end(&mut body)
+            } else {
+                reader.by_ref().take(limit + 1).read_to_end(&mut body)
+            };
+            read.map_err(|e| self.interrupted(address, &e))?;
             if body.len() as u64 > limit {
-                let reason = format!("it is longer than {limit} bytes");
-                let address = address.clone();
-                return Err(HttpError::Connection { address, reason, passing: false });
+                return Err(too_long());
             }
-            let mut page =
-                Page { address: found.unwrap_or_else(|_| address.clone()), content_type, body };
-            if let Ok(same) = address.join(&page.address.to_string()) {
-                page.address = same;
-            }
-            Ok(page)
+            Ok(Page { address: at, content_type, body })
         })
     }
 
@@ -235,8 +339,9 @@ impl Http {
         if let Some(path) = address.local_path() {
             return Ok(fs::metadata(path)?.len());
         }
-        self.retrying(&|| false, &mut |_| {
-            let answer = self.send(address, Method::Head, &[("accept-encoding", "identity")])?;
+        self.retrying(&mut |_| {
+            let (answer, _) =
+                self.send(address, Method::Head, &[("accept-encoding", "identity")])?;
             let length = answer.headers().get(header::CONTENT_LENGTH);
             let length = length.and_then(|value| value.to_str().ok()?.trim().parse().ok());
             length.ok_or_else(|| HttpError::Connection {
@@ -247,6 +352,11 @@ impl Http {
         })
     }
 
+    /// Whether somebody wants this to stop.
+    pub(super) fn is_cancelled(&self) -> bool {
+        (self.settings.cancelled)()
+    }
+
     /// Calls `work` until it succeeds, fails for a lasting reason or has failed too often, with
     /// growing pauses. `work` is given the number of the try, from 0, and may say by
     /// `Err` what happened; see [`HttpError::is_passing`].
@@ -255,14 +365,13 @@ impl Http {
     /// The last error of `work`.
     pub fn retrying<T>(
         &self,
-        cancelled: &dyn Fn() -> bool,
         work: &mut dyn FnMut(u32) -> Result<T, HttpError>,
     ) -> Result<T, HttpError> {
         let mut attempt = 0;
         loop {
             match work(attempt) {
                 Err(error) if error.is_passing() && attempt + 1 < self.settings.attempts => {
-                    self.pause(attempt, &error, cancelled)?;
+                    self.pause(attempt, &error)?;
                     attempt += 1;
                 }
                 result => return result,
@@ -270,12 +379,7 @@ impl Http {
         }
     }
 
-    fn pause(
-        &self,
-        attempt: u32,
-        error: &HttpError,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<(), HttpError> {
+    fn pause(&self, attempt: u32, error: &HttpError) -> Result<(), HttpError> {
         let doubled = self.settings.backoff.saturating_mul(1 << attempt.min(10));
         // between 75 % and 125 %, so that many clients do not come back at once
         let nanos = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |t| t.subsec_nanos());
@@ -286,7 +390,7 @@ impl Http {
         };
         let mut left = jittered.max(wanted).min(Duration::from_secs(60));
         while !left.is_zero() {
-            if cancelled() {
+            if self.is_cancelled() {
                 return Err(HttpError::Cancelled);
             }
             let slice = left.min(Duration::from_millis(100));
@@ -295,32 +399,147 @@ impl Http {
         }
         Ok(())
     }
-}
 
-/// A transfer that broke off: another try may help.
-pub(super) fn interrupted(address: &Address, error: &io::Error) -> HttpError {
-    let reason = format!("the transfer broke off: {error}");
-    HttpError::Connection { address: address.clone(), reason, passing: true }
-}
-
-fn broken(address: &Address, error: &ureq::Error) -> HttpError {
-    use ureq::Error;
-    let passing = match error {
-        // a certificate that is not trusted will not be trusted a second later
-        Error::Io(e) => e.kind() != io::ErrorKind::InvalidData,
-        Error::Timeout(_) | Error::HostNotFound | Error::ConnectionFailed | Error::Protocol(_) => {
-            true
+    /// A transfer that broke off: another try may help.
+    pub(super) fn interrupted(&self, address: &Address, error: &io::Error) -> HttpError {
+        if self.is_cancelled() {
+            return HttpError::Cancelled;
         }
-        _ => false,
-    };
-    let reason = match error {
-        Error::Io(error) => error.to_string(),
-        other => other.to_string(),
-    };
-    HttpError::Connection { address: address.clone(), reason, passing }
+        let reason = match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+            Some(error) => self.said(error),
+            None => error.to_string(),
+        };
+        let reason = format!("the transfer broke off: {reason}{}", self.via(address));
+        HttpError::Connection { address: address.clone(), reason, passing: true }
+    }
+
+    /// A request without an answer.
+    fn broken(&self, address: &Address, at: &Address, error: &ureq::Error) -> HttpError {
+        use ureq::Error;
+        if self.is_cancelled() {
+            return HttpError::Cancelled;
+        }
+        let reason = self.said(error);
+        let certificate = reason.contains("certificate");
+        let passing = match error {
+            // neither what is not trusted nor what is refused changes a second later
+            Error::Io(e) => {
+                !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied)
+            }
+            Error::Timeout(_)
+            | Error::HostNotFound
+            | Error::ConnectionFailed
+            | Error::Protocol(_) => true,
+            _ => false,
+        };
+        let advice = if certificate {
+            "; if its authority is to be trusted, name a file with the authority's certificate by the \
+             variable SSL_CERT_FILE, or add it to those of the machine"
+        } else {
+            ""
+        };
+        let reason = format!("{reason}{}{}{advice}", elsewhere(address, at), self.via(at));
+        HttpError::Connection { address: address.clone(), reason, passing: passing && !certificate }
+    }
+
+    /// What happened, in words.
+    fn said(&self, error: &ureq::Error) -> String {
+        let seconds = |time: Duration| format!("{} s", time.as_secs_f64());
+        match error {
+            ureq::Error::Timeout(Timeout::Connect) => {
+                format!("no connection within {}", seconds(self.settings.connect))
+            }
+            ureq::Error::Timeout(Timeout::RecvResponse) => {
+                format!("no answer within {}", seconds(self.settings.read))
+            }
+            ureq::Error::Timeout(_) => {
+                format!("nothing came for {}", seconds(self.settings.read))
+            }
+            ureq::Error::Io(error) => {
+                let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+                match (inner, error.kind()) {
+                    (Some(inner), _) => self.said(inner),
+                    (None, io::ErrorKind::TimedOut) if error.source().is_none() => {
+                        format!("no connection within {}", seconds(self.settings.connect))
+                    }
+                    _ => error.to_string(),
+                }
+            }
+            other => other.to_string(),
+        }
+    }
+
+    /// The proxy between us and a server, if there is one.
+    fn via(&self, address: &Address) -> String {
+        match self.proxies.find(address.scheme(), bare(address.host())) {
+            Some(proxy) => format!(" (through the proxy {proxy})"),
+            None => String::new(),
+        }
+    }
 }
 
-fn basic(name: &str, password: &str) -> String {
+/// Where a request was sent, if that is not where it was made for. The path may hold a secret.
+fn elsewhere(address: &Address, at: &Address) -> String {
+    if at == address { String::new() } else { format!(" (redirected to {})", at.origin()) }
+}
+
+/// A host as it stands in an address, without brackets.
+fn bare(host: &str) -> &str {
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+/// Where a redirect of a request for `address`, found at `at`, leads to.
+fn redirected(address: &Address, at: &Address, to: &str) -> Result<Address, HttpError> {
+    let fail = |to: String, reason: &str| {
+        Err(HttpError::Redirect { address: address.clone(), to, reason: reason.to_owned() })
+    };
+    let next = match at.join(to) {
+        Ok(next) => next.with_user_of(None),
+        Err(error) => return fail("an unknown place".to_owned(), &error.to_string()),
+    };
+    match (at.scheme(), next.scheme()) {
+        (_, "file") => fail("a file of this machine".to_owned(), "it is not read"),
+        ("https", "http") => fail(
+            next.origin(),
+            "the way there is not encrypted, that to the server is; it is not followed",
+        ),
+        _ => Ok(next),
+    }
+}
+
+/// What is read, as long as it comes at the least rate.
+struct Paced<R> {
+    inner: R,
+    /// How long is measured.
+    window: Duration,
+    /// How much of it has gone by in waiting.
+    waited: Duration,
+    /// What came in that time.
+    bytes: u64,
+}
+
+impl<R: Read> Read for Paced<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let start = Instant::now();
+        let count = self.inner.read(buffer)?;
+        self.waited += start.elapsed();
+        self.bytes += count as u64;
+        if self.waited >= self.window && count > 0 {
+            if self.bytes < LEAST_RATE.saturating_mul(self.waited.as_secs()) {
+                let text = format!(
+                    "only {} bytes came in {} s",
+                    self.bytes,
+                    self.waited.as_secs_f64().round()
+                );
+                return Err(io::Error::other(text));
+            }
+            (self.waited, self.bytes) = (Duration::ZERO, 0);
+        }
+        Ok(count)
+    }
+}
+
+pub(super) fn basic(name: &str, password: &str) -> String {
     format!("Basic {}", base64(format!("{name}:{password}").as_bytes()))
 }
 
@@ -337,49 +556,4 @@ fn base64(bytes: &[u8]) -> String {
         }
     }
     out
-}
-
-/// The proxy for a scheme, by the variables that curl and pip read; lower case wins.
-fn proxy(environment: &Environment, scheme: &str) -> io::Result<Option<Proxy>> {
-    let either = |name: &str| {
-        let upper = name.to_ascii_uppercase();
-        environment.variable(name).or_else(|| environment.variable(&upper)).map(str::to_owned)
-    };
-    let name = format!("{scheme}_proxy");
-    let Some(url) = either(&name).or_else(|| either("all_proxy")) else { return Ok(None) };
-    let bad = || io::Error::other(format!("the variable {name} holds no address of a proxy"));
-    let whole = Proxy::new(&url).map_err(|_| bad())?;
-    let Some(exceptions) = either("no_proxy") else { return Ok(Some(whole)) };
-    let mut builder = Proxy::builder(whole.protocol()).host(whole.host()).port(whole.port());
-    if let (Some(user), Some(password)) = (whole.username(), whole.password()) {
-        builder = builder.username(user).password(password);
-    }
-    for entry in exceptions.split(',').map(str::trim).filter(|entry| !entry.is_empty()) {
-        builder = builder.no_proxy(entry);
-        // curl and pip take the hosts below a domain to be meant too
-        if !entry.starts_with(['.', '*']) {
-            builder = builder.no_proxy(&format!(".{entry}"));
-        }
-    }
-    builder.build().map(Some).map_err(|_| bad())
-}
-
-fn root_certificates(environment: &Environment) -> io::Result<RootCerts> {
-    let Some((path, origin)) = clients::certificates(environment) else {
-        return Ok(RootCerts::PlatformVerifier);
-    };
-    let bytes = fs::read(&path).map_err(|e| {
-        io::Error::new(e.kind(), format!("the certificates named by {origin}: {e}"))
-    })?;
-    let trusted: Vec<_> = parse_pem(&bytes)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            _ => None,
-        })
-        .collect();
-    if trusted.is_empty() {
-        let text = format!("{}, named by {origin}, holds no certificate", path.display());
-        return Err(io::Error::other(text));
-    }
-    Ok(RootCerts::Specific(Arc::new(trusted)))
 }

@@ -6,6 +6,7 @@
 use std::{
     collections::BTreeMap,
     io::Read as _,
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
@@ -14,9 +15,12 @@ use std::{
 
 use fs_err as fs;
 
+use clutch_expr::eval::did_you_mean;
+
 use super::{
-    address::{Address, AddressError},
+    address::{Address, AddressError, redacted},
     clients::{self, Client},
+    config::Config,
 };
 
 /// The index of Python packages.
@@ -96,13 +100,19 @@ pub enum IndexError {
         error: AddressError,
     },
     /// A configuration file cannot be read.
-    #[error("{}: {reason}", path.display())]
+    #[error("{place}: {reason}")]
     Config {
-        /// The file.
-        path: PathBuf,
+        /// The file, with the line where that is known.
+        place: String,
         /// What is wrong with it.
         reason: String,
     },
+    /// It has no name that an index may have.
+    #[error(
+        "'{0}' is no name of an index, expected letters, digits, '-', '_' and '.'; an address is given \
+         by --index NAME=ADDRESS"
+    )]
+    Name(String),
 }
 
 /// An address and the setting that it comes from.
@@ -121,14 +131,35 @@ pub struct Indexes {
     found: Mutex<BTreeMap<String, Found>>,
     /// What the installed pip says, asked at most once.
     pip: OnceLock<Option<(String, String)>>,
+    /// Whether to stop asking.
+    cancelled: fn() -> bool,
 }
 
 impl Indexes {
     /// Indexes with the addresses `given` by `--index NAME=URL`, and for all others what the
     /// environment says.
     #[must_use]
-    pub fn new(given: BTreeMap<String, String>, environment: Environment) -> Self {
-        Self { given, environment, found: Mutex::default(), pip: OnceLock::new() }
+    pub fn new(
+        given: BTreeMap<String, String>,
+        environment: Environment,
+        cancelled: fn() -> bool,
+    ) -> Self {
+        Self { given, environment, found: Mutex::default(), pip: OnceLock::new(), cancelled }
+    }
+
+    /// The names that are worth asking for: the usual ones, those of `--index` and of clutch's
+    /// configuration file. Sorted.
+    ///
+    /// # Errors
+    /// Where that file cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, IndexError> {
+        let config = Config::read(&self.environment)?;
+        let usual = [PYPI, "debian", "debian-security"].map(str::to_owned);
+        let mut names: Vec<String> =
+            self.given.keys().cloned().chain(config.indexes.into_keys()).chain(usual).collect();
+        names.sort();
+        names.dedup();
+        Ok(names)
     }
 
     /// Where the index of that name is, and who says so. In order: `--index`, clutch's
@@ -149,21 +180,24 @@ impl Indexes {
 
     fn look_up(&self, name: &str) -> Result<Found, IndexError> {
         let environment = &self.environment;
+        if !is_name(name) {
+            return Err(IndexError::Name(redacted(name)));
+        }
+        let config = Config::read(environment)?;
         let (text, origin) = if let Some(url) = self.given.get(name) {
             (url.clone(), format!("--index {name}"))
-        } else if let Some(found) = configured(environment, name)? {
-            found
+        } else if let Some(url) = config.indexes.get(name) {
+            (url.clone(), config.file.display().to_string())
         } else if name == PYPI {
-            let asked = || self.pip.get_or_init(|| ask_pip(environment)).clone();
+            let asked = || self.pip.get_or_init(|| ask_pip(environment, self.cancelled)).clone();
             clients::pypi(environment)?.or_else(asked).ok_or_else(|| {
-                self.unknown(name, "neither pip nor uv is configured with one, and no installed pip could be asked")
+                let tried = "neither pip nor uv is configured with one, and no installed pip could be asked";
+                self.unknown(name, tried, &config)
             })?
         } else {
             clients::apt(environment, name).ok_or_else(|| {
-                self.unknown(
-                    name,
-                    "none of apt's sources has an address with that name in its path",
-                )
+                let tried = "none of apt's sources has an address with that name in its path";
+                self.unknown(name, tried, &config)
             })?
         };
         let address = Address::parse(&text).map_err(|error| IndexError::Address {
@@ -174,10 +208,12 @@ impl Indexes {
         Ok(Found { address, origin })
     }
 
-    fn unknown(&self, name: &str, tried: &str) -> IndexError {
+    fn unknown(&self, name: &str, tried: &str, config: &Config) -> IndexError {
+        let others = self.given.keys().chain(config.indexes.keys()).cloned();
+        let near = did_you_mean(name, others).map(|near| format!(" ({near})")).unwrap_or_default();
         IndexError::Unknown {
             name: name.to_owned(),
-            tried: tried.to_owned(),
+            tried: format!("{tried}{near}"),
             config: self
                 .environment
                 .clutch_config()
@@ -186,26 +222,36 @@ impl Indexes {
     }
 }
 
-/// The table `[index]` of clutch's configuration file: name to address.
-fn configured(environment: &Environment, name: &str) -> Result<Option<Client>, IndexError> {
-    let Some(path) = environment.clutch_config() else { return Ok(None) };
-    let Some(text) = read(&path)? else { return Ok(None) };
-    let bad = |reason: String| IndexError::Config { path: path.clone(), reason };
-    let config: toml::Table = toml::from_str(&text).map_err(|e| bad(e.to_string()))?;
-    match config.get("index").and_then(|table| table.get(name)) {
-        None => Ok(None),
-        Some(toml::Value::String(url)) => Ok(Some((url.clone(), path.display().to_string()))),
-        Some(_) => Err(bad(format!("expected a string for '{name}' in the table [index]"))),
-    }
+/// Whether a text is a name that an index may have.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    (1..=100).contains(&text.len()) && text.bytes().all(inner)
 }
+
+/// The largest configuration file, in bytes.
+const CONFIG: u64 = 1 << 20;
 
 /// The text of a configuration file; nothing where there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, IndexError> {
-    match fs::read_to_string(path) {
-        Ok(text) => Ok(Some(text)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(IndexError::Config { path: path.to_owned(), reason: e.to_string() }),
+    let bad = |reason: String| IndexError::Config { place: path.display().to_string(), reason };
+    let kind = match fs::metadata(path) {
+        Ok(meta) => meta.file_type(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(bad(e.to_string())),
+    };
+    // /dev/null is as good as an empty file; a pipe might never end
+    if kind.is_fifo() || kind.is_socket() {
+        return Err(bad("expected a regular file".to_owned()));
     }
+    let mut text = String::new();
+    let read =
+        fs::File::open(path).and_then(|file| file.take(CONFIG + 1).read_to_string(&mut text));
+    read.map_err(|e| bad(e.to_string()))?;
+    if text.len() as u64 > CONFIG {
+        return Err(bad(format!("it has more than {CONFIG} bytes")));
+    }
+    Ok(Some(text))
 }
 
 /// Prints the default index of the pip that belongs to the interpreter: its own constant, or else
@@ -225,7 +271,7 @@ except Exception:
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks the pip of each Python on the PATH until one answers.
-fn ask_pip(environment: &Environment) -> Option<Client> {
+fn ask_pip(environment: &Environment, cancelled: fn() -> bool) -> Option<Client> {
     let path = environment.variable("PATH")?;
     for folder in path.split(':').filter(|folder| folder.starts_with('/')) {
         for name in ["python3", "python"] {
@@ -237,7 +283,7 @@ fn ask_pip(environment: &Environment) -> Option<Client> {
             command.args(["-c", ASK_PIP]).env_clear().envs(&environment.variables);
             // a module that lies in the current folder must not be taken for pip
             command.current_dir("/").env("PYTHONSAFEPATH", "1").env("COLUMNS", "1000");
-            let Some(url) = answer(&mut command) else { continue };
+            let Some(url) = answer(&mut command, cancelled) else { continue };
             if Address::parse(&url).is_ok() {
                 return Some((url, format!("the pip of {}", program.display())));
             }
@@ -247,14 +293,16 @@ fn ask_pip(environment: &Environment) -> Option<Client> {
 }
 
 /// What a program prints; nothing where it fails or takes too long.
-fn answer(command: &mut Command) -> Option<String> {
+fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     let deadline = Instant::now() + PATIENCE;
     let success = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status.success(),
-            Ok(None) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(5)),
+            Ok(None) if Instant::now() < deadline && !cancelled() => {
+                std::thread::sleep(Duration::from_millis(5));
+            }
             _ => {
                 // it is gone already where this fails
                 let _ = child.kill();
@@ -292,7 +340,7 @@ mod tests {
             let mut all = BTreeMap::from([("HOME".to_owned(), home)]);
             all.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
             let environment = Environment { variables: all, root: root.to_owned() };
-            Indexes::new(BTreeMap::new(), environment)
+            Indexes::new(BTreeMap::new(), environment, || false)
                 .find(name)
                 .map(|found| found.address.to_string())
                 .map_err(|e| e.to_string())
@@ -313,7 +361,7 @@ mod tests {
         assert_eq!(machine.find("pypi", &variable).unwrap(), "http://own.test/s");
         let given = BTreeMap::from([("pypi".to_owned(), "http://given.test".to_owned())]);
         let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
-        let found = Indexes::new(given, environment).find("pypi").unwrap();
+        let found = Indexes::new(given, environment, || false).find("pypi").unwrap();
         assert_eq!(
             (&*found.address.to_string(), &*found.origin),
             ("http://given.test/", "--index pypi")
@@ -365,7 +413,12 @@ mod tests {
         let error = machine.find("pypi", &variable).unwrap_err();
         assert!(error.contains("PIP_INDEX_URL") && error.contains("'nothing'"), "{error}");
         machine.file("home/.config/clutch/config.toml", "index = 3 4");
-        assert!(machine.find("pypi", &[]).unwrap_err().contains("config.toml"));
+        assert!(machine.find("pypi", &[]).unwrap_err().contains("config.toml:1"));
+        machine.file("home/.config/clutch/config.toml", "[index]\ndebain = 'http://x.test'");
+        assert!(machine.find("debian", &[]).unwrap_err().contains("did you mean 'debain'?"));
+        let name = "http://me:s3cret@host/simple";
+        let error = machine.find(name, &[]).unwrap_err();
+        assert!(error.contains("no name of an index") && !error.contains("s3cret"), "{error}");
     }
 
     #[test]

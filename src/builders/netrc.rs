@@ -66,8 +66,17 @@ impl Netrc {
     /// Login and password for a host.
     #[must_use]
     pub fn find(&self, host: &str) -> Option<(&str, &str)> {
-        let matches = |machine: &Option<String>| machine.as_deref().is_none_or(|name| name == host);
-        let (_, login, password) = self.machines.iter().find(|(name, ..)| matches(name))?;
+        self.first(|machine| machine.is_none_or(|name| name == host))
+    }
+
+    /// Login and password for a host that the file names, which `default` does not.
+    #[must_use]
+    pub fn machine(&self, host: &str) -> Option<(&str, &str)> {
+        self.first(|machine| machine == Some(host))
+    }
+
+    fn first(&self, fits: impl Fn(Option<&str>) -> bool) -> Option<(&str, &str)> {
+        let (_, login, password) = self.machines.iter().find(|(name, ..)| fits(name.as_deref()))?;
         Some((login, password))
     }
 }
@@ -83,6 +92,7 @@ mod tests {
         let netrc = Netrc::parse(text);
         assert_eq!(netrc.find("a.test"), Some(("me", "p#1")));
         assert_eq!(netrc.find("b.test"), Some(("any", "none")));
+        assert_eq!((netrc.machine("a.test"), netrc.machine("b.test")), (Some(("me", "p#1")), None));
         assert_eq!(Netrc::parse("machine").find("x"), None);
     }
 }

@@ -82,8 +82,7 @@ impl Remote<'_> {
             return Err(io::Error::other("the server gives no parts of files"));
         }
         let mut block = Vec::new();
-        let reader = answer.body_mut().with_config().limit(u64::MAX).reader();
-        reader.take(end - start).read_to_end(&mut block)?;
+        self.http.body(&mut answer).take(end - start).read_to_end(&mut block)?;
         if block.len() as u64 != end - start {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

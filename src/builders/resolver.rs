@@ -1,45 +1,139 @@
-//! Names of hosts to addresses, asked once a process. Every fetch opens a connection of its own, and
-//! many questions at once make some resolvers drop some, which costs their time limit (5 s) each.
+//! From a host's name and port to a connection. Names are asked once a process: every fetch opens a
+//! connection of its own, and many questions at once make some resolvers drop some, which costs their
+//! time limit (5 s) each. Neither the resolver nor a connection that is being made can be interrupted,
+//! so that both happen on a thread of their own, which is left alone when nobody wants its answer.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    io,
+    net::{SocketAddr, TcpStream, ToSocketAddrs as _},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::{Duration, Instant},
+};
 
 use rustc_hash::FxHashMap;
 use ureq::{
-    Error,
     config::Config,
     http::Uri,
     unversioned::{
-        resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver},
+        resolver::{ResolvedSocketAddrs, Resolver},
         transport::NextTimeout,
     },
 };
 
-/// Remembers what the system's resolver answered. Failures are asked again.
-#[derive(Debug, Default)]
-pub(super) struct Remembering {
-    system: DefaultResolver,
-    /// By host and port. It is held while the system is asked, so that nobody asks the same.
-    known: Mutex<FxHashMap<String, ResolvedSocketAddrs>>,
-}
+/// How often a wait looks whether it is still wanted.
+pub(super) const SLICE: Duration = Duration::from_millis(100);
 
-impl Resolver for Remembering {
+/// The most addresses of one host that are tried.
+const ADDRESSES: usize = 16;
+
+/// Gives no address: whoever connects looks them up, since it may be a proxy's that is needed.
+#[derive(Debug)]
+pub(super) struct Later;
+
+impl Resolver for Later {
     fn resolve(
         &self,
-        uri: &Uri,
-        config: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let key = match (uri.scheme(), uri.authority()) {
-            (Some(scheme), Some(authority)) => DefaultResolver::host_and_port(scheme, authority),
-            _ => None,
-        };
-        let Some(key) = key else { return self.system.resolve(uri, config, timeout) };
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        Ok(self.empty())
+    }
+}
+
+/// How long to wait for something, and whether it is still wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    pub(super) until: Instant,
+    pub(super) cancelled: fn() -> bool,
+}
+
+/// What the system's resolver answered. Failures are asked again.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    /// It is held while the system is asked, so that nobody asks the same.
+    known: Mutex<FxHashMap<(String, u16), Vec<SocketAddr>>>,
+}
+
+impl Names {
+    /// The addresses of a host (without brackets).
+    pub(super) fn look_up(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+        patience: Patience,
+    ) -> io::Result<Vec<SocketAddr>> {
+        let (names, host) = (self.clone(), host.to_owned());
+        waiting(patience, move || names.ask(&host, port))
+    }
+
+    /// A connection to a host (without brackets).
+    pub(super) fn connect(
+        self: &Arc<Self>,
+        host: &str,
+        port: u16,
+        patience: Patience,
+    ) -> io::Result<TcpStream> {
+        let (names, host) = (self.clone(), host.to_owned());
+        waiting(patience, move || {
+            let addresses = names.ask(&host, port)?;
+            let mut last = io::Error::from(io::ErrorKind::TimedOut);
+            for (n, address) in addresses.iter().enumerate() {
+                let left = patience.until.saturating_duration_since(Instant::now());
+                // half of what is left for each but the last, so that a dead one does not take it all
+                let share = if n + 1 < addresses.len() { left / 2 } else { left };
+                match TcpStream::connect_timeout(address, share.max(Duration::from_millis(10))) {
+                    Ok(stream) => return Ok(stream),
+                    Err(error) => last = error,
+                }
+            }
+            Err(last)
+        })
+    }
+
+    fn ask(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (host.to_owned(), port);
         if let Some(addresses) = known.get(&key) {
             return Ok(addresses.clone());
         }
-        let addresses = self.system.resolve(uri, config, timeout)?;
-        known.insert(key, addresses.clone());
-        Ok(addresses)
+        let no_host = |reason: &str| {
+            let text = format!("the host '{host}' has no address: {reason}");
+            io::Error::new(io::ErrorKind::NotFound, text)
+        };
+        let found = (host, port).to_socket_addrs().map_err(|e| no_host(&e.to_string()))?;
+        let found: Vec<_> = found.take(ADDRESSES).collect();
+        if found.is_empty() {
+            return Err(no_host("the resolver knows none"));
+        }
+        known.insert(key, found.clone());
+        Ok(found)
+    }
+}
+
+/// Does something on another thread, and waits for it no longer than it is wanted.
+fn waiting<T: Send + 'static>(
+    patience: Patience,
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (send, receive) = mpsc::sync_channel(1);
+    std::thread::Builder::new().spawn(move || {
+        // nobody may be there to take it any more
+        let _ = send.send(work());
+    })?;
+    loop {
+        match receive.recv_timeout(SLICE) {
+            Ok(result) => return result,
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the thread that connects has ended"));
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+        }
+        if (patience.cancelled)() {
+            return Err(io::Error::other("cancelled"));
+        }
+        if Instant::now() >= patience.until {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
     }
 }

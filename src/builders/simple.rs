@@ -1,21 +1,22 @@
 //! The Simple API of package indexes: PEP 503 (HTML), 691 (JSON), 592 (yanked), 658 and 714
 //! (metadata beside a file), 700 (sizes). Reads a project's page into its files.
 
-use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, de::IgnoredAny};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
 
 use super::{
     address::Address,
     http::{Http, HttpError, Page},
 };
+use crate::limits;
 
 /// What we accept, JSON first.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, \
                       application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
-
-/// A page larger than this is refused; the largest of today have about 30 MB.
-const MAX_PAGE: u64 = 256 << 20;
 
 /// A file of a project.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub struct File {
     pub name: String,
     /// Where it is.
     pub address: Address,
-    /// Its SHA-256 in lower-case hexadecimal, where the page says it.
+    /// Its SHA-256 in lower-case hexadecimal, where the page says it: always 64 digits.
     pub sha256: Option<String>,
     /// Its size in bytes, where the page says it.
     pub size: Option<u64>,
@@ -76,7 +77,7 @@ pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>,
     let address = index.below(&format!("{project}/"));
     // a folder served by `file:` has its page in index.html
     let address = if address.scheme() == "file" { address.below("index.html") } else { address };
-    match http.page(&address, ACCEPT, MAX_PAGE) {
+    match http.page(&address, ACCEPT, limits::PAGE) {
         Ok(page) => files(&page),
         Err(HttpError::Status { code: 404, .. }) => {
             Err(SimpleError::NoProject { index: index.clone(), project: project.to_owned() })
@@ -106,6 +107,7 @@ pub fn files(page: &Page) -> Result<Vec<File>, SimpleError> {
 #[derive(Deserialize)]
 struct JsonPage {
     meta: JsonMeta,
+    #[serde(deserialize_with = "files_of")]
     files: Vec<JsonFile>,
 }
 
@@ -121,7 +123,7 @@ struct JsonFile {
     filename: String,
     url: String,
     #[serde(default)]
-    hashes: BTreeMap<String, String>,
+    hashes: Sha256,
     size: Option<u64>,
     requires_python: Option<String>,
     #[serde(default)]
@@ -133,24 +135,131 @@ struct JsonFile {
     dist_info_metadata: Flag,
 }
 
-/// `false`, `true`, a text, or hashes.
-#[derive(Deserialize)]
-#[serde(untagged)]
+/// The one that counts of a table of hashes.
+#[derive(Default)]
+struct Sha256(Option<String>);
+
+/// `false`, `true`, a text, or something that counts as true, such as a table of hashes.
+#[derive(Default)]
 enum Flag {
-    Bool(bool),
+    #[default]
+    No,
+    Yes,
     Text(String),
-    Hashes(IgnoredAny),
 }
 
-impl Default for Flag {
-    fn default() -> Self {
-        Self::Bool(false)
+/// Reads a list up to the number of files that a page may have, and nothing that is not needed into
+/// memory.
+fn files_of<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<JsonFile>, D::Error> {
+    struct Files;
+    impl<'de> Visitor<'de> for Files {
+        type Value = Vec<JsonFile>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of files")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            let mut files = Vec::new();
+            while let Some(file) = list.next_element()? {
+                if files.len() == limits::PAGE_FILES {
+                    return Err(A::Error::custom(too_many()));
+                }
+                files.push(file);
+            }
+            Ok(files)
+        }
+    }
+    from.deserialize_seq(Files)
+}
+
+fn too_many() -> String {
+    format!("it lists more than {} files", limits::PAGE_FILES)
+}
+
+impl<'de> Deserialize<'de> for Sha256 {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Table;
+        impl<'de> Visitor<'de> for Table {
+            type Value = Sha256;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a table of hashes")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Sha256, A::Error> {
+                let mut found = None;
+                while let Some(name) = table.next_key::<String>()? {
+                    if name == "sha256" {
+                        found = sha256(&table.next_value::<String>()?);
+                    } else {
+                        table.next_value::<IgnoredAny>()?;
+                    }
+                }
+                Ok(Sha256(found))
+            }
+        }
+        from.deserialize_map(Table)
     }
 }
 
-impl Flag {
-    fn is_set(&self) -> bool {
-        !matches!(self, Self::Bool(false))
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Flag;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, false, a text or a table")
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Flag, E> {
+                Ok(if flag { Flag::Yes } else { Flag::No })
+            }
+
+            fn visit_unit<E>(self) -> Result<Flag, E> {
+                Ok(Flag::No)
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Flag, E> {
+                Ok(Flag::Text(text.to_owned()))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut table: A) -> Result<Flag, A::Error> {
+                while table.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Flag::Yes)
+            }
+        }
+        from.deserialize_any(Any)
+    }
+}
+
+/// A SHA-256 in hexadecimal; nothing where the text is none.
+fn sha256(text: &str) -> Option<String> {
+    let is_one = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    is_one.then(|| text.to_ascii_lowercase())
+}
+
+/// The addresses of a page's files, which take memory for each byte of the page many times where all of
+/// them are below a long one.
+#[derive(Default)]
+struct Links {
+    bytes: usize,
+}
+
+impl Links {
+    /// What a link on `page`, whose relative links are to `base`, leads to.
+    fn find(&mut self, page: &Address, base: &Address, link: &str) -> Result<Address, String> {
+        let address = base.join(link).map_err(|e| e.to_string())?;
+        if address.scheme() == "file" && page.scheme() != "file" {
+            return Err(format!("it links to a file of this machine: {address}"));
+        }
+        self.bytes += address.path().len();
+        if self.bytes > limits::PAGE_ADDRESSES {
+            let most = limits::PAGE_ADDRESSES;
+            return Err(format!("the addresses of its files have more than {most} bytes"));
+        }
+        Ok(address)
     }
 }
 
@@ -164,20 +273,22 @@ fn check_version(version: &str) -> Result<(), String> {
 fn from_json(page: &Page) -> Result<Vec<File>, String> {
     let json: JsonPage = serde_json::from_slice(&page.body).map_err(|e| e.to_string())?;
     check_version(&json.meta.api_version)?;
+    let mut links = Links::default();
     let file = |file: JsonFile| {
-        let sha256 = file.hashes.get("sha256").map(|hash| hash.to_ascii_lowercase());
         Ok(File {
-            address: page.address.join(&file.url).map_err(|e| e.to_string())?,
+            address: links.find(&page.address, &page.address, &file.url)?,
             name: file.filename,
-            sha256,
+            sha256: file.hashes.0,
             size: file.size,
             requires_python: file.requires_python,
             yanked: match file.yanked {
                 Flag::Text(reason) => Some(reason),
-                Flag::Bool(true) | Flag::Hashes(_) => Some(String::new()),
-                Flag::Bool(false) => None,
+                Flag::Yes => Some(String::new()),
+                Flag::No => None,
             },
-            metadata: file.core_metadata.is_set() || file.dist_info_metadata.is_set(),
+            metadata: ![file.core_metadata, file.dist_info_metadata]
+                .iter()
+                .all(|flag| matches!(flag, Flag::No)),
         })
     };
     json.files.into_iter().map(file).collect()
@@ -185,7 +296,7 @@ fn from_json(page: &Page) -> Result<Vec<File>, String> {
 
 fn from_html(page: &Address, text: &str) -> Result<Vec<File>, String> {
     let mut base = page.clone();
-    let mut files = Vec::new();
+    let (mut files, mut links) = (Vec::new(), Links::default());
     let mut rest = text;
     while let Some(at) = rest.find('<') {
         rest = &rest[at + 1..];
@@ -195,57 +306,81 @@ fn from_html(page: &Address, text: &str) -> Result<Vec<File>, String> {
         }
         let (name, attributes, after) = tag(rest);
         rest = after;
-        match name.as_str() {
-            "meta" if attributes.get("name").is_some_and(|n| n == "pypi:repository-version") => {
-                check_version(attributes.get("content").map_or("", String::as_str))?;
+        if name.eq_ignore_ascii_case("meta") {
+            if attributes.get("name").is_some_and(|n| n == "pypi:repository-version") {
+                check_version(attributes.get("content").unwrap_or_default())?;
             }
-            "base" => {
-                if let Some(href) = attributes.get("href") {
-                    base = page.join(href).map_err(|e| e.to_string())?;
-                }
+        } else if name.eq_ignore_ascii_case("base") {
+            if let Some(href) = attributes.get("href") {
+                base = page.join(href).map_err(|e| e.to_string())?;
             }
-            "a" => {
-                let end = rest.find('<').unwrap_or(rest.len());
-                let shown = unescaped(rest[..end].trim());
-                if let Some(href) = attributes.get("href") {
-                    files.push(link(&base, &shown, href, &attributes)?);
-                }
+        } else if name.eq_ignore_ascii_case("a")
+            && let Some(href) = attributes.get("href")
+        {
+            if files.len() == limits::PAGE_FILES {
+                return Err(too_many());
             }
-            _ => {}
+            let end = rest.find('<').unwrap_or(rest.len());
+            let shown = unescaped(rest[..end].trim());
+            let (url, fragment) = href.split_once('#').unwrap_or((href, ""));
+            let address = links.find(page, &base, url)?;
+            files.push(link(address, shown, fragment, &attributes));
         }
     }
     Ok(files)
 }
 
-fn link(
-    base: &Address,
-    shown: &str,
-    href: &str,
-    attributes: &BTreeMap<String, String>,
-) -> Result<File, String> {
-    let (url, fragment) = href.split_once('#').unwrap_or((href, ""));
-    let sha256 = fragment.split('&').find_map(|part| part.strip_prefix("sha256="));
-    let address = base.join(url).map_err(|e| e.to_string())?;
+fn link(address: Address, shown: String, fragment: &str, attributes: &Attributes) -> File {
+    let hash = fragment.split('&').find_map(|part| part.strip_prefix("sha256="));
     // the text is the file's name (PEP 503); pages made by hand sometimes differ
     let last = address.path().split('?').next().unwrap_or_default().rsplit('/').next();
-    let name = if shown.is_empty() { last.unwrap_or_default() } else { shown };
+    let name = if shown.is_empty() { last.unwrap_or_default().to_owned() } else { shown };
     let metadata = ["data-core-metadata", "data-dist-info-metadata"];
-    Ok(File {
-        name: name.to_owned(),
-        sha256: sha256.map(str::to_ascii_lowercase),
+    File {
+        name,
+        sha256: hash.and_then(sha256),
         size: None,
-        requires_python: attributes.get("data-requires-python").cloned(),
-        yanked: attributes.get("data-yanked").cloned(),
-        metadata: metadata.iter().any(|n| attributes.get(*n).is_some_and(|v| v != "false")),
+        requires_python: attributes.get("data-requires-python").map(str::to_owned),
+        yanked: attributes.get("data-yanked").map(str::to_owned),
+        metadata: metadata.iter().any(|n| attributes.get(n).is_some_and(|v| v != "false")),
         address,
-    })
+    }
 }
 
-/// A tag's name and attributes in lower case, and what follows its `>`. `text` starts behind `<`.
-fn tag(text: &str) -> (String, BTreeMap<String, String>, &str) {
+/// The attributes of a tag that say something here; a page may have any number of others.
+#[derive(Default)]
+struct Attributes([Option<String>; Self::NAMES.len()]);
+
+impl Attributes {
+    const NAMES: [&'static str; 7] = [
+        "href",
+        "name",
+        "content",
+        "data-requires-python",
+        "data-yanked",
+        "data-core-metadata",
+        "data-dist-info-metadata",
+    ];
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let at = Self::NAMES.iter().position(|known| *known == name)?;
+        self.0[at].as_deref()
+    }
+
+    /// The first of a name counts.
+    fn set(&mut self, name: &str, value: &str) {
+        let at = Self::NAMES.iter().position(|known| known.eq_ignore_ascii_case(name));
+        if let Some(at) = at {
+            self.0[at].get_or_insert_with(|| unescaped(value));
+        }
+    }
+}
+
+/// A tag's name and attributes, and what follows its `>`. `text` starts behind `<`.
+fn tag(text: &str) -> (&str, Attributes, &str) {
     let end = text.find(|c: char| c.is_whitespace() || c == '>').unwrap_or(text.len());
-    let name = text[..end].trim_end_matches('/').to_ascii_lowercase();
-    let mut attributes = BTreeMap::new();
+    let name = text[..end].trim_end_matches('/');
+    let mut attributes = Attributes::default();
     let mut rest = &text[end..];
     loop {
         rest = rest.trim_start_matches(|c: char| c.is_whitespace() || c == '/');
@@ -259,7 +394,7 @@ fn tag(text: &str) -> (String, BTreeMap<String, String>, &str) {
         // at least one character, so that the loop always moves on
         let first = rest.chars().next().map_or(1, char::len_utf8);
         let end = rest[first..].find(stop).map_or(rest.len(), |at| at + first);
-        let key = rest[..end].to_ascii_lowercase();
+        let key = &rest[..end];
         rest = rest[end..].trim_start();
         let mut value = "";
         if let Some(after) = rest.strip_prefix('=') {
@@ -273,9 +408,12 @@ fn tag(text: &str) -> (String, BTreeMap<String, String>, &str) {
                 }
             };
         }
-        attributes.entry(key).or_insert_with(|| unescaped(value));
+        attributes.set(key, value);
     }
 }
+
+/// The longest character reference, in bytes: `&#x10ffff;` and some zeros.
+const REFERENCE: usize = 32;
 
 /// The character references that pages of the Simple API have.
 fn unescaped(text: &str) -> String {
@@ -284,7 +422,7 @@ fn unescaped(text: &str) -> String {
     while let Some(at) = rest.find('&') {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let end = rest.find(';').unwrap_or(0);
+        let end = rest.bytes().take(REFERENCE).position(|b| b == b';').unwrap_or(0);
         let character = match rest.get(1..end.max(1)).unwrap_or_default() {
             "amp" => Some('&'),
             "lt" => Some('<'),
@@ -328,23 +466,92 @@ mod tests {
 
     #[test]
     fn both_forms_give_the_same_files() {
+        let hash = "ab".repeat(32);
         let json = r#"{"meta": {"api-version": "1.1"}, "name": "x", "files": [
             {"filename": "x-1-py3-none-any.whl", "url": "../../f/x-1-py3-none-any.whl",
-             "hashes": {"sha256": "AB"}, "requires-python": ">=3.8", "yanked": "a & b",
+             "hashes": {"md5": 1, "sha256": "ABAB"}, "requires-python": ">=3.8", "yanked": "a & b",
              "core-metadata": {"sha256": "00"}},
             {"filename": "x-2.tar.gz", "url": "http://other.test/x-2.tar.gz", "hashes": {}}]}"#;
         let html = r#"<!DOCTYPE html><html><head><meta name="pypi:repository-version" content="1.0">
             </head><body><!-- <a href="no">no</a> --><h1>Links</h1>
-            <a href="../../f/x-1-py3-none-any.whl#sha256=ab" data-requires-python="&gt;=3.8"
+            <a href="../../f/x-1-py3-none-any.whl#sha256=ABAB" data-requires-python="&gt;=3.8"
                data-yanked='a &amp; b' data-core-metadata="sha256=00">x-1-py3-none-any.whl</a><br/>
             <A HREF=http://other.test/x-2.tar.gz>x-2.tar.gz</A></body></html>"#;
-        let from_json = files(&page("application/vnd.pypi.simple.v1+json", json)).unwrap();
-        let from_html = files(&page("text/html", html)).unwrap();
+        let (json, html) = (json.replace("ABAB", &hash), html.replace("ABAB", &hash));
+        let from_json = files(&page("application/vnd.pypi.simple.v1+json", &json)).unwrap();
+        let from_html = files(&page("text/html", &html)).unwrap();
         assert_eq!(from_json, from_html);
         assert_eq!(from_html[0].address.to_string(), "http://index.test/f/x-1-py3-none-any.whl");
         assert_eq!(from_html[0].yanked.as_deref(), Some("a & b"));
         assert!(from_html[0].metadata && !from_html[1].metadata);
-        assert_eq!(from_html[1].sha256, None);
+        assert_eq!((from_html[0].sha256.as_ref(), &from_html[1].sha256), (Some(&hash), &None));
+    }
+
+    #[test]
+    fn what_is_no_hash_is_none() {
+        for hash in ["", "ab", "../../x", &"g".repeat(64), &"ab".repeat(33), &"é".repeat(32)] {
+            let json = format!(
+                r#"{{"meta": {{"api-version": "1.0"}}, "files": [
+                    {{"filename": "x", "url": "x", "hashes": {{"sha256": "{hash}"}}, "yanked": null}}]}}"#
+            );
+            let file = files(&page("application/json", &json)).unwrap().remove(0);
+            assert_eq!((file.sha256, file.yanked), (None, None), "{hash}");
+            let html = format!("<a href='x#sha256={hash}'>x</a>");
+            assert_eq!(files(&page("text/html", &html)).unwrap()[0].sha256, None, "{hash}");
+        }
+    }
+
+    #[test]
+    fn a_page_of_a_server_links_to_no_file_of_this_machine() {
+        for html in ["<a href='file:///etc/x'>x</a>", "<base href='file:///etc/'><a href=x>x</a>"] {
+            let error = files(&page("text/html", html)).unwrap_err().to_string();
+            assert!(error.contains("file of this machine: file:///etc/x"), "{error}");
+        }
+        let json =
+            r#"{"meta": {"api-version": "1.0"}, "files": [{"filename": "x", "url": "file:/x"}]}"#;
+        assert!(files(&page("application/json", json)).is_err());
+        let mut local = page("", "<a href='file:///etc/x'>x</a><a href=y>y</a>");
+        local.address = Address::parse("file:///srv/x/index.html").unwrap();
+        assert_eq!(files(&local).unwrap()[1].address.local_path().unwrap(), "/srv/x/y");
+    }
+
+    #[test]
+    fn large_pages_take_little() {
+        let start = std::time::Instant::now();
+        let json = |files: &str| {
+            let text = format!(r#"{{"meta": {{"api-version": "1.0"}}, "files": [{files}]}}"#);
+            files_or_reason("application/json", &text)
+        };
+        fn files_or_reason(kind: &str, text: &str) -> String {
+            match files(&page(kind, text)) {
+                Ok(files) => files.len().to_string(),
+                Err(error) => error.to_string(),
+            }
+        }
+        let file = r#"{"filename":"","url":""},"#;
+        let most = limits::PAGE_FILES;
+        assert_eq!(json(file.repeat(most).trim_end_matches(',')), most.to_string());
+        assert!(json(file.repeat(most + 1).trim_end_matches(',')).contains("more than"));
+        // what is not needed is not kept, however large
+        let zeros = format!("[{}0]", "0,".repeat(512 << 10));
+        let more = format!(
+            r#"{{"filename":"x","url":"x","hashes":{{"a":{zeros}}},"core-metadata":{{"b":{zeros}}}}}"#
+        );
+        assert_eq!(json(&more), "1");
+        let html = |text: &str| files_or_reason("text/html", text);
+        assert!(html(&"<a href=x>x</a>".repeat(most + 1)).contains("more than"));
+        // each of these took a time that grew with the square of its length
+        let amps = "&".repeat(512 << 10);
+        assert!(html(&format!("<a href='x?{amps}'>x</a>")).contains("too long"));
+        assert_eq!(html(&format!("<a href=x data-yanked='{amps}'>{amps}</a>")), "1");
+        for text in ["<", "<a ", "<a href=x ", "a ", "<!--", "<a href='", "&#", "<a href=x>&"] {
+            html(&text.repeat((512 << 10) / text.len()));
+        }
+        // a long base in front of many links
+        let base = format!("<base href='/{}/'>", "x".repeat(limits::ADDRESS - 100));
+        let many = format!("{base}{}", "<a href=x>x</a>".repeat(most));
+        assert!(html(&many).contains("addresses of its files"), "{}", html(&many));
+        assert!(start.elapsed() < std::time::Duration::from_secs(60), "{:?}", start.elapsed());
     }
 
     #[test]

@@ -18,12 +18,13 @@ use super::{
     failure::{Failure, Kind, OrFail as _},
     hashes::Mismatch,
     output,
+    realise::is_cancelled,
 };
 use crate::{
     builders::{
+        address::{redacted, without_credentials},
         fetch::{FetchSettings, Fetcher},
-        http::HttpSettings,
-        index::Environment,
+        index::{Environment, is_name},
     },
     store::{
         Store, StoreError,
@@ -100,18 +101,21 @@ impl Context {
         }
         let mut indexes = BTreeMap::new();
         for text in &self.global.index {
-            let (name, address) = text.split_once('=').ok_or_else(|| {
+            let named = text.split_once('=').filter(|(name, _)| is_name(name));
+            let (name, address) = named.ok_or_else(|| {
+                let text = redacted(text);
                 Failure::new(Kind::Usage, format!("--index '{text}': expected NAME=ADDRESS"))
             })?;
             indexes.insert(name.to_owned(), address.to_owned());
         }
         let environment = Environment { variables: variables(), root: PathBuf::from("/") };
-        let netrc = env::var_os("NETRC")
-            .map(PathBuf::from)
-            .or_else(|| Some(environment.home()?.join(".netrc")).filter(|p| p.exists()));
-        let partial = self.store.get().filter(|s| s.is_writable()).map(Store::partial);
-        let http = HttpSettings { offline: self.global.offline, netrc, ..HttpSettings::default() };
-        let fetcher = Arc::new(Fetcher::new(FetchSettings { indexes, environment, http, partial }));
+        let mut settings =
+            FetchSettings::of(environment).map_err(|problem| Failure::new(Kind::Usage, problem))?;
+        settings.indexes = indexes;
+        settings.http.offline = self.global.offline;
+        settings.http.cancelled = is_cancelled;
+        settings.partial = self.store.get().filter(|s| s.is_writable()).map(Store::partial);
+        let fetcher = Arc::new(Fetcher::new(settings));
         Ok(self.fetcher.get_or_init(|| fetcher).clone())
     }
 
@@ -161,11 +165,12 @@ impl Context {
     }
 
     fn tell(&self, level: &str, plain: &str, shown: &str) {
+        let (plain, shown) = (&*without_credentials(plain), without_credentials(shown));
         if let Some(events) = &self.events {
             events.message(level, plain);
         }
         if !self.global.quiet && !self.events_on_stderr() {
-            output::say(shown);
+            output::say(&shown);
         }
     }
 
@@ -267,16 +272,19 @@ pub(super) fn report(failure: &Failure, json: bool) {
             error["place"] = at.place.clone();
             error["trace"] = at.trace.clone();
         }
-        output::say(&serde_json::json!({ "error": error }).to_string());
+        output::say(&without_credentials(&serde_json::json!({ "error": error }).to_string()));
         return;
     }
     let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
     let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
     match &failure.evaluation {
-        Some(at) => output::say(&at.shown),
-        None => output::say(&format!("{error}error:{error:#} {}", failure.message)),
+        Some(at) => output::say(&without_credentials(&at.shown)),
+        None => {
+            let message = without_credentials(&failure.message);
+            output::say(&format!("{error}error:{error:#} {message}"));
+        }
     }
     for text in &failure.hints {
-        output::say(&format!("{hint}hint:{hint:#} {text}"));
+        output::say(&format!("{hint}hint:{hint:#} {}", without_credentials(text)));
     }
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::{Outcome, context::Context, failure::Kind};
 use crate::{
     build::sandbox::{Finding, Health, examine},
+    builders::index::{Found, IndexError},
     store::Store,
 };
 
@@ -27,6 +28,7 @@ pub(super) fn run(context: &Context) -> Outcome {
             false => failure.hints.clone(),
         },
     }));
+    findings.extend(indexes(context));
     let broken = findings.iter().any(|f| f.state == Health::Bad);
     if context.global.json {
         let all: Vec<Value> = findings
@@ -62,6 +64,36 @@ pub(super) fn run(context: &Context) -> Outcome {
         return Ok(ExitCode::from(failure.kind.code()));
     }
     Ok(if broken { ExitCode::from(Kind::Sandbox.code()) } else { ExitCode::SUCCESS })
+}
+
+/// Which indexes are known, and from where. One that is not is no fault of the machine, but what needs it
+/// cannot be fetched.
+fn indexes(context: &Context) -> Vec<Finding> {
+    let finding = |state, found, remedies| Finding { subject: "indexes", state, found, remedies };
+    let fetcher = match context.fetcher() {
+        Ok(fetcher) => fetcher,
+        Err(failure) => return vec![finding(Health::Bad, failure.message, failure.hints)],
+    };
+    let indexes = fetcher.indexes();
+    let names = match indexes.names() {
+        Ok(names) => names,
+        Err(error) => return vec![finding(Health::Bad, error.to_string(), Vec::new())],
+    };
+    let look = |name: &String| match indexes.find(name) {
+        Ok(Found { address, origin }) => {
+            finding(Health::Good, format!("{name} is {address}, by {origin}"), Vec::new())
+        }
+        Err(IndexError::Unknown { tried, config, .. }) => finding(
+            Health::Limited,
+            format!("{name} is not known: {tried}"),
+            vec![format!(
+                "give its address by --index {name}=URL or in the table [index] of {}",
+                config.display()
+            )],
+        ),
+        Err(error) => finding(Health::Bad, error.to_string(), Vec::new()),
+    };
+    names.iter().map(look).collect()
 }
 
 fn word(state: Health) -> &'static str {

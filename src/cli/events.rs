@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     build::{Event, Observer, plan::Step},
+    builders::address::without_credentials,
     store_path::StorePath,
 };
 
@@ -100,6 +101,7 @@ impl Events {
         value["kind"] = kind.into();
         value["time"] = (since.as_millis() as f64 / 1000.0).into();
         let line = format!("{value}\n");
+        let line = without_credentials(&line);
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         if out.broken.is_none() {
             let done = out.to.write_all(line.as_bytes()).and_then(|()| out.to.flush());

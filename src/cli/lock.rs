@@ -12,6 +12,7 @@ use super::{
     context::Context,
     destination,
     failure::{Failure, Kind, OrFail as _, expect_file},
+    realise::is_cancelled,
 };
 use crate::{
     builders::index::PYPI,
@@ -58,10 +59,14 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let warn = |text: &str| context.warn(text);
-    let (text, packages, default) = match &arguments.debian {
-        Some(suite) => debian(context, arguments, suite)?,
-        None => python(context, arguments, &warn)?,
+    let locked = match &arguments.debian {
+        Some(suite) => debian(context, arguments, suite),
+        None => python(context, arguments, &warn),
     };
+    let (text, packages, default) = locked.map_err(|failure| match is_cancelled() {
+        true => Failure::new(Kind::Interrupted, "interrupted"),
+        false => failure,
+    })?;
     let output = arguments.output.clone().unwrap_or(default);
     destination::write(&output, text.as_bytes())?;
     if destination::is_output(&output) {

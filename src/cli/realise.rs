@@ -283,12 +283,31 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
     };
     let failures = outcome.failed.iter().filter(|(_, failure)| !failure.error.is_cancelled());
     let (mut messages, mut mismatches) = (Vec::new(), Vec::new());
+    // such as an index that is not known: each of its files fails, for one reason
+    let mut same: BTreeMap<String, Vec<&BuildFailure>> = BTreeMap::new();
     for (id, failure) in failures {
-        match failure.error.hash_mismatch() {
-            Some((specified, got)) => mismatches.push(mismatch(plan.step(*id), &specified, got)),
-            None => messages.push(failure.to_string()),
+        match (failure.error.hash_mismatch(), &failure.error) {
+            (Some((specified, got)), _) => {
+                mismatches.push(mismatch(plan.step(*id), &specified, got));
+            }
+            (None, error @ BuildError::Builtin { .. }) => {
+                same.entry(error.to_string()).or_default().push(failure);
+            }
+            (None, _) => messages.push(failure.to_string()),
         }
     }
+    messages.extend(same.into_iter().map(|(reason, failures)| match &failures[..] {
+        [failure] => failure.to_string(),
+        [first, others @ ..] => format!(
+            "cannot build '{}' and {}, for the same reason: {reason}",
+            first.derivation,
+            match others.len() {
+                1 => "another".to_owned(),
+                more => format!("{more} others"),
+            }
+        ),
+        [] => reason,
+    }));
     let only_mismatches = messages.is_empty();
     if !mismatches.is_empty() {
         messages.push(table(&mismatches));

@@ -22,11 +22,8 @@ use crate::{
         index::{IndexError, Indexes},
     },
     hash::{Algorithm, Format},
+    limits,
 };
-
-/// The largest files that are read.
-const MAX_RELEASE: u64 = 16 << 20;
-const MAX_PACKAGES: u64 = 1 << 30;
 
 /// What is to be locked.
 pub struct Request<'a> {
@@ -106,10 +103,12 @@ pub fn lock(
 ) -> Result<DebianLock, ArchiveIndexError> {
     let index = index_of(request.suite);
     let base = indexes.find(index)?.address;
-    let text = packages_text(http, &base, request, warn)?;
-    let packages = Packages::parse(&text);
+    let (address, text) = packages_text(http, &base, request, warn)?;
+    let bad = |reason| ArchiveIndexError::Bad { address: address.clone(), reason };
+    let packages = Packages::parse(&text).map_err(bad)?;
     let members = closure(&packages, request.roots, &request.scope)
         .map_err(|error| ArchiveIndexError::Closure { suite: request.suite.to_owned(), error })?;
+    members.values().try_for_each(|member| member.package.check().map_err(bad))?;
     Ok(DebianLock {
         index: index.to_owned(),
         suite: request.suite.to_owned(),
@@ -119,20 +118,20 @@ pub fn lock(
     })
 }
 
-/// The `Packages` file of the suite, with the hash that its `InRelease` says.
+/// The `Packages` file of the suite, with the hash that its `InRelease` says, and where it was found.
 fn packages_text(
     http: &Http,
     base: &Address,
     request: &Request<'_>,
     warn: &dyn Fn(&str),
-) -> Result<String, ArchiveIndexError> {
+) -> Result<(Address, String), ArchiveIndexError> {
     let suite = base.below("dists").below(request.suite);
     let address = suite.below("InRelease");
     let bad = |address: &Address, reason: String| ArchiveIndexError::Bad {
         address: address.clone(),
         reason,
     };
-    let signed = http.page(&address, "*/*", MAX_RELEASE)?.body;
+    let signed = http.page(&address, "*/*", limits::RELEASE)?.body;
     let release = verified(&signed, &request.keyrings, &|reason| bad(&address, reason), warn)?;
     let folder = format!("{}/binary-{}", request.component, request.architecture);
     let names = ["Packages.xz", "Packages.gz", "Packages"].map(|name| format!("{folder}/{name}"));
@@ -141,11 +140,11 @@ fn packages_text(
         .find_map(|name| Some((listed(&release, name)?, name)))
         .ok_or_else(|| bad(&address, format!("it lists no '{folder}/Packages'")))?;
     // by hash, so that an update of the archive between the two requests does no harm
-    let by_hash = suite.below(&folder).below("by-hash/SHA256").below(sha256);
+    let by_hash = suite.below(&folder).below("by-hash/SHA256").below(&sha256);
     let plain = suite.below(name);
-    let (address, page) = match http.page(&by_hash, "*/*", MAX_PACKAGES) {
+    let (address, page) = match http.page(&by_hash, "*/*", limits::PACKAGES) {
         Err(HttpError::Status { code: 404, .. } | HttpError::Io(_)) => {
-            (&plain, http.page(&plain, "*/*", MAX_PACKAGES)?)
+            (&plain, http.page(&plain, "*/*", limits::PACKAGES)?)
         }
         page => (&by_hash, page?),
     };
@@ -156,20 +155,24 @@ fn packages_text(
     }
     let mut text = String::new();
     compression::reader(&page.body[..])?
-        .take(MAX_PACKAGES)
+        .take(limits::PACKAGES + 1)
         .read_to_string(&mut text)
         .map_err(|e| bad(address, e.to_string()))?;
-    Ok(text)
+    if text.len() as u64 > limits::PACKAGES {
+        return Err(bad(address, format!("it has more than {} bytes", limits::PACKAGES)));
+    }
+    Ok((address.clone(), text))
 }
 
 /// The SHA-256 that the section `SHA256:` of a Release file lists for a name.
-fn listed<'a>(release: &'a str, name: &str) -> Option<&'a str> {
+fn listed(release: &str, name: &str) -> Option<String> {
     let mut lines = release.lines().skip_while(|line| line.trim_end() != "SHA256:").skip(1);
     let mut lines = std::iter::from_fn(|| lines.next().filter(|line| line.starts_with(' ')));
     lines.find_map(|line| {
         let mut words = line.split_whitespace();
         let hash = words.next()?;
-        (words.nth(1)? == name && hash.len() == 64).then_some(hash)
+        let is_hash = hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+        (words.nth(1)? == name && is_hash).then(|| hash.to_ascii_lowercase())
     })
 }
 
@@ -242,9 +245,12 @@ mod tests {
         );
         let text = cleartext(&signed).unwrap();
         assert!(text.ends_with("\n-dash"));
-        assert_eq!(listed(&text, "a/b"), Some(&*hash));
-        assert_eq!(listed(&text, "c"), Some(&*hash));
+        assert_eq!(listed(&text, "a/b").as_ref(), Some(&hash));
+        assert_eq!(listed(&text, "c").as_ref(), Some(&hash));
         assert_eq!(listed(&text, "d"), None);
+        let other = text.replace(&hash, &"../".repeat(22)[..64]);
+        assert_eq!(listed(&other, "c"), None);
+        assert_eq!(listed(&text.replace(&hash, &hash.to_uppercase()), "c"), Some(hash));
         assert_eq!(cleartext("Origin: x"), None);
     }
 

@@ -36,6 +36,12 @@ pub enum ClosureError {
         /// Who provides it.
         providers: String,
     },
+    /// Its packages need more than can be.
+    #[error(
+        "its packages need each other in too many ways: {} packages were looked at",
+        crate::limits::PACKAGE_LOOKS
+    )]
+    TooMuch,
     /// Nothing in the suite fulfils a need.
     #[error(
         "'{package}' needs {need}, which nothing in the suite fulfils (needed through {chain})"
@@ -93,7 +99,11 @@ pub fn closure<'a>(
             let known = candidates().find(|p| {
                 members.get(p.name).is_some_and(|member| member.package.version == p.version)
             });
-            let Some(chosen) = known.or_else(|| candidates().next()) else {
+            let found = known.or_else(|| candidates().next());
+            if packages.is_exhausted() {
+                return Err(ClosureError::TooMuch);
+            }
+            let Some(chosen) = found else {
                 if scope.no_dependencies {
                     continue;
                 }
@@ -148,7 +158,8 @@ mod tests {
     ) -> Result<Vec<String>, String> {
         let text = index(list);
         let roots: Vec<String> = roots.iter().map(|r| (*r).to_owned()).collect();
-        let members = closure(&Packages::parse(&text), &roots, scope).map_err(|e| e.to_string())?;
+        let members =
+            closure(&Packages::parse(&text).unwrap(), &roots, scope).map_err(|e| e.to_string())?;
         let show = |(name, member): (&&str, &Member<'_>)| {
             format!("{name}:{}", member.depends.iter().copied().collect::<Vec<_>>().join(","))
         };
@@ -180,6 +191,19 @@ mod tests {
         assert_eq!(names(SUITE, &["a"], &scope).unwrap(), ["a:b", "b:a"]);
         let scope = Scope { no_dependencies: true, ..Scope::default() };
         assert_eq!(names(SUITE, &["broken", "d", "c"], &scope).unwrap(), ["broken:", "c:", "d:c"]);
+    }
+
+    #[test]
+    fn needs_that_take_for_ever_are_refused() {
+        // many providers of one name, asked for in a version that none has, many times
+        let many: Vec<(String, &str, &str)> =
+            (0..20_000).map(|n| (format!("p{n}"), "1", "Provides: v\n")).collect();
+        let needs = format!("Depends: {}\n", "v (>= 9)|".repeat(5_000));
+        let mut all: Vec<(&str, &str, &str)> =
+            many.iter().map(|(name, version, fields)| (&**name, *version, *fields)).collect();
+        all.push(("root", "1", &needs));
+        let error = names(&all, &["root"], &Scope::default()).unwrap_err();
+        assert!(error.contains("too many ways"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! An archive's `Packages` file: every package of a suite, with what it needs and provides
 //! (deb-control(5), "Debian Repository Format"). Borrows from the text, which is large.
 
+use std::cell::Cell;
+
 use rustc_hash::FxHashMap;
 
 use super::version;
+use crate::limits;
 
 /// One package of the index.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +55,33 @@ impl<'a> Package<'a> {
             .filter(|alternatives| !alternatives.is_empty())
     }
 
+    /// Whether it can stand in a lock.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn check(&self) -> Result<(), String> {
+        let bad = |field: &str, value: &str, expected: &str| {
+            let value: String = value.chars().take(100).collect();
+            Err(format!("package '{}': {field} '{value}', expected {expected}", self.name))
+        };
+        let word = |text: &str, also: &[u8]| {
+            text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
+        };
+        if !word(self.name, b"+-.") {
+            return bad("Package", self.name, "a name of letters, digits, '+', '-' and '.'");
+        }
+        if !word(self.version, b".+-~:") {
+            return bad("Version", self.version, "letters, digits, '.', '+', '-', '~' and ':'");
+        }
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return bad("SHA256", self.sha256, "64 hexadecimal digits");
+        }
+        if self.file.split('/').any(|part| matches!(part, "" | "." | "..")) {
+            return bad("Filename", self.file, "a relative path without '.' and '..'");
+        }
+        Ok(())
+    }
+
     fn provides(&self) -> impl Iterator<Item = Need<'a>> + use<'a> {
         self.provides.split(',').filter_map(need_of)
     }
@@ -68,6 +98,9 @@ fn need_of(text: &str) -> Option<Need<'_>> {
     let version = rest.split_once('(').and_then(|(_, rest)| {
         let inner = rest.split_once(')')?.0.trim();
         let digits = inner.find(|c| !matches!(c, '<' | '=' | '>'))?;
+        if inner.len() > limits::PACKAGE_VERSION {
+            return None;
+        }
         Some((&inner[..digits], inner[digits..].trim()))
     });
     Some(Need { name, version })
@@ -79,19 +112,34 @@ pub struct Packages<'a> {
     /// By name, the newest version first.
     by_name: FxHashMap<&'a str, Vec<usize>>,
     providers: FxHashMap<&'a str, Vec<(usize, Option<&'a str>)>>,
+    /// How many packages were looked at.
+    looks: Cell<u64>,
 }
 
 impl<'a> Packages<'a> {
     /// Reads the text of a `Packages` file; paragraphs without name, version, file name, size or
     /// SHA-256 are left out.
-    #[must_use]
-    pub fn parse(text: &'a str) -> Self {
-        let packages: Vec<_> = text.split("\n\n").filter_map(paragraph).collect();
+    ///
+    /// # Errors
+    /// Where it has more packages or provides more names than an archive can have.
+    pub fn parse(text: &'a str) -> Result<Self, String> {
+        let mut packages = Vec::new();
+        for package in text.split("\n\n").filter_map(paragraph) {
+            if packages.len() == limits::PACKAGE_COUNT {
+                return Err(format!("it has more than {} packages", limits::PACKAGE_COUNT));
+            }
+            packages.push(package);
+        }
+        let mut provided_names = 0;
         let mut by_name: FxHashMap<&str, Vec<usize>> = FxHashMap::default();
         let mut providers: FxHashMap<&str, Vec<(usize, Option<&str>)>> = FxHashMap::default();
         for (n, package) in packages.iter().enumerate() {
             by_name.entry(package.name).or_default().push(n);
             for provided in package.provides() {
+                provided_names += 1;
+                if provided_names > limits::PROVIDED {
+                    return Err(format!("it provides more than {} names", limits::PROVIDED));
+                }
                 let version = provided.version.map(|(_, version)| version);
                 providers.entry(provided.name).or_default().push((n, version));
             }
@@ -102,7 +150,13 @@ impl<'a> Packages<'a> {
         for found in providers.values_mut() {
             found.sort_by_key(|(n, _)| packages[*n].name);
         }
-        Self { packages, by_name, providers }
+        Ok(Self { packages, by_name, providers, looks: Cell::new(0) })
+    }
+
+    /// Whether so many packages were looked at that this can be no archive; nothing is found then.
+    #[must_use]
+    pub fn is_exhausted(&self) -> bool {
+        self.looks.get() > limits::PACKAGE_LOOKS
     }
 
     /// How many there are.
@@ -128,9 +182,14 @@ impl<'a> Packages<'a> {
         };
         let real = self.by_name.get(need.name).into_iter().flatten().map(|n| &self.packages[*n]);
         let provided = self.providers.get(need.name).into_iter().flatten();
-        real.filter(move |package| fits(Some(package.version))).chain(
-            provided.filter(move |(_, version)| fits(*version)).map(|(n, _)| &self.packages[*n]),
-        )
+        let real = real.map(|package| (package, Some(package.version)));
+        let provided = provided.map(|(n, version)| (&self.packages[*n], *version));
+        let look = |_: &(&Package<'a>, Option<&str>)| {
+            self.looks.set(self.looks.get() + 1);
+            !self.is_exhausted()
+        };
+        let all = real.chain(provided).take_while(look);
+        all.filter(move |(_, version)| fits(*version)).map(|(package, _)| package)
     }
 }
 
@@ -158,6 +217,9 @@ fn paragraph(text: &str) -> Option<Package<'_>> {
     }
     package.size = size?;
     let whole = [package.name, package.version, package.file, package.sha256];
+    if package.version.len() > limits::PACKAGE_VERSION {
+        return None;
+    }
     whole.iter().all(|field| !field.is_empty()).then_some(package)
 }
 
@@ -184,7 +246,7 @@ pub(super) mod tests {
             "1",
             "Pre-Depends: libc6 (>= 2.36)\nDepends: x:any | y (<< 2~), z\nProvides: v (= 3), w\n",
         )]);
-        let packages = Packages::parse(&text);
+        let packages = Packages::parse(&text).unwrap();
         let a = packages.fulfilling(Need { name: "a", version: None }).next().unwrap();
         let needs: Vec<Vec<String>> =
             a.needs().map(|all| all.iter().map(ToString::to_string).collect()).collect();
@@ -198,9 +260,47 @@ pub(super) mod tests {
     #[test]
     fn the_newest_comes_first() {
         let text = index(&[("a", "1.9", ""), ("a", "1.10", ""), ("b", "", "")]);
-        let packages = Packages::parse(&text);
+        let packages = Packages::parse(&text).unwrap();
         let versions: Vec<_> =
             packages.fulfilling(Need { name: "a", version: None }).map(|p| p.version).collect();
         assert_eq!((versions, packages.len()), (vec!["1.10", "1.9"], 2));
+    }
+
+    #[test]
+    fn what_cannot_stand_in_a_lock_is_told() {
+        let text = index(&[("a", "1", "")]);
+        let check = |from: &str, to: &str| {
+            let text = text.replace(from, to);
+            let packages = Packages::parse(&text).unwrap();
+            packages.packages[0].check()
+        };
+        assert_eq!(check("", ""), Ok(()));
+        for (from, to, reason) in [
+            ("SHA256: 00", "SHA256: 0", "64 hexadecimal digits"),
+            ("SHA256: 00", "SHA256: x0", "64 hexadecimal digits"),
+            ("pool/a", "pool/../a", "relative path"),
+            ("pool/a", "/pool/a", "relative path"),
+            ("Version: 1", "Version: 1\"", "'Version'"),
+            ("Package: a", "Package: a b", "'Package'"),
+        ] {
+            let error = check(from, to).unwrap_err();
+            assert!(error.contains(&reason.replace('\'', "")), "{error}");
+        }
+        assert_eq!(
+            Packages::parse(&text.replace("Version: 1", &format!("Version: {}", "1".repeat(2000))))
+                .unwrap()
+                .len(),
+            0
+        );
+    }
+
+    #[test]
+    fn an_index_beyond_all_archives_is_refused() {
+        let provides = "v,".repeat(limits::PROVIDED + 1);
+        let text = index(&[("a", "1", &format!("Provides: {provides}\n"))]);
+        assert!(Packages::parse(&text).err().unwrap().contains("provides more than"));
+        let text = "Package: a\nVersion: 1\nFilename: a\nSize: 1\nSHA256: 0\n\n"
+            .repeat(limits::PACKAGE_COUNT + 1);
+        assert!(Packages::parse(&text).err().unwrap().contains("packages"));
     }
 }

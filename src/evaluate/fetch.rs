@@ -4,6 +4,7 @@
 mod git;
 
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     path::PathBuf,
 };
@@ -12,7 +13,7 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::{World, world::parse, written::Given};
+use super::{World, revision::shown_address, world::parse, written::Given};
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
     hash::{Algorithm, Format, Hash},
@@ -157,6 +158,41 @@ fn build(
     world.note().hashes.insert(path.clone(), given);
     world.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
     Ok(derivation.outputs["out"].path.to_string())
+}
+
+/// Refuses addresses with credentials in a fetch: a derivation is a file of the store, which everybody may
+/// read and which is copied to other machines.
+pub(super) fn check_addresses(draft: &Draft) -> HostResult<()> {
+    if draft.builder != b"builtin:fetch" {
+        return Ok(());
+    }
+    let structured = draft.structured.as_deref().and_then(|json| {
+        let all: serde_json::Value = serde_json::from_str(json).ok()?;
+        Some(["url", "urls", "index"].map(|name| all.get(name).cloned().unwrap_or_default()))
+    });
+    let mut texts: Vec<Cow<'_, str>> = Vec::new();
+    for value in structured.into_iter().flatten() {
+        match value {
+            serde_json::Value::String(text) => texts.push(text.into()),
+            serde_json::Value::Array(items) => {
+                texts
+                    .extend(items.iter().filter_map(|item| Some(item.as_str()?.to_owned().into())));
+            }
+            _ => {}
+        }
+    }
+    let flat = ["url", "urls", "index"].iter().filter_map(|name| draft.env.get(*name));
+    texts.extend(flat.map(|text| String::from_utf8_lossy(text)));
+    for word in texts.iter().flat_map(|text| text.split_whitespace()) {
+        if let Cow::Owned(shown) = shown_address(word) {
+            return Err(HostError(format!(
+                "the address '{shown}' is given with a name or password, which everybody could read \
+                 in the derivation; put `machine HOST login NAME password PASSWORD` into ~/.netrc \
+                 instead"
+            )));
+        }
+    }
+    Ok(())
 }
 
 struct Arguments<'r> {

@@ -165,6 +165,7 @@ impl<'a> World<'a> {
 
     /// Computes a derivation's paths and remembers it.
     pub(super) fn resolve(&self, draft: Draft) -> HostResult<(StorePath, Derivation)> {
+        fetch::check_addresses(&draft)?;
         let mut pending = self.pending();
         self.learn(&mut pending, &draft)?;
         let (path, derivation) = pending.identities.resolve(draft).map_err(refuse)?;

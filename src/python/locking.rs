@@ -265,7 +265,11 @@ impl Pin<'_> {
 
     fn pin_file(&self, fetcher: &Fetcher, file: &File) -> Result<LockedFile, String> {
         let sha256 = file.sha256.clone().ok_or_else(|| {
-            format!("the index gives no SHA-256 for {}, so that it cannot be pinned", file.name)
+            format!(
+                "the index gives no SHA-256 (64 hexadecimal digits) for {}, so that it cannot be \
+                 pinned",
+                file.name
+            )
         })?;
         let size = match file.size {
             Some(size) => size,
@@ -545,6 +549,22 @@ mod tests {
         let range = seen[0].headers["range"].split_once('-').unwrap().0;
         let start: u64 = range["bytes=".len()..].parse().unwrap();
         assert!(start > 400_000 && seen.len() == 1, "{seen:?}");
+    }
+
+    #[test]
+    fn only_a_hash_is_pinned() {
+        let index = Index::new();
+        for (n, hash) in ["", "../../x", "\u{0}", &"x".repeat(64), "0a"].iter().enumerate() {
+            let name = format!("p{n}");
+            let file = format!("{name}-1-py3-none-any.whl");
+            index.release(&name, &file, "x", json!({"hashes": {"sha256": hash}}));
+            let error = lock_text(&index, &format!("{name}==1"), &["3.11"]).unwrap_err();
+            assert!(error.contains("no SHA-256 (64 hexadecimal digits)"), "{error}");
+        }
+        let upper = json!({"hashes": {"sha256": "AB".repeat(32)}});
+        index.release("upper", "upper-1-py3-none-any.whl", "x", upper);
+        let locked = lock_text(&index, "upper==1", &["3.11"]).unwrap();
+        assert!(locked.starts_with("upper-1-py3-none-any.whl"), "{locked}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use fs_err as fs;
 
 use super::{requirement::Requirement, wheel::record::sha256};
 use crate::{
+    evaluate::shown_address,
     hash::encode_base16,
     limits,
     regular::{self, Link},
@@ -17,6 +18,9 @@ use crate::{
 
 /// The deepest nesting of `-r`.
 const MAX_DEPTH: usize = 16;
+
+/// The most wrong lines that are told.
+const MAX_WRONG: usize = 100;
 
 /// A requirement with its place.
 #[derive(Clone, Debug)]
@@ -113,8 +117,9 @@ const REFUSED: &[(&str, &str)] = &[
 /// # Errors
 /// Names file and line, of every line that is wrong.
 pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
-    let (mut all, mut wrong) = (Requirements::default(), Vec::new());
-    read_into(file, &mut all, &mut wrong, &mut Known::default())?;
+    let mut reading = Reading::default();
+    read_into(file, &mut reading)?;
+    let Reading { all, mut wrong, .. } = reading;
     match wrong.len() {
         0 => Ok(all),
         1 => Err(wrong.remove(0)),
@@ -122,60 +127,74 @@ pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     }
 }
 
-/// Files by their real paths.
+/// What was read so far.
 #[derive(Default)]
-struct Known {
-    /// Those that were read: a second time would say the same again.
+struct Reading {
+    all: Requirements,
+    wrong: Vec<RequirementsError>,
+    /// How many lines there were.
+    lines: usize,
+    /// The files that were read, by their real paths: a second time would say the same again.
     read: BTreeSet<PathBuf>,
     /// Those that are being read, which include each other.
     open: Vec<PathBuf>,
 }
 
-fn read_into(
-    file: &Path,
-    all: &mut Requirements,
-    wrong: &mut Vec<RequirementsError>,
-    known: &mut Known,
-) -> Result<(), RequirementsError> {
+fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError> {
     let place = real(file);
-    if !known.read.insert(place.clone()) {
+    if !reading.read.insert(place.clone()) {
         return Ok(());
     }
-    known.open.push(place);
+    reading.open.push(place);
     let bytes = regular::read(file, Link::Follow, limits::REQUIREMENTS)?;
     let sha256 = encode_base16(&sha256(&bytes));
-    all.files.push(ReadFile { path: file.to_owned(), sha256 });
+    reading.all.files.push(ReadFile { path: file.to_owned(), sha256 });
     let text = String::from_utf8(bytes).map_err(|_| RequirementsError::Line {
         file: file.to_owned(),
         line: 1,
         reason: "the file is not UTF-8".to_owned(),
     })?;
     for (number, text) in joined(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
-        let mut fail = |reason: String| {
-            wrong.push(RequirementsError::Line { file: file.to_owned(), line: number, reason });
-        };
+        reading.lines += 1;
+        if reading.lines > limits::REQUIREMENT_LINES {
+            let reason = format!("more than {} lines are required", limits::REQUIREMENT_LINES);
+            return Err(RequirementsError::Line { file: file.to_owned(), line: number, reason });
+        }
+        if reading.wrong.len() == MAX_WRONG {
+            let reason =
+                format!("what follows is not looked at, after {MAX_WRONG} lines are wrong");
+            let file = file.to_owned();
+            reading.wrong.push(RequirementsError::Line { file, line: number, reason });
+        }
+        if reading.wrong.len() > MAX_WRONG {
+            break;
+        }
         if let Some(name) = option(&text, &["-r", "--requirement"]) {
             let other = file.parent().unwrap_or(Path::new("")).join(name);
-            if known.open.len() > MAX_DEPTH || known.open.contains(&real(&other)) {
+            if reading.open.len() > MAX_DEPTH || reading.open.contains(&real(&other)) {
                 // nothing else that such a file says can be right
                 let reason = "the files include each other".to_owned();
                 let file = file.to_owned();
                 return Err(RequirementsError::Line { file, line: number, reason });
             }
-            read_into(&other, all, wrong, known)?;
+            read_into(&other, reading)?;
             continue;
         }
         if text.starts_with('-') {
             let word = text.split([' ', '\t', '=']).next().unwrap_or_default();
+            let word = word.get(..40).unwrap_or(word);
             if let Some((_, reason)) = REFUSED.iter().find(|(name, _)| *name == word) {
-                fail(format!("option '{word}': {reason}"));
+                let reason = format!("option '{word}': {reason}");
+                let file = file.to_owned();
+                reading.wrong.push(RequirementsError::Line { file, line: number, reason });
                 continue;
             }
             if !WITHOUT_EFFECT.contains(&word) {
-                fail(format!("option '{word}' is unknown"));
+                let (file, reason) = (file.to_owned(), format!("option '{word}' is unknown"));
+                reading.wrong.push(RequirementsError::Line { file, line: number, reason });
                 continue;
             }
-            all.warnings.push(format!(
+            reading.all.warnings.push(format!(
                 "{}:{number}: option '{word}' has no effect on a lock{}",
                 file.display(),
                 if word.contains("index") || word == "-i" {
@@ -187,11 +206,11 @@ fn read_into(
             continue;
         }
         match line(&text, file, number) {
-            Ok(line) => all.lines.push(line),
-            Err(error) => wrong.push(error),
+            Ok(line) => reading.all.lines.push(line),
+            Err(error) => reading.wrong.push(error),
         }
     }
-    known.open.pop();
+    reading.open.pop();
     Ok(())
 }
 
@@ -208,9 +227,13 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
         None => (text, ""),
     };
     let spec = spec.trim();
-    if spec.contains("://") && !spec.contains('@') || spec.starts_with(['.', '/']) {
+    let scheme = spec.split_once("://").map_or("", |(scheme, _)| scheme);
+    let is_scheme = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    let is_address = !scheme.is_empty() && scheme.bytes().all(is_scheme);
+    if is_address || spec.starts_with(['.', '/']) {
         return Err(fail(format!(
-            "'{spec}' is an address or a path; a lock pins names and versions"
+            "'{}' is an address or a path; a lock pins names and versions",
+            shown_address(spec)
         )));
     }
     let mut words = options.split_whitespace();
@@ -239,7 +262,8 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
     let requirement: Requirement = spec.parse().map_err(|e| fail(format!("{e}")))?;
     if requirement.url.is_some() {
         return Err(fail(format!(
-            "'{spec}' is found by an address; a lock pins names and versions"
+            "'{}' is found by an address; a lock pins names and versions",
+            requirement.name
         )));
     }
     if requirement.pin().is_none() {
@@ -263,25 +287,24 @@ fn option<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
 
 /// Lines with those joined that end in a backslash, without comments and without empty ones; each
 /// with the number of its first.
-fn joined(text: &str) -> Vec<(usize, String)> {
-    let mut out = Vec::new();
-    let mut open: Option<(usize, String)> = None;
-    for (n, line) in text.lines().enumerate() {
-        let is_comment = line.trim_start().starts_with('#');
-        let (number, mut whole) = open.take().unwrap_or((n + 1, String::new()));
-        match line.strip_suffix('\\').filter(|_| !is_comment) {
-            Some(part) => {
-                whole.push_str(part);
-                open = Some((number, whole));
-            }
-            None => {
-                // a comment ends a line that was to go on
-                whole.push_str(if is_comment { "" } else { line });
-                out.push((number, whole));
+fn joined(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut lines = text.lines().enumerate();
+    let whole = move || {
+        let (mut first, mut whole) = (None, String::new());
+        for (n, line) in lines.by_ref() {
+            first.get_or_insert(n + 1);
+            let is_comment = line.trim_start().starts_with('#');
+            match line.strip_suffix('\\').filter(|_| !is_comment) {
+                Some(part) => whole.push_str(part),
+                None => {
+                    // a comment ends a line that was to go on
+                    whole.push_str(if is_comment { "" } else { line });
+                    break;
+                }
             }
         }
-    }
-    out.extend(open);
+        Some((first?, whole))
+    };
     let bare = |(number, line): (usize, String)| {
         let comment = line.match_indices('#').map(|(at, _)| at);
         let mut comment =
@@ -289,7 +312,7 @@ fn joined(text: &str) -> Vec<(usize, String)> {
         let line = line[..comment.next().unwrap_or(line.len())].trim().to_owned();
         (!line.is_empty()).then_some((number, line))
     };
-    out.into_iter().filter_map(bare).collect()
+    std::iter::from_fn(whole).filter_map(bare)
 }
 
 #[cfg(test)]
@@ -343,6 +366,25 @@ mod tests {
         let all = read(&at(0)).unwrap();
         assert_eq!((all.lines.len(), all.files.len()), (15, 15));
         assert_eq!(all.files[0].path, at(0));
+    }
+
+    #[test]
+    fn files_beyond_all_measure_are_refused() {
+        let start = std::time::Instant::now();
+        let fail = |text: &str| read_text(text).unwrap_err();
+        assert!(fail(&"a==1\n".repeat(limits::REQUIREMENT_LINES + 1)).contains("lines"));
+        assert_eq!(fail(&"a\n".repeat(5000)).lines().count(), MAX_WRONG + 1);
+        let error = fail(&format!("a=={}", "1.".repeat(1 << 20)));
+        assert!(error.len() < 1000, "{}", error.len());
+        let error = fail(&format!("-{}", "x".repeat(1 << 20)));
+        assert!(error.len() < 1000, "{}", error.len());
+        // many short lines, and one that has many parts
+        assert!(read_text(&"\n".repeat(1 << 20)).unwrap().lines.is_empty());
+        assert!(read_text(&"\\\n".repeat(1 << 20)).unwrap().lines.is_empty());
+        assert!(read_text(&" #".repeat(1 << 20)).unwrap().lines.is_empty());
+        assert!(start.elapsed() < std::time::Duration::from_secs(60));
+        assert!(!fail("http://me:s3cret@h/a.whl").contains("s3cret"));
+        assert!(!fail("a @ http://me:s3cret@h/a.whl").contains("s3cret"));
     }
 
     #[test]

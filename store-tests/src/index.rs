@@ -31,6 +31,14 @@ pub enum Fault {
     Slow(Duration),
     /// A redirection.
     Redirect(String),
+    /// The connection ends after so many bytes of another content.
+    Part(Vec<u8>, usize),
+    /// A `Range` is answered with what is there, whatever `If-Range` says.
+    Rest,
+    /// One byte of the body at a time, with a pause before each.
+    Drip(Duration),
+    /// These bytes, said to be encoded.
+    Encoded(&'static str, Vec<u8>),
 }
 
 /// A request as it came in.
@@ -51,6 +59,7 @@ struct State {
     /// What goes wrong with the next requests for a path.
     faults: BTreeMap<String, Vec<Fault>>,
     html: bool,
+    tags: bool,
     seen: Vec<Seen>,
 }
 
@@ -101,6 +110,12 @@ impl Index {
         format!("http://{}/{path}", self.address)
     }
 
+    /// Where it is.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The base address of the Simple API.
     #[must_use]
     pub fn simple(&self) -> String {
@@ -132,6 +147,11 @@ impl Index {
     /// Answers with HTML from now on.
     pub fn only_html(&self) {
         self.lock().html = true;
+    }
+
+    /// Says from now on which version a file is of, and compares it (`ETag`, `If-Range`).
+    pub fn tags(&self) {
+        self.lock().tags = true;
     }
 
     /// Adds what goes wrong with the next request for a path (without a slash in front).
@@ -182,11 +202,11 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         let Some((name, value)) = line.split_once(':') else { break };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
-    let (fault, found) = {
+    let (fault, found, tags) = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.seen.push(Seen { path: path.to_owned(), headers: headers.clone() });
         let faults = state.faults.get_mut(path).filter(|faults| !faults.is_empty());
-        (faults.map(|faults| faults.remove(0)), content(&state, path))
+        (faults.map(|faults| faults.remove(0)), content(&state, path), state.tags)
     };
     let mut range = headers.get("range").and_then(|range| {
         let (start, end) = range.strip_prefix("bytes=")?.split_once('-')?;
@@ -197,8 +217,16 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         status = 404;
         ("text/plain", b"nothing is here".to_vec())
     });
+    let (mut rest, mut pause) = (false, None);
     match fault {
         Some(Fault::Truncate(after)) => cut = after,
+        Some(Fault::Part(bytes, after)) => (body, cut) = (bytes, after),
+        Some(Fault::Rest) => rest = true,
+        Some(Fault::Drip(time)) => pause = Some(time),
+        Some(Fault::Encoded(how, bytes)) => {
+            extra = format!("Content-Encoding: {how}\r\n");
+            body = bytes;
+        }
         Some(Fault::Wrong(bytes)) => body = bytes,
         Some(Fault::NoRange) => range = None,
         Some(Fault::Slow(pause)) => std::thread::sleep(pause),
@@ -214,10 +242,15 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         }
         None => {}
     }
+    if tags && status == 200 {
+        let tag = format!("\"{}\"", sha256(&body));
+        range = range.filter(|_| rest || headers.get("if-range").is_none_or(|known| *known == tag));
+        extra = format!("{extra}ETag: {tag}\r\n");
+    }
     if let (200, Some((start, end))) = (status, range) {
         if start < body.len() {
             let end = end.map_or(body.len(), |end| body.len().min(end + 1));
-            extra = format!("Content-Range: bytes {start}-{}/{}\r\n", end - 1, body.len());
+            extra += &format!("Content-Range: bytes {start}-{}/{}\r\n", end - 1, body.len());
             (status, body) = (206, body[start..end].to_vec());
         } else {
             (status, body) = (416, Vec::new());
@@ -228,7 +261,13 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
         "HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n{extra}\r\n",
         body.len()
     )?;
-    if method != "HEAD" {
+    if let Some(pause) = pause {
+        for byte in body {
+            stream.flush()?;
+            std::thread::sleep(pause);
+            stream.write_all(&[byte])?;
+        }
+    } else if method != "HEAD" {
         stream.write_all(&body[..body.len().min(cut)])?;
     }
     stream.flush()

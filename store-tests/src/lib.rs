@@ -5,6 +5,7 @@ pub mod child;
 pub mod consistency;
 pub mod fault;
 pub mod index;
+pub mod peer;
 pub mod power;
 pub mod terminal;
 

@@ -13,6 +13,7 @@ struct Bench {
     dir: tempfile::TempDir,
     index: Index,
     http: HttpSettings,
+    indexes: BTreeMap<String, String>,
     log: Mutex<Vec<String>>,
 }
 
@@ -20,7 +21,8 @@ impl Bench {
     fn new() -> Self {
         let http = HttpSettings { backoff: Duration::from_millis(1), ..HttpSettings::default() };
         let (dir, index) = (tempfile::tempdir().unwrap(), Index::new());
-        Self { dir, index, http, log: Mutex::default() }
+        let indexes = ["pypi", "debian"].map(|name| (name.to_owned(), index.simple())).into();
+        Self { dir, index, http, indexes, log: Mutex::default() }
     }
 
     fn partial(&self) -> PathBuf {
@@ -33,10 +35,9 @@ impl Bench {
     }
 
     fn fetch_by(&self, fixed: Fixed, attributes: &Value) -> Result<Vec<u8>, String> {
-        let indexes = ["pypi", "debian"].map(|name| (name.to_owned(), self.index.simple()));
         let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
         let fetcher = Fetcher::new(FetchSettings {
-            indexes: indexes.into(),
+            indexes: self.indexes.clone(),
             environment,
             http: self.http.clone(),
             partial: Some(self.partial()),
@@ -154,7 +155,6 @@ fn what_an_earlier_run_fetched_is_used_if_it_fits() {
     let attributes = json!({"url": bench.index.url("x")});
     bench.http.attempts = 1;
     bench.index.fault("x", Fault::Truncate(5000));
-    bench.index.fault("x", Fault::Truncate(0));
     let error = bench.fetch(&sha256(&big()), &attributes).unwrap_err();
     assert!(error.contains("broke off"), "{error}");
     assert_eq!(bench.leftovers(), 1);
@@ -273,11 +273,177 @@ fn credentials_reach_their_host_only_and_no_message() {
     // "me:s3cret" in base 64
     assert_eq!(bench.index.seen("x")[0].headers["authorization"], "Basic bWU6czNjcmV0");
     assert!(!other.seen("x")[0].headers.contains_key("authorization"));
+    assert!(!bench.logged("s3cret"));
+    // an index's address may have some: they go to the index and to what it links to beside it
+    let hash = bench.index.release("a", "a-1.whl", "content", Value::Null);
+    bench.http.netrc = None;
+    let simple = bench.index.simple().replace("http://", "http://you:h1dden@");
+    let attributes = json!({"index": "mine", "project": "a", "file": "a-1.whl"});
+    bench.indexes.insert("mine".to_owned(), simple);
+    assert_eq!(bench.fetch(&hash, &attributes).unwrap(), b"content");
+    for path in ["simple/a/", "files/a-1.whl"] {
+        assert!(bench.index.seen(path)[0].headers["authorization"].starts_with("Basic eW91Om"));
+    }
+    let missing = json!({"index": "mine", "project": "b", "file": "b-1.whl"});
+    let error = bench.fetch(&hash, &missing).unwrap_err();
+    assert!(!error.contains("h1dden") && !bench.logged("h1dden"), "{error}");
+    // an address in a derivation may not
     let url = bench.index.url("y").replace("http://", "http://you:h1dden@");
     let error = bench.fetch(&sha256(b""), &json!({"url": url})).unwrap_err();
-    assert!(bench.index.seen("y")[0].headers["authorization"].starts_with("Basic eW91Om"));
-    let log = bench.log.lock().unwrap().join("\n");
-    assert!(!format!("{error}{log}").contains("h1dden") && !log.contains("s3cret"), "{error}{log}");
+    assert!(error.contains("netrc") && !error.contains("h1dden"), "{error}");
+    assert!(bench.index.seen("y").is_empty());
+}
+
+#[test]
+fn credentials_do_not_follow_a_redirect_to_another_port() {
+    let mut bench = Bench::new();
+    let other = Index::new();
+    other.file("x", "content");
+    let netrc = bench.dir.path().join("netrc");
+    fs::write(&netrc, "machine 127.0.0.1 login me password s3cret\n").unwrap();
+    bench.http.netrc = Some(netrc);
+    bench.index.fault("x", Fault::Redirect("y?q".to_owned()));
+    bench.index.fault("y?q", Fault::Redirect(other.url("x")));
+    let attributes = json!({"url": bench.index.url("x")});
+    assert_eq!(bench.fetch(&sha256(b"content"), &attributes).unwrap(), b"content");
+    assert!(bench.index.seen("y?q")[0].headers.contains_key("authorization"));
+    assert!(!other.seen("x")[0].headers.contains_key("authorization"));
+}
+
+#[test]
+fn redirects_end_somewhere() {
+    let bench = Bench::new();
+    let attributes = json!({"url": bench.index.url("x")});
+    let fail = || bench.fetch(&sha256(b""), &attributes).unwrap_err();
+    for (to, reason) in [
+        ("file:///etc/passwd", "a file of this machine"),
+        ("ftp://h/", "scheme"),
+        ("http://me:s3cret@h:port/", "port"),
+    ] {
+        bench.index.fault("x", Fault::Redirect(to.to_owned()));
+        let error = fail();
+        assert!(error.contains(reason) && !error.contains("s3cret"), "{error}");
+        assert!(error.contains(&bench.index.url("x")), "{error}");
+    }
+    for _ in 0..100 {
+        bench.index.fault("x", Fault::Redirect("x".to_owned()));
+    }
+    let before = bench.index.seen("x").len();
+    assert!(fail().contains("10 redirects"));
+    assert_eq!(bench.index.seen("x").len() - before, 11);
+}
+
+#[test]
+fn a_file_that_changes_between_its_parts_is_fetched_anew() {
+    let bench = Bench::new();
+    bench.index.file("x", big());
+    let attributes = json!({"url": bench.index.url("x")});
+    let old = || Fault::Part(vec![7; big().len()], 100_000);
+    // a server that cannot tell
+    bench.index.fault("x", old());
+    assert_eq!(bench.fetch(&sha256(&big()), &attributes).unwrap(), big());
+    assert!(bench.logged("starting over"));
+    assert_eq!(bench.index.seen("x").len(), 3);
+    // the right hash of what is there, and none where it goes on changing
+    bench.index.fault("x", old());
+    let error = bench.fetch(&sha256(b"other"), &attributes).unwrap_err();
+    let actual = Algorithm::Sha256.digest(&big()).to_string();
+    assert!(error.contains(&actual), "{error}");
+    for fault in [old(), Fault::Rest, old()] {
+        bench.index.fault("x", fault);
+    }
+    let error = bench.fetch(&sha256(&big()), &attributes).unwrap_err();
+    assert!(error.contains("do not fit together") && !error.contains("got"), "{error}");
+    assert_eq!(bench.leftovers(), 0);
+    // one that can is asked to
+    bench.index.tags();
+    let before = bench.index.seen("x").len();
+    bench.index.fault("x", old());
+    assert_eq!(bench.fetch(&sha256(&big()), &attributes).unwrap(), big());
+    let seen = bench.index.seen("x").split_off(before);
+    assert_eq!(seen.len(), 2);
+    assert!(seen[1].headers["if-range"].starts_with('"'), "{:?}", seen[1]);
+    // the same version goes on
+    let before = bench.index.seen("x").len();
+    bench.index.fault("x", Fault::Truncate(100_000));
+    assert_eq!(bench.fetch(&sha256(&big()), &attributes).unwrap(), big());
+    assert_eq!(bench.index.seen("x").len() - before, 2);
+}
+
+#[test]
+fn a_server_that_gives_too_little_is_left() {
+    let mut bench = Bench::new();
+    bench.index.file("x", big());
+    let attributes = json!({"url": bench.index.url("x")});
+    bench.http.read = Duration::from_secs(1);
+    bench.http.attempts = 2;
+    // a byte now and then, and a few bytes for each of many requests
+    for _ in 0..2 {
+        bench.index.fault("x", Fault::Drip(Duration::from_millis(50)));
+    }
+    let error = bench.fetch(&sha256(&big()), &attributes).unwrap_err();
+    assert!(error.contains("bytes came in"), "{error}");
+    let before = bench.index.seen("x").len();
+    for _ in 0..1000 {
+        bench.index.fault("x", Fault::Truncate(3));
+    }
+    assert!(bench.fetch(&sha256(&big()), &attributes).unwrap_err().contains("broke off"));
+    assert_eq!(bench.index.seen("x").len() - before, 2);
+}
+
+#[test]
+fn a_fetch_ends_when_it_is_cancelled() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    static STOP: AtomicBool = AtomicBool::new(false);
+    let mut bench = Bench::new();
+    bench.index.file("x", big());
+    bench.http.cancelled = || STOP.load(Ordering::Relaxed);
+    for fault in [
+        Fault::Slow(Duration::from_secs(30)),
+        Fault::Drip(Duration::from_secs(30)),
+        Fault::Status(503, Some(60)),
+    ] {
+        STOP.store(false, Ordering::Relaxed);
+        bench.index.fault("x", fault);
+        let start = std::time::Instant::now();
+        let error = std::thread::scope(|scope| {
+            let running = scope.spawn(|| {
+                let attributes = json!({"url": bench.index.url("x")});
+                bench.fetch(&sha256(&big()), &attributes).unwrap_err()
+            });
+            std::thread::sleep(Duration::from_millis(300));
+            STOP.store(true, Ordering::Relaxed);
+            running.join().unwrap()
+        });
+        assert_eq!(error, "cancelled");
+        assert!(start.elapsed() < Duration::from_secs(20));
+    }
+}
+
+#[test]
+fn pages_may_be_compressed_and_files_are_not_unpacked() {
+    use std::io::Write as _;
+    let gzip = |content: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(content).unwrap();
+        out.finish().unwrap()
+    };
+    let bench = Bench::new();
+    let page = format!("<a href=\"{}\">a-1.whl</a>", bench.index.url("x"));
+    bench.index.release("a", "a-1.whl", "other", Value::Null);
+    bench.index.only_html();
+    bench.index.fault("simple/a/", Fault::Encoded("gzip", gzip(page.as_bytes())));
+    bench.index.file("x", "content");
+    bench.index.fault("x", Fault::Encoded("gzip", gzip(b"content")));
+    let attributes = json!({"index": "pypi", "project": "a", "file": "a-1.whl"});
+    let content = bench.fetch(&sha256(&gzip(b"content")), &attributes).unwrap();
+    assert_eq!(content, gzip(b"content"));
+    // what inflates to more than a page may have
+    let zeros = gzip(&vec![b' '; crate::limits::PAGE as usize + 1]);
+    bench.index.fault("simple/a/", Fault::Encoded("gzip", zeros));
+    assert!(bench.fetch(&sha256(b""), &attributes).unwrap_err().contains("has more than"));
+    bench.index.fault("simple/a/", Fault::Encoded("br", Vec::new()));
+    assert!(bench.fetch(&sha256(b""), &attributes).unwrap_err().contains("encoded as 'br'"));
 }
 
 #[test]
@@ -299,11 +465,26 @@ fn the_environment_says_how_to_fetch() {
         let mut all = BTreeMap::from([("HOME", dir.path().to_str().unwrap())]);
         all.extend(variables.iter().copied());
         let variables = all.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        FetchSettings::of(Environment { variables, root: "/nowhere".into() }).http
+        FetchSettings::of(Environment { variables, root: "/nowhere".into() }).map(|s| s.http)
     };
+    let refused = |name, value| of(&[(name, value)]).unwrap_err();
+    let of = |variables: &[(&str, &str)]| of(variables).unwrap();
     assert_eq!((of(&[]).netrc, of(&[]).read), (None, Duration::from_secs(60)));
     fs::write(dir.path().join(".netrc"), "").unwrap();
-    assert_eq!(of(&[("PIP_DEFAULT_TIMEOUT", "7")]).read, Duration::from_secs(7));
+    let seven = of(&[("PIP_DEFAULT_TIMEOUT", "7")]);
+    assert_eq!((seven.read, seven.connect), (Duration::from_secs(7), Duration::from_secs(7)));
+    let both = [("PIP_DEFAULT_TIMEOUT", "7"), ("UV_HTTP_TIMEOUT", "90")];
+    assert_eq!((of(&both).read, of(&both).connect.as_secs()), (Duration::from_secs(90), 20));
+    assert_eq!(of(&[("UV_HTTP_TIMEOUT", "1e300")]).read, Duration::from_secs(86_400));
+    fs::create_dir_all(dir.path().join(".config/pip")).unwrap();
+    fs::write(dir.path().join(".config/pip/pip.conf"), "[global]\ntimeout = 2.5\n").unwrap();
+    assert_eq!(of(&[]).read, Duration::from_millis(2500));
+    assert_eq!((of(&[]).attempts, of(&[("UV_HTTP_RETRIES", "0")]).attempts), (5, 1));
+    assert!(refused("PIP_RETRIES", "-1").contains("PIP_RETRIES is '-1'"));
+    for value in ["soon", "0", "-1", "nan"] {
+        let error = refused("UV_HTTP_TIMEOUT", value);
+        assert!(error.contains("UV_HTTP_TIMEOUT is") && error.contains(value), "{error}");
+    }
     assert_eq!(of(&[]).netrc, Some(dir.path().join(".netrc")));
     assert_eq!(of(&[("NETRC", "/nothing")]).netrc, None);
 }
