@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{CStr, CString},
-    io::{self, Write as _},
+    io::{self, Read as _, Write as _},
     os::fd::OwnedFd,
     path::Path,
 };
@@ -211,6 +211,39 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         finish(file, path, 0o644).map_err(|(error, _)| error)
     };
     write().map_err(|e| named("write", path, &e))
+}
+
+/// Opens a file of the store for reading. A symlink is not followed, and nothing waits for a pipe: what is no
+/// file of its own is an error.
+///
+/// # Errors
+/// If it cannot be opened, or is something else; the text names it.
+pub fn open_regular(path: &Path) -> io::Result<fs_err::File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let refuse = |problem: &str| {
+        io::Error::new(io::ErrorKind::InvalidInput, format!("'{}' is {problem}", path.display()))
+    };
+    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+        Err(Errno::LOOP) => return Err(refuse("a symlink, expected a file")),
+        // a socket
+        Err(Errno::NXIO) => return Err(refuse("no file")),
+        other => other.map_err(|e| named("open", path, &e.into()))?,
+    };
+    let file = fs_err::File::from_parts(std::fs::File::from(file), path);
+    match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(refuse("no file")),
+    }
+}
+
+/// The content of a file of the store, as [`open_regular`] opens it.
+///
+/// # Errors
+/// As [`open_regular`], and if it cannot be read.
+pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    open_regular(path)?.read_to_end(&mut content)?;
+    Ok(content)
 }
 
 /// How a file's name begins until it is finished. No store path, and no pin, has such a name.

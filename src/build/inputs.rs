@@ -37,7 +37,8 @@ impl<'a> Closures<'a> {
         if let Some(found) = self.known().get(path) {
             return Ok(found.clone());
         }
-        let info = self.store.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
+        // kept as an input, or by the input that refers to it
+        let info = self.store.glimpse(path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
         self.learn(std::slice::from_ref(&info));
         Ok(info.references.into_iter().collect())
     }

@@ -48,7 +48,6 @@ impl plan::Lookup for Derivations<'_> {
     }
 
     fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        self.store.keep(paths)?;
         self.store.valid(paths)
     }
 }

@@ -149,7 +149,6 @@ impl<'a> Repair<'a> {
             deriver = self.store.makers([path])?.into_iter().next().map(|maker| maker.derivation);
         }
         let Some(deriver) = deriver else { return Ok(Err(Obstacle::NoDerivation)) };
-        self.store.keep([&deriver])?;
         let is_there = !self.damaged.contains(&deriver) && self.store.is_valid(&deriver)?;
         let derivation = is_there.then(|| self.store.read_derivation(&deriver).ok()).flatten();
         let Some(derivation) = derivation else { return Ok(Err(Obstacle::Derivation(deriver))) };

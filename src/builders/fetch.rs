@@ -14,7 +14,8 @@ use std::{
     time::Duration,
 };
 
-use fs_err as fs;
+use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
+use rustix::fs::OFlags;
 
 use super::{
     address::Address,
@@ -285,6 +286,7 @@ impl Fetcher {
             fs::create_dir_all(folder)?;
             let path = folder.join(format!("{name}.part"));
             let mut options = fs::OpenOptions::new();
+            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
             let file = options.write(true).create(true).truncate(false).open(&path)?;
             // the lock only counts where nobody has moved the file away in the meantime
             let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());

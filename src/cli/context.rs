@@ -196,6 +196,13 @@ impl Context {
 
     /// The end of the command: how it failed is said for people or, with `--json`, for programs.
     pub(super) fn end(&self, result: &Outcome) -> ExitCode {
+        // what was said would be believed otherwise
+        let store = self.store.get();
+        if let Some(lost @ StoreError::Lost { .. }) = store.and_then(|s| s.need_writable().err())
+            && !matches!(result, Err(failure) if failure.message == lost.to_string())
+        {
+            self.warn(lost.to_string());
+        }
         let code = match result {
             // an exit code does not tell its number
             Ok(code) => (0..=u8::MAX).find(|n| ExitCode::from(*n) == *code).unwrap_or_default(),

@@ -71,14 +71,25 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
              mends it; without --keep-downloads the path goes)"
         ));
     }
+    for holder in &collected.dropped {
+        context.say(match holder {
+            Holder::Pin(_) => format!("{holder} has ended"),
+            _ => format!("{holder} has gone or leads elsewhere: it keeps nothing any more"),
+        });
+    }
     if context.global.json {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
         let aside: Vec<_> = collected.aside.iter().map(|aside| &aside.place).collect();
         let unclear: Vec<String> = collected.unclear.iter().map(|u| u.path.to_string()).collect();
         let left: Vec<String> = collected.left.iter().map(ToString::to_string).collect();
+        let dropped: Vec<Value> = collected
+            .dropped
+            .iter()
+            .map(|holder| json!({ "root": holder.to_string(), "kind": kind(holder) }))
+            .collect();
         context.json(&json!({
             "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
-            "aside": aside, "left": left,
+            "aside": aside, "left": left, "dropped": dropped,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }

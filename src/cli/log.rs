@@ -77,7 +77,7 @@ fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<Stor
             return Ok(BTreeSet::from([path]));
         }
         let store = context.store()?;
-        if let Some(deriver) = store.info(&path).or_fail(Kind::Store)?.and_then(|i| i.deriver) {
+        if let Some(deriver) = store.glimpse(&path).or_fail(Kind::Store)?.and_then(|i| i.deriver) {
             return Ok(BTreeSet::from([deriver]));
         }
         let makers = store.makers([&path]).or_fail(Kind::Store)?;
@@ -161,7 +161,8 @@ fn show(
 /// Whether all outputs of a derivation are there.
 fn is_built(store: &Store, derivation: &StorePath) -> Result<bool, Failure> {
     let outputs = store.read_derivation(derivation).or_fail(Kind::Store)?.outputs;
-    let valid = store.valid(outputs.values().map(|output| &output.path)).or_fail(Kind::Store)?;
+    let valid =
+        store.glimpse_valid(outputs.values().map(|output| &output.path)).or_fail(Kind::Store)?;
     Ok(valid.len() == outputs.len())
 }
 
@@ -176,7 +177,7 @@ fn describe(derivation: &StorePath, mut log: LogReader) -> io::Result<Value> {
 /// Why there is nothing to print.
 fn nothing(store: &Store, derivation: &StorePath, follow: bool) -> Result<Failure, Failure> {
     let failure = |text: &str| Failure::new(Kind::Failed, format!("'{derivation}' {text}"));
-    if !store.is_valid(derivation).or_fail(Kind::Store)? {
+    if store.glimpse(derivation).or_fail(Kind::Store)?.is_none() {
         return Ok(failure("is not in this store, and neither is its log")
             .hint("what it makes was imported, or the derivation was collected"));
     }

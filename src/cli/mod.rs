@@ -33,9 +33,10 @@ mod time;
 mod transfer;
 mod verify;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
+use rustix::{fs::Mode, process::umask};
 
 use self::{context::Context, failure::Failure};
 
@@ -158,9 +159,28 @@ pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
+    set_mask();
     match completions::answer() {
         Some(code) => code,
         None => dispatch(std::env::args_os()),
+    }
+}
+
+/// The mask of modes that this process was started with.
+static MASK: OnceLock<Mode> = OnceLock::new();
+
+/// Has new files and folders belong to this user alone: with a mask that lets others write, they could change the
+/// store, and with one that lets nobody, not even clutch could use it.
+fn set_mask() {
+    let mask = umask(Mode::RWXG | Mode::RWXO);
+    let _ = MASK.set(mask);
+    umask((mask & (Mode::RWXG | Mode::RWXO)) | Mode::WGRP | Mode::WOTH);
+}
+
+/// Has the program that this process becomes start with the mask that this process was started with.
+fn restore_mask() {
+    if let Some(mask) = MASK.get() {
+        umask(*mask);
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         Failure::new(Kind::Failed, format!("there is no pin '{name}'"))
             .hint("`clutch pin` lists all; `clutch pin NAME PATH` makes one")
     };
+    if arguments.remove || arguments.path.is_some() {
+        store.need_writable().or_fail(Kind::Store)?;
+    }
     if arguments.remove {
         return match store.unpin(name).or_fail(Kind::Failed)? {
             true => Ok(ExitCode::SUCCESS),

@@ -174,7 +174,12 @@ pub(super) fn forget_interruption() {
 
 /// What is missing for the goals.
 pub(super) fn plan(store: &Store, fresh: &Records, goals: &[Goal]) -> Result<Plan, Failure> {
-    planned(plan::plan(&Derivations { store, fresh }, goals))
+    let plan = plan::plan(&Derivations { store, fresh }, goals);
+    if let Err(PlanError::NoSource { .. }) = plan {
+        // an evaluation adds sources only if it may
+        store.need_writable().or_fail(Kind::Store)?;
+    }
+    planned(plan)
 }
 
 /// A plan, or why there is none.
@@ -227,6 +232,9 @@ pub(super) fn execute(
     again: Again<'_>,
 ) -> Result<Outcome<BuildFailure>, Failure> {
     let store = context.store()?;
+    if !plan.steps.is_empty() {
+        store.need_writable().or_fail(Kind::Store)?;
+    }
     let builtins = AllBuiltins {
         general: builders::Builders { fetcher: context.fetcher()? },
         python: python::Builders,

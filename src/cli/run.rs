@@ -132,11 +132,10 @@ pub(super) fn environment(
         paths.extend(if found.is_empty() { all.into_values().take(1).collect() } else { found });
         // a program brings the environment that it runs in, behind its own programs
         let store = context.store()?;
-        if let Some(environment) = &target.environment {
-            store.keep([environment]).or_fail(Kind::Store)?;
-            if store.is_valid(environment).or_fail(Kind::Store)? {
-                paths.push(environment.clone());
-            }
+        if let Some(environment) = &target.environment
+            && store.is_valid(environment).or_fail(Kind::Store)?
+        {
+            paths.push(environment.clone());
         }
     }
     let first = &evaluation.targets[0];
@@ -269,6 +268,7 @@ impl Start {
     ) -> Result<Infallible, Failure> {
         let Self { program, words, variables, isolated } = self;
         store.touch(&environment.paths).or_fail(Kind::Store)?;
+        super::restore_mask();
         if !isolated && store.dir() == Path::new(STORE_DIR) {
             let mut command = std::process::Command::new(&program);
             started::exec_as_started(&mut command);

@@ -154,7 +154,6 @@ pub(super) fn parse_valid(context: &Context, text: &str) -> Result<StorePath, Fa
 /// The path, if it is valid; it stays so as long as this command runs.
 pub(super) fn check_valid(context: &Context, path: StorePath) -> Result<StorePath, Failure> {
     let store = context.store()?;
-    store.keep([&path]).or_fail(Kind::Store)?;
     match store.is_valid(&path).or_fail(Kind::Store)? {
         true => Ok(path),
         false => Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))

@@ -60,12 +60,17 @@ enum End {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if arguments.rebuild_index {
         let (_, rebuilt) = Store::rebuild(&context.store_root()?).or_fail(Kind::Store)?;
-        context.say(format!("{} paths were registered anew", rebuilt.registered));
+        context.say(format!("{} registered anew", closure::counted(rebuilt.registered)));
+        if rebuilt.dropped > 0 {
+            let dropped = closure::counted(rebuilt.dropped);
+            context.say(format!("{dropped} dropped that are not in the store"));
+        }
         for (name, why) in &rebuilt.refused {
             context.warn(format!("'{name}' was left out: {why}"));
         }
     }
     let store = context.store()?;
+    store.check_index().or_fail(Kind::Store)?;
     let mut verified = look(context, store, &arguments.paths)?;
     let mut ends: BTreeMap<StorePath, End> = BTreeMap::new();
     let mut pooled = verified.pool.len();

@@ -2,7 +2,12 @@
 //! found again where the same is asked for with the same settings and every question is answered as
 //! before; anything else is a miss, damage included (docs/formats.md, "Evaluations").
 
-use std::{collections::BTreeSet, io, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+};
 
 use bincode::{Decode, Encode};
 
@@ -12,6 +17,7 @@ use super::{
 };
 use crate::{
     codec::{self, Kind},
+    files,
     hash::{Purpose, encode_nix32},
     store::{Store, StoreError},
     store_path::StorePath,
@@ -83,7 +89,6 @@ pub fn find(
     // what is read in the store counts only where it is valid
     let mut needed: BTreeSet<StorePath> = targets.iter().map(|t| t.derivation.clone()).collect();
     needed.extend(record.answers.iter().filter_map(|(question, _)| question.in_store()));
-    store.keep(&needed)?;
     if store.valid(&needed)?.len() < needed.len()
         || !record.answers.iter().all(|(question, answer)| ask(world, question) == *answer)
     {
@@ -130,13 +135,16 @@ pub fn sweep(store: &Store) -> Result<(), StoreError> {
     };
     for entry in entries {
         let path = entry?.path();
+        if !is_record(&path) {
+            continue;
+        }
         let record: Option<Record> =
-            fs_err::read(&path).ok().and_then(|bytes| codec::unseal(KIND, &bytes));
+            files::read_regular(&path).ok().and_then(|bytes| codec::unseal(KIND, &bytes));
         let targets: Option<Vec<Target>> =
             record.and_then(|r| r.targets.iter().map(TargetRecord::target).collect());
         let paths = targets.iter().flatten().map(|target| &target.derivation);
         let whole = match &targets {
-            Some(targets) => store.valid(paths)?.len() == targets.len(),
+            Some(targets) => store.glimpse_valid(paths)?.len() == targets.len(),
             None => false,
         };
         if !whole {
@@ -147,7 +155,14 @@ pub fn sweep(store: &Store) -> Result<(), StoreError> {
 }
 
 fn read(store: &Store, key: &Key) -> Option<Record> {
-    codec::unseal(KIND, &fs_err::read(key.file(store)).ok()?)
+    codec::unseal(KIND, &files::read_regular(&key.file(store)).ok()?)
+}
+
+/// Whether a file has the name of a record, or of one that was not finished.
+fn is_record(path: &Path) -> bool {
+    let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    let is_digest = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    is_digest || name.starts_with(".tmp")
 }
 
 impl Question {

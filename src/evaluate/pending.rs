@@ -65,6 +65,7 @@ impl Pending {
 
     /// Puts everything into the store that is not there.
     pub(super) fn commit(&mut self, store: &Store) -> Result<(), StoreError> {
+        // kept, too: what is there already is relied on no less than what is inserted
         let valid = store.valid(self.waiting.keys())?;
         self.waiting.retain(|path, _| !valid.contains(path));
         if !self.waiting.is_empty() {
@@ -74,7 +75,6 @@ impl Pending {
             store.insert(waiting.map(|(path, o)| o.insertion(path, scratch.path())).collect())?;
         }
         let paths = self.derivations.paths(self.stored);
-        store.keep(paths.clone())?;
         let valid = store.valid(paths)?;
         let fresh = self.derivations.select(self.stored, |path| !valid.contains(path));
         store.add_derivations(&fresh)?;

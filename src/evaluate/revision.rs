@@ -76,7 +76,7 @@ impl Known {
 
     /// What is known; nothing where that cannot be read.
     pub(super) fn find(store: &Store, revision: &Revision) -> Option<Self> {
-        codec::unseal(KIND, &fs_err::read(file(store, revision)).ok()?)
+        codec::unseal(KIND, &files::read_regular(&file(store, revision)).ok()?)
     }
 
     /// Keeps it for [`Known::find`].

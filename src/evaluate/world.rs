@@ -238,7 +238,6 @@ impl<'a> World<'a> {
                 paths.push(output.path.clone());
             }
         }
-        store.keep(&paths)?;
         Ok(store.valid(&paths)?.len() == paths.iter().collect::<BTreeSet<_>>().len())
     }
 

@@ -29,7 +29,6 @@ impl Store {
         references: BTreeSet<StorePath>,
     ) -> Result<StorePath, StoreError> {
         let path = StorePath::of_text(text, &references, name)?;
-        self.keep([&path])?;
         if !self.is_valid(&path)? {
             let scratch = self.scratch()?;
             let source = Source::Text { bytes: text.to_owned(), to: scratch.path().join("text") };
@@ -70,7 +69,6 @@ impl Store {
         let leaves = archive::leaves(&listing)?;
         let measure = archive::fold(&listing, &leaves);
         let path = StorePath::of_source(&measure.hash, name)?;
-        self.keep([&path])?;
         if self.is_valid(&path)? {
             return Ok(path);
         }
@@ -97,7 +95,6 @@ impl Store {
         derivations: &[Derivation],
     ) -> Result<Vec<StorePath>, StoreError> {
         let paths = derivations.par_iter().map(Derivation::path).collect::<Result<Vec<_>, _>>()?;
-        self.keep(&paths)?;
         let valid = self.valid(&paths)?;
         let fresh: BTreeMap<&StorePath, &Derivation> =
             paths.iter().zip(derivations).filter(|(path, _)| !valid.contains(*path)).collect();

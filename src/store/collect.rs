@@ -12,10 +12,20 @@ use std::{
 
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
+use rustix::fs::OFlags;
 
 use super::{
-    Aside, Downloads, PathInfo, Root, Store, StoreError, Unclear, disk_use::DiskUse, index,
-    insert::now, keep::Share, layout::Layout, lock::hold, pool::Pool, roots::entries, seal,
+    Aside, Downloads, Holder, PathInfo, Root, Store, StoreError, Unclear,
+    disk_use::DiskUse,
+    index,
+    insert::now,
+    keep::Share,
+    layout::{Layout, Refusal},
+    lock::{hold, open_own},
+    lost::Rowless,
+    pool::Pool,
+    roots::entries,
+    seal,
 };
 use crate::{files, store_path::StorePath};
 
@@ -54,6 +64,8 @@ pub struct Collected {
     pub aside: Vec<Aside>,
     /// Trees that a crash left without a row; `freed` counts them, too.
     pub left: Vec<StorePath>,
+    /// Roots that keep nothing any more: links that have gone or lead elsewhere, and pins that have ended.
+    pub dropped: Vec<Holder>,
 }
 
 impl Store {
@@ -80,7 +92,7 @@ impl Store {
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
     ) -> Result<(), StoreError> {
-        if !self.layout.writable {
+        if !self.layout.writable() {
             return Ok(());
         }
         let now = now();
@@ -93,12 +105,16 @@ impl Store {
     /// # Errors
     /// Where roots or index cannot be read.
     pub fn garbage(&self, limits: Limits) -> Result<Collected, StoreError> {
+        if let Some(Refusal::Lost(_)) = self.layout.refusal {
+            self.need_writable()?;
+        }
         let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let roots = self.roots()?;
-        let known = self.index.read(Known::read)?;
-        let left = self.left(&known)?;
-        Ok(self.choose(&known, &roots, limits, &mut disk, (aside, left)))
+        let (known, excused) = self.index.read(|c| Ok((Known::read(c)?, index::left_out(c)?)))?;
+        let left = self.left(&known, excused, &roots)?.removable(&roots);
+        let dropped = self.dead_roots()?;
+        Ok(Collected { dropped, ..self.choose(&known, &roots, limits, &mut disk, (aside, left)) })
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
@@ -124,17 +140,26 @@ impl Store {
         let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let alone = self.collect_lock(Share::Nobody)?;
-        self.remove_dead_roots()?;
+        let dropped = self.remove_dead_roots()?;
         let roots = self.roots()?;
-        let collected = self.index.write_durably(|writer| {
+        let mut collected = self.index.write_durably(|writer| {
             let known = writer.read(Known::read)?;
-            let left = self.left(&known)?;
+            let excused = writer.read(index::left_out)?;
+            if !excused.is_empty() {
+                // what an earlier one has moved away must not come back without its excuse
+                files::sync_folder(self.dir())?;
+            }
+            let rowless = self.left(&known, excused, &roots)?;
+            let left = rowless.removable(&roots);
             let collected = self.choose(&known, &roots, limits, &mut disk, (aside, left));
             writer.forget(&collected.paths)?;
+            // if this is killed, the next collection knows that the index has not lost them
+            writer.leave_out(collected.paths.iter().chain(&rowless.trees))?;
             Ok(collected)
         })?;
         drop(alone);
-        self.sweep()?;
+        collected.dropped = dropped;
+        self.sweep(&roots)?;
         self.sweep_logs()?;
         self.pool.sweep()?;
         self.remove_aside(&collected.aside)?;
@@ -252,35 +277,37 @@ impl Store {
     }
 
     /// What lies in the store's folder and has no row. Exact where nobody else writes meanwhile.
-    fn left(&self, known: &Known) -> Result<Vec<StorePath>, StoreError> {
-        let mut left = Vec::new();
-        for entry in fs_err::read_dir(self.dir())? {
-            let name = entry?.file_name();
-            // what is no store path was put there by somebody else
-            let path = name.to_str().and_then(|name| StorePath::from_base(name).ok());
-            left.extend(path.filter(|path| !known.places.contains_key(path)));
+    ///
+    /// # Errors
+    /// If so much has no row that it is the index that is not right.
+    fn left(
+        &self,
+        known: &Known,
+        excused: FxHashSet<StorePath>,
+        roots: &[Root],
+    ) -> Result<Rowless, StoreError> {
+        let rowless = self.rowless(|path| known.places.contains_key(path), excused)?;
+        match rowless.problem(roots) {
+            Some(problem) => Err(StoreError::Lost { root: self.root().to_owned(), problem }),
+            None => Ok(rowless),
         }
-        left.sort_unstable();
-        Ok(left)
     }
 
-    /// Removes from the store's folder what has no row.
-    fn sweep(&self) -> Result<(), StoreError> {
+    /// Removes from the store's folder what has no row and is kept by no root.
+    fn sweep(&self, roots: &[Root]) -> Result<(), StoreError> {
         let trash = self.scratch()?;
+        let kept: FxHashSet<&StorePath> = roots.iter().map(|root| &root.path).collect();
         let moved: Vec<PathBuf> = self.index.write(|writer| {
             let valid: FxHashSet<StorePath> = writer.read(index::uses)?.into_keys().collect();
             let mut moved = Vec::new();
-            for entry in fs_err::read_dir(self.dir())? {
-                let entry = entry?;
-                let name = entry.file_name();
-                let path = name.to_str().and_then(|name| StorePath::from_base(name).ok());
-                // what is no store path was put there by somebody else
-                let Some(path) = path.filter(|path| !valid.contains(path)) else { continue };
-                if entry.file_type()?.is_dir() {
-                    seal::seal_folder(&entry.path(), 0o755)?;
+            let goes = |path: &StorePath| !valid.contains(path) && !kept.contains(path);
+            for path in self.layout.trees()?.into_iter().filter(goes) {
+                let place = self.real(&path);
+                if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                    seal::seal_folder(&place, 0o755)?;
                 }
                 let target = trash.path().join(path.base());
-                fs_err::rename(entry.path(), &target)?;
+                fs_err::rename(&place, &target)?;
                 moved.push(target);
             }
             Ok(moved)
@@ -300,7 +327,10 @@ fn make_room(layout: &Layout) -> Result<(), StoreError> {
 /// Removes what downloads left that were interrupted before then, unless somebody goes on with it.
 fn remove_partials(layout: &Layout, since: SystemTime) -> Result<(), StoreError> {
     for path in entries(&layout.partial())? {
-        let Ok(file) = fs_err::File::open(&path) else { continue };
+        let Some(file) = open_own(&path, OFlags::empty()) else { continue };
+        if !file.metadata()?.is_file() {
+            continue;
+        }
         if file.metadata()?.modified()? < since && hold(&file, false)? {
             files::remove_file(&path)?;
         }

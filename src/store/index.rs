@@ -1,5 +1,6 @@
 //! The index: which paths are valid, what they refer to and what made them, in SQLite
-//! (docs/formats.md, "Index"). A path is in the store exactly where its row is here.
+//! (docs/formats.md, "Index"). A path is in the store exactly where its row is here. Whether it is the index of
+//! what lies in the store is for `lost` to say.
 
 use std::{
     collections::BTreeSet,
@@ -11,7 +12,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, Transaction, TransactionBehavior};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{PathInfo, StoreError};
 use crate::{files, hash::TreeHash, store_path::StorePath};
@@ -40,43 +41,113 @@ const TABLES: &str = "
     CREATE INDEX refs_reference ON refs (reference);
 ";
 
+/// Trees that have no row and need none: those that a collection is removing, and those that were left out
+/// when the index was made anew. An index of an earlier program gets the table with the first of them.
+const LEFT_OUT: &str =
+    "CREATE TABLE IF NOT EXISTS left_out (base TEXT PRIMARY KEY) STRICT, WITHOUT ROWID";
+
+/// How an index is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// There is none: one without rows, in memory, stands for it.
+    Nothing,
+}
+
 /// The index of one store. Any thread may use it; each use takes a connection of its own.
 pub(super) struct Index {
     path: PathBuf,
-    writable: bool,
+    access: Access,
     idle: Mutex<Vec<Connection>>,
     /// Threads of one process wait here, where they are woken at once; processes wait in SQLite.
     writing: Mutex<()>,
 }
 
 impl Index {
-    /// Opens the index, and makes it where it is missing and may be written.
-    pub(super) fn open(path: PathBuf, writable: bool) -> Result<Self, StoreError> {
-        let index = Self { path, writable, idle: Mutex::default(), writing: Mutex::default() };
-        let mut connection = index.connect()?;
-        let version = |c: &Connection| c.query_row("PRAGMA user_version", (), |row| row.get(0));
-        let mut found: i32 = index.explain(version(&connection))?;
-        if found == 0 && writable {
-            let transaction = index
-                .explain(connection.transaction_with_behavior(TransactionBehavior::Immediate))?;
-            found = index.explain(version(&transaction))?;
-            if found == 0 {
-                index.explain(transaction.execute_batch(TABLES))?;
-                index.explain(transaction.pragma_update(None, "user_version", VERSION))?;
-                index.explain(transaction.commit())?;
-                found = VERSION;
+    /// Opens the index; nothing where there is none yet.
+    pub(super) fn open(path: PathBuf, writable: bool) -> Result<Option<Self>, StoreError> {
+        // before SQLite makes an empty file
+        if !path.metadata().is_ok_and(|found| found.len() > 0 || !found.is_file()) {
+            return Ok(None);
+        }
+        let access = if writable { Access::Write } else { Access::Read };
+        let (index, connection) = Self::connected(path, access)?;
+        let found = index.explain(version(&connection))?;
+        index.idle().push(connection);
+        match found {
+            0 => Ok(None),
+            VERSION => Ok(Some(index)),
+            _ => {
+                let (root, known) = (index.path, VERSION.unsigned_abs());
+                Err(StoreError::Newer { root, found: found.unsigned_abs(), known })
             }
         }
-        if found != VERSION {
-            let (root, known) = (index.path, VERSION.unsigned_abs());
-            return Err(StoreError::Newer { root, found: found.unsigned_abs(), known });
-        }
+    }
+
+    /// Makes the index, unless another process was quicker. It is on disk when this returns, so that no power
+    /// cut leaves trees in a store that seems to have had no index.
+    pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
+        let (index, mut connection) = Self::connected(path, Access::Write)?;
+        index.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
+        let make = |transaction: &Transaction<'_>| {
+            if version(transaction)? == 0 {
+                transaction.execute_batch(TABLES)?;
+                transaction.execute_batch(LEFT_OUT)?;
+                transaction.pragma_update(None, "user_version", VERSION)?;
+            }
+            Ok(())
+        };
+        let made = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let made =
+            made.and_then(|transaction| make(&transaction).and_then(|()| transaction.commit()));
+        index.explain(made)?;
+        index.sync()?;
+        index.explain(connection.pragma_update(None, "synchronous", "NORMAL"))?;
         index.idle().push(connection);
         Ok(index)
     }
 
+    /// Closes the index of which this is the only user; everything is in its one file then, and on disk.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        let connection = self.take()?;
+        // closing does the same, and says nothing if it fails
+        let busy: i64 =
+            self.explain(
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0)),
+            )?;
+        drop(connection);
+        let place = self.path.clone();
+        drop(self);
+        let mut log = place.clone().into_os_string();
+        log.push("-wal");
+        if busy != 0 || Path::new(&log).exists() {
+            let problem = format!("'{}' was not written to its end", place.display());
+            return Err(std::io::Error::other(problem).into());
+        }
+        Ok(fs_err::File::open(&place)?.sync_all()?)
+    }
+
+    /// What stands for an index that is not there: no path is valid, and nothing is written.
+    pub(super) fn nothing(path: PathBuf) -> Self {
+        Self { path, access: Access::Nothing, idle: Mutex::default(), writing: Mutex::default() }
+    }
+
+    fn connected(path: PathBuf, access: Access) -> Result<(Self, Connection), StoreError> {
+        let index = Self { access, ..Self::nothing(path) };
+        let connection = index.connect()?;
+        Ok((index, connection))
+    }
+
     fn connect(&self) -> Result<Connection, StoreError> {
-        self.explain(if self.writable { self.connect_to_write() } else { self.connect_to_read() })
+        self.explain(match self.access {
+            Access::Write => self.connect_to_write(),
+            Access::Read => self.connect_to_read(),
+            Access::Nothing => Connection::open_in_memory().and_then(|connection| {
+                connection.execute_batch(TABLES)?;
+                Ok(connection)
+            }),
+        })
     }
 
     fn connect_to_write(&self) -> rusqlite::Result<Connection> {
@@ -208,6 +279,10 @@ impl Index {
     }
 }
 
+fn version(connection: &Connection) -> rusqlite::Result<i32> {
+    connection.query_row("PRAGMA user_version", (), |row| row.get(0))
+}
+
 /// Tries again while somebody else is at it. SQLite waits by itself, but not where a reader becomes a
 /// writer, which is so where several processes make one index.
 fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
@@ -253,6 +328,10 @@ impl Writer<'_> {
                     i64::try_from(info.registered).unwrap_or(i64::MAX),
                 ))
         };
+        if !infos.is_empty() {
+            self.index.explain(self.say_whether_it_has_rows(true))?;
+            self.index.explain(self.miss(infos.iter().map(|info| &info.path)))?;
+        }
         let mut ids = Vec::with_capacity(infos.len());
         for info in infos {
             ids.push(self.index.explain(add(info))?);
@@ -314,7 +393,58 @@ impl Writer<'_> {
         // first all references, since paths may refer to each other in any order
         self.index
             .explain(each("DELETE FROM refs WHERE path = (SELECT id FROM paths WHERE base = ?)"))?;
-        self.index.explain(each("DELETE FROM paths WHERE base = ?"))
+        self.index.explain(each("DELETE FROM paths WHERE base = ?"))?;
+        let has_rows = || {
+            let any = self.transaction.prepare_cached("SELECT 1 FROM paths")?.exists(())?;
+            self.say_whether_it_has_rows(any)
+        };
+        self.index.explain(has_rows())
+    }
+
+    /// Says of more trees that they need no row.
+    pub(super) fn excuse<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p StorePath>,
+    ) -> Result<(), StoreError> {
+        let excuse = || {
+            self.transaction.execute_batch(LEFT_OUT)?;
+            let sql = "INSERT OR IGNORE INTO left_out VALUES (?)";
+            let mut add = self.transaction.prepare_cached(sql)?;
+            paths.into_iter().try_for_each(|path| add.execute([path.base()]).map(drop))
+        };
+        self.index.explain(excuse())
+    }
+
+    /// Says which trees have no row and need none, instead of those said before.
+    pub(super) fn leave_out<'p>(
+        &self,
+        paths: impl IntoIterator<Item = &'p StorePath>,
+    ) -> Result<(), StoreError> {
+        let leave = || {
+            self.transaction.execute_batch(LEFT_OUT)?;
+            self.transaction.execute("DELETE FROM left_out", ()).map(drop)
+        };
+        self.index.explain(leave())?;
+        self.excuse(paths)
+    }
+
+    /// Says of trees that get a row that they need one.
+    fn miss<'p>(&self, mut paths: impl Iterator<Item = &'p StorePath>) -> rusqlite::Result<()> {
+        if left_out(&self.transaction)?.is_empty() {
+            return Ok(());
+        }
+        let sql = "DELETE FROM left_out WHERE base = ?";
+        let mut remove = self.transaction.prepare_cached(sql)?;
+        paths.try_for_each(|path| remove.execute([path.base()]).map(drop))
+    }
+
+    /// Keeps in the index itself that it has rows, or has none, so that rows that somebody has deleted are
+    /// missed. It changes seldom.
+    fn say_whether_it_has_rows(&self, has: bool) -> rusqlite::Result<()> {
+        if has_had_rows(&self.transaction)? == has {
+            return Ok(());
+        }
+        self.transaction.pragma_update(None, "application_id", i32::from(has))
     }
 
     /// Records that paths are used now.
@@ -344,6 +474,26 @@ impl Deref for Writer<'_> {
     fn deref(&self) -> &Connection {
         &self.transaction
     }
+}
+
+/// Whether the index says of itself that it has rows.
+pub(super) fn has_had_rows(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA application_id", (), |row| row.get::<_, i32>(0)).map(|id| id != 0)
+}
+
+/// Any valid path.
+pub(super) fn any(connection: &Connection) -> rusqlite::Result<Option<StorePath>> {
+    let any = "SELECT base FROM paths LIMIT 1";
+    connection.prepare_cached(any)?.query_row((), |row| path_column(row, 0)).optional()
+}
+
+/// The trees that have no row and need none.
+pub(super) fn left_out(connection: &Connection) -> rusqlite::Result<FxHashSet<StorePath>> {
+    if !connection.table_exists(None, "left_out")? {
+        return Ok(FxHashSet::default());
+    }
+    let mut statement = connection.prepare_cached("SELECT base FROM left_out")?;
+    statement.query_map((), |row| path_column(row, 0))?.collect()
 }
 
 /// When each valid path was used last, in seconds since 1970.
@@ -418,7 +568,7 @@ pub(super) fn reachable(
     let mut infos: Vec<PathInfo> = Vec::new();
     let mut references: Vec<Vec<i64>> = Vec::new();
     while let Some(id) = ids.get(infos.len()).copied() {
-        infos.push(row.query_row([id], row_info)?);
+        infos.push(row.query_row([id], row_info).optional()?.ok_or_else(|| dangling(1))?);
         let found = row_references.query_map([id], |row| row.get(0))?;
         references.push(found.collect::<rusqlite::Result<_>>()?);
         for id in references.last().into_iter().flatten() {
@@ -472,7 +622,8 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
     let mut statement = connection.prepare_cached("SELECT path, reference FROM refs")?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
-        let [path, reference] = [row.get(0)?, row.get(1)?].map(|id: i64| places[&id]);
+        let [path, reference] = [row.get(0)?, row.get(1)?].map(|id: i64| places.get(&id).copied());
+        let (Some(path), Some(reference)) = (path, reference) else { return Err(dangling(0)) };
         let reference = infos[reference].path.clone();
         infos[path].references.insert(reference);
     }
@@ -513,6 +664,25 @@ fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
     })
 }
 
+/// A reference to a row that is not there, which a whole index does not have.
+fn dangling(column: usize) -> rusqlite::Error {
+    let problem = "a reference leads to a row that is not there".into();
+    rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, problem)
+}
+
+/// Whether an index is not what it should be, such that another one has to be made.
+pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    match error {
+        // `Unknown` is what SQLite says of a table or a column that is missing
+        Error::SqliteFailure(e, _) | Error::SqlInputError { error: e, .. } => matches!(
+            e.code,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
+        ),
+        _ => true,
+    }
+}
+
 /// The folder of an index, for messages.
 impl std::fmt::Debug for Index {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -531,7 +701,7 @@ mod tests {
         let other = Connection::open(&path).unwrap();
         other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE begun (n)").unwrap();
         std::thread::scope(|scope| {
-            let opened = scope.spawn(|| Index::open(path.clone(), true).map(drop));
+            let opened = scope.spawn(|| Index::create(path.clone()).map(drop));
             std::thread::sleep(Duration::from_millis(300));
             other.execute_batch("ROLLBACK").unwrap();
             drop(other);

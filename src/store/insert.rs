@@ -46,6 +46,18 @@ pub struct Insertion {
     pub expected: Option<TreeHash>,
 }
 
+impl Insertion {
+    /// The path, and what it is said to refer to. What is only looked for in it is kept by what was given to
+    /// its builder.
+    fn relies_on(&self) -> impl Iterator<Item = &StorePath> {
+        let said = match &self.references {
+            References::Scan(_) => None,
+            References::Known(paths) | References::Declared(paths, _) => Some(paths),
+        };
+        std::iter::once(&self.path).chain(said.into_iter().flatten())
+    }
+}
+
 /// Where a tree comes from. `to` is a free place in a [`super::Scratch`] of this store.
 #[derive(Clone, Debug)]
 pub enum Source {
@@ -160,6 +172,8 @@ impl Store {
     ) -> Result<Vec<PathInfo>, StoreError> {
         self.need_writable()?;
         let order: Vec<StorePath> = insertions.iter().map(|i| i.path.clone()).collect();
+        // what is relied on is kept before it is asked for
+        self.keep(insertions.iter().flat_map(Insertion::relies_on))?;
         let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
         let mut fresh: BTreeMap<StorePath, Insertion> = BTreeMap::new();
         for insertion in insertions {
@@ -171,12 +185,15 @@ impl Store {
                 return Err(StoreError::Twice(twice.path));
             }
         }
-        self.keep(&order)?;
         let prepared = prepare(fresh.into_values().collect(), &self.pool, bounds)?;
         if !prepared.is_empty() {
             check_cycles(&prepared)?;
             if prepared.iter().any(|p| !p.synced) {
                 files::sync_all(&self.layout.scratch())?;
+            }
+            if prepared.len() > FEW {
+                // if this is killed, a collection knows that the index has not lost them
+                self.index.write(|writer| writer.excuse(prepared.iter().map(|p| &p.info.path)))?;
             }
             let placed = self.index.write(|writer| self.place(writer, &prepared, valid));
             known.extend(placed?.into_iter().map(|info| (info.path.clone(), info)));

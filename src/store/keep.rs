@@ -3,7 +3,8 @@
 //!
 //! A collector reads these files while it holds `var/collect.lock` alone, and decides in the same
 //! breath what goes. Who adds a path holds it together with others. So what was added before a path
-//! was looked up is either seen by the collector, or the look-up sees what the collector did.
+//! was looked up is either seen by the collector, or the look-up sees what the collector did. That is the reason
+//! why the store has no look-up without it but for those who do not rely on the answer ([`Store::glimpse`]).
 
 use std::{
     fmt::Write as _,
@@ -16,9 +17,9 @@ use rustc_hash::FxHashSet;
 
 use super::{
     Store, StoreError,
-    lock::{hold, hold_with_others, is_at},
+    lock::{create_own, hold, hold_with_others, is_at, is_numbered},
 };
-use crate::store_path::StorePath;
+use crate::{files, store_path::StorePath};
 
 /// The file of one open store; made when it is first needed.
 #[derive(Debug, Default)]
@@ -35,7 +36,7 @@ struct File {
 
 impl Store {
     /// Keeps paths from being collected as long as this store is open, whether they are valid yet or
-    /// not. To rely on a path, keep it first and then ask whether it is valid.
+    /// not. Asking whether they are valid keeps them, too, since the other order would be wrong.
     ///
     /// A store that cannot be written cannot be collected by this user either; nothing is done then.
     ///
@@ -45,7 +46,7 @@ impl Store {
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,
     ) -> Result<(), StoreError> {
-        if !self.layout.writable {
+        if !self.layout.writable() {
             return Ok(());
         }
         let mut live = self.live.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,15 +74,21 @@ impl Store {
 
     /// What living stores keep, by the id of their process; files of the dead are removed.
     pub(super) fn kept(&self) -> Result<Vec<(u32, StorePath)>, StoreError> {
+        use io::ErrorKind::{InvalidInput, NotFound};
         let mut kept = Vec::new();
         let entries = match fs_err::read_dir(self.layout.roots().join("live")) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(kept),
+            Err(e) if e.kind() == NotFound => return Ok(kept),
             other => other?,
         };
         for entry in entries {
-            let path = entry?.path();
-            let mut file = match fs_err::File::open(&path) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            let entry = entry?;
+            // what has another name was put there by somebody else, and keeps nothing
+            if !is_numbered(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            let mut file = match files::open_regular(&path) {
+                Err(e) if matches!(e.kind(), NotFound | InvalidInput) => continue,
                 other => other?,
             };
             if hold(&file, false)? {
@@ -104,9 +111,7 @@ impl Store {
 
     /// The lock between those who keep paths and the one who collects.
     pub(super) fn collect_lock(&self, share: Share) -> Result<fs_err::File, StoreError> {
-        let path = self.layout.var().join("collect.lock");
-        let file =
-            fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = create_own(&self.layout.var().join("collect.lock"))?;
         match share {
             Share::Others => hold_with_others(&file)?,
             Share::Nobody => drop(hold(&file, true)?),

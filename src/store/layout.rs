@@ -1,25 +1,86 @@
 //! The folders of a store below its root, and the file that says that it is one.
 
 use std::{
-    io,
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
 
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, Mode, access},
+    io::Errno,
+};
 
 use super::StoreError;
-use crate::files;
+use crate::{files, store_path::StorePath};
 
 /// The version of the layout that this program makes and reads.
 const VERSION: u32 = 1;
+
+/// The folders that a store may have, each after the one that it is in.
+const FOLDERS: [&str; 15] = [
+    "store",
+    "var",
+    "var/log",
+    "var/tmp",
+    "var/locks",
+    "var/fetch",
+    "var/failed",
+    "var/check",
+    "var/pool",
+    "var/evaluations",
+    "var/revisions",
+    "var/roots",
+    "var/roots/links",
+    "var/roots/pins",
+    "var/roots/live",
+];
+
+/// Those that are made with the store; the others come when they are needed.
+const FIRST: [&str; 8] = [
+    "store",
+    "var",
+    "var/log",
+    "var/tmp",
+    "var/locks",
+    "var/roots",
+    "var/roots/links",
+    "var/roots/pins",
+];
+
+/// The files that are opened by their names.
+const FILES: [&str; 5] = [
+    "var/version",
+    "var/collect.lock",
+    "var/index.sqlite",
+    "var/index.sqlite-wal",
+    "var/index.sqlite-shm",
+];
+
+/// The bits of a mode that let others than the owner write.
+const OTHERS_WRITE: u32 = 0o022;
+
+/// The bit of a folder in which only the owner of an entry may remove it, such as `/tmp`.
+const STICKY: u32 = 0o1000;
+
+/// Why a store may only be read.
+#[derive(Clone, Debug)]
+pub(super) enum Refusal {
+    /// Its folders cannot be written.
+    Unwritable,
+    /// Somebody else can write to it; who.
+    Shared(String),
+    /// The index is not that of what lies in it; why.
+    Lost(String),
+}
 
 /// The paths of a store's parts.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
     /// The root folder, absolute and without symlinks.
     pub(super) root: PathBuf,
-    /// Whether this process may write it.
-    pub(super) writable: bool,
+    /// Why this process may only read it, if so.
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Layout {
@@ -28,17 +89,90 @@ impl Layout {
         if !root.exists() {
             files::make_folders(root)?;
         }
-        let root = fs_err::canonicalize(root)?;
-        let mut layout = Self { root, writable: true };
-        match fs_err::read_to_string(layout.version()) {
-            Ok(text) => layout.check(&text)?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return layout.make().map(|()| layout),
+        let mut layout = Self { root: fs_err::canonicalize(root)?, refusal: None };
+        let shared = layout.look()?;
+        match files::read_regular(&layout.version()) {
+            Ok(text) => layout.check(&String::from_utf8_lossy(&text))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                return layout.make().map(|()| layout);
+            }
             Err(e) => return Err(e.into()),
         }
-        let writable = Access::WRITE_OK | Access::EXEC_OK;
-        layout.writable =
-            [layout.store(), layout.var()].iter().all(|p| access(p, writable).is_ok());
+        let access_to = |p: PathBuf| access(p, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+        if !(access_to(layout.store()) && access_to(layout.var())) {
+            layout.refusal = Some(Refusal::Unwritable);
+        } else if let Some(problem) = shared {
+            layout.refusal = Some(Refusal::Shared(problem));
+        } else {
+            layout.mend()?;
+        }
         Ok(layout)
+    }
+
+    /// Looks at every folder and file that this program will open or write into. A symlink in the place of one
+    /// would lead it to somebody else's, so that is an error, and so is anything else that is no store's. Gives
+    /// who else can write to the store: they could make such a symlink at any moment.
+    fn look(&self) -> Result<Option<String>, StoreError> {
+        let user = rustix::process::geteuid().as_raw();
+        let mut shared = None;
+        let mut look = |name: &str, is_folder: bool| -> Result<bool, StoreError> {
+            let place = self.root.join(name);
+            let found = match place.symlink_metadata() {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+                // without the path it could not be told
+                Err(_) => fs_err::symlink_metadata(&place)?,
+                Ok(found) => found,
+            };
+            if found.is_dir() != is_folder || !(is_folder || found.is_file()) {
+                let (is, right) =
+                    (kind(found.file_type()), if is_folder { "folder" } else { "file" });
+                return Err(StoreError::NotAStore {
+                    root: self.root.clone(),
+                    problem: format!("its '{name}' is {is}, expected a {right}"),
+                });
+            }
+            let mode = found.mode();
+            let place = || place.display().to_string().trim_end_matches('/').to_owned();
+            // nothing of others can be renamed in a sticky folder, and only two names are used in the root
+            if mode & OTHERS_WRITE != 0 && !(name.is_empty() && mode & STICKY != 0) {
+                shared.get_or_insert_with(|| {
+                    let (place, mode) = (place(), mode & 0o7777);
+                    format!("'{place}' has mode {mode:o}: `chmod go-w '{place}'` if nobody has misused it")
+                });
+            } else if found.uid() != user && found.uid() != 0 {
+                shared.get_or_insert_with(|| {
+                    let (place, owner) = (place(), found.uid());
+                    format!("'{place}' belongs to user {owner}, and you are user {user}")
+                });
+            }
+            Ok(true)
+        };
+        look("", true)?;
+        if look("var", true)? {
+            for name in FOLDERS {
+                look(name, true)?;
+            }
+            for name in FILES {
+                look(name, false)?;
+            }
+        }
+        Ok(shared)
+    }
+
+    /// Makes folders that somebody has removed; that of the paths would only hide what has happened.
+    fn mend(&self) -> Result<(), StoreError> {
+        for name in FIRST.into_iter().skip(1) {
+            let place = self.root.join(name);
+            if place.symlink_metadata().is_err() {
+                make_folder(&place)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether this process may write to it.
+    pub(super) fn writable(&self) -> bool {
+        self.refusal.is_none()
     }
 
     fn check(&self, text: &str) -> Result<(), StoreError> {
@@ -67,10 +201,8 @@ impl Layout {
                 });
             }
         }
-        for folder in
-            [self.store(), self.log(), self.scratch(), self.locks(), self.links(), self.pins()]
-        {
-            fs_err::create_dir_all(folder)?;
+        for name in FIRST {
+            make_folder(&self.root.join(name))?;
         }
         // where there is a version, there is all that it says
         for folder in [self.roots(), self.var(), self.root.clone()] {
@@ -78,6 +210,21 @@ impl Layout {
         }
         files::replace(&self.version(), format!("clutch store {VERSION}\n").as_bytes())?;
         Ok(())
+    }
+
+    /// The paths that lie in the store, valid or not, in no certain order. What has another name was put there by
+    /// somebody else.
+    pub(super) fn trees(&self) -> io::Result<Vec<StorePath>> {
+        let mut trees = Vec::new();
+        let entries = match fs_err::read_dir(self.store()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(trees),
+            other => other?,
+        };
+        for entry in entries {
+            let name = entry?.file_name();
+            trees.extend(name.to_str().and_then(|name| StorePath::from_base(name).ok()));
+        }
+        Ok(trees)
     }
 
     pub(super) fn store(&self) -> PathBuf {
@@ -145,5 +292,43 @@ impl Layout {
 
     pub(super) fn pins(&self) -> PathBuf {
         self.root.join("var/roots/pins")
+    }
+}
+
+/// Makes a folder that belongs to this user alone, whatever the folder above passes on.
+fn make_folder(place: &Path) -> io::Result<()> {
+    match fs_err::create_dir(place) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    let work = || {
+        // an access control list lets others write, whatever the mode says
+        for name in ["system.posix_acl_default", "system.posix_acl_access"] {
+            match rustix::fs::lremovexattr(place, name) {
+                Err(Errno::NODATA | Errno::NOTSUP) | Ok(()) => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let mode = place.symlink_metadata().map_or(0o755, |found| found.mode());
+        if mode & OTHERS_WRITE != 0 {
+            rustix::fs::chmod(place, Mode::from_raw_mode(mode & 0o7777 & !OTHERS_WRITE))?;
+        }
+        Ok(())
+    };
+    work().map_err(|e| {
+        let (e, place) = (io::Error::from(e), place.display());
+        io::Error::new(e.kind(), format!("failed to make the folder '{place}': {e}"))
+    })
+}
+
+/// A kind of file, for messages.
+fn kind(found: fs::FileType) -> &'static str {
+    match found {
+        t if t.is_symlink() => "a symlink",
+        t if t.is_dir() => "a folder",
+        t if t.is_file() => "a file",
+        t if t.is_fifo() => "a pipe",
+        t if t.is_socket() => "a socket",
+        _ => "a device",
     }
 }

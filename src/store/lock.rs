@@ -2,11 +2,15 @@
 //! nothing.
 
 use std::{
+    ffi::OsStr,
     fs::TryLockError,
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
+
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::{Mode, OFlags};
 
 use super::{Store, StoreError, roots::entries};
 use crate::store_path::StorePath;
@@ -50,7 +54,12 @@ impl Store {
     /// Where their folder cannot be read. What cannot be removed is left.
     pub(super) fn remove_dead_locks(&self) -> Result<(), StoreError> {
         for path in entries(&self.layout.locks())? {
-            let Ok(file) = fs_err::File::open(&path) else { continue };
+            let base =
+                path.file_name().and_then(OsStr::to_str).and_then(|n| n.strip_suffix(".lock"));
+            if base.is_none_or(|base| StorePath::from_base(base).is_err()) {
+                continue;
+            }
+            let Some(file) = open_own(&path, OFlags::empty()) else { continue };
             // a lock that lives is dropped by its owner; this one is dropped here, file and all
             if hold(&file, false)? && is_at(&file, &path)? {
                 drop(PathLock { path, _file: file });
@@ -68,8 +77,7 @@ impl Store {
 /// last owner removed the file in between.
 fn take(path: &Path, wait: bool) -> io::Result<Option<PathLock>> {
     loop {
-        let file =
-            fs_err::OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        let file = create_own(path)?;
         if !hold(&file, wait)? {
             return Ok(None);
         }
@@ -77,6 +85,31 @@ fn take(path: &Path, wait: bool) -> io::Result<Option<PathLock>> {
             return Ok(Some(PathLock { path: path.to_owned(), _file: file }));
         }
     }
+}
+
+/// Opens a file to be locked, and makes it if it is not there. A symlink is not followed.
+pub(super) fn create_own(path: &Path) -> io::Result<fs_err::File> {
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let mut options = fs_err::OpenOptions::new();
+    options.create(true).truncate(false).write(true).custom_flags(flags).open(path)
+}
+
+/// Opens a file, or with the flag for it a folder, that a process of this user has left in `var`; nothing
+/// if it is something else, such as a symlink, or somebody else's: that is left alone.
+pub(super) fn open_own(path: &Path, flags: OFlags) -> Option<fs_err::File> {
+    let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+    let file = fs_err::File::from_parts(std::fs::File::from(file), path);
+    let found = file.metadata().ok()?;
+    let is_own = found.uid() == rustix::process::geteuid().as_raw();
+    (is_own && (found.is_file() || found.is_dir())).then_some(file)
+}
+
+/// Whether a name is that of a process's id and a number, as scratch folders and lists of what is kept have it.
+pub(super) fn is_numbered(name: &OsStr) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = name.to_str().and_then(|name| name.split_once('-'));
+    parts.is_some_and(|(process, number)| digits(process) && digits(number))
 }
 
 /// Locks an open file; whether it could be had (always, with `wait`).

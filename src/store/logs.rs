@@ -49,8 +49,7 @@ impl Store {
     pub fn create_log(&self, derivation: &StorePath) -> io::Result<LogWriter> {
         let folder = self.layout.log();
         let [new, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
-        let mut options = fs_err::OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(true).open(&new)?;
+        let file = create(&new)?;
         // it is locked before others can see it
         hold(&file, true)?;
         fs_err::rename(&new, plain)?;
@@ -67,7 +66,7 @@ impl Store {
     pub fn log(&self, derivation: &StorePath) -> io::Result<Option<LogReader>> {
         let folder = self.layout.log();
         let [_, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
-        let open = |path| match fs_err::File::open(path) {
+        let open = |path: &Path| match files::open_regular(path) {
             Ok(file) => Ok(Some(file)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
@@ -100,7 +99,7 @@ impl Store {
             }
         }
         // asked afterwards: a derivation is valid before it has a log
-        let valid = self.valid(logs.iter().map(|(derivation, _)| derivation))?;
+        let valid = self.glimpse_valid(logs.iter().map(|(derivation, _)| derivation))?;
         for (derivation, log) in logs {
             if !valid.contains(&derivation) && !is_locked(&log)? {
                 files::remove_file(&log)?;
@@ -110,11 +109,20 @@ impl Store {
     }
 }
 
+/// Makes a file in the place of what a killed process has left.
+fn create(path: &Path) -> io::Result<fs_err::File> {
+    files::remove_file(path)?;
+    fs_err::OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
 /// Whether a file is there and locked.
 fn is_locked(path: &Path) -> io::Result<bool> {
-    match fs_err::File::open(path) {
+    match files::open_regular(path) {
         Ok(file) => is_held(&file),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        // what is no file is no log that somebody writes
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
+            Ok(false)
+        }
         Err(e) => Err(e),
     }
 }
@@ -147,7 +155,7 @@ impl LogWriter {
             return Ok(());
         }
         self.file.seek(SeekFrom::Start(0))?;
-        let mut target = fs_err::File::create(&new)?;
+        let mut target = create(&new)?;
         let done = zstd::stream::copy_encode(&mut self.file, &mut target, 0)
             .and_then(|()| target.sync_data())
             .and_then(|()| fs_err::rename(&new, &compressed))

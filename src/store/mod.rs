@@ -14,6 +14,7 @@ mod keep;
 mod layout;
 mod lock;
 mod logs;
+mod lost;
 mod opened;
 mod optimise;
 mod pins;
@@ -21,7 +22,9 @@ pub mod place;
 mod pool;
 mod processes;
 pub mod profile;
+mod rebuild;
 mod roots;
+mod salvage;
 mod scan;
 mod scratch;
 mod seal;
@@ -42,10 +45,15 @@ pub use insert::{Insertion, References, Source};
 pub use lock::PathLock;
 pub use logs::{LogReader, LogWriter};
 pub use pins::Pin;
+pub use rebuild::Rebuilt;
 pub use roots::{Holder, Root};
 pub use scratch::Scratch;
-pub use verify::{Damage, Fault, Rebuilt, Verified};
+pub use verify::{Damage, Fault, Verified};
 
+use self::{
+    index::Index,
+    layout::{Layout, Refusal},
+};
 use crate::{
     archive::ArchiveError,
     derivation::IdentityError,
@@ -56,9 +64,9 @@ use crate::{
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
-    layout: layout::Layout,
+    layout: Layout,
     dir: PathBuf,
-    index: index::Index,
+    index: Index,
     live: keep::Live,
     pool: pool::Pool,
 }
@@ -96,7 +104,7 @@ pub enum StoreError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The index cannot be used.
-    #[error("index '{}': {source}", .path.display())]
+    #[error("index '{}': {source}{}", .path.display(), advice(source))]
     Index {
         /// Its file.
         path: PathBuf,
@@ -127,6 +135,34 @@ pub enum StoreError {
     /// The store may only be read.
     #[error("store '{}' cannot be written; give another one with --store", .0.display())]
     ReadOnly(PathBuf),
+    /// Somebody else can write to the store.
+    #[error("store '{}' is only read, since somebody else can change it: {problem}", .root.display())]
+    Shared {
+        /// Its folder.
+        root: PathBuf,
+        /// Who.
+        problem: String,
+    },
+    /// The index is not that of what lies in the store.
+    #[error(
+        "the index of store '{}' is not that of what lies in it: {problem}; `clutch verify \
+         --rebuild-index` makes it anew, and until then nothing is changed",
+        .root.display()
+    )]
+    Lost {
+        /// Its folder.
+        root: PathBuf,
+        /// What the index does not know.
+        problem: String,
+    },
+    /// Others use the store.
+    #[error("store '{}' is used by {by}; wait until that has ended, and try again", .root.display())]
+    InUse {
+        /// Its folder.
+        root: PathBuf,
+        /// By whom.
+        by: String,
+    },
     /// The path is not in the store.
     #[error("'{0}' is not in the store")]
     NotValid(StorePath),
@@ -194,6 +230,14 @@ pub enum StoreError {
     },
 }
 
+/// What to do about an index that cannot be used.
+fn advice(source: &rusqlite::Error) -> &'static str {
+    match index::is_damaged(source) {
+        true => "; `clutch verify --rebuild-index` makes it anew",
+        false => "",
+    }
+}
+
 impl StoreError {
     /// Whether there is no room left to write.
     fn is_full(&self) -> bool {
@@ -216,15 +260,31 @@ impl Store {
     /// # Errors
     /// Where the folder is something else, made by a newer program, or cannot be read.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        let layout = layout::Layout::open(root)?;
-        let index = index::Index::open(layout.index(), layout.writable)?;
-        let pool = pool::Pool::new(layout.pool());
-        let live = keep::Live::default();
-        let store = Self { dir: layout.store(), layout, index, live, pool };
-        if store.layout.writable {
+        let mut layout = Layout::open(root)?;
+        let index = match Index::open(layout.index(), layout.writable())? {
+            Some(index) => index,
+            None => match lost::without_index(&layout)? {
+                Some(problem) => {
+                    layout.refusal.get_or_insert(Refusal::Lost(problem));
+                    Index::nothing(layout.index())
+                }
+                None if layout.writable() => Index::create(layout.index())?,
+                None => Index::nothing(layout.index()),
+            },
+        };
+        let mut store = Self::with(layout, index);
+        if let Some(problem) = store.lost()? {
+            store.layout.refusal.get_or_insert(Refusal::Lost(problem));
+        }
+        if store.is_writable() {
             store.remove_dead_scratch()?;
         }
         Ok(store)
+    }
+
+    fn with(layout: Layout, index: Index) -> Self {
+        let pool = pool::Pool::new(layout.pool());
+        Self { dir: layout.store(), layout, index, live: keep::Live::default(), pool }
     }
 
     /// The folder given when it was opened, absolute.
@@ -278,30 +338,55 @@ impl Store {
     /// Whether this process may add to the store.
     #[must_use]
     pub fn is_writable(&self) -> bool {
-        self.layout.writable
+        self.layout.writable()
     }
 
-    /// What is known of a path; nothing where it is not valid.
+    /// What is known of a path; nothing where it is not valid. It is kept before ([`Store::keep`]), so that the
+    /// answer stays right as long as this store is open.
+    ///
+    /// # Errors
+    /// Where the index cannot be read, or the path cannot be kept.
+    pub fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
+        self.keep([path])?;
+        self.glimpse(path)
+    }
+
+    /// Whether a path is valid: whole, in place and registered. It is kept before, as by [`Store::info`].
+    ///
+    /// # Errors
+    /// As [`Store::info`].
+    pub fn is_valid(&self, path: &StorePath) -> Result<bool, StoreError> {
+        Ok(!self.valid([path])?.is_empty())
+    }
+
+    /// Those of the paths that are valid. All are kept before, as by [`Store::info`].
+    ///
+    /// # Errors
+    /// As [`Store::info`].
+    pub fn valid<'a>(
+        &self,
+        paths: impl IntoIterator<Item = &'a StorePath>,
+    ) -> Result<BTreeSet<StorePath>, StoreError> {
+        let paths: Vec<&StorePath> = paths.into_iter().collect();
+        self.keep(paths.iter().copied())?;
+        self.glimpse_valid(paths)
+    }
+
+    /// What is known of a path at this moment; the next may be another. For what is only told, for collections,
+    /// and for paths that are kept by others which refer to them: whoever relies on the answer asks
+    /// [`Store::info`].
     ///
     /// # Errors
     /// Where the index cannot be read.
-    pub fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
+    pub fn glimpse(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
         self.index.read(|connection| index::info(connection, path))
     }
 
-    /// Whether a path is valid: whole, in place and registered.
+    /// Those of the paths that are valid at this moment, as by [`Store::glimpse`].
     ///
     /// # Errors
     /// Where the index cannot be read.
-    pub fn is_valid(&self, path: &StorePath) -> Result<bool, StoreError> {
-        self.index.read(|connection| index::id(connection, path)).map(|id| id.is_some())
-    }
-
-    /// Those of the paths that are valid.
-    ///
-    /// # Errors
-    /// Where the index cannot be read.
-    pub fn valid<'a>(
+    pub fn glimpse_valid<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,
     ) -> Result<BTreeSet<StorePath>, StoreError> {
@@ -317,11 +402,12 @@ impl Store {
     }
 
     /// These paths and all that they refer to, however indirectly, in no certain order
-    /// (`closure` has the ordered view).
+    /// (`closure` has the ordered view). They are kept before, as by [`Store::info`].
     ///
     /// # Errors
     /// Where one of them is not valid, or the index cannot be read.
     pub fn reachable(&self, roots: &[StorePath]) -> Result<Vec<PathInfo>, StoreError> {
+        self.keep(roots)?;
         self.index
             .read(|connection| index::reachable(connection, roots))?
             .map_err(StoreError::NotValid)
@@ -348,10 +434,17 @@ impl Store {
         self.index.sync()
     }
 
-    fn need_writable(&self) -> Result<(), StoreError> {
-        match self.layout.writable {
-            true => Ok(()),
-            false => Err(StoreError::ReadOnly(self.layout.root.clone())),
+    /// Refuses to go on if the store may only be read.
+    ///
+    /// # Errors
+    /// Why that is so.
+    pub fn need_writable(&self) -> Result<(), StoreError> {
+        let root = self.layout.root.clone();
+        match self.layout.refusal.clone() {
+            None => Ok(()),
+            Some(Refusal::Unwritable) => Err(StoreError::ReadOnly(root)),
+            Some(Refusal::Shared(problem)) => Err(StoreError::Shared { root, problem }),
+            Some(Refusal::Lost(problem)) => Err(StoreError::Lost { root, problem }),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Store {
     /// Whether `place` in a path, which was seen with other metadata, is as it should be after all: nobody has it
     /// open any more. What a dead process has left open is sealed.
     pub(super) fn is_sealed(&self, path: &StorePath, place: &Path) -> Result<bool, StoreError> {
-        if !self.layout.writable {
+        if !self.layout.writable() {
             return Ok(seal::is_sealed(place));
         }
         self.index.write(|_| {
@@ -103,9 +103,12 @@ impl Store {
 
 /// The paths that the note in a scratch folder names; none where there is none.
 fn noted(scratch: &Path) -> io::Result<BTreeSet<StorePath>> {
-    use io::ErrorKind::{NotADirectory, NotFound};
-    match fs_err::read_to_string(scratch.join(NOTE)) {
-        Err(e) if matches!(e.kind(), NotFound | NotADirectory) => Ok(BTreeSet::new()),
-        text => Ok(text?.lines().filter_map(|line| StorePath::from_base(line).ok()).collect()),
-    }
+    use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
+    let text = match files::read_regular(&scratch.join(NOTE)) {
+        // it is none of ours if it is something else
+        Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput) => Vec::new(),
+        text => text?,
+    };
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    Ok(lines.filter_map(|line| StorePath::from_base(line).ok()).collect())
 }

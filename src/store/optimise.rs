@@ -44,7 +44,7 @@ impl Store {
     ) -> Result<u64, StoreError> {
         self.need_writable()?;
         self.keep(paths)?;
-        let infos = paths.iter().filter_map(|path| self.info(path).transpose());
+        let infos = paths.iter().filter_map(|path| self.glimpse(path).transpose());
         let infos = infos.collect::<Result<Vec<_>, _>>()?;
         let scratch = self.scratch()?;
         let shares = infos.par_iter().map(|info| {

@@ -86,10 +86,12 @@ impl Store {
         Ok(pin.filter(|pin| !pin.has_ended()).map(|pin| pin.path))
     }
 
-    /// Removes pins that have ended, and what dead processes have left. The caller keeps others from
-    /// making new ones.
-    pub(super) fn remove_ended_pins(&self) -> Result<(), StoreError> {
-        for pin in self.pins()?.iter().filter(|pin| pin.has_ended()) {
+    /// Removes pins that have ended, whose names it gives, and what dead processes have left. The caller keeps
+    /// others from making new ones.
+    pub(super) fn remove_ended_pins(&self) -> Result<Vec<String>, StoreError> {
+        let mut ended = self.pins()?;
+        ended.retain(Pin::has_ended);
+        for pin in &ended {
             self.unpin(&pin.name)?;
         }
         for file in entries(&self.layout.pins())? {
@@ -98,7 +100,7 @@ impl Store {
                 fs_err::remove_file(&file)?;
             }
         }
-        Ok(())
+        Ok(ended.into_iter().map(|pin| pin.name).collect())
     }
 
     /// Where the pin of that name is.
@@ -110,10 +112,11 @@ impl Store {
 
 /// The pin in a file; nothing where there is none.
 fn read(file: PathBuf, name: String) -> Result<Option<Pin>, StoreError> {
-    let text = match fs_err::read_to_string(&file) {
+    let text = match files::read_regular(&file) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
+    let text = String::from_utf8_lossy(&text);
     let mut lines = text.lines();
     let path = StorePath::from_base(lines.next().unwrap_or_default());
     let path = path.map_err(|e| StoreError::Pin { file, problem: e.to_string() })?;

@@ -31,6 +31,9 @@ pub(super) const SMALLEST: u64 = 4096;
 /// left to others, such as backups that link. What the file system itself refuses counts the same.
 const MOST_NAMES: u64 = 60_000;
 
+/// How a name begins that is on its way to the place of a file that is to be shared.
+const LINK: &str = ".link-";
+
 /// The folder of the pool.
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -120,7 +123,7 @@ impl Pool {
         see: &mut (dyn FnMut(&[u8]) + Send),
     ) -> io::Result<Option<PathBuf>> {
         let place = self.place(shareable);
-        let mut pooled = fs_err::File::open(&place)?;
+        let mut pooled = files::open_regular(&place)?;
         let found = pooled.metadata()?;
         let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
         if own.is_some_and(|own| inode(own) == inode(&found)) {
@@ -138,7 +141,7 @@ impl Pool {
         }
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let link = folder.join(format!(".link-{}-{number}", std::process::id()));
+        let link = folder.join(format!("{LINK}{}-{number}", std::process::id()));
         match fs_err::hard_link(&place, &link) {
             Err(e) if e.kind() == io::ErrorKind::TooManyLinks => {
                 fs_err::remove_file(&place)?;
@@ -214,8 +217,12 @@ impl Pool {
                 Ok(digest[..] != expected)
             };
         let mut files = Vec::new();
-        for folder in entries(&self.folder)?.iter().filter(|entry| entry.is_dir()) {
-            let device = fs_err::metadata(folder)?.dev();
+        for folder in entries(&self.folder)? {
+            let found = fs_err::symlink_metadata(&folder)?;
+            if !found.is_dir() {
+                continue;
+            }
+            let device = found.dev();
             for entry in fs_err::read_dir(folder)? {
                 files.push((device, entry?));
             }
@@ -240,7 +247,8 @@ impl Pool {
         folders.par_iter().try_for_each(|folder| {
             if !folder.file_type()?.is_dir() {
                 // a link that a crash left; one that is just being made is made without the pool
-                return files::remove_file(&folder.path());
+                let is_link = folder.file_name().as_encoded_bytes().starts_with(LINK.as_bytes());
+                return if is_link { files::remove_file(&folder.path()) } else { Ok(()) };
             }
             for entry in fs_err::read_dir(folder.path())? {
                 let entry = entry?;
@@ -249,7 +257,8 @@ impl Pool {
                     Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                     found => found?.nlink(),
                 };
-                if names == 1 {
+                // what has another name was put there by somebody else
+                if names == 1 && expected(&entry.path()).is_some() {
                     files::remove_file(&entry.path())?;
                 }
             }

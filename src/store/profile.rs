@@ -207,7 +207,6 @@ impl Profile {
                 .filter(|_| generations.iter().any(|generation| generation.is_current))
                 .ok_or_else(|| ProfileError::NoEarlier(self.name.clone())),
         }?;
-        store.keep([&found.path])?;
         let is_here = fs_err::read_link(self.place(found.number))? == store.real(&found.path);
         if !is_here || !store.is_valid(&found.path)? {
             return Err(StoreError::NotValid(found.path.clone()).into());

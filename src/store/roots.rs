@@ -16,6 +16,9 @@ use std::{
 use super::{Store, StoreError, keep::Share, processes};
 use crate::{files, hash::encode_nix32, store_path::StorePath};
 
+/// How long the names in the folder of links are: 160 bits in base 32.
+const NAME: usize = 32;
+
 /// Something that keeps a path, and with it all that it refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {
@@ -68,7 +71,7 @@ impl Store {
         let _shared = self.collect_lock(Share::Others)?;
         let links = self.layout.links();
         let digest = blake3::hash(link.as_os_str().as_bytes());
-        let root = links.join(encode_nix32(&digest.as_bytes()[..20]));
+        let root = links.join(encode_nix32(&digest.as_bytes()[..NAME * 5 / 8]));
         let leads = |from: &Path, to: &Path| fs_err::read_link(from).is_ok_and(|found| found == to);
         if leads(&root, &link) && leads(&link, &self.real(path)) {
             return Ok(());
@@ -119,17 +122,41 @@ impl Store {
         Ok(roots)
     }
 
-    /// Removes what stands for links that have gone and pins that have ended. The caller keeps others
-    /// from making new ones.
-    pub(super) fn remove_dead_roots(&self) -> Result<(), StoreError> {
+    /// Removes what stands for links that have gone and pins that have ended, and gives these. The caller
+    /// keeps others from making new ones.
+    pub(super) fn remove_dead_roots(&self) -> Result<Vec<Holder>, StoreError> {
+        let mut gone = Vec::new();
         let alive: BTreeSet<Holder> = self.links()?.into_iter().map(|root| root.holder).collect();
         for entry in entries(&self.layout.links())? {
-            let holder = target_of(&entry)?.map(Holder::Link);
-            if !holder.is_some_and(|holder| alive.contains(&holder)) {
+            // what is none of ours was put there by somebody else
+            let Some(holder) = target_of(&entry)?.map(Holder::Link) else { continue };
+            let name = entry.file_name().and_then(OsStr::to_str).unwrap_or_default();
+            let is_ours = name.len() == NAME || unfinished(name).is_some();
+            if is_ours && !alive.contains(&holder) {
                 fs_err::remove_file(&entry)?;
+                if name.len() == NAME {
+                    gone.push(holder);
+                }
             }
         }
-        self.remove_ended_pins()
+        gone.extend(self.remove_ended_pins()?.into_iter().map(Holder::Pin));
+        gone.sort_unstable();
+        Ok(gone)
+    }
+
+    /// The roots that the next collection will let go of.
+    pub(super) fn dead_roots(&self) -> Result<Vec<Holder>, StoreError> {
+        let alive: BTreeSet<Holder> = self.links()?.into_iter().map(|root| root.holder).collect();
+        let mut gone = Vec::new();
+        for entry in entries(&self.layout.links())? {
+            let is_whole = entry.file_name().is_some_and(|name| name.len() == NAME);
+            gone.extend(target_of(&entry)?.map(Holder::Link).filter(|_| is_whole));
+        }
+        gone.retain(|holder| !alive.contains(holder));
+        let ended = self.pins()?.into_iter().filter(super::Pin::has_ended);
+        gone.extend(ended.map(|pin| Holder::Pin(pin.name)));
+        gone.sort_unstable();
+        Ok(gone)
     }
 }
 

@@ -6,9 +6,11 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
+use rustix::fs::OFlags;
+
 use super::{
     Store, StoreError,
-    lock::{hold, is_at},
+    lock::{hold, is_at, is_numbered, open_own},
 };
 use crate::files;
 
@@ -69,8 +71,13 @@ impl Store {
     /// Where the folder of scratch folders cannot be read. What cannot be removed is left.
     pub fn remove_dead_scratch(&self) -> Result<(), StoreError> {
         for entry in fs_err::read_dir(self.layout.scratch())? {
-            let path = entry?.path();
-            let Ok(folder) = fs_err::File::open(&path) else { continue };
+            let entry = entry?;
+            // what has another name, or is no folder of this user, was put there by somebody else
+            if !is_numbered(&entry.file_name()) {
+                continue;
+            }
+            let path = entry.path();
+            let Some(folder) = open_own(&path, OFlags::DIRECTORY) else { continue };
             if hold(&folder, false)? && self.seal_noted(&path).is_ok() {
                 let _ = files::remove_tree(&path);
             }

@@ -106,6 +106,15 @@ pub(super) fn seal_folder(path: &Path, mode: u32) -> io::Result<()> {
     work().map_err(|e| named(e, path))
 }
 
+/// The mode of a folder that is being removed in its place: what is left of it is no tree.
+pub(super) const GOING: u32 = 0o700;
+
+/// Whether what is there is a folder that was being removed in its place.
+pub(super) fn is_going(path: &Path) -> io::Result<bool> {
+    let found = fs_err::symlink_metadata(path)?;
+    Ok(found.is_dir() && found.mode() & 0o7777 == GOING)
+}
+
 /// Whether mode and time of a file or folder are canonical.
 pub(super) fn is_sealed(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| is_canonical(&metadata))

@@ -1,8 +1,6 @@
-//! Looking whether what is in the store is what the index says, and making the index anew out of
-//! what is in the store.
+//! Looking whether what is in the store is what the index says.
 
 use std::{
-    collections::BTreeSet,
     fs::Metadata,
     io,
     os::unix::fs::MetadataExt,
@@ -13,11 +11,9 @@ use std::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-use super::{PathInfo, Store, StoreError, insert::now, pool::Pool, seal};
+use super::{PathInfo, Store, StoreError, pool::Pool, seal};
 use crate::{
     archive::{self, ArchiveError, Bounds, Digest, Kind, Leaf, Listing, Measure, Node},
-    derivation::Derivation,
-    files,
     hash::TreeHash,
     store_path::StorePath,
 };
@@ -49,15 +45,6 @@ pub enum Fault {
     Metadata(PathBuf),
 }
 
-/// What [`Store::rebuild`] did.
-#[derive(Debug)]
-pub struct Rebuilt {
-    /// How many paths are valid that were not before.
-    pub registered: usize,
-    /// What lies in the store's folder and was not registered, and why.
-    pub refused: Vec<(String, String)>,
-}
-
 /// What [`Store::verify_all`] found.
 #[derive(Debug, Default)]
 pub struct Verified {
@@ -85,7 +72,7 @@ impl Store {
     ) -> Result<Vec<Damage>, StoreError> {
         let infos = paths
             .iter()
-            .map(|path| self.info(path)?.ok_or_else(|| StoreError::NotValid(path.clone())))
+            .map(|path| self.glimpse(path)?.ok_or_else(|| StoreError::NotValid(path.clone())))
             .collect::<Result<Vec<_>, _>>()?;
         self.damages(infos, &Digests::default(), progress)
     }
@@ -133,7 +120,7 @@ impl Store {
         digests: &Digests,
         progress: &(dyn Fn(u64) + Sync),
     ) -> Result<Vec<Damage>, StoreError> {
-        let look = |info: PathInfo| {
+        let look = |info: PathInfo, digests: &Digests| {
             let fault = match measure(&self.real(&info.path), digests) {
                 Ok((measure, odd)) if measure.hash == info.tree => odd.map(Fault::Metadata),
                 Ok((measure, _)) => {
@@ -148,142 +135,38 @@ impl Store {
         };
         let seen = infos.into_par_iter().filter_map(|info| {
             let size = info.size;
-            let damage = look(info);
+            let damage = look(info, digests);
             progress(size);
             damage
         });
         let seen: Vec<Damage> = seen.collect();
         let mut damages = Vec::with_capacity(seen.len());
-        for damage in seen {
-            let mut found = Some(damage);
-            // what somebody had open when it was looked at is looked at again
+        // what was hashed before says nothing of what is there now
+        let look = |info| look(info, &Digests::default());
+        for Damage { path, .. } in seen {
+            // it is looked at again: others may have removed it or made it anew meanwhile, or had it open
+            let mut found = self.look_alone(&path, look)?;
             while let Some(Damage { path, fault: Fault::Metadata(place) }) = &found
                 && self.is_sealed(path, place)?
             {
-                found = self.info(path)?.and_then(look);
+                found = self.look_alone(path, look)?;
             }
             damages.extend(found);
         }
-        // what a collector has removed meanwhile is not missing
-        let valid = self.valid(damages.iter().map(|damage| &damage.path))?;
-        Ok(damages.into_iter().filter(|damage| valid.contains(&damage.path)).collect())
+        Ok(damages)
     }
 
-    /// Opens the store in that folder and registers what lies in it without a row: all of it, where
-    /// the index was lost. An index that cannot be read is put aside. Since nothing gets its final
-    /// name before it is whole on disk, what is there is whole; references are found by scanning,
-    /// derivers by reading the derivations.
-    ///
-    /// # Errors
-    /// Where the folder is no store, or cannot be read or written.
-    pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), StoreError> {
-        let store = match Self::open(root) {
-            Err(StoreError::Index { path, source }) if is_damaged(&source) => {
-                for end in ["", "-wal", "-shm"] {
-                    let mut file = path.clone().into_os_string();
-                    file.push(end);
-                    let mut aside = file.clone();
-                    aside.push(".damaged");
-                    match fs_err::rename(&file, &aside) {
-                        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
-                        _ => {}
-                    }
-                }
-                Self::open(root)?
-            }
-            other => other?,
-        };
-        store.need_writable()?;
-        let rebuilt = store.register_found()?;
-        Ok((store, rebuilt))
-    }
-
-    fn register_found(&self) -> Result<Rebuilt, StoreError> {
-        let mut refused = Vec::new();
-        let mut all = BTreeSet::new();
-        for entry in fs_err::read_dir(self.dir())? {
-            let name = entry?.file_name();
-            match name.to_str().map(StorePath::from_base) {
-                Some(Ok(path)) => drop(all.insert(path)),
-                Some(Err(e)) => refused.push((name.display().to_string(), e.to_string())),
-                None => refused.push((name.display().to_string(), "it is not text".to_owned())),
-            }
+    /// Looks at a path while nobody removes or replaces it.
+    fn look_alone(
+        &self,
+        path: &StorePath,
+        look: impl Fn(PathInfo) -> Option<Damage>,
+    ) -> Result<Option<Damage>, StoreError> {
+        self.keep([path])?;
+        if !self.is_writable() {
+            return Ok(self.glimpse(path)?.and_then(look));
         }
-        let valid = self.valid(&all)?;
-        let candidates: Vec<StorePath> = all.iter().cloned().collect();
-        let fresh: Vec<&StorePath> = all.difference(&valid).collect();
-        let found: Vec<Result<Found, (String, String)>> = fresh
-            .par_iter()
-            .map(|path| {
-                self.look(path, &candidates).map_err(|e| (path.base().to_owned(), e.to_string()))
-            })
-            .collect();
-        let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
-        let mut derivers: FxHashMap<StorePath, StorePath> = FxHashMap::default();
-        for result in found {
-            match result {
-                Ok(Found { info, outputs }) => {
-                    for output in outputs {
-                        derivers.entry(output).or_insert_with(|| info.path.clone());
-                    }
-                    known.insert(info.path.clone(), info);
-                }
-                Err(reason) => refused.push(reason),
-            }
-        }
-        // what refers to something that is not there is not whole, nor is what refers to that
-        loop {
-            let missing = |r: &&StorePath| !known.contains_key(*r) && !valid.contains(*r);
-            let dangling = known.values().find_map(|info| {
-                Some((info.path.clone(), info.references.iter().find(missing)?.clone()))
-            });
-            let Some((path, reference)) = dangling else { break };
-            let reason = format!("it refers to '{reference}', which is not there");
-            refused.push((path.base().to_owned(), reason));
-            known.remove(&path);
-        }
-        for info in known.values_mut() {
-            info.deriver = derivers.get(&info.path).cloned();
-        }
-        let mut infos: Vec<&PathInfo> = known.values().collect();
-        infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        // looking at them has made their metadata canonical
-        files::sync_all(self.dir())?;
-        self.index.write(|writer| writer.register(&infos))?;
-        refused.sort_unstable();
-        Ok(Rebuilt { registered: infos.len(), refused })
-    }
-
-    /// What a tree in the store's folder is.
-    fn look(&self, path: &StorePath, candidates: &[StorePath]) -> Result<Found, StoreError> {
-        let derivation: Option<Derivation> =
-            if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
-        let sealed = seal::seal(&self.real(path), candidates, None, true, Bounds::NONE)?;
-        let (references, outputs) = match derivation {
-            Some(derivation) => (
-                derivation.references(),
-                derivation.outputs.values().map(|o| o.path.clone()).collect(),
-            ),
-            // a source refers to nothing, whatever words are in it
-            None if StorePath::of_source(&sealed.measure.hash, path.name()).as_ref()
-                == Ok(path) =>
-            {
-                (BTreeSet::new(), Vec::new())
-            }
-            None => (sealed.references, Vec::new()),
-        };
-        if sealed.kind == Kind::Directory {
-            seal::seal_folder(&self.real(path), 0o555)?;
-        }
-        let info = PathInfo {
-            path: path.clone(),
-            tree: sealed.measure.hash,
-            size: sealed.measure.size,
-            references,
-            deriver: None,
-            registered: now(),
-        };
-        Ok(Found { info, outputs })
+        self.index.write(|writer| Ok(writer.info(path)?.and_then(look)))
     }
 }
 
@@ -326,16 +209,4 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
     let leaves = listing.nodes().par_iter().map_init(Vec::new, leaf);
     let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
     Ok((archive::fold(&listing, &leaves), odd.into_inner()))
-}
-
-struct Found {
-    info: PathInfo,
-    /// The outputs, where it is a derivation.
-    outputs: Vec<StorePath>,
-}
-
-/// Whether SQLite cannot make sense of the file.
-fn is_damaged(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
 }

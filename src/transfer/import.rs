@@ -75,7 +75,6 @@ pub fn import(
     let mut source = Source::open(store, file)?;
     let header = source.header()?;
     let named = || header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path]));
-    store.keep(named())?;
     let valid = store.valid(named())?;
     check_references(&source, &header, &valid)?;
     let mut differing = Vec::new();

@@ -170,7 +170,6 @@ fn is_there(world: &World<'_>, store: &Store, path: &StorePath) -> HostResult<bo
     if world.pending().waits(path) {
         return Ok(true);
     }
-    store.keep([path]).map_err(refuse)?;
     store.is_valid(path).map_err(refuse)
 }
 

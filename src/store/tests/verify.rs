@@ -112,7 +112,7 @@ fn an_index_that_cannot_be_written_is_read() {
     let info = space.file(&lib, "library", &[]);
     let file = space.store.root().join("var/index.sqlite");
     let read = |note: &str| {
-        let index = index::Index::open(file.clone(), false).unwrap();
+        let index = index::Index::open(file.clone(), false).unwrap().unwrap();
         let found = index.read(|connection| index::info(connection, &lib)).unwrap();
         assert_eq!(found, Some(info.clone()), "{note}");
         let other = PathInfo { path: path(2, "other"), ..info.clone() };

@@ -19,6 +19,7 @@ use clutch_store_tests::{
     index::{Index, sha256},
     probing,
 };
+use rusqlite::Connection;
 use scene::{Scene, base};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -106,6 +107,20 @@ fn rebuild() -> Scene {
     for ending in ["", "-wal", "-shm"] {
         let _ = fs_err::remove_file(space.store().join(format!("var/index.sqlite{ending}")));
     }
+    Scene::new(space, &["verify", "--rebuild-index"])
+}
+
+/// An index that SQLite can read, and that is not whole.
+fn salvage() -> Scene {
+    let space = Space::new(BINARY).with_probe();
+    write_program(&space);
+    let program = space.ok(["build", "--no-link", "-A", "out"]);
+    space.ok(["pin", "it", &program]);
+    let index = Connection::open(space.store().join("var/index.sqlite")).unwrap();
+    let spoil = "PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON;
+                 UPDATE paths SET base = 'none' WHERE base LIKE '%-library'; INSERT INTO refs VALUES (77, 78)";
+    index.execute_batch(spoil).unwrap();
+    drop(index);
     Scene::new(space, &["verify", "--rebuild-index"])
 }
 
@@ -414,6 +429,23 @@ fn a_switch_outlives_a_power_cut() {
 #[test]
 fn a_killed_repair_of_the_index_is_done_again() {
     rebuild().try_points(Class::Change, Action::Kill);
+}
+
+#[test]
+fn a_new_index_that_is_refused_something_is_made_again() {
+    try_errors(&salvage());
+}
+
+#[test]
+fn a_killed_command_that_makes_a_new_index_loses_nothing() {
+    let scene = salvage();
+    scene.try_points(Class::Change, Action::Kill);
+    scene.try_points(Class::Data, Action::Torn);
+}
+
+#[test]
+fn a_new_index_outlives_a_power_cut() {
+    salvage().try_power_cuts();
 }
 
 #[test]
