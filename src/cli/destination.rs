@@ -224,12 +224,17 @@ fn descriptor(link: &Path) -> io::Result<Option<File>> {
 }
 
 fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
+    use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
     match files::unfinished(place) {
         Ok(file) => Ok(Beside::New(file)),
-        Err(error) => match old.and_then(|_| truncated(place).ok()) {
-            Some(file) => Ok(Beside::Itself(file)),
-            None => Err(error),
-        },
+        // the folder takes no file, which says nothing of this one; /proc calls that not found
+        Err(error)
+            if old.is_some()
+                && matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem) =>
+        {
+            truncated(place).map(Beside::Itself).map_err(|_| error)
+        }
+        Err(error) => Err(error),
     }
 }
 
@@ -252,7 +257,10 @@ fn finish(file: NamedTempFile, place: &Path, old: Option<&Metadata>) -> io::Resu
         let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
     }
     match files::finish(file, place, mode) {
-        Err((error, Some(mut file))) if old.is_some() => {
+        // something is mounted there
+        Err((error, Some(mut file)))
+            if old.is_some() && error.kind() == io::ErrorKind::ResourceBusy =>
+        {
             let mut target = truncated(place).map_err(|_| error)?;
             io::Seek::rewind(file.as_file_mut())?;
             io::copy(file.as_file_mut(), &mut target)?;

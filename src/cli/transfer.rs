@@ -141,12 +141,13 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
 fn fail(error: TransferError) -> Failure {
     let kind = match &error {
         TransferError::Store(_) => Kind::Store,
+        TransferError::Io(_) | TransferError::Archive(_) => Kind::Failed,
         _ => Kind::Input,
     };
     let hint = match &error {
         TransferError::Unproved { .. } => Some(format!(
-            "they are named by what they were built from; if you trust whoever made the file: {} \
-             --accept-unsigned",
+            "outputs of builds are named by what they were built from, not by what they hold; if you \
+             trust whoever made the file: {} --accept-unsigned",
             again()
         )),
         _ => None,

@@ -185,6 +185,14 @@ impl Identities {
                     expected,
                 });
             }
+            // the identity leaves these entries out, so nothing else ties them to the path
+            let told = derivation.env.get(output).map(Vec::as_slice);
+            if told != Some(expected.to_string().as_bytes()) {
+                return Err(IdentityError::Rule {
+                    name: derivation.name.clone(),
+                    problem: format!("its environment has another path for output '{output}'"),
+                });
+            }
         }
         let path = derivation.path()?;
         self.known.insert(path.clone(), identity);

@@ -48,11 +48,7 @@ pub enum TransferError {
         problem: String,
     },
     /// The content of some paths does not prove their names. Nothing of the file was taken.
-    #[error(
-        "'{file}' is not taken on trust: nothing in it proves that {} of its {total} paths, such as \
-         '{}', hold what their builds make",
-        .paths.len(), .paths[0]
-    )]
+    #[error("{}", unproved(.file, .paths, *.total))]
     Unproved {
         /// The file.
         file: String,
@@ -61,6 +57,17 @@ pub enum TransferError {
         /// How many paths there are in the export.
         total: usize,
     },
+}
+
+fn unproved(file: &str, paths: &[StorePath], total: usize) -> String {
+    let first = paths.first().map(ToString::to_string).unwrap_or_default();
+    match paths.len() {
+        1 => format!("'{file}': nothing proves that '{first}' holds what its name says"),
+        count => format!(
+            "'{file}': nothing proves that {count} of its {total} paths hold what their names say, \
+             such as '{first}'"
+        ),
+    }
 }
 
 #[cfg(test)]

@@ -49,9 +49,8 @@ impl Source {
         // one that was read in part before begins where that ended
         let at_start = || rustix::fs::tell(&file).is_ok_and(|at| at == 0);
         if found.is_dir() {
-            let problem =
-                io::Error::new(io::ErrorKind::IsADirectory, format!("'{name}' is a folder"));
-            return Err(problem.into());
+            let (place, problem) = ("the whole".to_owned(), "it is a folder".to_owned());
+            return Err(TransferError::Refused { file: name, place, problem });
         }
         if found.is_file() && at_start() {
             return Ok(Self { name, file, length: found.len(), stream: None, members: Vec::new() });
@@ -215,13 +214,26 @@ impl Source {
                 0 => Ok(result),
                 _ => Err(UnpackError::Whole("bytes follow its end".to_owned())),
             })
-            .map_err(|e| self.refuse(place, e.to_string()))?;
+            .map_err(|e| match e {
+                // not the file's fault: no space, say
+                UnpackError::Io(e) if !is_content(&e) => {
+                    let text = format!("failed to unpack '{place}' of '{}': {e}", self.name);
+                    TransferError::Io(io::Error::new(e.kind(), text))
+                }
+                e => self.refuse(place, e.to_string()),
+            })?;
         let rest = inflated.into_inner();
         match rest.buffer().is_empty() && rest.get_ref().at == end {
             true => Ok(result),
             false => Err(self.refuse(place, "bytes follow its checksum")),
         }
     }
+}
+
+/// Whether an error is of what is read, and not of what it is written to.
+fn is_content(error: &io::Error) -> bool {
+    use io::ErrorKind::{InvalidData, InvalidFilename, InvalidInput, UnexpectedEof};
+    matches!(error.kind(), InvalidData | InvalidFilename | InvalidInput | UnexpectedEof)
 }
 
 /// How many bytes a tree has at most as tar entries.

@@ -180,6 +180,14 @@ fn what_is_no_file_is_written_into() {
     assert!(project.join("link").is_symlink() && project.join("chain").is_symlink());
     let mode = fs_err::metadata(project.join("folder/real")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600, "the mode of what was there");
+    // a file that is mounted alone cannot be replaced
+    if shell(&space, "unshare -m mount -t tmpfs x folder").code == 0 {
+        run(
+            "echo old > mounted; echo x > under; unshare -m sh -c 'mount --bind under mounted && $CLUTCH export PATH_ -o mounted'",
+        );
+        assert_eq!(fs_err::read(project.join("under")).unwrap(), whole);
+        assert_eq!(fs_err::read(project.join("mounted")).unwrap(), b"old\n");
+    }
     // a socket has a reader that takes it
     let listener = UnixListener::bind(project.join("socket")).unwrap();
     let taken = std::thread::spawn(move || {
@@ -300,7 +308,7 @@ fn an_import_that_needs_trust_says_what_to_type() {
     let ran = other.run(["import", file, "--pin", "kept"]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains(&path) && ran.stderr.contains("nothing in it proves"),
+        ran.stderr.contains(&path) && ran.stderr.contains("nothing proves that"),
         "{}",
         ran.stderr
     );
@@ -308,7 +316,7 @@ fn an_import_that_needs_trust_says_what_to_type() {
     let json: Value = serde_json::from_str(&other.run(["import", "--json", file]).stderr).unwrap();
     let hint = json["error"]["hints"][0].as_str().unwrap();
     // which is what the hint says
-    let typed = hint.split_once("the file: clutch ").expect(hint).1;
+    let typed = hint.split_once("made the file: clutch ").expect(hint).1;
     let ran = shell(&other, &format!("$CLUTCH {typed}"));
     assert_eq!(ran.code, 0, "{typed}: {}", ran.stderr);
     let done: Value = serde_json::from_str(&ran.stdout).unwrap();

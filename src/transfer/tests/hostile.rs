@@ -361,6 +361,25 @@ fn a_derivation_is_one_plain_canonical_file() {
 }
 
 #[test]
+fn a_derivation_tells_its_builder_its_own_outputs() {
+    let (_, good) = derivation::Identities::new().resolve(proofs::draft("tool")).unwrap();
+    for told in [Some("/clutch/store/elsewhere"), None] {
+        let mut evil = good.clone();
+        // which the paths of its outputs do not depend on
+        match told {
+            Some(told) => drop(evil.env.insert("out".to_owned(), told.as_bytes().to_vec())),
+            None => drop(evil.env.remove("out")),
+        }
+        let path = evil.path().unwrap();
+        let (from, to) = (space(), space());
+        from.store.add_derivations(&[evil]).unwrap();
+        let error = to.import(&from.export(&[path])).unwrap_err().to_string();
+        assert!(error.contains("another path for output 'out'"), "{error}");
+        assert!(to.is_empty());
+    }
+}
+
+#[test]
 fn a_derivation_that_claims_a_foreign_output_is_refused() {
     let draft = crate::derivation::Draft {
         name: "tool".to_owned(),
