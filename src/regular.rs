@@ -45,6 +45,17 @@ pub fn read(path: &Path, link: Link, most: u64) -> io::Result<Vec<u8>> {
     read_all(&open(path, link)?, most)
 }
 
+/// The same for a text.
+///
+/// # Errors
+/// As [`read`], and where it is not UTF-8.
+pub fn read_text(path: &Path, link: Link, most: u64) -> io::Result<String> {
+    String::from_utf8(read(path, link, most)?).map_err(|_| {
+        let text = format!("'{}' is not UTF-8", path.display());
+        io::Error::new(io::ErrorKind::InvalidData, text)
+    })
+}
+
 /// Reads all of a file that has been opened.
 ///
 /// # Errors

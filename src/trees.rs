@@ -132,7 +132,12 @@ impl<'a> Place<'a> {
     pub fn join(&self, below: impl AsRef<Path>) -> Place<'a> {
         // an absolute path would replace the place
         let below = below.as_ref().strip_prefix("/").unwrap_or(below.as_ref());
-        Place { below: self.below.join(below), object: self.object.clone(), ..*self }
+        // an empty one would end it with a slash
+        let below = match below.as_os_str().is_empty() {
+            true => self.below.clone(),
+            false => self.below.join(below),
+        };
+        Place { below, object: self.object.clone(), ..*self }
     }
 
     /// Opens a regular file to read it.
@@ -393,7 +398,7 @@ fn outside(target: &str) -> io::Error {
         "it is, or is behind, a link to {target}, which is in no input of this derivation; copy what \
          is meant instead of linking to it"
     );
-    io::Error::new(io::ErrorKind::PermissionDenied, text)
+    io::Error::new(io::ErrorKind::CrossesDevices, text)
 }
 
 #[cfg(test)]

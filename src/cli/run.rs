@@ -27,6 +27,7 @@ use crate::{
     python::environment::recorded,
     store::Store,
     store_path::{STORE_DIR, StorePath},
+    trees::Trees,
 };
 
 #[derive(clap::Args)]
@@ -148,13 +149,18 @@ pub(super) fn environment(
 /// What a path in the store says of itself: an environment names its main program, and a program that
 /// refers to one environment runs in it. No expression is needed, nor the derivation.
 fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment, Failure> {
-    let read = |path: &StorePath| recorded::read(&store.real(path)).or_fail(Kind::Store);
+    let references = store.info(&path).or_fail(Kind::Store)?.into_iter().flat_map(|i| i.references);
+    let references: Vec<StorePath> = references.collect();
+    let all: Vec<StorePath> = std::iter::once(&path).chain(&references).cloned().collect();
+    let trees = Trees::new(store.dir(), &all);
+    let read = |path: &StorePath| {
+        trees.at(&path.to_string()).and_then(|tree| recorded::read(&tree)).or_fail(Kind::Store)
+    };
     if let Some(own) = read(&path)? {
         return Ok(Environment { paths: vec![path], main: own.main_program, name });
     }
     let mut environments = Vec::new();
-    for reference in store.info(&path).or_fail(Kind::Store)?.into_iter().flat_map(|i| i.references)
-    {
+    for reference in references {
         if read(&reference)?.is_some() {
             environments.push(reference);
         }

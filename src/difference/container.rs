@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::pyc;
+use crate::limits;
 
 /// A file, taken apart.
 pub(super) struct Container<'a> {
@@ -28,10 +29,14 @@ pub(super) fn open<'a>(name: &str, bytes: &'a [u8], most: usize) -> Option<Conta
         [b'P', b'K', 3 | 5, 4 | 6, ..] => zip(bytes, most),
         [0x1f, 0x8b, ..] => gzip(bytes, most),
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
-            inner(liblzma::bufread::XzDecoder::new_multi_decoder(bytes), most)
+            let flags = liblzma::stream::CONCATENATED;
+            let decoder = liblzma::stream::Stream::new_stream_decoder(limits::DECODER, flags);
+            inner(liblzma::bufread::XzDecoder::new_stream(bytes, decoder.ok()?), most)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            inner(zstd::stream::read::Decoder::with_buffer(bytes).ok()?, most)
+            let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+            decoder.window_log_max(limits::DECODER.ilog2()).ok()?;
+            inner(decoder, most)
         }
         [b'B', b'Z', b'h', ..] => inner(bzip2::bufread::MultiBzDecoder::new(bytes), most),
         [b'!', b'<', b'a', b'r', b'c', b'h', b'>', b'\n', ..] => ar(bytes),

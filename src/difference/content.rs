@@ -124,6 +124,9 @@ fn containers(
     let mut last = None;
     let mut is_ordered = true;
     for (at, member) in old.members.iter().enumerate() {
+        if found.len() >= MOST {
+            return;
+        }
         let place = place.member(&member.name);
         let Some(&other) = new_at.0.get(&old_at.1[at]) else {
             found.push(place.differs(What::Missing));
@@ -136,6 +139,9 @@ fn containers(
         bytes(&place, &member.content, &other.content, found);
     }
     for (at, member) in new.members.iter().enumerate() {
+        if found.len() >= MOST {
+            return;
+        }
         if !old_at.0.contains_key(&new_at.1[at]) {
             found.push(place.member(&member.name).differs(What::Added));
         }

@@ -4,6 +4,11 @@ use std::path::Path;
 
 use fs_err::{self as fs, os::unix::fs::symlink};
 
+use crate::{
+    limits,
+    regular::{self, Link},
+};
+
 /// Where the package has them, from the prefix.
 const AUTHORITIES: &str = "share/ca-certificates";
 
@@ -16,7 +21,10 @@ pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
     }
     let mut bundle = Vec::new();
     for (path, _) in super::walk(&folder)? {
-        bundle.extend(fs::read(&path)?);
+        bundle.extend(regular::read(&path, Link::Follow, limits::METADATA)?);
+        if bundle.len() as u64 > limits::PROGRAM {
+            return Err(std::io::Error::other("the certificates are too large together"));
+        }
         if bundle.last() != Some(&b'\n') {
             bundle.push(b'\n');
         }

@@ -6,6 +6,11 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use fs_err as fs;
 
+use crate::{
+    limits,
+    regular::{self, Link},
+};
+
 /// Where packages put locales, from the prefix: one folder each.
 const FOLDER: &str = "lib/locale";
 
@@ -40,16 +45,22 @@ pub(super) fn archive(prefix: &Path) -> io::Result<()> {
         return Ok(());
     }
     let mut locales: Vec<Locale> = Vec::new();
+    let mut size = 0;
     for entry in fs::read_dir(&folder)? {
         let entry = entry?;
         if !entry.file_type()?.is_dir() {
             continue;
         }
         let read = |category: &Option<&str>| match category {
-            Some(file) => fs::read(entry.path().join(file)),
+            Some(file) => {
+                regular::read(&entry.path().join(file), Link::Follow, limits::PROGRAM - size)
+            }
             None => Ok(Vec::new()),
         };
-        let categories = CATEGORIES.iter().map(read).collect::<io::Result<_>>()?;
+        let categories: Vec<Vec<u8>> = CATEGORIES.iter().map(read).collect::<io::Result<_>>()?;
+        let read: usize = categories.iter().map(Vec::len).sum();
+        // places in the archive have 32 bits
+        size = limits::PROGRAM.min(size + read as u64);
         locales.push((entry.file_name().to_string_lossy().into_owned(), categories));
     }
     locales.sort();

@@ -18,6 +18,8 @@ use crate::{
         elf::{self, ElfError, Image},
         loader_cache,
     },
+    limits,
+    regular::{self, Link},
 };
 
 /// The dynamic linker, from the prefix.
@@ -52,9 +54,9 @@ pub(super) fn relocate(task: &Task<'_>, out: &Path, path: &str) -> Result<(), Ta
         let new = match head(path)? {
             bytes if elf::is_elf(&bytes) => {
                 let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", path.display()));
-                edit(fs::read(path)?, &prefix).map_err(failed)?
+                edit(whole(path)?, &prefix).map_err(failed)?
             }
-            bytes if bytes.starts_with(b"#!") => script(&fs::read(path)?, &prefix),
+            bytes if bytes.starts_with(b"#!") => script(&whole(path)?, &prefix),
             _ => None,
         };
         match new {
@@ -73,6 +75,11 @@ fn head(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(4).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// A program, library or script; links among the files of a prefix stay in it.
+fn whole(path: &Path) -> io::Result<Vec<u8>> {
+    regular::read(path, Link::Follow, limits::PROGRAM)
 }
 
 /// A program or library that needs a change.
@@ -133,7 +140,7 @@ fn libraries(out: &Path, prefix: &str) -> Result<BTreeMap<String, String>, TaskE
             continue;
         }
         let place = format!("{prefix}/lib/{name}");
-        let Ok(image) = Image::parse(fs::read(&path)?) else { continue };
+        let Ok(image) = Image::parse(whole(&path)?) else { continue };
         // a library whose link is missing is found by its own name
         if let Ok(Some(soname)) = image.soname() {
             found.entry(soname.to_owned()).or_insert_with(|| place.clone());

@@ -1,7 +1,9 @@
 //! What a virtual environment says of itself in its `pyvenv.cfg`, for those who have its tree and nothing
 //! else: after an import the derivation may not be there.
 
-use std::{io, path::Path};
+use std::io;
+
+use crate::{limits, trees::Place};
 
 /// The file that makes a folder a virtual environment (PEP 405).
 pub(super) const FILE: &str = "pyvenv.cfg";
@@ -16,13 +18,20 @@ pub struct Recorded {
     pub main_program: Option<String>,
 }
 
-/// Reads what the tree of an environment says; nothing of a tree that is none.
+/// Reads what the tree of an environment says; nothing of a tree that is none, or whose file leads
+/// elsewhere.
 ///
 /// # Errors
 /// Where the file is there and cannot be read.
-pub fn read(tree: &Path) -> io::Result<Option<Recorded>> {
-    let bytes = match fs_err::read(tree.join(FILE)) {
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+pub fn read(tree: &Place<'_>) -> io::Result<Option<Recorded>> {
+    use io::ErrorKind::{CrossesDevices, InvalidInput, IsADirectory, NotADirectory, NotFound};
+    let bytes = match tree.join(FILE).read(limits::METADATA) {
+        Err(e)
+            if matches!(
+                e.kind(),
+                NotFound | NotADirectory | IsADirectory | InvalidInput | CrossesDevices
+            ) =>
+        {
             return Ok(None);
         }
         other => other?,
@@ -41,12 +50,18 @@ pub fn read(tree: &Path) -> io::Result<Option<Recorded>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{store_path::StorePath, trees::Trees};
 
     #[test]
     fn only_a_tree_with_the_file_is_an_environment() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(read(dir.path()).unwrap(), None);
-        let file = dir.path().join(FILE);
+        let path = StorePath::new(&[1; 20], "environment").unwrap();
+        let (paths, tree) = ([path.clone()], dir.path().join(path.base()));
+        let read = || read(&Trees::new(dir.path(), &paths).at(&path.to_string()).unwrap());
+        assert_eq!(read().unwrap(), None);
+        fs_err::create_dir(&tree).unwrap();
+        assert_eq!(read().unwrap(), None);
+        let file = tree.join(FILE);
         for (text, main) in [
             ("home = /x/bin\nmain-program = web\n", Some("web")),
             ("main-program=web\n", Some("web")),
@@ -56,8 +71,15 @@ mod tests {
         ] {
             fs_err::write(&file, text).unwrap();
             let main_program = main.map(str::to_owned);
-            assert_eq!(read(dir.path()).unwrap(), Some(Recorded { main_program }), "{text:?}");
+            assert_eq!(read().unwrap(), Some(Recorded { main_program }), "{text:?}");
         }
-        assert_eq!(read(&file).unwrap(), None, "a file is no tree");
+        for target in ["/etc/passwd", "/dev/zero", "nothing", "."] {
+            fs_err::remove_file(&file).unwrap();
+            std::os::unix::fs::symlink(target, &file).unwrap();
+            assert_eq!(read().unwrap(), None, "{target}");
+        }
+        fs_err::remove_dir_all(&tree).unwrap();
+        fs_err::write(&tree, "").unwrap();
+        assert_eq!(read().unwrap(), None, "a file is no tree");
     }
 }

@@ -11,6 +11,7 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 use crate::{
     build::task::TaskError,
     builders::{archive_error::ArchiveError, zip_file::Zip},
+    limits,
     python::wheel::record,
     regular::{self, Link},
 };
@@ -48,6 +49,9 @@ fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let checked = Zip::open_wheel(&file)?;
     let read = |name: &str| -> Result<String, TaskError> {
         let entry = checked.find(name).ok_or_else(|| wrong(format!("it has no '{name}'")))?;
+        if entry.size > limits::METADATA {
+            return Err(wrong(format!("'{name}' has {} bytes", entry.size)));
+        }
         let content = checked.read(entry)?.into_owned();
         String::from_utf8(content).map_err(|_| wrong(format!("'{name}' is not UTF-8")))
     };

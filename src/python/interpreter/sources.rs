@@ -9,6 +9,8 @@ use fs_err as fs;
 use crate::{
     build::task::TaskError,
     builders::elf::{ElfError, Image},
+    limits,
+    regular::{self, Link},
 };
 
 /// The releases (3.x) whose files are known.
@@ -204,7 +206,7 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     let library = prefix.join(format!("lib/python3.{minor}"));
     for edit in EDITS.iter().filter(|edit| edit.releases.contains(&minor)) {
         let path = library.join(edit.file);
-        let text = fs::read_to_string(&path)?;
+        let text = regular::read_text(&path, Link::Follow, limits::METADATA)?;
         let text = apply(&edit.change, &text).map_err(|problem| {
             TaskError::Failed(format!(
                 "{}: {problem}; these packages differ from those that are known",
@@ -215,7 +217,8 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     }
     let program = prefix.join(format!("bin/python3.{minor}"));
     let failed = |e: ElfError| TaskError::Failed(format!("{}: {e}", program.display()));
-    let mut image = Image::parse(fs::read(&program)?).map_err(failed)?;
+    let mut image =
+        Image::parse(regular::read(&program, Link::Follow, limits::PROGRAM)?).map_err(failed)?;
     image.unname(FROZEN).map_err(failed)?;
     Ok(fs::write(&program, image.into_bytes())?)
 }

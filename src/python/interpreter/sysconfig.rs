@@ -5,7 +5,11 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use crate::build::task::TaskError;
+use crate::{
+    build::task::TaskError,
+    limits,
+    regular::{self, Link},
+};
 
 /// Texts that must be there, and what they become; `@` stands for the prefix.
 const VALUES: &[(&str, &str)] = &[
@@ -33,7 +37,7 @@ pub(super) fn rewrite(prefix: &Path, logical: &str, minor: u32) -> Result<(), Ta
             continue;
         }
         let path = entry.path();
-        let text = fs::read_to_string(&path)?;
+        let text = regular::read_text(&path, Link::Follow, limits::METADATA)?;
         let text = relocate(&text, logical)
             .map_err(|problem| TaskError::Failed(format!("{}: {problem}", path.display())))?;
         fs::write(path, text)?;
