@@ -63,7 +63,7 @@ rec {
   upstream = version: elemAt (match "([0-9]+:)?([^-+]+).*" version) 1;
 
   # What the builders of prefixes and interpreters make; they refuse any other.
-  revision = 2;
+  revision = 3;
 
   # Packages as one prefix (bin, lib, share, ...) that runs anywhere with nothing of the host.
   #

@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf};
 
 use super::{
     AttributeError,
-    sandbox::{Exit, SandboxError},
+    sandbox::{self, Exit, SandboxError},
     task::TaskError,
 };
 use crate::{archive::ArchiveError, hash::Hash, store::StoreError, store_path::StorePath};
@@ -13,7 +13,7 @@ use crate::{archive::ArchiveError, hash::Hash, store::StoreError, store_path::St
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// The builder said so.
-    #[error("the builder {}", ended(.0))]
+    #[error("the builder {}{}", ended(.0), sandbox::memory_words(""))]
     Exit(Exit),
     /// The sandbox could not be made, or ended the builder.
     #[error(transparent)]

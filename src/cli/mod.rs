@@ -29,6 +29,7 @@ mod repl;
 mod run;
 mod shell;
 mod show;
+mod surroundings;
 mod time;
 mod transfer;
 mod verify;
@@ -151,7 +152,7 @@ enum Command {
 /// Reports that the machine refuses what a sandbox or a view needs.
 #[must_use]
 pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
-    let failure = run::refusal(error);
+    let failure = surroundings::explain(run::refusal(error));
     context::report(&failure, false);
     ExitCode::from(failure.kind.code())
 }
@@ -200,6 +201,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let context = match Context::new(arguments.global) {
         Ok(context) => context,
         Err(failure) => {
+            let failure = surroundings::explain(failure);
             context::report(&failure, json);
             return ExitCode::from(failure.kind.code());
         }
@@ -226,7 +228,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
     };
-    context.end(&result)
+    context.end(&result.map_err(surroundings::explain))
 }
 
 /// The end of what only prints.

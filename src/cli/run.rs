@@ -22,7 +22,7 @@ use super::{
     show::{check_valid, stored},
 };
 use crate::{
-    build::sandbox::{Bind, SandboxError, View, started},
+    build::sandbox::{Bind, SandboxError, View, is_noexec, started},
     closure,
     python::environment::recorded,
     store::Store,
@@ -46,16 +46,48 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Variables by which Python or `ld.so` load code that is not of the closure.
-pub(super) const FOREIGN: [&str; 8] = [
+/// Variables by which programs load code, settings of code, or data that is not of the closure. Where a file of
+/// the user is meant (certificates, terminal descriptions, a shell's start-up files) it stays.
+pub(super) const FOREIGN: [&str; 34] = [
+    // CPython (Python/initconfig.c, Modules/getpath.py, sysconfig, zoneinfo)
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONSTARTUP",
     "PYTHONUSERBASE",
     "PYTHONPLATLIBDIR",
+    "PYTHONEXECUTABLE",
+    "__PYVENV_LAUNCHER__",
+    "PYTHONPYCACHEPREFIX",
+    "PYTHONTZPATH",
+    "PYTHON_PRESITE",
+    "_PYTHON_PROJECT_BASE",
+    "_PYTHON_HOST_PLATFORM",
+    "_PYTHON_SYSCONFIGDATA_NAME",
+    "_PYTHON_SYSCONFIGDATA_PATH",
+    // OpenSSL (openssl-env(7)) and GSSAPI
+    "OPENSSL_CONF",
+    "OPENSSL_CONF_INCLUDE",
+    "OPENSSL_MODULES",
+    "OPENSSL_ENGINES",
+    "CTLOG_FILE",
+    "GSS_MECH_CONFIG",
+    // ld.so(8)
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "LD_AUDIT",
+    "LD_ORIGIN_PATH",
+    "LD_PROFILE",
+    // glibc (sysdeps/generic/unsecvars.h)
+    "GCONV_PATH",
+    "GETCONF_DIR",
+    "LOCPATH",
+    "NLSPATH",
+    "TZDIR",
+    // Tcl and Tk
+    "TCL_LIBRARY",
+    "TCLLIBPATH",
+    "TK_LIBRARY",
+    "TIX_LIBRARY",
 ];
 
 /// What is there to be run: the outputs of one or more derivations.
@@ -307,6 +339,7 @@ impl Start {
 pub(super) fn refusal(error: &SandboxError) -> Failure {
     match error {
         SandboxError::Execute { program, source } => not_executed(program, source),
+        SandboxError::NoExec { .. } => Failure::new(Kind::NotExecutable, error),
         _ => {
             Failure::new(Kind::Sandbox, error).hint("`clutch doctor` says what this machine allows")
         }
@@ -317,6 +350,11 @@ fn not_executed(program: &str, error: &std::io::Error) -> Failure {
     let (kind, hint) = match error.kind() {
         std::io::ErrorKind::NotFound => {
             (Kind::NoProgram, "it, or the interpreter that its first line names, is not there")
+        }
+        std::io::ErrorKind::PermissionDenied
+            if Path::new(program).parent().is_some_and(is_noexec) =>
+        {
+            (Kind::NotExecutable, "its file system is mounted 'noexec'; mount it without")
         }
         std::io::ErrorKind::PermissionDenied => (Kind::NotExecutable, "it is not executable"),
         _ => {

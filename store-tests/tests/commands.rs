@@ -159,15 +159,36 @@ fn only_programs_of_the_environment_are_run() {
     assert_eq!(space.ok(["shell", ".", "--", "tool", "print", "inside"]), "inside");
     space.ok(["shell", ".", "--", "ls"]);
     let mut command = space.command();
-    command.env("PYTHONPATH", "/x").env("LD_PRELOAD", "").args([
-        "run",
-        ".",
-        "--",
-        "tool",
-        "environment",
-    ]);
+    // variables by which something of the machine would be loaded are gone, in whichever way it is started
+    let foreign = [
+        "PYTHONPATH",
+        "PYTHONEXECUTABLE",
+        "__PYVENV_LAUNCHER__",
+        "PYTHONPYCACHEPREFIX",
+        "_PYTHON_SYSCONFIGDATA_NAME",
+        "OPENSSL_CONF",
+        "OPENSSL_MODULES",
+        "GCONV_PATH",
+        "LOCPATH",
+        "NLSPATH",
+        "TCL_LIBRARY",
+        "LD_AUDIT",
+    ];
+    command.envs(foreign.map(|name| (name, "/x"))).env("LD_PRELOAD", "");
+    command.env("PYTHONUNBUFFERED", "1").env("SSL_CERT_FILE", "/certificates");
+    for way in [&["run", "."][..], &["run", "--isolated", "."], &["shell", "."]] {
+        let mut command = clone(&command);
+        let said = Ran::of(command.args(way).args(["--", "tool", "environment"]).output().unwrap());
+        let set = |name: &str| said.stdout.lines().any(|l| l.starts_with(&format!("{name}=")));
+        for name in foreign.into_iter().chain(["LD_PRELOAD"]) {
+            assert!(!set(name), "{way:?}: {name}: {}", said.stdout);
+        }
+        // what is the user's own stays
+        let is_isolated = way.contains(&"--isolated");
+        assert_eq!(set("PYTHONUNBUFFERED") && set("SSL_CERT_FILE"), !is_isolated, "{way:?}");
+    }
+    command.args(["run", ".", "--", "tool", "environment"]);
     let said = Ran::of(command.output().unwrap()).stdout;
-    assert!(!said.contains("PYTHONPATH=") && !said.contains("LD_PRELOAD="), "{said}");
     assert!(
         said.lines().any(|l| l.starts_with("PATH=/clutch/store/") && l.contains("-tool/bin:")),
         "{said}"
@@ -328,4 +349,13 @@ fn a_warning_is_an_error_where_that_is_asked() {
         command.args(warn).args(more).env("NIX_ABORT_ON_WARN", "1").output().unwrap().status.code()
     };
     assert_eq!((run(&[]), run(&["--impure"])), (Some(0), Some(1)));
+}
+
+/// A command that starts the same program in the same place with the same environment.
+fn clone(command: &std::process::Command) -> std::process::Command {
+    let mut other = std::process::Command::new(command.get_program());
+    other.env_clear().current_dir(command.get_current_dir().unwrap());
+    other.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    other.stdin(std::process::Stdio::null());
+    other
 }

@@ -103,7 +103,7 @@ fn no_builder_follows_a_link_to_the_host() {
         refused(&space, &builtin("wheel", &wheel), leads);
         refused(
             &space,
-            &builtin("prefix", &format!("revision = 1; debs = [ \"{link}\" ];")),
+            &builtin("prefix", &format!("revision = 3; debs = [ \"{link}\" ];")),
             leads,
         );
     }

@@ -11,7 +11,7 @@ use super::{
     Request, Sandbox, SandboxError, Watch, confine,
     groups::{self, Controller},
     refusal::{Cause, causes},
-    root,
+    root, supervise,
     wire::Step,
 };
 
@@ -140,6 +140,11 @@ fn sandbox() -> Vec<Finding> {
             findings.push(bad);
             findings
         }
+        Err(_) if !Path::new("/proc/self").exists() => {
+            let found = "/proc is not mounted, without which no sandbox can be made";
+            let bad = finding("sandbox", Health::Bad, found);
+            vec![bad.remedy("as root: mount -t proc proc /proc")]
+        }
         Err(error) => vec![finding("sandbox", Health::Bad, error.to_string())],
         Ok(_) => Vec::new(),
     }
@@ -246,7 +251,7 @@ fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
         false => finding("reflinks", Health::Good, "not possible here; copies take space"),
     });
     let status = rustix::fs::statvfs(place)?;
-    if status.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC) {
+    if supervise::is_noexec(place) {
         findings.push(
             finding("programs in the store", Health::Bad, "the file system is mounted 'noexec'")
                 .remedy("give another folder with --store, or mount it without noexec"),

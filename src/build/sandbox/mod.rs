@@ -13,6 +13,7 @@ mod filter;
 mod groups;
 mod helper;
 mod landlock;
+mod memory;
 mod mounts;
 mod namespaces;
 mod refusal;
@@ -38,9 +39,10 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 pub use doctor::{Finding, Health, examine};
 pub use groups::can_limit_memory;
+pub(in crate::build) use memory::words as memory_words;
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request, Variation};
-pub use supervise::{Exit, SandboxError, Watch};
+pub use supervise::{Exit, SandboxError, Watch, is_noexec};
 pub use view::View;
 
 /// The user and group that a program in the sandbox has.

@@ -63,6 +63,13 @@ fn cause(reason: impl Into<String>, remedy: impl Into<String>) -> Cause {
     Cause { reason: reason.into(), remedy: remedy.into() }
 }
 
+/// Whether the root of this process is not that of its mount namespace: then no mount lies there, unless the
+/// folder happens to be one.
+fn is_in_chroot() -> bool {
+    let mounts = fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    !mounts.is_empty() && mounts.lines().all(|line| line.split(' ').nth(4) != Some("/"))
+}
+
 /// Looks for the settings that are known to refuse namespaces.
 pub(super) fn causes() -> Vec<Cause> {
     let read = |path: &str| fs_err::read_to_string(path).ok().map(|text| text.trim().to_owned());
@@ -89,6 +96,13 @@ pub(super) fn causes() -> Vec<Cause> {
                  or sysctl kernel.apparmor_restrict_unprivileged_userns=0",
             ));
         }
+    }
+    if causes.is_empty() && is_in_chroot() {
+        causes.push(cause(
+            "this process is in a chroot, where the kernel makes no namespaces",
+            "enter the folder with a mount namespace: bwrap --dev-bind DIR / clutch ..., or \
+             systemd-nspawn -D DIR",
+        ));
     }
     // The settings above are the better explanation.
     if causes.is_empty() {

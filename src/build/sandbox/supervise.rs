@@ -20,6 +20,7 @@ use rustix::{
 use super::{
     Refusal, Request, Sandbox, confine,
     groups::Group,
+    memory,
     mounts::Fail as _,
     usage::{Disk, Usage},
     wire::{self, Failure, Order, Reply, Step, WireBind},
@@ -56,14 +57,23 @@ pub enum SandboxError {
     #[error(transparent)]
     Refused(Box<Refusal>),
     /// The program is missing or cannot be executed.
-    #[error(
-        "cannot execute '{program}': {source} (the program, or the interpreter that it names, must be an input)"
-    )]
+    #[error("cannot execute '{program}': {source}{}", advice(source))]
     Execute {
         /// The program.
         program: String,
         /// The system's answer.
         source: io::Error,
+    },
+    /// Nothing on that disk can be executed.
+    #[error(
+        "cannot execute '{program}': the file system of '{}' is mounted 'noexec'; mount it without, or \
+         give another folder with --store", .place.display()
+    )]
+    NoExec {
+        /// The program.
+        program: String,
+        /// Where the store is.
+        place: PathBuf,
     },
     /// Something that was to be bound in is not there, or cannot be bound.
     #[error("cannot {step} '{on}' in the sandbox: {source}")]
@@ -145,7 +155,10 @@ pub enum SandboxError {
     #[error("cancelled")]
     Cancelled,
     /// The helper process was killed.
-    #[error("the sandbox's helper process ended unexpectedly (was it killed?)")]
+    #[error(
+        "the sandbox's helper process ended unexpectedly{}",
+        memory::words(" (was it killed?)")
+    )]
     HelperLost,
     /// Talking to the helper failed.
     #[error("cannot talk to the sandbox's helper process: {0}")]
@@ -162,6 +175,7 @@ pub(super) fn run(
             .map_err(io::Error::from)?;
     let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
     let group = Group::make(&request.limits)?;
+    memory::watch();
     let mut fds = vec![wire::write_order(&order(request))?, theirs, log_end];
     for entry in group.as_ref().map(Group::entries).unwrap_or_default() {
         // opened by this process, which may, for the helper, which may not
@@ -181,8 +195,32 @@ pub(super) fn run(
         (Some(error), _) => Err(error),
         (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
         (None, Some(Reply::Killed(signal))) => Ok(Exit::Signal(signal)),
-        (None, Some(Reply::Failed(failure))) => Err(explain(failure)),
+        (None, Some(Reply::Failed(failure))) => Err(match (explain(failure), &sandbox.place) {
+            (SandboxError::Execute { program, source }, Some(place))
+                if source.kind() == io::ErrorKind::PermissionDenied && is_noexec(place) =>
+            {
+                SandboxError::NoExec { program, place: place.clone() }
+            }
+            (error, _) => error,
+        }),
         (None, Some(Reply::Started) | None) => Err(SandboxError::HelperLost),
+    }
+}
+
+/// Whether nothing on the file system of a place can be executed.
+#[must_use]
+pub fn is_noexec(place: &Path) -> bool {
+    let noexec = rustix::fs::StatVfsMountFlags::NOEXEC;
+    rustix::fs::statvfs(place).is_ok_and(|status| status.f_flag.contains(noexec))
+}
+
+fn advice(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::NotFound => {
+            " (the program, or the interpreter that it names, must be an input)"
+        }
+        io::ErrorKind::PermissionDenied => " (it is not executable)",
+        _ => "",
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
 
 /// What these builders make of the same packages. It is an attribute, so it is part of a derivation's
 /// identity: it grows with every change of what is made, and one path never stands for two contents.
-pub const REVISION: u64 = 2;
+pub const REVISION: u64 = 3;
 
 /// What the builder is told.
 #[derive(Deserialize)]

@@ -183,6 +183,15 @@ const EDITS: &[Edit] = &[
         ),
     },
     Edit {
+        file: "ctypes/util.py",
+        releases: BOTH,
+        change: Replace(
+            "            return _findSoname_ldconfig(name) or \\\n                   \
+             _get_soname(_findLib_gcc(name)) or _get_soname(_findLib_ld(name))\n",
+            "            return _findSoname_ldconfig(name)\n",
+        ),
+    },
+    Edit {
         file: "subprocess.py",
         releases: BOTH,
         change: Replace("else '/bin/sh')", "else sys.base_prefix + '/bin/sh')"),
@@ -200,6 +209,17 @@ const EDITS: &[Edit] = &[
 /// The module `site` is also frozen into the executable, as Debian changed it. In the list of those that
 /// are, it stands between these; without its name there, it is loaded from its file as others are.
 const FROZEN: [&str; 3] = ["os", "site", "stat"];
+
+/// Variables that the frozen module `getpath` asks for, by which CPython finds its environment. On macOS they
+/// tell it to take another program's; it heeds them everywhere, `-I` or not, and a process that was
+/// started by such a Python leaves them behind. They become names that no variable can have, as long as these,
+/// where the program has them and where the module does.
+const VARIABLES: [(&[u8], &[u8]); 4] = [
+    (b"\0ENV_PYTHONEXECUTABLE\0", b"\0ENV_=YTHONEXECUTABLE\0"),
+    (b"\xda\x14ENV_PYTHONEXECUTABLE", b"\xda\x14ENV_=YTHONEXECUTABLE"),
+    (b"\0ENV___PYVENV_LAUNCHER__\0", b"\0ENV_=_PYVENV_LAUNCHER__\0"),
+    (b"\xda\x17ENV___PYVENV_LAUNCHER__", b"\xda\x17ENV_=_PYVENV_LAUNCHER__"),
+];
 
 /// Changes the standard library in `prefix` and the module frozen into the executable.
 pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskError> {
@@ -220,6 +240,9 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     let mut image =
         Image::parse(regular::read(&program, Link::Follow, limits::PROGRAM)?).map_err(failed)?;
     image.unname(FROZEN).map_err(failed)?;
+    for (old, new) in VARIABLES {
+        image.overwrite(old, new).map_err(failed)?;
+    }
     Ok(fs::write(&program, image.into_bytes())?)
 }
 

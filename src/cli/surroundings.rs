@@ -1,0 +1,81 @@
+//! What of a process's surroundings explains an error of the system: a working folder that was removed, limits
+//! that are too low, a `/proc` that is not there. The system's own words name none of it.
+
+use std::path::Path;
+
+use rustix::process::{Resource, getrlimit};
+
+use super::failure::Failure;
+
+/// Fewer open files than this are too few for some command.
+const FILES: u64 = 256;
+
+/// The failure, with what explains it as a hint.
+pub(super) fn explain(mut failure: Failure) -> Failure {
+    let errno = errno(&failure.message);
+    let hint = match errno {
+        Some(libc::ENOENT) if std::env::current_dir().is_err() => {
+            if failure.message == std::io::Error::from_raw_os_error(libc::ENOENT).to_string() {
+                "the working folder is not there any more".clone_into(&mut failure.message);
+            }
+            Some("the working folder has been removed: cd to one that is there".to_owned())
+        }
+        Some(libc::ENOENT | libc::ENOTDIR) if !Path::new("/proc/self").exists() => {
+            Some("/proc is not mounted; as root: mount -t proc proc /proc".to_owned())
+        }
+        Some(libc::EMFILE) => limit(Resource::Nofile).map(files),
+        // SQLite tells no more of a file that cannot be opened
+        None if failure.message.contains("Error code 14") => {
+            limit(Resource::Nofile).filter(|most| *most < FILES).map(files)
+        }
+        Some(libc::EAGAIN | libc::ENOMEM) => {
+            let memory = limit(Resource::As).map(|bytes| {
+                format!("the limit of this shell on memory is low: `ulimit -v` is {}", bytes / 1024)
+            });
+            let processes = || {
+                let most = limit(Resource::Nproc).filter(|_| errno == Some(libc::EAGAIN))?;
+                Some(format!(
+                    "no further process or thread could be started: `ulimit -u` is {most}, for all \
+                     processes of this user together"
+                ))
+            };
+            memory.or_else(processes).or_else(|| {
+                (errno == Some(libc::ENOMEM)).then(|| "the machine is out of memory".to_owned())
+            })
+        }
+        _ => None,
+    };
+    match hint {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn files(most: u64) -> String {
+    format!("too few files may be open: `ulimit -n` is {most}; raise it, to 1024 say")
+}
+
+/// A limit of this process, if there is one.
+fn limit(resource: Resource) -> Option<u64> {
+    getrlimit(resource).current
+}
+
+/// The number of the system's error that a message ends with or holds.
+fn errno(message: &str) -> Option<i32> {
+    let (_, rest) = message.rsplit_once("(os error ")?;
+    rest.split_once(')')?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::failure::Kind, *};
+
+    #[test]
+    fn the_number_of_an_error_is_found() {
+        assert_eq!(errno("cannot talk: Too many open files (os error 24)"), Some(24));
+        assert_eq!(errno("(os error 2) (the program must be an input)"), Some(2));
+        assert_eq!(errno("(os error x)"), None);
+        let failure = Failure::new(Kind::Failed, "Too many open files (os error 24)");
+        assert!(explain(failure).hints[0].contains("ulimit -n"));
+    }
+}
