@@ -213,7 +213,7 @@ fn long_chains_of_links_are_followed_in_time() {
     space.write(
         "default.nix",
         "derivation { name = \"made\"; system = \"builtin\"; builder = \"builtin:prefix\"; \
-         __structuredAttrs = true; revision = 1; debs = [ \"${./x.deb}\" ]; }",
+         __structuredAttrs = true; revision = 3; debs = [ \"${./x.deb}\" ]; }",
     );
     let start = std::time::Instant::now();
     let out = space.real(&space.ok(["build", "--no-link"]));
