@@ -5,7 +5,7 @@
 use std::{
     collections::BTreeMap,
     io::{Cursor, Write as _},
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt as _, symlink},
     path::{Component, Path, PathBuf},
 };
 
@@ -174,7 +174,8 @@ pub fn deb(data: &[u8]) {
     }
 }
 
-/// Wheels: what is installed is what the RECORD says that is written.
+/// Wheels: what is installed is what the RECORD says that is written; no byte code of others is, and what
+/// describes it can be read again.
 pub fn wheel(data: &[u8]) {
     for data in [Some(data.to_vec()), mended_zip(data)].into_iter().flatten() {
         for record in ["strict", "lenient"] {
@@ -188,6 +189,7 @@ pub fn wheel(data: &[u8]) {
                 |out: &Path| run(&space, &source, &attributes, out, &python::wheel::build);
             if let Some(made) = space.make_twice(install) {
                 record_is_true(&made);
+                it_is_installed_whole(&made);
             }
         }
     }
@@ -225,6 +227,34 @@ fn record_is_true(made: &Path) {
         }
     }
     assert!(listed.is_empty(), "{listed:?}");
+}
+
+/// What an environment relies on: the description, programs with names that are its own, files that
+/// everybody can read and nobody gains rights by.
+fn it_is_installed_whole(made: &Path) {
+    let library = made.join("lib/python3.11/site-packages");
+    let info = library.join("demo-1.0.dist-info");
+    let read = |leaf: &str| fs::read(info.join(leaf));
+    assert_eq!(read("INSTALLER").unwrap(), b"clutch\n");
+    let headers = python::wheel::headers::Headers::parse(&read("METADATA").unwrap()).unwrap();
+    assert!(headers.one("name").unwrap().eq_ignore_ascii_case("demo"), "{headers:?}");
+    let version = headers.one("version").unwrap().parse::<python::version::Version>();
+    assert_eq!(version.unwrap(), "1.0".parse().unwrap());
+    if let Ok(points) = read("entry_points.txt") {
+        python::wheel::entry_points::scripts(&points).unwrap();
+    }
+    let listing = Listing::read(made).unwrap();
+    for node in listing.nodes() {
+        let name = listing.relative(node).to_str().expect("UTF-8");
+        // the interpreter of these tests compiles nothing
+        assert!(!name.to_lowercase().contains("__pycache__"), "{name}");
+        let beside = name.strip_suffix(".pyc").map(|stem| made.join(format!("{stem}.py")));
+        assert!(!beside.is_some_and(|source| source.exists()), "{name}");
+        let mode = fs::symlink_metadata(&node.path).unwrap().permissions().mode() & 0o7777;
+        assert!(matches!(mode, 0o644 | 0o755), "{name}: {mode:o}");
+        let program = name.strip_prefix("bin/");
+        assert!(program.is_none_or(|p| python::wheel::entry_points::program_name(p).is_ok()));
+    }
 }
 
 fn path(number: u8, name: &str) -> StorePath {
@@ -513,6 +543,13 @@ pub fn wheels() -> Vec<Vec<u8>> {
             ("demo-1.0.data/data/share/x", "x"),
             ("demo-1.0.data/platlib/other.py", "y = 2\n"),
             ("demo-1.0.data/headers/demo.h", "h"),
+        ]),
+        made(&[
+            ("demo/__pycache__/__init__.cpython-311.pyc", "x"),
+            ("demo/__init__.pyc", "x"),
+            ("demo-1.0.data/data/lib/python3.11/site-packages/more.py", "x = 1\n"),
+            ("demo-1.0.data/data/lib/python3.11/site-packages/more.pyc", "x"),
+            ("demo-1.0.data/purelib/__pycache__/more.cpython-311.pyc", "x"),
         ]),
     ]
 }

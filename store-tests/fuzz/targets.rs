@@ -3,9 +3,11 @@
 //! seeds, the programs in `fuzz_targets` under libFuzzer.
 
 mod archives;
+mod descriptions;
 mod exports;
 
 pub use archives::{deb, tar, wheel, zip};
+pub use descriptions::description;
 pub use exports::{drv, export};
 
 /// A target: its name, what runs it, and what makes its seeds.
@@ -14,6 +16,7 @@ pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
 /// Every target.
 pub const TARGETS: &[Target] = &[
     ("deb", deb, archives::debs),
+    ("description", description, descriptions::descriptions),
     ("drv", drv, exports::drvs),
     ("export", export, exports::exports),
     ("tar", tar, archives::tars),

@@ -69,6 +69,11 @@ const PIECES: &[&[u8]] = &[
     b"RECORD",
     b".dist-info",
     b".data/",
+    b"__pycache__/x.pyc",
+    b"Requires-Dist: a[b]; extra == 'b'\n",
+    b"\xef\xbb\xbf",
+    b"\xe9",
+    b"\r",
     b"\xa1\xed",
     b"\xed\xa1",
 ];
@@ -144,6 +149,11 @@ fn fuzz(name: &str) {
 #[test]
 fn deb() {
     fuzz("deb");
+}
+
+#[test]
+fn description() {
+    fuzz("description");
 }
 
 #[test]

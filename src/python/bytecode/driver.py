@@ -1,4 +1,4 @@
-"""Compiles many files: python driver.py TREE LIST OUT WORKERS MOST
+"""Compiles many files: python driver.py TREE LIST OUT MOST WORKERS
 
 LIST holds paths below TREE, each ended by a NUL byte. Each worker writes OUT/<number>: for every
 file that it took, its index in LIST (4 bytes), 1 or 0, a length (4 bytes), and that many bytes: a
@@ -19,7 +19,7 @@ import sys
 HEAD = struct.Struct("<IBI")
 
 # of one worker, in bytes, and for one file, in seconds of processor time
-MEMORY = 4 << 30
+MEMORY = 2 << 30
 SECONDS = 120
 
 # signals by which a file ends its worker; any other is nothing that a file could do
@@ -84,7 +84,7 @@ def written(out):
     return count
 
 
-def main(tree, listing, out, workers, most):
+def main(tree, listing, out, most, workers):
     with open(listing, "rb") as file:
         names = file.read().split(b"\0")[:-1]
     workers, running, failed = int(workers), {}, 0

@@ -157,8 +157,8 @@ fn run(
     // holds nothing else.
     let mut request = Request::new(interpreter.program())
         .args(["-s", "-S", "-P", "-B", "-W", "ignore", "/build/job/driver.py"])
-        .args(["/build/tree", "/build/job/list", "/build/job/out", &workers.to_string()])
-        .args([limits::BYTE_CODE.to_string()])
+        .args(["/build/tree", "/build/job/list", "/build/job/out"])
+        .args([limits::BYTE_CODE.to_string(), workers.to_string()])
         .env("PYTHONHASHSEED", "0")
         .env("PYTHONUTF8", "1");
     if let Some(place) = &interpreter.making {
@@ -489,7 +489,7 @@ assert same(fresh, load(sys.argv[2])), sys.argv
                     interpreter.making.as_ref().unwrap().join("bin").join(interpreter.name());
                 let mut python = std::process::Command::new(python);
                 let paths = ["driver.py", "tree", "list", "out"].map(at_dir);
-                let ran = python.arg("-I").args(paths).args(["2", "1000"]).output().unwrap();
+                let ran = python.arg("-I").args(paths).args(["1000", "2"]).output().unwrap();
                 let files = ["out/0", "out/1"].map(|name| fs::File::open(at_dir(name)).unwrap());
                 let mut records = vec![None; 9];
                 files.iter().for_each(|file| split(file, &mut records).unwrap());
