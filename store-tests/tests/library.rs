@@ -199,6 +199,17 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
             "other.lock does not exist; 'clutch lock --debian SUITE PACKAGE... -o other.lock' writes it",
         ),
         ("fetch { url = \"https://example.test/\"; }", "does not end in a file's name"),
+        (
+            "python.environment { name = \"x\"; lockfile = ./clutch.lock; }",
+            "it takes check, collisions, distributions, index, interpreter, lock, mainProgram, name,",
+        ),
+        // what the derivation is made of is looked at when nobody is on the stack any more
+        ("python.environment { name = \"x y\"; }", "invalid derivation name 'x y'"),
+        ("text { name = \"x y\"; text = \"\"; }", "invalid derivation name 'x y'"),
+        ("unpack { name = \"x\"; src = ./missing.zip; }", "missing.zip"),
+        ("debian.prefix { name = \"x\"; packages = [ ./missing.deb ]; }", "missing.deb"),
+        ("python.program { name = \"x\"; environment = 1; script = ./missing; }", "missing"),
+        ("derivation { name = \"x\"; script = \"\"; source = ./missing; }", "missing"),
     ] {
         space.write("default.nix", format!("let clutch = import <clutch>;\nin clutch.{call}\n"));
         let error = space.fails(1, ["build", "--no-link"]);
@@ -206,5 +217,8 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         let first = error.find(" --> ").unwrap_or_else(|| panic!("{call}: {error}"));
         let place = error[first..].lines().next().unwrap();
         assert!(place.contains("/project/default.nix:2:"), "{call}: {error}");
+        // where it was raised may be said, but not how the library came there
+        assert!(error.lines().filter(|line| line.contains("/__clutch__/")).count() <= 1, "{error}");
+        assert!(error.lines().count() <= 13, "{call}: {error}");
     }
 }

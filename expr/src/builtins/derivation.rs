@@ -19,6 +19,7 @@ const DERIVATION: Builtin = Builtin::silent("derivation", 1, derivation);
 const STRICT: Builtin = Builtin::silent("derivationStrict", 1, derivation_strict);
 
 static STRICT_LATER: Builtin = STRICT;
+static STRICT_FOR: Builtin = Builtin::silent("derivationStrict", 2, derivation_for);
 static GET_LATER: Builtin = Builtin::silent("getAttr", 2, get_later).computes(0);
 
 static ALL_LATER: Builtin = Builtin::silent("all", 1, |it, args| it.value(args[0]));
@@ -35,8 +36,15 @@ fn get_later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 /// The set that describes a derivation: its attributes, a set an output, and paths that are
 /// computed when somebody asks for them.
 fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    let call = it.call_for_builtin();
     let attrs = it.attrs(args[0])?;
-    let strict = it.shared_apply(Value::Builtin(&STRICT_LATER), &[Value::Attrs(attrs)]);
+    let strict = match call {
+        None => it.shared_apply(Value::Builtin(&STRICT_LATER), &[Value::Attrs(attrs)]),
+        Some(site) => {
+            let args = [Value::Attrs(attrs), Value::Int(i64::from(site))];
+            it.shared_apply(Value::Builtin(&STRICT_FOR), &args)
+        }
+    };
     let outputs = match attrs.get(known::outputs) {
         Some(slot) => {
             let list = it.list(share(slot))?;
@@ -77,6 +85,15 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     Ok(first.get())
 }
 
+/// `derivationStrict` for the library, with the place in the program where that was called: nobody who
+/// did so is on the stack any more when what it made is computed.
+fn derivation_for<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
+    derivation_strict(it, &args[..1]).map_err(|error| match args[1] {
+        Value::Int(site) => it.within_call(error, u32::try_from(site).unwrap_or_default()),
+        _ => error,
+    })
+}
+
 fn fail(message: impl Into<String>) -> Box<Error> {
     Error::new(Kind::Eval, Span::NONE, message)
 }
@@ -95,9 +112,12 @@ fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result
     draft.request.position = it.sources.place(span);
     let done = draft.fill(it, attrs).and_then(|()| draft.finish(it));
     done.map_err(|error| {
-        let place = it.sources.place(span).map_or_else(String::new, |place| {
-            format!(", whose name attribute is located at {place}")
-        });
+        // a place in the library is no place that anybody could change
+        let of_program = it.sources.find(span.lo).is_none_or(|source| !source.is_library());
+        let place =
+            it.sources.place(span).filter(|_| of_program).map_or_else(String::new, |place| {
+                format!(", whose name attribute is located at {place}")
+            });
         error.within_user(Span::NONE, format!("while evaluating derivation '{name}'{place}"))
     })
 }

@@ -89,7 +89,10 @@ impl<'a> Interpreter<'a> {
             }
             let (now, later) = args.split_at(arity);
             function = match function {
-                Value::Builtin(builtin) => self.run_builtin(builtin, now, span)?,
+                Value::Builtin(builtin) => {
+                    self.caller = None;
+                    self.run_builtin(builtin, now, span)?
+                }
                 Value::Lambda(id, up) => self.apply(id, up, now, span)?,
                 _ => unreachable!("only functions have an arity"),
             };
@@ -238,9 +241,24 @@ impl<'a> Interpreter<'a> {
         let names = formals.list.iter().map(|formal| self.symbols.show(formal.name));
         let error = match super::select::did_you_mean(&name, names) {
             Some(help) => error.with_help(help),
-            None => error,
+            None => error.with_help(self.takes(formals)),
         };
         error.within(span, "from call site")
+    }
+
+    /// The arguments of a set pattern, in words.
+    fn takes(&self, formals: &Formals<'a>) -> String {
+        const SHOWN: usize = 20;
+        let mut names: Vec<_> = formals.list.iter().map(|f| self.symbols.show(f.name)).collect();
+        if names.is_empty() {
+            return "it takes no arguments".to_owned();
+        }
+        names.sort();
+        if names.len() > SHOWN {
+            names.truncate(SHOWN);
+            names.push("...".to_owned());
+        }
+        format!("it takes {}", names.join(", "))
     }
 
     fn function_name(&self, code: &Function<'a>) -> String {

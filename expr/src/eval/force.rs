@@ -99,11 +99,32 @@ impl<'a> Interpreter<'a> {
     /// What the library computes later fails when nobody of those who asked the library for it is
     /// on the stack any more. The activation still knows where it was called.
     fn for_caller(&self, error: Box<Error>, code: CodeId, env: &Env<'a>) -> Box<Error> {
-        let is_library = |at: u32| self.sources.find(at).is_some_and(Source::is_library);
-        if !is_library(self.code[code.0 as usize].span().lo) {
+        if !self.is_library(self.code[code.0 as usize].span()) {
             return error;
         }
-        let Some(site) = env.sites().find(|site| !is_library(*site)) else { return error };
+        match self.call_of_library(env) {
+            Some(site) => self.within_call(error, site),
+            None => error,
+        }
+    }
+
+    fn is_library(&self, span: Span) -> bool {
+        self.sources.find(span.lo).is_some_and(Source::is_library)
+    }
+
+    /// Where the program called the library, in whose code this activation is.
+    fn call_of_library(&self, env: &Env<'a>) -> Option<u32> {
+        env.sites().find(|site| !self.is_library(Span::new(*site, *site)))
+    }
+
+    /// Where the program called the library, if the builtin that runs was called by that.
+    pub(crate) fn call_for_builtin(&self) -> Option<u32> {
+        let env = self.caller.filter(|_| self.is_library(self.site))?;
+        self.call_of_library(env)
+    }
+
+    /// Adds the call of the library that stands there, unless that is the last step already.
+    pub(crate) fn within_call(&self, error: Box<Error>, site: u32) -> Box<Error> {
         // a call starts with the function, by name most of the time
         let source = self.sources.text(Span::new(site, u32::MAX));
         let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-'.".contains(byte);

@@ -141,6 +141,8 @@ pub struct Interpreter<'a> {
     pub stats: Stats,
     /// Where the builtin that runs was called; it is to be read before anything is evaluated.
     pub site: Span,
+    /// The activation in which it was called, where that is known; to be read as early.
+    pub(crate) caller: Option<&'a Env<'a>>,
     pub(crate) regexes: crate::ere::Cache,
     pub(crate) code: Vec<&'a Expr<'a>>,
     pub(crate) functions: Vec<&'a Function<'a>>,
@@ -222,6 +224,7 @@ impl<'a> Interpreter<'a> {
             options,
             stats: Stats::default(),
             site: Span::NONE,
+            caller: None,
             regexes,
             code: Vec::new(),
             functions: Vec::new(),

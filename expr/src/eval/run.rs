@@ -301,6 +301,7 @@ impl<'a> Interpreter<'a> {
                 .eval(first, env)
                 .map_err(|error| self.while_running(error, call.builtin, call.span))?;
         }
+        self.caller = Some(env);
         self.run_builtin(call.builtin, args, call.span)
     }
 

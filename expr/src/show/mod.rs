@@ -47,8 +47,10 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     // once each: a recursion fails through the same steps again and again
     let mut seen = rustc_hash::FxHashSet::default();
     plain.retain(|step| seen.insert((step.span, &step.text)));
-    if is_library(error.span(), sources) && !style.trace {
-        plain.sort_by_key(|step| !in_program(step.span, sources));
+    let once = plain.len();
+    // how the library does what it was asked for is its own business
+    if place != error.span() && !style.trace {
+        plain.retain(|step| !is_library(step.span, sources));
     }
     let raised = if place == error.span() { None } else { sources.place(error.span()) };
     let mut groups = vec![headline(error, place, raised, sources)];
@@ -63,7 +65,7 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     }
     let left = all - shown;
     if left > 0 {
-        let which = match (plain.len() - shown, all - plain.len()) {
+        let which = match (once - shown, all - once) {
             (0, repeated) if repeated > error.left_out() => ", the same ones again",
             (0, _) => "",
             (_, 0) => "; `--show-trace` shows them",
@@ -115,11 +117,11 @@ fn in_program(span: Span, sources: &Sources) -> bool {
     !span.is_none() && !is_library(span, sources)
 }
 
-/// The place that an error is about: where it happened or, where that is in the library, what the
-/// program asked the library for.
+/// The place that an error is about: where it happened or, where that is in the library or nowhere, what
+/// the program was doing.
 #[must_use]
 pub fn place(error: &Error, sources: &Sources) -> Span {
-    if !is_library(error.span(), sources) {
+    if in_program(error.span(), sources) {
         return error.span();
     }
     let steps = error.trace().map(|step| step.span).filter(|span| in_program(*span, sources));
@@ -249,23 +251,19 @@ error: duplicate 'x'
             "\
 error: two
        lines
-  |
-note: while building the report
-note: while calling 'f0'
  --> /p/a.nix:6:4
   |
 6 | in f y
   |    ^^^
+  |
+note: while building the report
+note: while calling 'f0'
 note: while calling 'f1'
  --> /p/a.nix:6:6
   |
 6 | in f y
   |      ^
 note: while calling 'f2'
- --> /p/a.nix:6:4
-  |
-6 | in f y
-  |    ^^^
 note: 2 more steps led here; `--show-trace` shows them
 "
         );
