@@ -9,6 +9,11 @@ use bincode::{
 /// The most memory that a record may make a reader reserve.
 const LIMIT: usize = 1 << 28;
 
+/// Up to this size, in bytes, a record is small, and may make a reader reserve less: lists and texts take
+/// some times as much memory as bytes.
+const SMALL: usize = 1 << 20;
+const SMALL_LIMIT: usize = 1 << 24;
+
 type Config = Configuration<LittleEndian, Fixint, Limit<LIMIT>>;
 
 const CONFIG: Config = bincode::config::standard()
@@ -87,8 +92,11 @@ pub fn decode<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Result<T, CodecError> 
     if found != kind.version {
         return Err(CodecError::Version { what: kind.what, found, known: kind.version });
     }
-    let (record, used) =
-        bincode::decode_from_slice(body, CONFIG).map_err(|e| damaged(e.to_string()))?;
+    let decoded = match body.len() {
+        ..SMALL => bincode::decode_from_slice(body, CONFIG.with_limit::<SMALL_LIMIT>()),
+        _ => bincode::decode_from_slice(body, CONFIG),
+    };
+    let (record, used) = decoded.map_err(|e| damaged(e.to_string()))?;
     match body.len() - used {
         0 => Ok(record),
         left => Err(damaged(format!("{left} bytes follow its end"))),
@@ -153,5 +161,15 @@ mod tests {
         bytes.extend(u64::MAX.to_le_bytes());
         assert!(decode::<Vec<u64>>(KIND, &bytes).is_err());
         assert!(decode::<String>(KIND, &bytes).is_err());
+        // one that the bytes might have, were there more of them
+        bytes.truncate(10);
+        bytes.extend((SMALL_LIMIT as u64 / 8 + 1).to_le_bytes());
+        let error = decode::<Vec<u64>>(KIND, &bytes).unwrap_err().to_string();
+        assert!(error.contains("LimitExceeded"), "{error}");
+        // and the largest small one has room
+        let texts = vec![String::new(); SMALL / 8 - 10];
+        let bytes = encode(KIND, &texts).unwrap();
+        assert!(bytes.len() < SMALL);
+        assert_eq!(decode::<Vec<String>>(KIND, &bytes).unwrap(), texts);
     }
 }

@@ -126,19 +126,9 @@ impl Context {
     }
 
     /// Prints a result line.
-    pub(super) fn line(&self, text: impl AsRef<str>) -> Result<(), Failure> {
-        self.lines(&[text])
-    }
-
-    /// Prints result lines.
     #[expect(clippy::unused_self, reason = "one way to speak: all output goes through the context")]
-    pub(super) fn lines(&self, lines: &[impl AsRef<str>]) -> Result<(), Failure> {
-        let mut text = String::new();
-        for line in lines {
-            text += line.as_ref();
-            text.push('\n');
-        }
-        output::show(&text)
+    pub(super) fn line(&self, text: impl AsRef<str>) -> Result<(), Failure> {
+        output::show(&format!("{}\n", text.as_ref()))
     }
 
     /// Prints a JSON document, indented on a terminal.

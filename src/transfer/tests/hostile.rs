@@ -311,6 +311,41 @@ fn a_header_has_one_form() {
     assert!(to.is_empty());
 }
 
+#[test]
+fn nothing_follows_and_members_are_ours() {
+    use std::io::Write as _;
+    let (from, to) = (space(), space());
+    from.add(0, b"text", false);
+    let bytes = from.export(&[path(0)]);
+    let plain = |text: &[u8]| {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        out.write_all(text).unwrap();
+        out.finish().unwrap()
+    };
+    let all: Vec<Vec<u8>> = members(&bytes).into_iter().map(<[u8]>::to_vec).collect();
+    let mut dated = bytes.clone();
+    dated[4] = 1;
+    let mut doubled = all.clone();
+    // two gzip members within the length of one
+    doubled[1].extend(plain(b""));
+    let length = doubled[1].len() as u64;
+    doubled[1][16..24].copy_from_slice(&length.to_le_bytes());
+    for (changed, expected) in [
+        ([&bytes[..], b"\0"].concat(), "no member where the one before ends"),
+        ([&bytes[..], b"\x1f\x8b"].concat(), "ends in the header of a member"),
+        ([&bytes[..], &[0; 1024]].concat(), "no member where the one before ends"),
+        ([&bytes[..], &plain(b"")].concat(), "no member where the one before ends"),
+        ([&plain(b"")[..], &bytes].concat(), "this is no export"),
+        ([b"\0", &bytes[..]].concat(), "this is no export"),
+        (dated, "this is no export"),
+        (doubled.concat(), "bytes follow its checksum"),
+    ] {
+        let text = to.import(&changed).unwrap_err().to_string();
+        assert!(text.contains(expected), "{text}\nexpected: {expected}");
+        assert!(to.is_empty());
+    }
+}
+
 /// An export of one derivation's path with that tree, which is `size` bytes large.
 fn derivation_export(derivation_path: &StorePath, tree: &[u8], size: u64) -> Vec<u8> {
     let header = header::Header {
