@@ -119,3 +119,18 @@ pub const LINKS: usize = 40;
 
 /// The largest header of an export, in bytes after decompression: about 250,000 paths.
 pub const EXPORT_HEADER: u64 = 64 << 20;
+
+/// The largest `.gitignore`, in bytes.
+pub const IGNORE_FILE: u64 = 1 << 20;
+
+/// The largest index of a git repository that is read, in bytes: some millions of files.
+pub const GIT_INDEX: u64 = 512 << 20;
+
+/// The most entries of one folder that an evaluation lists.
+pub const FOLDER_ENTRIES: usize = 4 << 20;
+
+/// The most bytes that an evaluation takes from a pipe or device, which have no size (`--impure`).
+pub const STREAM: u64 = 64 << 20;
+
+/// The largest file that an evaluation hashes or copies, in bytes; sparse files may say any size.
+pub const SOURCE_FILE: u64 = 1 << 40;

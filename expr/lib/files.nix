@@ -27,7 +27,9 @@
     , strip ? "auto"
     }:
     derivation {
-      inherit name src format strip;
+      inherit name format strip;
+      # copied here, so that a wrong path is told with the line that gave it
+      src = if builtins.isPath src then "${src}" else src;
       system = "builtin";
       builder = "builtin:unpack";
     };

@@ -66,9 +66,13 @@ pub struct AddPath {
     pub recursive: bool,
     /// The hash that it must have, in any of Nix's forms (SRI, base 16, base 32).
     pub sha256: Option<String>,
+    /// Whether a link at the path's end is followed (`builtins.path`, `filterSource`), else it is what
+    /// is copied (a path in a string).
+    pub follow: bool,
 }
 
-/// Whether an entry of a tree is copied. An error of the filter's evaluation comes as
+/// Whether an entry of a tree is copied: it is asked in the order of the names' bytes, with the path whose
+/// links are followed, for a folder before what is in it. An error of the filter's evaluation comes as
 /// [`HostError`]: the host stops and passes it on.
 pub type Filter<'f> = dyn FnMut(&Path, FileType) -> HostResult<bool> + 'f;
 
@@ -125,6 +129,15 @@ pub struct DerivationPaths {
     pub outputs: Vec<(String, String)>,
 }
 
+/// A derivation that is imported by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Imported {
+    /// Its name.
+    pub name: String,
+    /// The outputs' paths, as `(name, path)`, sorted.
+    pub outputs: Vec<(String, String)>,
+}
+
 /// `fetchurl`, `fetchTarball`, `fetchGit`, `fetchTree`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchRequest {
@@ -161,11 +174,21 @@ pub struct Fetched {
 /// The world, as the language sees it. All paths are absolute and have no `.` or `..` in them;
 /// those below [`Host::store_dir`] are of the logical store.
 pub trait Host: Sync {
-    /// The bytes of a file, links followed: `import`, `readFile`, `hashFile`.
+    /// The bytes of a file, links followed, that has `most` of them or fewer: `import`, `readFile`.
     ///
     /// # Errors
-    /// Missing, not a file, not allowed.
-    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>>;
+    /// Missing, not a file, not allowed; larger, which is told before so many bytes are held.
+    fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>>;
+
+    /// The bytes of a file of any size, links followed, piece by piece as long as `take` wants more:
+    /// `hashFile`.
+    ///
+    /// # Errors
+    /// As [`Host::read_file`].
+    fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> HostResult<()> {
+        take(&self.read_file(path, u64::MAX)?);
+        Ok(())
+    }
 
     /// Where a symbolic link leads, as it is written; `None` leaves following links to
     /// [`Host::resolve`]: `import` follows the link at a path's end and leaves those on the way.
@@ -237,6 +260,16 @@ pub trait Host: Sync {
     /// # Errors
     /// An invalid name, output name or hash.
     fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths>;
+
+    /// The name of a derivation and its outputs, as `(name, path)`; `None` where the path is none:
+    /// `import` of a `.drv`.
+    ///
+    /// # Errors
+    /// It cannot be read, or is not allowed.
+    fn imported(&self, path: &Path) -> HostResult<Option<Imported>> {
+        let _ = path;
+        Ok(None)
+    }
 
     /// Builds what a string refers to, so that its path can be read: import from derivation.
     ///

@@ -11,6 +11,9 @@ pub const ROOT: &str = "/__clutch__";
 /// What `<clutch>` stands for.
 pub const ENTRY: &str = "/__clutch__/clutch.nix";
 
+/// What makes a set like that of `derivation` of an imported one.
+pub(crate) const IMPORTED: &str = "/__clutch__/nix/imported.nix";
+
 /// Every file, by its path below `lib/`, sorted.
 static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/library_files.rs"));
 

@@ -33,6 +33,9 @@ pub struct Node {
     pub parent: usize,
 }
 
+/// Whether an entry, by its path from the root on, is listed.
+pub type Keep<'k> = dyn FnMut(&Path, Option<Kind>) -> bool + 'k;
+
 /// All entries of a tree, the root first.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -64,58 +67,48 @@ impl Listing {
         Self::list(root, &mut |_, _| true, bounds)
     }
 
-    /// Lists what `keep` accepts of the tree at `root`; it is asked with the path from the root on,
-    /// before a folder is read. The root itself is always kept.
+    /// Lists what `keep` accepts of the tree at `root`; it is asked in the canonical order, with the path from
+    /// the root on and what it is, nothing for what is neither a file nor a folder nor a link. The root
+    /// itself is always kept.
     ///
     /// # Errors
     /// As [`Listing::read`]; what is not kept is never an error.
-    pub fn read_some(
-        root: &Path,
-        keep: &mut dyn FnMut(&Path, Kind) -> bool,
-    ) -> Result<Self, ArchiveError> {
+    pub fn read_some(root: &Path, keep: &mut Keep<'_>) -> Result<Self, ArchiveError> {
         Self::list(root, keep, Bounds::NONE)
     }
 
-    fn list(
-        root: &Path,
-        keep: &mut dyn FnMut(&Path, Kind) -> bool,
-        bounds: Bounds<'_>,
-    ) -> Result<Self, ArchiveError> {
-        let kind = kind_of(fs_err::symlink_metadata(root)?.file_type(), root)?;
-        let mut nodes = Vec::new();
-        let mut todo = vec![Node { path: root.to_owned(), kind, parent: 0 }];
+    fn list(root: &Path, keep: &mut Keep<'_>, bounds: Bounds<'_>) -> Result<Self, ArchiveError> {
+        let mut nodes: Vec<Node> = Vec::new();
+        let mut todo = vec![(root.to_owned(), fs_err::symlink_metadata(root)?.file_type(), 0)];
         // the folders that the present one is in, and itself
         let mut open: Vec<usize> = Vec::new();
-        while let Some(node) = todo.pop() {
+        while let Some((path, found, parent)) = todo.pop() {
             let at = nodes.len();
-            while open.last().is_some_and(|folder| *folder != node.parent) {
+            while open.last().is_some_and(|folder| *folder != parent) {
                 open.pop();
             }
+            let kind = kind_of(found, &path);
+            if at > 0 && !keep(below(root, &path), kind.as_ref().ok().copied()) {
+                continue;
+            }
+            if open.len() > limits::DEPTH {
+                return Err(ArchiveError::Deep(path));
+            }
+            if path.as_os_str().len() > limits::PATH {
+                return Err(ArchiveError::Long(path));
+            }
+            let node = Node { path, kind: kind?, parent };
             if node.kind == Kind::Directory {
                 open.push(at);
                 let first = todo.len();
                 for entry in fs_err::read_dir(&node.path)? {
                     bounds.check()?;
                     let entry = entry?;
-                    let path = entry.path();
-                    let kind = match kind_of(entry.file_type()?, &path) {
-                        Ok(kind) => kind,
-                        // asked as a file, so that a filter can leave a socket out
-                        Err(_) if !keep(below(root, &path), Kind::File) => continue,
-                        Err(e) => return Err(e),
-                    };
-                    if keep(below(root, &path), kind) {
-                        if open.len() > limits::DEPTH {
-                            return Err(ArchiveError::Deep(path));
-                        }
-                        if path.as_os_str().len() > limits::PATH {
-                            return Err(ArchiveError::Long(path));
-                        }
-                        todo.push(Node { path, kind, parent: at });
-                    }
+                    todo.push((entry.path(), entry.file_type()?, at));
                 }
                 // a stack: the first name has to be on top
-                todo[first..].sort_unstable_by(|a, b| b.name().cmp(a.name()));
+                todo[first..]
+                    .sort_unstable_by(|(a, ..), (b, ..)| b.file_name().cmp(&a.file_name()));
             }
             nodes.push(node);
         }

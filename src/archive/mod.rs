@@ -18,10 +18,12 @@ use crate::limits;
 
 pub use bounds::Bounds;
 pub use fixed::fixed_hash;
-pub use listing::{Kind, Listing, Node};
+pub use listing::{Keep, Kind, Listing, Node};
 pub use nar::{nar_hash, nar_hash_listed, nar_hash_within};
 pub use pack::{pack, pack_bytes, pack_end};
-pub use tree::{Digest, Leaf, Measure, fold, hash_file, leaf, leaves, measure, measure_listed};
+pub use tree::{
+    Digest, Leaf, Measure, fold, hash_file, leaf, leaves, leaves_within, measure, measure_listed,
+};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
 /// Why a tree cannot be read.

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 
 use rayon::prelude::*;
 
-use super::{ArchiveError, Kind, Listing, Node};
+use super::{ArchiveError, Bounds, Kind, Listing, Node};
 use crate::hash::{Purpose, TreeHash};
 
 /// BLAKE3 of a file's content or of a symlink's target.
@@ -55,8 +55,19 @@ pub fn measure_listed(listing: &Listing) -> Result<Measure, ArchiveError> {
 /// # Errors
 /// Where something cannot be read.
 pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, ArchiveError> {
+    leaves_within(listing, Bounds::NONE)
+}
+
+/// As [`leaves`], of a tree that may be anything.
+///
+/// # Errors
+/// As [`leaves`], and where `bounds` say so.
+pub fn leaves_within(
+    listing: &Listing,
+    bounds: Bounds<'_>,
+) -> Result<Vec<Option<Leaf>>, ArchiveError> {
     let nodes = listing.nodes().par_iter();
-    nodes.map_init(Vec::new, |buffer, node| leaf(node, buffer)).collect()
+    nodes.map_init(Vec::new, |buffer, node| leaf_within(node, buffer, bounds)).collect()
 }
 
 /// The hash of a tree out of its leaves, one a node (nothing for folders).
@@ -105,6 +116,14 @@ fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
 /// # Errors
 /// Where it cannot be read.
 pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, ArchiveError> {
+    leaf_within(node, buffer, Bounds::NONE)
+}
+
+fn leaf_within(
+    node: &Node,
+    buffer: &mut Vec<u8>,
+    bounds: Bounds<'_>,
+) -> Result<Option<Leaf>, ArchiveError> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
     match node.kind {
         Kind::Directory => Ok(None),
@@ -117,6 +136,7 @@ pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, ArchiveEr
         Kind::File => {
             let mut file = fs_err::File::open(&node.path)?;
             let metadata = file.metadata()?;
+            bounds.check_file(&node.path, metadata.len())?;
             let (digest, size) = hash_file(&mut file, metadata.len(), buffer, |_| {})?;
             let executable = metadata.permissions().mode() & 0o100 != 0;
             Ok(Some(Leaf { executable, digest, size }))

@@ -107,7 +107,9 @@ fn show<'a>(
     } else if arguments.xml {
         let options = XmlOptions { strict: arguments.strict, locations: !arguments.no_location };
         return Ok(it.xml(value, options)?.0);
-    } else if let Some(path) = derivation(it, value).filter(|_| !arguments.strict) {
+    } else if !arguments.strict
+        && let Some(path) = derivation(it, value)?
+    {
         path
     } else {
         it.print(value, PrintOptions { force: arguments.strict, ..PrintOptions::PLAIN })?
@@ -116,16 +118,20 @@ fn show<'a>(
     Ok(text)
 }
 
-/// A derivation as what it is, rather than by all its attributes. Nothing for other values, and where
-/// its path cannot be computed.
-fn derivation<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Option<Vec<u8>> {
-    let Value::Attrs(attrs) = it.value(value).ok()? else { return None };
-    if !it.is_derivation(attrs).ok()? {
-        return None;
+/// A derivation as what it is, rather than by all its attributes; nothing for other values. One whose path
+/// cannot be computed is an error: printed by its attributes it would look whole.
+fn derivation<'a>(
+    it: &mut Interpreter<'a>,
+    value: Value<'a>,
+) -> Result<Option<Vec<u8>>, Box<Error>> {
+    let Value::Attrs(attrs) = it.value(value)? else { return Ok(None) };
+    if !it.is_derivation(attrs).unwrap_or(false) {
+        return Ok(None);
     }
-    let path = it.force(attrs.get(known::drv_path)?).ok()?;
-    let path = it.string(path).ok()?.bytes();
-    Some([b"\xc2\xabderivation ", path, b"\xc2\xbb"].concat())
+    let Some(path) = attrs.get(known::drv_path) else { return Ok(None) };
+    let Value::String(path) = it.force(path)? else { return Ok(None) };
+    let path = path.bytes();
+    Ok(Some([b"\xc2\xabderivation ", path, b"\xc2\xbb"].concat()))
 }
 
 fn parse(

@@ -35,7 +35,7 @@ use crate::{
     evaluate::{
         Access, Commit, Realise, Recording, Revision, Surroundings, Target, World, Written,
         cache::{self, Key},
-        shown_address,
+        project, shown_address,
     },
     store::Store,
     store_path::{STORE_DIR, StorePath},
@@ -308,17 +308,26 @@ pub(super) fn world<'a>(
     realiser: &'a dyn Realise,
 ) -> Result<World<'a>, Failure> {
     let mut search_path = Vec::new();
-    let mut allowed = project(arguments)?;
+    // it may be made in the middle of the evaluation
+    let store = context.store_root().ok().map(|root| root.join("store"));
+    let home = home();
+    let mut allowed = project(arguments, home.as_deref())?;
     for entry in &arguments.include {
         let (prefix, path) = entry.split_once('=').unwrap_or(("", entry));
-        let path = absolute(Path::new(path))?;
+        let path = logical(&absolute(Path::new(path))?, store.as_deref());
         search_path.push((prefix.to_owned(), path.to_string_lossy().into_owned()));
         allowed.extend(fs_err::canonicalize(&path));
         allowed.push(path);
     }
-    // it may be made in the middle of the evaluation
-    let store = context.store_root().ok().map(|root| root.join("store"));
-    let access = Access { store, allowed: (!arguments.impure).then_some(allowed) };
+    // of the store it is what was named that may be read, and what that refers to
+    let in_store = |path: &PathBuf| {
+        let path = logical(path, store.as_deref());
+        Some(StorePath::split(path.to_str()?).ok()?.0)
+    };
+    let named: Vec<StorePath> = allowed.iter().filter_map(in_store).collect();
+    allowed.retain(|path| in_store(path).is_none());
+    let access = Access::new(store, (!arguments.impure).then_some(allowed)).at_home(home);
+    named.iter().for_each(|path| access.open(path));
     let mut world = World::new(access, realiser);
     world.system.clone_from(&context.global.system);
     world.import_from_derivation = !arguments.no_allow_import_from_derivation;
@@ -343,22 +352,44 @@ pub(super) fn world<'a>(
     Ok(world)
 }
 
-/// The folder that pure evaluation may read: the nearest one above the expression that holds a
-/// `.git`, else the one that the expression is in. By its own name and with links followed.
-fn project(arguments: &ExpressionArguments) -> Result<Vec<PathBuf>, Failure> {
-    let start = match (&arguments.expression, &arguments.path) {
-        (None, Some(path)) if path != Path::new("-") => absolute(path)?,
-        _ => absolute(Path::new("."))?,
+/// The person's home, with its links followed.
+fn home() -> Option<PathBuf> {
+    let home = env::var_os("HOME").filter(|home| !home.is_empty())?;
+    fs_err::canonicalize(home).ok()
+}
+
+/// A path in the store by its logical name; any other as it is.
+fn logical(path: &Path, store: Option<&Path>) -> PathBuf {
+    match store.and_then(|store| path.strip_prefix(store).ok()) {
+        Some(inside) => Path::new(STORE_DIR).join(inside),
+        None => path.to_owned(),
+    }
+}
+
+/// What pure evaluation may read: the project, which is the nearest folder above the expression that holds
+/// a `.git`, else the folder that the expression is in. A home is no project: of an expression that lies
+/// there, it is that file alone. By its own name and with links followed.
+fn project(arguments: &ExpressionArguments, home: Option<&Path>) -> Result<Vec<PathBuf>, Failure> {
+    let named = match (&arguments.expression, &arguments.path) {
+        (None, Some(path)) if path != Path::new("-") => Some(absolute(path)?),
+        (None, None) => Some(absolute(Path::new("default.nix"))?),
+        _ => None,
     };
-    let mut folders = vec![start.clone()];
-    folders.extend(fs_err::canonicalize(&start));
-    for folder in &mut folders {
-        if !folder.is_dir() {
-            folder.pop();
-        }
-        let root = folder.ancestors().find(|a| a.join(".git").exists());
-        if let Some(root) = root.map(Path::to_owned) {
-            *folder = root;
+    let start = match &named {
+        Some(path) => path.clone(),
+        None => absolute(Path::new("."))?,
+    };
+    let mut folders = Vec::new();
+    for start in [Some(start.clone()), fs_err::canonicalize(&start).ok()].into_iter().flatten() {
+        let is_folder = start.is_dir();
+        let folder =
+            if is_folder { start.clone() } else { start.parent().unwrap_or(&start).into() };
+        if let Some(root) = project::repository(&folder, home) {
+            folders.push(root);
+        } else if project::is_project(&folder, home) || folder.starts_with(STORE_DIR) {
+            folders.push(if folder.starts_with(STORE_DIR) { start } else { folder });
+        } else if named.is_some() {
+            folders.push(if is_folder { start.join("default.nix") } else { start });
         }
     }
     folders.dedup();
@@ -367,8 +398,9 @@ fn project(arguments: &ExpressionArguments) -> Result<Vec<PathBuf>, Failure> {
 
 /// The folder whose files may be changed, with its links followed: that of the expression's project.
 pub(super) fn project_root(arguments: &ExpressionArguments) -> Result<PathBuf, Failure> {
-    let folders = project(arguments)?;
-    fs_err::canonicalize(&folders[0]).or_fail(Kind::Usage)
+    let folders = project(arguments, home().as_deref())?;
+    let root = folders.first().map_or(Path::new("."), PathBuf::as_path);
+    fs_err::canonicalize(root).or_fail(Kind::Usage)
 }
 
 /// The path from the root on, without `.` and `..`; links are left as they are.
@@ -486,7 +518,8 @@ pub(super) fn source(arguments: &ExpressionArguments) -> Result<Source, Failure>
         return Ok(Source::Text(Origin::Stdin, text));
     }
     let path = absolute(path)?;
-    if path.symlink_metadata().is_err() {
+    // the store may be kept elsewhere
+    if path.symlink_metadata().is_err() && !path.starts_with(STORE_DIR) {
         return Err(Failure::new(Kind::Usage, format!("'{}' does not exist", path.display()))
             .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"));
     }

@@ -46,7 +46,7 @@ use self::{context::Context, failure::Failure};
 /// Expressions in the Nix language describe environments; clutch builds them in a sandbox, keeps
 /// them under paths made from the hash of all that went in, and moves them between machines.
 #[derive(Parser)]
-#[command(name = "clutch", version, max_term_width = 100, disable_help_subcommand = true)]
+#[command(name = "clutch", version, max_term_width = 100, args_override_self = true)]
 struct Arguments {
     #[command(flatten)]
     global: Global,

@@ -1,24 +1,33 @@
 //! Which files an evaluation may read, and where they are: store paths are shown under their logical
 //! names wherever the store is kept, links are followed by hand so that they cannot lead out of what
 //! is allowed.
+//!
+//! Of the store, pure evaluation reads what it has made itself and nothing else: a value never depends on
+//! what else is there. Of the project it reads no `.git`.
 
 use std::{
+    collections::BTreeSet,
     io,
     path::{Component, Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::store_path::STORE_DIR;
+use crate::store_path::{STORE_DIR, StorePath};
 
 /// As many links as the kernel follows.
 const LINKS: usize = 40;
 
 /// The files that an evaluation may read.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Access {
     /// Where the store is on this machine; nothing where there is none yet.
     pub store: Option<PathBuf>,
     /// The folders and files that may be read besides the store; nothing for all.
     pub allowed: Option<Vec<PathBuf>>,
+    /// The person's home, which is no project.
+    pub home: Option<PathBuf>,
+    /// The store paths that this evaluation has made, and so may read.
+    opened: Mutex<BTreeSet<StorePath>>,
 }
 
 /// Why a path cannot be read.
@@ -29,35 +38,97 @@ pub enum AccessError {
     Io(#[from] io::Error),
     /// Evaluation is pure.
     #[error(
-        "access to '{}' is forbidden in pure evaluation: it is neither in the project ({}) nor in \
-         the store; move it there, name it with -I, or use --impure",
-        .path.display(), .allowed
+        "access to '{}' is forbidden in pure evaluation: it is neither in the project{} nor made by this \
+         evaluation; move it there, name it with -I, or use --impure",
+        .path.display(), shown(.allowed)
     )]
     Forbidden {
         /// The path.
         path: PathBuf,
-        /// What is allowed, for people.
-        allowed: String,
+        /// What is allowed.
+        allowed: Vec<PathBuf>,
     },
+    /// Evaluation is pure, and this is in the store.
+    #[error(
+        "access to '{}' is forbidden in pure evaluation: of the store it reads only what it has put or \
+         built there itself; use the path with its context (as `\"${{...}}\"` gives it), name it with -I, \
+         or use --impure",
+        .0.display()
+    )]
+    Closed(PathBuf),
+    /// Evaluation is pure, and this is git's.
+    #[error(
+        "access to '{}' is forbidden in pure evaluation: '.git' is no part of the project; use --impure",
+        .0.display()
+    )]
+    Git(PathBuf),
     /// Links that lead to each other.
     #[error("too many links on the way to '{}'", .0.display())]
     Loop(PathBuf),
 }
 
+fn shown(allowed: &[PathBuf]) -> String {
+    let allowed: Vec<String> = allowed.iter().map(|path| path.display().to_string()).collect();
+    if allowed.is_empty() { String::new() } else { format!(" ({})", allowed.join(", ")) }
+}
+
 impl Access {
+    /// What may be read, before anything is made.
+    #[must_use]
+    pub fn new(store: Option<PathBuf>, allowed: Option<Vec<PathBuf>>) -> Self {
+        Self { store, allowed, ..Self::default() }
+    }
+
+    /// The same for a person with that home.
+    #[must_use]
+    pub fn at_home(self, home: Option<PathBuf>) -> Self {
+        Self { home, ..self }
+    }
+
+    /// Lets a store path be read: this evaluation has made it.
+    pub fn open(&self, path: &StorePath) {
+        let mut opened = self.opened();
+        if !opened.contains(path) {
+            opened.insert(path.clone());
+        }
+    }
+
+    /// The store paths that may be read.
+    pub(super) fn opened(&self) -> MutexGuard<'_, BTreeSet<StorePath>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The folder that the store and all that belongs to it is in.
+    pub(super) fn store_root(&self) -> Option<&Path> {
+        self.store.as_deref()?.parent()
+    }
+
     /// Checks that a path, whose links are resolved or do not matter, may be read.
     ///
     /// # Errors
-    /// [`AccessError::Forbidden`].
+    /// [`AccessError::Forbidden`], [`AccessError::Closed`] or [`AccessError::Git`].
     pub fn check(&self, path: &Path) -> Result<(), AccessError> {
         let Some(allowed) = &self.allowed else { return Ok(()) };
-        // a folder above what is allowed may be looked at, but that shows nothing of its content
-        if path.starts_with(STORE_DIR) || allowed.iter().any(|a| path.starts_with(a)) {
-            return Ok(());
+        let mut found = None;
+        for folder in allowed {
+            let Ok(below) = path.strip_prefix(folder) else { continue };
+            // what belongs to the store, or to git, is not of the folder that it is kept in
+            let hidden = self.store_root().filter(|root| root.starts_with(folder));
+            if hidden.is_some_and(|root| path.starts_with(root)) {
+                found = Some(AccessError::Closed(path.to_owned()));
+            } else if below.components().any(|part| part.as_os_str() == ".git") {
+                found = Some(AccessError::Git(path.to_owned()));
+            } else {
+                return Ok(());
+            }
         }
-        let allowed =
-            allowed.iter().map(|a| a.display().to_string()).collect::<Vec<_>>().join(", ");
-        Err(AccessError::Forbidden { path: path.to_owned(), allowed })
+        if path.starts_with(STORE_DIR) {
+            let opened = object(path).is_some_and(|object| self.opened().contains(&object));
+            return if opened { Ok(()) } else { Err(AccessError::Closed(path.to_owned())) };
+        }
+        let forbidden =
+            || AccessError::Forbidden { path: path.to_owned(), allowed: allowed.clone() };
+        Err(found.unwrap_or_else(forbidden))
     }
 
     /// Where a path without links to follow is on this machine.
@@ -75,6 +146,9 @@ impl Access {
     /// # Errors
     /// Where a link leads out of what is allowed, or in a circle.
     pub fn resolve(&self, path: &Path, last: bool) -> Result<PathBuf, AccessError> {
+        let inside = self.store.as_ref().and_then(|store| path.strip_prefix(store).ok());
+        let logical = inside.map(|inside| Path::new(STORE_DIR).join(inside));
+        let path = logical.as_deref().unwrap_or(path);
         self.check(path)?;
         let mut done = PathBuf::from("/");
         let mut todo: Vec<_> = parts(path);
@@ -113,6 +187,12 @@ impl Access {
     }
 }
 
+/// The store path that a path is, or is in.
+pub(super) fn object(path: &Path) -> Option<StorePath> {
+    let base = path.strip_prefix(STORE_DIR).ok()?.iter().next()?;
+    StorePath::from_base(base.to_str()?).ok()
+}
+
 /// The names in a path, the last one first.
 fn parts(path: &Path) -> Vec<std::ffi::OsString> {
     let name = |c: Component<'_>| match c {
@@ -141,7 +221,7 @@ mod tests {
         symlink("../secret", project.join("out")).unwrap();
         symlink("b", project.join("a")).unwrap();
         symlink("a", project.join("b")).unwrap();
-        let access = Access { store: None, allowed: Some(vec![project.clone()]) };
+        let access = Access::new(None, Some(vec![project.clone()]));
         assert_eq!(access.resolve(&project.join("in"), true).unwrap(), project.join("sub/file"));
         assert_eq!(access.resolve(&project.join("in"), false).unwrap(), project.join("in"));
         let out = access.resolve(&project.join("out"), true).unwrap_err();
@@ -149,25 +229,52 @@ mod tests {
         let circle = access.resolve(&project.join("a"), true).unwrap_err();
         assert!(matches!(circle, AccessError::Loop(_)), "{circle}");
         assert!(access.resolve(&space.join("secret"), true).is_err());
-        let free = Access { store: None, allowed: None };
+        let free = Access::new(None, None);
         assert_eq!(free.resolve(&project.join("out"), true).unwrap(), space.join("secret"));
     }
 
     #[test]
     fn store_paths_are_found_where_the_store_is() {
         let space = tempfile::tempdir().unwrap();
+        let store = space.path().join("store");
         let base = "00000000000000000000000000000000-x";
-        fs_err::create_dir(space.path().join(base)).unwrap();
-        symlink(format!("{STORE_DIR}/{base}"), space.path().join("link")).unwrap();
-        let access = Access { store: Some(space.path().to_owned()), allowed: Some(Vec::new()) };
+        fs_err::create_dir_all(store.join(base)).unwrap();
+        symlink(format!("{STORE_DIR}/{base}"), store.join("link")).unwrap();
         let logical = Path::new(STORE_DIR).join(base);
-        assert_eq!(access.resolve(&logical, true).unwrap(), logical);
-        assert_eq!(access.real(&logical), space.path().join(base));
-        assert_eq!(access.resolve(&Path::new(STORE_DIR).join("link"), true).unwrap(), logical);
         let project = tempfile::tempdir().unwrap();
-        symlink(space.path().join(base), project.path().join("result")).unwrap();
-        let access = Access { allowed: Some(vec![project.path().to_owned()]), ..access };
-        assert_eq!(access.resolve(&project.path().join("result"), true).unwrap(), logical);
-        assert!(access.resolve(&space.path().join(base), true).is_err());
+        symlink(store.join(base), project.path().join("result")).unwrap();
+        let link = project.path().join("result");
+        let access = |allowed| Access::new(Some(store.clone()), allowed);
+        let free = access(None);
+        assert_eq!(free.resolve(&logical, true).unwrap(), logical);
+        assert_eq!(free.real(&logical), store.join(base));
+        assert_eq!(free.resolve(&Path::new(STORE_DIR).join("link"), true).unwrap(), logical);
+        assert_eq!(free.resolve(&link, true).unwrap(), logical);
+        // pure evaluation reads what it has made, by any name
+        let pure = access(Some(vec![project.path().to_owned()]));
+        let closed = |path: &Path| matches!(pure.resolve(path, true), Err(AccessError::Closed(_)));
+        assert!(closed(&logical) && closed(&link) && closed(Path::new(STORE_DIR)));
+        assert_eq!(pure.resolve(&link, false).unwrap(), link);
+        pure.open(&StorePath::from_base(base).unwrap());
+        assert_eq!(pure.resolve(&logical.join("sub"), true).unwrap(), logical.join("sub"));
+        assert_eq!(pure.resolve(&link, true).unwrap(), logical);
+        assert!(closed(Path::new(STORE_DIR)));
+        // a store in the project is not of it
+        let around = access(Some(vec![space.path().to_owned()]));
+        assert!(around.resolve(&store.join(base), true).is_err());
+        assert!(around.resolve(&space.path().join("var/index"), true).is_err());
+    }
+
+    #[test]
+    fn git_is_no_part_of_the_project() {
+        let project = tempfile::tempdir().unwrap();
+        fs_err::create_dir_all(project.path().join("sub/.git")).unwrap();
+        symlink("sub/.git", project.path().join("link")).unwrap();
+        let access = Access::new(None, Some(vec![project.path().to_owned()]));
+        for path in [".git", ".git/config", "sub/.git", "link", "link/config"] {
+            let refused = access.resolve(&project.path().join(path), true).unwrap_err();
+            assert!(matches!(refused, AccessError::Git(_)), "{path}: {refused}");
+        }
+        assert!(access.resolve(&project.path().join(".gitignore"), true).is_ok());
     }
 }

@@ -23,7 +23,7 @@ use crate::{
     store_path::StorePath,
 };
 
-const KIND: Kind = Kind { magic: *b"clutchev", version: 1, what: "an evaluation" };
+const KIND: Kind = Kind { magic: *b"clutchev", version: 2, what: "an evaluation" };
 
 /// What an evaluation was asked for and with which settings: its name in the cache.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ struct Record {
     answers: Vec<(Question, Answer)>,
     messages: Vec<Message>,
     targets: Vec<TargetRecord>,
+    /// The store paths that it made, and so might read.
+    opened: Vec<String>,
 }
 
 #[derive(Encode, Decode)]
@@ -89,9 +91,17 @@ pub fn find(
     // what is read in the store counts only where it is valid
     let mut needed: BTreeSet<StorePath> = targets.iter().map(|t| t.derivation.clone()).collect();
     needed.extend(record.answers.iter().filter_map(|(question, _)| question.in_store()));
-    if store.valid(&needed)?.len() < needed.len()
-        || !record.answers.iter().all(|(question, answer)| ask(world, question) == *answer)
-    {
+    let opened: Option<BTreeSet<StorePath>> =
+        record.opened.iter().map(|base| StorePath::from_base(base).ok()).collect();
+    let Some(opened) = opened else { return Ok(None) };
+    if store.valid(&needed)?.len() < needed.len() {
+        return Ok(None);
+    }
+    let before = std::mem::replace(&mut *world.access.opened(), opened);
+    world.access.opened().extend(before.iter().cloned());
+    let same = record.answers.iter().all(|(question, answer)| ask(world, question) == *answer);
+    *world.access.opened() = before;
+    if !same {
         return Ok(None);
     }
     for (text, warning) in &record.messages {
@@ -111,9 +121,13 @@ pub fn save(
     key: &Key,
     targets: &[Target],
 ) -> io::Result<()> {
+    let opened = recording.world().access.opened().clone();
     let Some(told) = recording.into_told() else { return Ok(()) };
     let targets = targets.iter().map(TargetRecord::of).collect();
-    let record = Record { answers: told.answers, messages: told.messages, targets };
+    let asked: BTreeSet<StorePath> =
+        told.answers.iter().filter_map(|(question, _)| question.in_store()).collect();
+    let opened = opened.intersection(&asked).map(|path| path.base().to_owned()).collect();
+    let record = Record { answers: told.answers, messages: told.messages, targets, opened };
     // paths that are no texts, or more than a reader would take: not worth an error
     let Ok(bytes) = codec::seal(KIND, &record) else { return Ok(()) };
     let folder = store.evaluations();

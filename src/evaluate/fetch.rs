@@ -83,7 +83,8 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
             return Err(arguments.refuse(format!("'{from}' is not an absolute path")));
         }
         let sha256 = Some(hash.format(Format::Sri));
-        world.add_path(&AddPath { path, name: "source".into(), recursive: true, sha256 }, None)?
+        let name = "source".to_owned();
+        world.add_path(&AddPath { path, name, recursive: true, sha256, follow: true }, None)?
     } else {
         let fixed = Fixed { mode: HashMode::Recursive, hash };
         build(world, "source".to_owned(), from, (fixed, given), kind == "tarball")?

@@ -5,10 +5,14 @@
 mod access;
 pub mod cache;
 mod fetch;
+mod ignore;
 mod pending;
+pub mod project;
 mod recording;
 mod revision;
+mod selection;
 mod target;
+mod tracked;
 mod world;
 mod written;
 

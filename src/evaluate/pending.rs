@@ -25,8 +25,9 @@ pub(super) struct Pending {
     /// How many of them the store has.
     stored: usize,
     waiting: FxHashMap<StorePath, Object>,
-    /// Sources without a filter, by place and name: they are hashed once.
-    pub(super) known: FxHashMap<(PathBuf, String), StorePath>,
+    /// Sources without a filter, by place and name, and whether a link there is followed: they are hashed
+    /// once.
+    pub(super) known: FxHashMap<(PathBuf, String, bool), StorePath>,
 }
 
 /// A store path that is not a derivation.

@@ -11,7 +11,7 @@ use std::{
 use bincode::{Decode, Encode};
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
-    Filter, Host, HostResult, Reference,
+    Filter, Host, HostResult, Imported, Reference,
 };
 use rustc_hash::FxHashMap;
 
@@ -48,6 +48,7 @@ pub(super) struct Tree {
     name: String,
     recursive: bool,
     sha256: Option<String>,
+    follow: bool,
     /// What the filter left out, where there was one.
     left_out: Option<BTreeSet<PathBuf>>,
 }
@@ -88,6 +89,11 @@ impl<'a> Recording<'a> {
         Self { world, told: Mutex::default() }
     }
 
+    /// The world that is asked.
+    pub(super) fn world(&self) -> &World<'_> {
+        self.world
+    }
+
     /// What was asked and said; nothing where it could not be asked again.
     pub(super) fn into_told(self) -> Option<Told> {
         let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +117,11 @@ impl<'a> Recording<'a> {
 /// Asks again.
 pub(super) fn ask(world: &World<'_>, question: &Question) -> Answer {
     match question {
-        Question::File(path) => digest(&world.read_file(path)),
+        Question::File(path) => {
+            let mut digest = FileDigest::default();
+            let result = world.stream_file(path, &mut |piece| digest.take(piece));
+            digest.answer(&result)
+        }
         Question::Folder(path) => digest(&world.read_dir(path)),
         Question::Type(path) => digest(&world.file_type(path)),
         Question::Link(path) => digest(&world.read_link(path)),
@@ -120,8 +130,8 @@ pub(super) fn ask(world: &World<'_>, question: &Question) -> Answer {
         Question::Variable(name) => digest(&Ok(world.variable(name))),
         Question::Home => digest(&Ok(world.home())),
         Question::Tree(tree) => {
-            let Tree { path, name, recursive, sha256, left_out } = tree.clone();
-            let request = AddPath { path, name, recursive, sha256 };
+            let Tree { path, name, recursive, sha256, follow, left_out } = tree.clone();
+            let request = AddPath { path, name, recursive, sha256, follow };
             match left_out {
                 None => digest(&world.add_path(&request, None)),
                 Some(left_out) => {
@@ -173,6 +183,24 @@ fn digest<T: Feed>(found: &HostResult<T>) -> Answer {
     *hasher.finalize().as_bytes()
 }
 
+/// The answer to a question for a file's bytes, which come piece by piece.
+#[derive(Default)]
+struct FileDigest(blake3::Hasher);
+
+impl FileDigest {
+    /// Adds bytes, and wants more.
+    fn take(&mut self, piece: &[u8]) -> bool {
+        self.0.update(piece);
+        true
+    }
+
+    fn answer<T>(&self, result: &HostResult<T>) -> Answer {
+        // two digests, so that no content is like a refusal
+        let bytes = result.as_ref().map(|_| self.0.finalize().as_bytes().to_vec());
+        digest(&bytes.map_err(Clone::clone))
+    }
+}
+
 impl Feed for Vec<u8> {
     fn feed(&self, hasher: &mut blake3::Hasher) {
         feed(hasher, self);
@@ -219,9 +247,23 @@ impl Feed for Vec<(Vec<u8>, FileType)> {
 }
 
 impl Host for Recording<'_> {
-    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
-        let found = self.world.read_file(path);
-        self.note(Question::File(path.to_owned()), digest(&found));
+    fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
+        let found = self.world.read_file(path, most);
+        let mut digest = FileDigest::default();
+        if let Ok(bytes) = &found {
+            digest.take(bytes);
+        }
+        self.note(Question::File(path.to_owned()), digest.answer(&found));
+        found
+    }
+
+    fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> HostResult<()> {
+        let mut digest = FileDigest::default();
+        let found = self.world.stream_file(path, &mut |piece| {
+            digest.take(piece);
+            take(piece)
+        });
+        self.note(Question::File(path.to_owned()), digest.answer(&found));
         found
     }
 
@@ -295,8 +337,9 @@ impl Host for Recording<'_> {
     }
 
     fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String> {
-        let AddPath { path, name, recursive, sha256 } = request.clone();
-        let tree = |left_out| Question::Tree(Tree { path, name, recursive, sha256, left_out });
+        let AddPath { path, name, recursive, sha256, follow } = request.clone();
+        let tree =
+            |left_out| Question::Tree(Tree { path, name, recursive, sha256, follow, left_out });
         let Some(filter) = filter else {
             let found = self.world.add_path(request, None);
             self.note(tree(None), digest(&found));
@@ -321,6 +364,12 @@ impl Host for Recording<'_> {
     fn realise(&self, references: &[Reference]) -> HostResult<()> {
         // what is read of the result is asked for by itself
         self.world.realise(references)
+    }
+
+    fn imported(&self, path: &Path) -> HostResult<Option<Imported>> {
+        // pure evaluation knows what it has made; another finds what is there
+        self.told().unsteady |= self.world.surroundings.is_some();
+        self.world.imported(path)
     }
 
     fn store_path(&self, path: &Path) -> HostResult<String> {

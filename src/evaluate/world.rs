@@ -3,25 +3,31 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Display,
-    io,
+    io::{self, Read as _},
+    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
-    Filter, FixedOutput, Host, HostError, HostResult, Reference,
+    Filter, FixedOutput, Host, HostError, HostResult, Imported, Reference,
 };
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{
-    Access, Commit, Revision, fetch,
+    Access, AccessError, Commit, Revision,
+    access::object,
+    fetch,
     pending::Pending,
+    selection::Selection,
     written::{Given, Written},
 };
 use crate::{
-    archive::{self, Kind, Listing},
+    archive::{self, Bounds, Kind, Listing},
     derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode, Records},
-    hash::{Algorithm, Hash},
+    hash::{Algorithm, Hash, Hasher},
+    limits, regular,
     store::{Store, StoreError},
     store_path::{STORE_DIR, StorePath, check_name},
 };
@@ -78,6 +84,8 @@ pub struct World<'a> {
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
     written: Mutex<Written>,
+    /// How many store paths may be read, when last all that they refer to was among them.
+    reached: Mutex<usize>,
 }
 
 /// What only impure evaluation sees.
@@ -110,6 +118,7 @@ impl<'a> World<'a> {
             realiser,
             pending: Mutex::default(),
             written: Mutex::default(),
+            reached: Mutex::default(),
         }
     }
 
@@ -141,26 +150,94 @@ impl<'a> World<'a> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where a path is on this machine, links on the way followed, and at its end where `last` says
-    /// so. A store path that waits is put into the store first.
-    fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
-        if path.starts_with(STORE_DIR) {
-            self.need(path)?;
+    /// A path, links on the way followed, and at its end where `last` says so. What waits for the store is
+    /// put there first.
+    fn walk(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
+        self.need(path)?;
+        loop {
+            match self.access.resolve(path, last) {
+                // a link in what may be read leads to what that refers to
+                Err(AccessError::Closed(place)) if self.is_reached(&place)? => {}
+                found => {
+                    let found = found.map_err(refuse)?;
+                    if !self.need(&found)? {
+                        return Ok(found);
+                    }
+                }
+            }
         }
-        let resolved = self.access.resolve(path, last).map_err(refuse)?;
-        if resolved.starts_with(STORE_DIR) && !path.starts_with(STORE_DIR) {
-            self.need(&resolved)?;
-        }
-        Ok(self.access.real(&resolved))
     }
 
-    fn need(&self, path: &Path) -> HostResult<()> {
-        let Some(Ok((path, _))) = path.to_str().map(StorePath::split) else { return Ok(()) };
+    /// Where a path is on this machine, as [`World::walk`] finds it.
+    fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
+        Ok(self.access.real(&self.walk(path, last)?))
+    }
+
+    /// Puts a store path that waits into the store; whether it did.
+    fn need(&self, path: &Path) -> HostResult<bool> {
+        let Some(path) = object(path) else { return Ok(false) };
         let mut pending = self.pending();
-        if pending.waits(&path) {
-            pending.commit(self.realiser.store().map_err(HostError)?).map_err(refuse)?;
+        let is_new = path.is_derivation() && pending.derivations.get(&path).is_some();
+        if !is_new && !pending.waits(&path) {
+            return Ok(false);
         }
-        Ok(())
+        let store = self.realiser.store().map_err(HostError)?;
+        if is_new {
+            if store.is_valid(&path).map_err(refuse)? {
+                return Ok(false);
+            }
+        }
+        pending.commit(store).map_err(refuse)?;
+        Ok(true)
+    }
+
+    /// Whether what this evaluation has made refers to that store path, by whatever steps: then it may be
+    /// read, since it is the same wherever the first is.
+    fn is_reached(&self, place: &Path) -> HostResult<bool> {
+        let Some(wanted) = object(place) else { return Ok(false) };
+        let mut todo: Vec<StorePath> = self.access.opened().iter().cloned().collect();
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if todo.len() == *reached {
+            return Ok(false);
+        }
+        let store = self.realiser.store().map_err(HostError)?;
+        while let Some(path) = todo.pop() {
+            if path.is_derivation() {
+                continue;
+            }
+            for reference in
+                store.info(&path).map_err(refuse)?.into_iter().flat_map(|i| i.references)
+            {
+                if self.access.opened().insert(reference.clone()) {
+                    todo.push(reference);
+                }
+            }
+        }
+        let opened = self.access.opened();
+        *reached = opened.len();
+        Ok(opened.contains(&wanted))
+    }
+
+    /// Opens a file that an evaluation reads, and says how many bytes of it that are at most.
+    fn open(&self, path: &Path) -> HostResult<(fs_err::File, u64)> {
+        let place = self.locate(path, true)?;
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => refuse(missing(path)),
+            _ => refuse(format!("cannot read '{}': {error}", path.display())),
+        };
+        // whoever puts a link there now is not followed
+        let file = openat(CWD, &place, regular::CAREFULLY | OFlags::NOFOLLOW, Mode::empty());
+        let file = fs_err::File::from_parts(file.map_err(|e| cannot(e.into()))?.into(), &place);
+        let found = file.metadata().map_err(cannot)?;
+        let stream = found.file_type().is_fifo() || found.file_type().is_char_device();
+        if stream && self.surroundings.is_some() {
+            return Ok((fs_err::File::open(&place).map_err(cannot)?, limits::STREAM));
+        }
+        regular::check(&file).map_err(cannot)?;
+        if !path.starts_with(STORE_DIR) {
+            self.note().files.insert(place);
+        }
+        Ok((file, limits::SOURCE_FILE))
     }
 
     /// Computes a derivation's paths and remembers it.
@@ -223,6 +300,61 @@ impl<'a> World<'a> {
         Ok(())
     }
 
+    /// A derivation of this evaluation, or of the store.
+    fn derivation_at(&self, path: &StorePath) -> HostResult<Derivation> {
+        if let Some(derivation) = self.pending().derivations.get(path) {
+            return Ok(derivation);
+        }
+        let store = self.realiser.store().map_err(HostError)?;
+        store.read_derivation(path).map_err(refuse)
+    }
+
+    /// Lists what is copied of the tree at `from`, whose entries the filter sees under `shown`.
+    fn list(
+        &self,
+        from: &Path,
+        shown: &Path,
+        mut filter: Option<&mut Filter<'_>>,
+    ) -> HostResult<Listing> {
+        let found = fs_err::symlink_metadata(from).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => refuse(missing(shown)),
+            _ => refuse(error),
+        })?;
+        let mut selection = match found.is_dir() && !shown.starts_with(STORE_DIR) {
+            true => {
+                let hidden = self.access.store_root().map(Path::to_owned);
+                Some(Selection::new(from, self.access.home.as_deref(), hidden).map_err(refuse)?)
+            }
+            false => None,
+        };
+        let mut failed = None;
+        let mut keep = |below: &Path, kind: Option<Kind>| -> HostResult<bool> {
+            if let Some(selection) = &mut selection
+                && !selection.keeps(below, kind == Some(Kind::Directory)).map_err(refuse)?
+            {
+                return Ok(false);
+            }
+            let kind = match kind {
+                Some(Kind::File) => FileType::Regular,
+                Some(Kind::Directory) => FileType::Directory,
+                Some(Kind::Symlink) => FileType::Symlink,
+                None => FileType::Unknown,
+            };
+            filter.as_mut().map_or(Ok(true), |filter| filter(&shown.join(below), kind))
+        };
+        let listing = Listing::read_some(from, &mut |below, kind| {
+            failed.is_none()
+                && keep(below, kind).unwrap_or_else(|error| {
+                    failed = Some(error);
+                    false
+                })
+        });
+        match failed {
+            Some(error) => Err(error),
+            None => listing.map_err(refuse),
+        }
+    }
+
     /// Whether all these outputs are there, so that nothing has to be built or written.
     fn are_valid(
         &self,
@@ -250,6 +382,14 @@ impl<'a> World<'a> {
         self.pending().commit(store).map_err(refuse)?;
         self.realiser.realise(targets).map_err(HostError)
     }
+}
+
+/// What a source may be.
+const BOUNDS: Bounds<'static> =
+    Bounds { largest: limits::SOURCE_FILE, limit: "which is fixed", ..Bounds::NONE };
+
+fn missing(path: &Path) -> String {
+    format!("path '{}' does not exist", path.display())
 }
 
 fn file_type(found: std::fs::FileType) -> FileType {
@@ -287,24 +427,78 @@ pub(super) fn parse(text: &str, algorithm: Option<Algorithm>) -> HostResult<Hash
 }
 
 impl Host for World<'_> {
-    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
-        let place = self.locate(path, true)?;
-        if !path.starts_with(STORE_DIR) {
-            self.note().files.insert(place.clone());
+    fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
+        let (mut file, bound) = self.open(path)?;
+        let size = file.metadata().map_err(refuse)?.len();
+        let most = most.min(bound);
+        let too_large = || {
+            refuse(format!(
+                "'{}' is larger than the {} KiB that may be read; --max-eval-memory gives the evaluation more",
+                path.display(),
+                most >> 10
+            ))
+        };
+        if size > most {
+            return Err(too_large());
         }
-        fs_err::read(place).map_err(refuse)
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+        // it may grow meanwhile, and files of the kernel say no size
+        (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(refuse)?;
+        if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+    }
+
+    fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> HostResult<()> {
+        let (mut file, most) = self.open(path)?;
+        let too_large = || {
+            refuse(format!(
+                "'{}' is larger than {} KiB, which is the most",
+                path.display(),
+                most >> 10
+            ))
+        };
+        if file.metadata().map_err(refuse)?.len() > most {
+            return Err(too_large());
+        }
+        let mut buffer = vec![0; 1 << 16];
+        let mut taken = 0;
+        loop {
+            let length = match file.read(&mut buffer) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                other => other.map_err(refuse)?,
+            };
+            taken += length as u64;
+            if taken > most {
+                return Err(too_large());
+            }
+            if length == 0 || !take(&buffer[..length]) {
+                return Ok(());
+            }
+        }
     }
 
     fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
         use std::os::unix::ffi::OsStringExt as _;
-        fs_err::read_dir(self.locate(path, true)?)
-            .map_err(refuse)?
-            .map(|entry| {
-                let entry = entry.map_err(refuse)?;
-                let found = entry.file_type().map_err(refuse)?;
-                Ok((entry.file_name().into_vec(), file_type(found)))
-            })
-            .collect()
+        let shown = self.walk(path, true)?;
+        let mut entries = Vec::new();
+        for entry in fs_err::read_dir(self.access.real(&shown)).map_err(refuse)? {
+            let entry = entry.map_err(refuse)?;
+            let name = entry.file_name();
+            // what pure evaluation never reads is not there
+            if name == ".git" && self.access.check(&shown.join(&name)).is_err() {
+                continue;
+            }
+            if entries.len() >= limits::FOLDER_ENTRIES {
+                let text = format!(
+                    "'{}' has more than {} entries",
+                    path.display(),
+                    limits::FOLDER_ENTRIES
+                );
+                return Err(HostError(text));
+            }
+            let found = entry.file_type().map_err(refuse)?;
+            entries.push((name.into_vec(), file_type(found)));
+        }
+        Ok(entries)
     }
 
     fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
@@ -326,7 +520,7 @@ impl Host for World<'_> {
     }
 
     fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
-        self.access.resolve(path, true).map_err(refuse)
+        self.walk(path, true)
     }
 
     fn search_path(&self) -> Vec<(String, String)> {
@@ -369,20 +563,21 @@ impl Host for World<'_> {
             .collect::<HostResult<BTreeSet<_>>>()?;
         let path = StorePath::of_text(text, &references, name).map_err(refuse)?;
         self.pending().add_text(path.clone(), text, references);
+        self.access.open(&path);
         Ok(path.to_string())
     }
 
     fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String> {
         check_name(&request.name).map_err(refuse)?;
-        let key = (request.path.clone(), request.name.clone());
+        let key = (request.path.clone(), request.name.clone(), request.follow);
         let plain = filter.is_none() && request.recursive && request.sha256.is_none();
         if plain && let Some(path) = self.pending().known.get(&key) {
             return Ok(path.to_string());
         }
-        // the path itself may be a link, which is then what is copied
-        let from = self.locate(&request.path, false)?;
-        let listing = list(&from, &request.path, filter)?;
-        let leaves = archive::leaves(&listing).map_err(refuse)?;
+        let shown = self.walk(&request.path, request.follow)?;
+        let from = self.access.real(&shown);
+        let listing = self.list(&from, &shown, filter)?;
+        let leaves = archive::leaves_within(&listing, BOUNDS).map_err(refuse)?;
         let tree = archive::fold(&listing, &leaves).hash;
         let path = match &request.sha256 {
             None if request.recursive => {
@@ -393,8 +588,12 @@ impl Host for World<'_> {
                     let hash = archive::nar_hash_listed(&listing, Algorithm::Sha256);
                     (HashMode::Recursive, hash.map_err(refuse)?)
                 } else {
-                    let bytes = fs_err::read(&from).map_err(refuse)?;
-                    (HashMode::Flat, Algorithm::Sha256.digest(&bytes))
+                    let mut hasher = Hasher::new(Algorithm::Sha256);
+                    self.stream_file(&shown, &mut |piece| {
+                        hasher.update(piece);
+                        true
+                    })?;
+                    (HashMode::Flat, hasher.finish())
                 };
                 if let Some(text) = expected {
                     let expected = parse(text, Some(Algorithm::Sha256))?;
@@ -413,6 +612,7 @@ impl Host for World<'_> {
             pending.known.insert(key, path.clone());
         }
         pending.add_tree(path.clone(), listing, leaves, tree);
+        self.access.open(&path);
         Ok(path.to_string())
     }
 
@@ -459,7 +659,12 @@ impl Host for World<'_> {
                     let drv = StorePath::parse(drv).map_err(refuse)?;
                     targets.entry(drv).or_default().insert(output.clone());
                 }
-                Reference::Opaque(path) | Reference::DrvDeep(path) => self.need(Path::new(path))?,
+                Reference::Opaque(path) | Reference::DrvDeep(path) => {
+                    let path = StorePath::parse(path).map_err(refuse)?;
+                    if self.pending().derivations.get(&path).is_some() {
+                        self.access.open(&path);
+                    }
+                }
             }
         }
         let Some((first, _)) = targets.first_key_value() else { return Ok(()) };
@@ -469,10 +674,44 @@ impl Host for World<'_> {
                  --no-allow-import-from-derivation was given"
             )));
         }
-        self.build(&targets.into_iter().collect::<Vec<_>>())
+        let targets: Vec<_> = targets.into_iter().collect();
+        self.build(&targets)?;
+        for (path, outputs) in &targets {
+            let derivation = self.derivation_at(path)?;
+            for output in outputs {
+                if let Some(output) = derivation.outputs.get(output) {
+                    self.access.open(&output.path);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn imported(&self, path: &Path) -> HostResult<Option<Imported>> {
+        let Some(path) = object(path) else { return Ok(None) };
+        // pure evaluation imports what it has made
+        let is_known = self.pending().derivations.get(&path).is_some();
+        if !is_known && self.access.allowed.is_some() {
+            return Ok(None);
+        }
+        if !is_known {
+            let store = self.realiser.store().map_err(HostError)?;
+            if !store.is_valid(&path).map_err(refuse)? {
+                return Ok(None);
+            }
+        }
+        let Derivation { name, outputs, .. } = self.derivation_at(&path)?;
+        let outputs = outputs.into_iter().map(|(name, output)| (name, output.path.to_string()));
+        Ok(Some(Imported { name, outputs: outputs.collect() }))
     }
 
     fn store_path(&self, path: &Path) -> HostResult<String> {
+        if self.access.allowed.is_some() {
+            return Err(refuse(
+                "'builtins.storePath' is not allowed in pure evaluation, which does not look at what is \
+                 in the store: use the derivation or the source that makes the path, or --impure",
+            ));
+        }
         let text = path.to_str().ok_or_else(|| refuse("a store path is UTF-8 text"))?;
         let (path, _) = StorePath::split(text).map_err(refuse)?;
         let store = self.realiser.store().map_err(HostError)?;
@@ -492,7 +731,9 @@ impl Host for World<'_> {
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
-        fetch::fetch(self, request)
+        let fetched = fetch::fetch(self, request)?;
+        self.access.open(&StorePath::parse(&fetched.path).map_err(refuse)?);
+        Ok(fetched)
     }
 
     fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
@@ -505,27 +746,5 @@ impl Host for World<'_> {
 
     fn warn(&self, text: &str) {
         self.realiser.message(text, true);
-    }
-}
-
-/// Lists the tree at `from`, whose entries the filter sees under `shown`.
-fn list(from: &Path, shown: &Path, filter: Option<&mut Filter<'_>>) -> HostResult<Listing> {
-    let Some(filter) = filter else { return Listing::read(from).map_err(refuse) };
-    let mut failed = None;
-    let listing = Listing::read_some(from, &mut |below, kind| {
-        let kind = match kind {
-            Kind::File => FileType::Regular,
-            Kind::Directory => FileType::Directory,
-            Kind::Symlink => FileType::Symlink,
-        };
-        failed.is_none()
-            && filter(&shown.join(below), kind).unwrap_or_else(|e| {
-                failed = Some(e);
-                false
-            })
-    });
-    match failed {
-        Some(error) => Err(error),
-        None => listing.map_err(refuse),
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use super::{Insertion, References, Scratch, Source, Store, StoreError, index};
 use crate::{
-    archive::{self, Kind, Listing},
+    archive::{self, Keep, Listing},
     derivation::{Derivation, Fixed},
     limits,
     regular::{self, Link},
@@ -47,7 +47,7 @@ impl Store {
     pub fn source_path(
         name: &str,
         from: &Path,
-        keep: &mut dyn FnMut(&Path, Kind) -> bool,
+        keep: &mut Keep<'_>,
     ) -> Result<StorePath, StoreError> {
         let listing = Listing::read_some(from, keep)?;
         Ok(StorePath::of_source(&archive::measure_listed(&listing)?.hash, name)?)
@@ -63,7 +63,7 @@ impl Store {
         &self,
         name: &str,
         from: &Path,
-        keep: &mut dyn FnMut(&Path, Kind) -> bool,
+        keep: &mut Keep<'_>,
     ) -> Result<StorePath, StoreError> {
         let listing = Listing::read_some(from, keep)?;
         let leaves = archive::leaves(&listing)?;

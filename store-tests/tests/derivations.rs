@@ -104,13 +104,17 @@ fn a_result_link_leads_to_its_store_path() {
     let operations: [&[&str]; 2] = [&["mkdir", "$out"], &["write", "$out/file", "x"]];
     space.write("default.nix", probing("it", "", &operations));
     let out = space.ok(["build", "-o", "link"]);
-    let link = space.ok(["eval", "--raw", "-E", "builtins.storePath ./link"]);
-    assert_eq!(link, out);
+    // pure evaluation does not look
+    let error = space.fails(1, ["eval", "-E", "builtins.storePath ./link"]);
+    assert!(error.contains("in pure evaluation"), "{error}");
+    let eval =
+        |expression: &str| space.ok(["eval", "--impure", "--strict", "--json", "-E", expression]);
+    assert_eq!(eval("builtins.storePath ./link"), format!("\"{out}\""));
     // the text is the file's, the reference that of the whole object
     let file = format!("builtins.storePath \"{out}/file\"");
-    assert_eq!(space.ok(["eval", "--raw", "-E", &file]), format!("{out}/file"));
-    let context = space.ok(["eval", "--strict", "-E", &format!("builtins.getContext ({file})")]);
-    assert_eq!(context, format!("{{ \"{out}\" = {{ path = true; }}; }}"));
+    assert_eq!(eval(&file), format!("\"{out}/file\""));
+    let context = eval(&format!("builtins.getContext ({file})"));
+    assert_eq!(context, format!("{{\"{out}\":{{\"path\":true}}}}"));
 }
 
 #[test]

@@ -92,11 +92,6 @@ const CASES: &[Case] = &[
             fs_err::os::unix::fs::symlink("tree/sub", link).unwrap();
         },
     },
-    Case {
-        what: "the root of the project",
-        expression: "\"x\"",
-        change: |space| fs_err::create_dir(space.path(".git")).unwrap(),
-    },
 ];
 
 fn project() -> Space {
@@ -126,6 +121,16 @@ fn every_change_of_what_was_read_is_noticed() {
         assert_eq!(changed.stdout, afresh.stdout, "{what}");
         assert!(is_known(&space, &[]), "{what}: nothing has changed since");
     }
+}
+
+#[test]
+fn the_root_of_the_project_is_part_of_the_question() {
+    let space = project();
+    space.write("sub/default.nix", derivation("\"x\""));
+    assert!(!is_known(&space, &["sub"]));
+    assert!(is_known(&space, &["sub"]));
+    fs_err::create_dir(space.path("project/.git")).unwrap();
+    assert!(!is_known(&space, &["sub"]));
 }
 
 #[test]

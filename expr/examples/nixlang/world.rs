@@ -90,7 +90,7 @@ impl World {
 }
 
 impl Host for World {
-    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+    fn read_file(&self, path: &Path, _: u64) -> HostResult<Vec<u8>> {
         match self.text(path) {
             Some(text) => Ok(text),
             None if !path.exists() => {

@@ -160,12 +160,12 @@ fn with_context<'a>(it: &Interpreter<'a>, text: &Str<'a>, context: &[Context]) -
 }
 
 fn discard_all<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
     Ok(with_context(it, text, &[]))
 }
 
 fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
     let context: Vec<_> = text
         .context()
         .iter()
@@ -178,7 +178,7 @@ fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
 }
 
 fn add_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let text = it.coerce(args[0], Coercion::PLAIN)?;
+    let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
     let [element] = text.context() else {
         let message = format!(
             "context of string '{}' must have exactly one element, but has {}",

@@ -194,7 +194,8 @@ impl Draft {
                     it.symbols.show(key.symbol),
                     self.request.name
                 );
-                error.within(Span::new(key.at, key.at), text)
+                let at = Span::new(key.at, key.at);
+                error.at(at).within(at, text)
             })?;
         }
         Ok(())

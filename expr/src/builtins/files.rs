@@ -6,7 +6,7 @@ use super::{Builtin, hash, store::realise};
 use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter, as_path, path},
-    hash::Format,
+    hash::{Format, Hasher},
     host::FileType,
     library,
     source::Span,
@@ -36,6 +36,7 @@ fn real_path<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Result<&'a Str<'
 fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let path = real_path(it, args[0])?;
     let bytes = it.read_file(as_path(path.bytes()))?;
+    it.room(bytes.len())?;
     if memchr::memchr(0, &bytes).is_some() {
         let message = format!(
             "the contents of the file '{}' cannot be represented as a Nix string",
@@ -113,8 +114,9 @@ fn hash_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     let name = it.plain_string(args[0])?;
     let algorithm = hash::algorithm(name)?;
     let path = real_path(it, args[1])?;
-    let bytes = it.read_file(as_path(path.bytes()))?;
-    Ok(it.text(algorithm.digest(&bytes).format(Format::Base16).as_bytes()))
+    let mut hasher = Hasher::new(algorithm);
+    it.stream_file(as_path(path.bytes()), &mut |piece| hasher.update(piece))?;
+    Ok(it.text(hasher.finish().format(Format::Base16).as_bytes()))
 }
 
 /// The first entry of a search path below which the file exists: what `<name>` means.
@@ -156,11 +158,17 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             return Ok(it.new_path(&file));
         }
     }
-    let message = format!(
-        "file '{}' was not found in the Nix search path (add it using $NIX_PATH or -I)",
-        name.lossy()
-    );
-    Err(Error::new(Kind::Throw, Span::NONE, message))
+    let name = name.lossy();
+    let message = format!("file '{name}' was not found in the search path");
+    let entry = name.split('/').next().unwrap_or_default();
+    // pure evaluation has no clock and reads no variable
+    let help = match it.host.has_clock() {
+        true => format!("name its place with -I {entry}=PATH, or in $NIX_PATH"),
+        false => format!(
+            "name its place with -I {entry}=PATH; pure evaluation reads no $NIX_PATH, `--impure` does"
+        ),
+    };
+    Err(Error::new(Kind::Throw, Span::NONE, message).with_help(help))
 }
 
 /// What of `name` follows the search path entry `prefix`; an empty one fits every name.

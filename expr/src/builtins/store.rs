@@ -66,6 +66,7 @@ fn path<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
         name: name.filter(|name| !name.is_empty()).unwrap_or_else(|| base_name(path)),
         recursive,
         sha256: sha256.filter(|hash| !hash.is_empty()),
+        follow: true,
     };
     add(it, path, &request, filter)
 }
@@ -78,6 +79,7 @@ fn filter_source<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
         name: base_name(path),
         recursive: true,
         sha256: None,
+        follow: true,
     };
     add(it, path, &request, Some(filter))
 }
@@ -116,7 +118,8 @@ fn add<'a>(
     } else {
         it.host.add_path(request, None)
     };
-    let copy = it.from_host(result).map_err(|error| error.within(Span::NONE, step()))?;
+    let copy =
+        it.of_path(&request.path, result).map_err(|error| error.within(Span::NONE, step()))?;
     Ok(store_text(it, &copy))
 }
 

@@ -9,7 +9,7 @@ use std::{
 use super::Interpreter;
 use crate::{
     error::{Error, Kind, Result},
-    host::{AddPath, FileType, Filter, HostResult},
+    host::{AddPath, FileType, Filter, HostError, HostResult},
     library,
     source::Span,
 };
@@ -29,6 +29,65 @@ impl Interpreter<'_> {
         result.map_err(|error| Error::new(Kind::Host, Span::NONE, error.0))
     }
 
+    /// The same for what was asked of one path: where that does not exist, what is there in its place.
+    ///
+    /// # Errors
+    /// What the host said.
+    pub(crate) fn of_path<T>(&self, path: &Path, result: HostResult<T>) -> Result<T> {
+        result.map_err(|error| self.explain(path, error))
+    }
+
+    #[cold]
+    fn explain(&self, path: &Path, error: HostError) -> Box<Error> {
+        let there = |path: &Path| !matches!(self.host.file_type(path), Ok(None));
+        if there(path) {
+            return Error::new(Kind::Host, Span::NONE, error.0);
+        }
+        let error = no_such_file(path);
+        let Some((folder, name)) = parts(path) else { return error };
+        if !there(folder) {
+            let missing = folder.ancestors().take_while(|folder| !there(folder)).last();
+            let Some((folder, name)) = missing.and_then(parts) else { return error };
+            return match self.near(folder, name) {
+                Some(near) => error.with_help(format!("{near} (in '{}')", folder.display())),
+                None => error.with_help(format!(
+                    "there is no '{}' in '{}'",
+                    name.display(),
+                    folder.display()
+                )),
+            };
+        }
+        match self.near(folder, name) {
+            Some(near) => error.with_help(near),
+            None if name == "default.nix" => {
+                let nix = self.names(folder).into_iter().filter(|name| name.ends_with(".nix"));
+                let nix: Vec<String> = nix.take(5).map(|name| format!("'{name}'")).collect();
+                error.with_help(match nix.is_empty() {
+                    true => "importing a folder reads its default.nix".to_owned(),
+                    false => format!(
+                        "importing a folder reads its default.nix; it has {}",
+                        nix.join(", ")
+                    ),
+                })
+            }
+            None => error,
+        }
+    }
+
+    /// Advice for a name that is not in a folder.
+    fn near(&self, folder: &Path, name: &OsStr) -> Option<String> {
+        super::did_you_mean(&name.to_string_lossy(), self.names(folder).into_iter())
+    }
+
+    /// The names in a folder, sorted; nothing where it cannot be read.
+    fn names(&self, folder: &Path) -> Vec<String> {
+        let entries = self.host.read_dir(folder).unwrap_or_default();
+        let mut names: Vec<String> =
+            entries.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
+        names.sort();
+        names
+    }
+
     /// The bytes of a file.
     ///
     /// # Errors
@@ -40,7 +99,25 @@ impl Interpreter<'_> {
                 None => Err(no_such_file(path)),
             };
         }
-        self.from_host(self.host.read_file(path))
+        self.of_path(path, self.host.read_file(path, self.room_left() as u64))
+    }
+
+    /// The bytes of a file of any size, piece by piece.
+    ///
+    /// # Errors
+    /// What the host says; the evaluation was stopped.
+    pub(crate) fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<()> {
+        if library::contains(path) {
+            take(&self.read_file(path)?);
+            return Ok(());
+        }
+        let limit = &self.options.limit;
+        let result = self.host.stream_file(path, &mut |piece| {
+            take(piece);
+            !limit.is_stopped()
+        });
+        self.of_path(path, result)?;
+        if limit.is_stopped() { Err(super::limit::interrupted()) } else { Ok(()) }
     }
 
     /// The entries of a directory.
@@ -55,7 +132,7 @@ impl Interpreter<'_> {
                 .map(|(name, kind)| (name.as_os_str().as_bytes().to_vec(), kind))
                 .collect());
         }
-        self.from_host(self.host.read_dir(path))
+        self.of_path(path, self.host.read_dir(path))
     }
 
     /// What is at a path; links are not followed.
@@ -91,9 +168,15 @@ impl Interpreter<'_> {
             let bytes = self.read_file(path)?;
             return self.from_host(self.host.add_text(&name, &bytes, &[]));
         }
-        let request = AddPath { path: path.to_owned(), name, recursive: true, sha256: None };
-        self.from_host(self.host.add_path(&request, filter))
+        let request =
+            AddPath { path: path.to_owned(), name, recursive: true, sha256: None, follow: false };
+        self.of_path(path, self.host.add_path(&request, filter))
     }
+}
+
+/// The parent folder and the name of a path.
+fn parts(path: &Path) -> Option<(&Path, &OsStr)> {
+    Some((path.parent()?, path.file_name()?))
 }
 
 #[cold]

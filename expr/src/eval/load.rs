@@ -157,7 +157,8 @@ impl<'a> Interpreter<'a> {
         if file == Path::new(library::ROOT) {
             file = library::ENTRY.into();
         } else if self.file_type(&file)? == Some(FileType::Directory) {
-            file = self.follow(&file.join("default.nix"))?;
+            // a link there is read, but paths in it are relative to this folder
+            file.push("default.nix");
         }
         self.resolved.insert(path.to_owned(), file.clone());
         Ok(file)
@@ -198,9 +199,10 @@ impl<'a> Interpreter<'a> {
         if let Some(slot) = self.files.get(&file) {
             return self.force(slot);
         }
+        let text = self.read_source(&file)?;
         let slot = self.slot(Value::Running(CodeId::NONE));
         self.files.insert(file.clone(), slot);
-        let value = self.load(&file, slot).and_then(|()| self.force(slot));
+        let value = self.load(&file, &text, slot).and_then(|()| self.force(slot));
         value.map_err(|error| {
             if error.kind() != Kind::Throw && error.kind() != Kind::Assert {
                 self.files.remove(&file);
@@ -210,11 +212,10 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    fn load(&mut self, file: &Path, slot: &'a Slot<'a>) -> Result<()> {
-        let text = self.read_source(file)?;
+    fn load(&mut self, file: &Path, text: &Arc<[u8]>, slot: &'a Slot<'a>) -> Result<()> {
         let name = file.as_os_str().as_bytes();
         let folder = super::path::parent(name).to_vec();
-        let code = self.compile(Origin::File(name.to_vec()), &text, &folder, &[])?;
+        let code = self.compile(Origin::File(name.to_vec()), text, &folder, &[])?;
         let id = CodeId(u32::try_from(self.code.len()).unwrap_or(u32::MAX));
         self.code.push(code);
         slot.set(Value::Thunk(id, self.root));

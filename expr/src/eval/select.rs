@@ -5,7 +5,7 @@ use crate::{
     compile::{HasAttr, Name, SelectPath},
     error::{Error, Kind, Result},
     source::Span,
-    symbol::Symbol,
+    symbol::{Symbol, known},
     value::{Attrs, Env, Slot, Value},
 };
 
@@ -34,6 +34,12 @@ impl<'a> Interpreter<'a> {
     pub fn missing(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Box<Error> {
         let name = self.symbols.show(name);
         let error = Error::new(Kind::Eval, Span::NONE, format!("attribute '{name}' missing"));
+        if name == "currentSystem" && attrs.get(known::builtins).is_some() {
+            return error.with_help(
+                "pure evaluation does not know the machine: take the system as an argument, give it \
+                 with --system, or use `--impure`",
+            );
+        }
         let names = attrs.iter(self.arena).map(|(key, _)| self.symbols.show(key.symbol));
         match did_you_mean(&name, names) {
             Some(help) => error.with_help(help),

@@ -194,6 +194,10 @@ impl Parser<'_, '_> {
             match token.kind {
                 Kind::PathPart => {
                     self.next();
+                    // two slashes, which only an interpolation may follow
+                    if parts.len() == 1 && self.here().kind != Kind::Interpolation {
+                        return Err(self.unexpected(&[Kind::Interpolation]));
+                    }
                     let text = self.ast.add_text(self.bytes(token));
                     let span = self.span(token);
                     parts.push(self.ast.add(Expr::Str(text), span));

@@ -57,7 +57,7 @@ fn file_type(kind: std::fs::FileType) -> FileType {
 }
 
 impl Host for TestHost {
-    fn read_file(&self, path: &Path) -> HostResult<Vec<u8>> {
+    fn read_file(&self, path: &Path, _: u64) -> HostResult<Vec<u8>> {
         fs_err::read(path).or_else(refuse)
     }
 

@@ -1,0 +1,38 @@
+//! Which folder a file is in that is somebody's project: the work tree of a git repository, but never a
+//! person's home, nor what is above it.
+
+use std::path::{Path, PathBuf};
+
+/// The nearest folder from a path on upwards that holds a `.git`: a folder, or the file of a linked work
+/// tree or a submodule. Nothing where that is no project.
+pub fn repository(path: &Path, home: Option<&Path>) -> Option<PathBuf> {
+    let holds = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
+    let root = path.ancestors().find(holds)?;
+    is_project(root, home).then(|| root.to_owned())
+}
+
+/// Whether a folder may be taken whole: neither `/`, nor a home, nor a folder that homes are in.
+#[must_use]
+pub fn is_project(folder: &Path, home: Option<&Path>) -> bool {
+    folder.parent().is_some() && !home.is_some_and(|home| home.starts_with(folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_home_is_no_project() {
+        let space = tempfile::tempdir().unwrap();
+        let home = space.path().join("home");
+        let inner = home.join("work/project");
+        fs_err::create_dir_all(inner.join("sub")).unwrap();
+        fs_err::create_dir(home.join(".git")).unwrap();
+        assert_eq!(repository(&inner, Some(&home)), None);
+        assert_eq!(repository(&inner, None), Some(home.clone()));
+        fs_err::write(inner.join(".git"), "gitdir: /somewhere").unwrap();
+        assert_eq!(repository(&inner.join("sub"), Some(&home)), Some(inner));
+        assert!(!is_project(Path::new("/"), None) && !is_project(space.path(), Some(&home)));
+        assert!(is_project(&home.join("work"), Some(&home)));
+    }
+}
