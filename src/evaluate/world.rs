@@ -182,10 +182,8 @@ impl<'a> World<'a> {
             return Ok(false);
         }
         let store = self.realiser.store().map_err(HostError)?;
-        if is_new {
-            if store.is_valid(&path).map_err(refuse)? {
-                return Ok(false);
-            }
+        if is_new && store.is_valid(&path).map_err(refuse)? {
+            return Ok(false);
         }
         pending.commit(store).map_err(refuse)?;
         Ok(true)
