@@ -106,8 +106,12 @@ impl Address {
             let own = self.path.split('?').next().unwrap_or_default();
             let path = match text {
                 "" => own.to_owned(),
-                _ if text.starts_with('/') => text.to_owned(),
-                _ => format!("{}/{text}", own.rsplit_once('/').map_or("", |(folder, _)| folder)),
+                _ if text.starts_with('/') => printable(text),
+                _ => format!(
+                    "{}/{}",
+                    own.rsplit_once('/').map_or("", |(folder, _)| folder),
+                    printable(text)
+                ),
             };
             if path.len() > limits::ADDRESS {
                 return Err(AddressError::too_long(text));
@@ -247,6 +251,22 @@ fn without_dots(path: &str) -> String {
     format!("/{}{slash}", parts.join("/"))
 }
 
+/// The text with blanks and control characters percent-encoded, as browsers do.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == ' ' || c.is_control() {
+            let mut bytes = [0; 4];
+            c.encode_utf8(&mut bytes)
+                .bytes()
+                .for_each(|byte| out.push_str(&format!("%{byte:02X}")));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
 /// Percent-decoded; bytes that are not UTF-8 then are left encoded.
 pub(super) fn decoded(text: &str) -> String {
     let mut out = Vec::with_capacity(text.len());
@@ -313,6 +333,7 @@ mod tests {
             ("//other/x", "http://other/x"),
             ("https://h/x", "https://h/x"),
             ("?v=1", "http://h/a/b/?v=1"),
+            ("a b\u{1b}", "http://h/a/b/a%20b%1B"),
         ] {
             assert_eq!(base.join(link).unwrap().to_string(), result, "{link}");
         }

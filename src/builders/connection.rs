@@ -24,6 +24,10 @@ use super::{
     socks,
 };
 
+/// The least rate of a transfer, in bytes a second over the time that is waited for a server. With less,
+/// a file of a few MiB takes an hour, and a server that sends a byte a minute would hold a build for ever.
+const LEAST_RATE: u64 = 1 << 10;
+
 /// The longest answer of a proxy to `CONNECT`, in bytes.
 const ANSWER: usize = 16 << 10;
 
@@ -33,13 +37,16 @@ pub(super) struct Dialer {
     names: Arc<Names>,
     proxies: Arc<Proxies>,
     cancelled: fn() -> bool,
+    /// Over which time the least rate is measured.
+    window: Duration,
     /// For proxies that are themselves reached over TLS.
     tls: RustlsConnector,
 }
 
 impl Dialer {
-    pub(super) fn new(proxies: Arc<Proxies>, cancelled: fn() -> bool) -> Self {
-        Self { names: Arc::default(), proxies, cancelled, tls: RustlsConnector::default() }
+    pub(super) fn new(proxies: Arc<Proxies>, window: Duration, cancelled: fn() -> bool) -> Self {
+        let (names, tls) = (Arc::default(), RustlsConnector::default());
+        Self { names, proxies, cancelled, window, tls }
     }
 
     fn patience(&self, details: &ConnectionDetails<'_>) -> Patience {
@@ -55,7 +62,8 @@ impl Dialer {
         let (input, output) =
             (details.config.input_buffer_size(), details.config.output_buffer_size());
         let buffers = LazyBuffers::new(input, output);
-        Ok(Wire { stream, buffers, cancelled: self.cancelled })
+        let pace = Pace { window: self.window, waited: Duration::ZERO, bytes: None };
+        Ok(Wire { stream, buffers, pace, cancelled: self.cancelled })
     }
 
     fn through(
@@ -188,19 +196,60 @@ fn deadline(timeout: NextTimeout) -> Instant {
 struct Wire {
     stream: TcpStream,
     buffers: LazyBuffers,
+    pace: Pace,
     cancelled: fn() -> bool,
 }
 
+/// How quickly an answer comes. It is measured here, below TLS and HTTP, so that what they pass over counts.
+#[derive(Debug)]
+struct Pace {
+    /// How long is measured.
+    window: Duration,
+    /// How much of it has gone by in waiting.
+    waited: Duration,
+    /// What came in that time; nothing before the answer begins, which may take the server its time.
+    bytes: Option<u64>,
+}
+
+impl Pace {
+    /// # Errors
+    /// Where too little came for too long.
+    fn note(&mut self, count: usize, waited: Duration) -> io::Result<()> {
+        let Some(bytes) = self.bytes.as_mut() else {
+            self.bytes = Some(count as u64);
+            return Ok(());
+        };
+        *bytes += count as u64;
+        self.waited += waited;
+        if self.waited < self.window || count == 0 {
+            return Ok(());
+        }
+        let (bytes, seconds) = (*bytes, self.waited.as_secs());
+        (self.bytes, self.waited) = (Some(0), Duration::ZERO);
+        if bytes < LEAST_RATE.saturating_mul(seconds) {
+            return Err(io::Error::other(format!("only {bytes} bytes came in {seconds} s")));
+        }
+        Ok(())
+    }
+
+    /// A request goes out.
+    fn restart(&mut self) {
+        (self.bytes, self.waited) = (None, Duration::ZERO);
+    }
+}
+
 impl Wire {
+    fn check(&self) -> Result<(), Error> {
+        if (self.cancelled)() { Err(io::Error::other("cancelled").into()) } else { Ok(()) }
+    }
+
     /// Whether a read or write that gave this error is to be tried again.
     fn goes_on(&self, error: io::Error, until: Instant, timeout: NextTimeout) -> Result<(), Error> {
         use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
         if !matches!(error.kind(), Interrupted | TimedOut | WouldBlock) {
             return Err(error.into());
         }
-        if (self.cancelled)() {
-            return Err(io::Error::other("cancelled").into());
-        }
+        self.check()?;
         if Instant::now() >= until { Err(Error::Timeout(timeout.reason)) } else { Ok(()) }
     }
 }
@@ -211,6 +260,8 @@ impl Transport for Wire {
     }
 
     fn transmit_output(&mut self, amount: usize, timeout: NextTimeout) -> Result<(), Error> {
+        self.check()?;
+        self.pace.restart();
         let timeout = timeout.for_write();
         let until = deadline(timeout);
         let mut done = 0;
@@ -229,10 +280,13 @@ impl Transport for Wire {
         if timeout.after.is_zero() {
             return Err(Error::Timeout(timeout.reason));
         }
-        let until = deadline(timeout);
+        // what comes without a pause is no reason not to stop
+        self.check()?;
+        let (start, until) = (Instant::now(), deadline(timeout));
         loop {
             match (&self.stream).read(self.buffers.input_append_buf()) {
                 Ok(count) => {
+                    self.pace.note(count, start.elapsed())?;
                     self.buffers.input_appended(count);
                     return Ok(count > 0);
                 }

@@ -291,7 +291,7 @@ impl Download<'_> {
             return Err(self.wrong_size(total));
         }
         let before = partial.length;
-        let mut reader = http.body(&mut answer);
+        let mut reader = Http::body(&mut answer);
         let broken = |e| http.interrupted(self.address, &e).into();
         let copied = self.copy(&mut reader, partial, total, &broken);
         partial.parts += usize::from(partial.length > before);

@@ -1,5 +1,5 @@
 //! Requests over HTTP: one pool of connections for all fetches, the machine's certificates and
-//! proxies, timeouts, a least rate, and errors that say whether another try may help. Redirects are
+//! proxies, timeouts, and errors that say whether another try may help. Redirects are
 //! followed here and not by the library, since they decide where credentials go. No message holds
 //! credentials.
 
@@ -8,7 +8,7 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use fs_err as fs;
@@ -30,10 +30,6 @@ pub(super) const USER_AGENT: &str = concat!("clutch/", env!("CARGO_PKG_VERSION")
 
 /// How often one request is sent elsewhere.
 const REDIRECTS: usize = 10;
-
-/// The least rate of a transfer, in bytes a second over the time that is waited for a server. With less,
-/// a file of a few MiB takes an hour, and a server that sends a byte a minute would hold a build for ever.
-const LEAST_RATE: u64 = 1 << 10;
 
 /// How requests are made.
 #[derive(Clone, Debug)]
@@ -175,7 +171,7 @@ impl Http {
             .timeout_per_read(Some(settings.read))
             .max_idle_connections_per_host(8)
             .build();
-        let dialer = Dialer::new(proxies.clone(), settings.cancelled);
+        let dialer = Dialer::new(proxies.clone(), settings.read, settings.cancelled);
         let connector = ().chain(dialer).chain(RustlsConnector::default());
         let agent = Agent::with_parts(config, connector, Later);
         Ok(Self { agent, proxies, netrc, settings })
@@ -279,9 +275,8 @@ impl Http {
     }
 
     /// The bytes of an answer, as they were sent.
-    pub(super) fn body<'a>(&self, answer: &'a mut Response<Body>) -> impl Read + use<'a> {
-        let inner = answer.body_mut().with_config().limit(u64::MAX).reader();
-        Paced { inner, window: self.settings.read, waited: Duration::ZERO, bytes: 0 }
+    pub(super) fn body(answer: &mut Response<Body>) -> impl Read + '_ {
+        answer.body_mut().with_config().limit(u64::MAX).reader()
     }
 
     /// The whole of what is at an address, at most `limit` bytes, with further tries where they may
@@ -316,8 +311,11 @@ impl Http {
                     return Err(HttpError::Connection { address, reason, passing: false });
                 }
             };
+            if !is_gzip && answer.body().content_length().is_some_and(|length| length > limit) {
+                return Err(too_long());
+            }
             let mut body = Vec::new();
-            let mut reader = self.body(&mut answer);
+            let mut reader = Self::body(&mut answer);
             let read = if is_gzip {
                 flate2::read::MultiGzDecoder::new(reader).take(limit + 1).read_to_end(&mut body)
             } else {
@@ -504,38 +502,6 @@ fn redirected(address: &Address, at: &Address, to: &str) -> Result<Address, Http
             "the way there is not encrypted, that to the server is; it is not followed",
         ),
         _ => Ok(next),
-    }
-}
-
-/// What is read, as long as it comes at the least rate.
-struct Paced<R> {
-    inner: R,
-    /// How long is measured.
-    window: Duration,
-    /// How much of it has gone by in waiting.
-    waited: Duration,
-    /// What came in that time.
-    bytes: u64,
-}
-
-impl<R: Read> Read for Paced<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let start = Instant::now();
-        let count = self.inner.read(buffer)?;
-        self.waited += start.elapsed();
-        self.bytes += count as u64;
-        if self.waited >= self.window && count > 0 {
-            if self.bytes < LEAST_RATE.saturating_mul(self.waited.as_secs()) {
-                let text = format!(
-                    "only {} bytes came in {} s",
-                    self.bytes,
-                    self.waited.as_secs_f64().round()
-                );
-                return Err(io::Error::other(text));
-            }
-            (self.waited, self.bytes) = (Duration::ZERO, 0);
-        }
-        Ok(count)
     }
 }
 

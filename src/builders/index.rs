@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Read as _,
+    io::{Read as _, Seek as _},
     os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -294,7 +294,9 @@ fn ask_pip(environment: &Environment, cancelled: fn() -> bool) -> Option<Client>
 
 /// What a program prints; nothing where it fails or takes too long.
 fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    // a file and no pipe, which somebody that it starts may hold open
+    let mut answer = tempfile::tempfile().ok()?;
+    command.stdin(Stdio::null()).stdout(answer.try_clone().ok()?).stderr(Stdio::null());
     let mut child = command.spawn().ok()?;
     let deadline = Instant::now() + PATIENCE;
     let success = loop {
@@ -312,7 +314,8 @@ fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
         }
     };
     let mut text = String::new();
-    child.stdout.take()?.take(4096).read_to_string(&mut text).ok()?;
+    answer.rewind().ok()?;
+    answer.take(4096).read_to_string(&mut text).ok()?;
     success.then(|| text.trim().to_owned())
 }
 

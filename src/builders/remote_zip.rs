@@ -4,6 +4,7 @@
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{address::Address, http::Http};
+use crate::regular::{self, Link};
 
 /// How much is asked for at a time, in bytes. In most wheels the end holds the metadata, too.
 const BLOCK: u64 = 128 << 10;
@@ -23,7 +24,8 @@ pub fn read(
     limit: u64,
 ) -> Result<Vec<u8>, String> {
     if let Some(path) = address.local_path() {
-        return entry(fs_err::File::open(path).map_err(|e| e.to_string())?, wanted, limit);
+        let file = regular::open(path.as_ref(), Link::Follow).map_err(|e| e.to_string())?;
+        return entry(Few { file, left: (MAX_REQUESTS as u64) * BLOCK }, wanted, limit);
     }
     let remote = Remote { http, address, size, at: 0, start: 0, block: Vec::new(), requests: 0 };
     entry(remote, wanted, limit)
@@ -54,6 +56,27 @@ fn entry(
     Ok(content)
 }
 
+/// A file of which no more is read than would be of one on a server.
+struct Few {
+    file: fs_err::File,
+    left: u64,
+}
+
+impl Read for Few {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        let left = self.left.checked_sub(count as u64);
+        self.left = left.ok_or_else(|| io::Error::other("its directory is too large"))?;
+        Ok(count)
+    }
+}
+
+impl Seek for Few {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 /// A file on a server, of which one block is kept.
 struct Remote<'a> {
     http: &'a Http,
@@ -82,7 +105,7 @@ impl Remote<'_> {
             return Err(io::Error::other("the server gives no parts of files"));
         }
         let mut block = Vec::new();
-        self.http.body(&mut answer).take(end - start).read_to_end(&mut block)?;
+        Http::body(&mut answer).take(end - start).read_to_end(&mut block)?;
         if block.len() as u64 != end - start {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -41,7 +41,9 @@ pub struct LockedDeb {
 }
 
 impl LockedDeb {
-    pub(super) fn of(member: &Member<'_>) -> Self {
+    /// A package of a closure.
+    #[must_use]
+    pub fn of(member: &Member<'_>) -> Self {
         let package = &member.package;
         Self {
             name: package.name.to_owned(),

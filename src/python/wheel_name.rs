@@ -71,6 +71,9 @@ impl FromStr for WheelName {
         if [&python, &abi, &platform].into_iter().flatten().any(String::is_empty) {
             return Err(fail("a tag is empty"));
         }
+        if ![&python, &abi, &platform].into_iter().flatten().all(|tag| tag.bytes().all(word)) {
+            return Err(fail("a tag has another character than letters, digits and '_'"));
+        }
         // each combination is a tag
         if python.len() * abi.len() * platform.len() > limits::WHEEL_TAGS {
             return Err(fail("it stands for more than 1000 tags"));
@@ -119,6 +122,8 @@ mod tests {
             "a-1-py3.-none-any.whl",
             "a-1--py3-none-any.whl",
             "../a-1-py3-none-any.whl",
+            "a-1-py3-none-any/x.whl",
+            "a-1-py3-none-any/../../x.whl",
             &format!("a-1-{}py3-none-any.whl", "a.".repeat(10_000)),
             &format!("a-1-{0}py3-{0}none-{0}any.whl", "a.".repeat(30)),
         ] {

@@ -5,10 +5,12 @@
 mod archives;
 mod descriptions;
 mod exports;
+mod indexes;
 
 pub use archives::{deb, tar, wheel, zip};
 pub use descriptions::description;
 pub use exports::{drv, export};
+pub use indexes::{lock, packages, requirements, simple};
 
 /// A target: its name, what runs it, and what makes its seeds.
 pub type Target = (&'static str, fn(&[u8]), fn() -> Vec<Vec<u8>>);
@@ -19,6 +21,10 @@ pub const TARGETS: &[Target] = &[
     ("description", description, descriptions::descriptions),
     ("drv", drv, exports::drvs),
     ("export", export, exports::exports),
+    ("lock", lock, indexes::locks),
+    ("packages", packages, indexes::package_lists),
+    ("requirements", requirements, indexes::requirement_files),
+    ("simple", simple, indexes::pages),
     ("tar", tar, archives::tars),
     ("wheel", wheel, archives::wheels),
     ("zip", zip, archives::zips),

@@ -74,6 +74,17 @@ const PIECES: &[&[u8]] = &[
     b"\xef\xbb\xbf",
     b"\xe9",
     b"\r",
+    b"<a href=",
+    b"&#x0;",
+    b"file:///etc/x",
+    b"http://u:s3cret@h:1/",
+    b"{",
+    b"[",
+    b"(",
+    b"|",
+    b" or ",
+    b"Provides: ",
+    b" ; extra == 'x'",
     b"\xa1\xed",
     b"\xed\xa1",
 ];
@@ -164,6 +175,26 @@ fn drv() {
 #[test]
 fn export() {
     fuzz("export");
+}
+
+#[test]
+fn lock() {
+    fuzz("lock");
+}
+
+#[test]
+fn packages() {
+    fuzz("packages");
+}
+
+#[test]
+fn requirements() {
+    fuzz("requirements");
+}
+
+#[test]
+fn simple() {
+    fuzz("simple");
 }
 
 #[test]
