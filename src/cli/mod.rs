@@ -198,6 +198,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let json = arguments.global.json;
+    surroundings::watch_threads(json);
     let context = match Context::new(arguments.global) {
         Ok(context) => context,
         Err(failure) => {

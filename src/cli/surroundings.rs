@@ -5,10 +5,31 @@ use std::path::Path;
 
 use rustix::process::{Resource, getrlimit};
 
-use super::failure::Failure;
+use super::{
+    context,
+    failure::{Failure, Kind},
+};
 
 /// Fewer open files than this are too few for some command.
 const FILES: u64 = 256;
+
+/// Has a thread that cannot be started end the program with an error. The libraries that start threads, the
+/// standard one included, have no other way to say so than a panic.
+pub(super) fn watch_threads(json: bool) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let text = panic.payload_as_str().unwrap_or_default();
+        let is_thread = ["failed to spawn thread", "ThreadPoolBuildError"];
+        if !is_thread.iter().any(|words| text.contains(words)) {
+            return default(panic);
+        }
+        let system = std::io::Error::from_raw_os_error(libc::EAGAIN);
+        let failure = Failure::new(Kind::Failed, format!("cannot start a thread: {system}"));
+        context::report(&explain(failure), json);
+        // what this process has left is recognised as that of a dead one
+        std::process::exit(Kind::Failed.code().into());
+    }));
+}
 
 /// The failure, with what explains it as a hint.
 pub(super) fn explain(mut failure: Failure) -> Failure {
@@ -68,7 +89,7 @@ fn errno(message: &str) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::failure::Kind, *};
+    use super::*;
 
     #[test]
     fn the_number_of_an_error_is_found() {

@@ -88,3 +88,49 @@ fn a_chroot_is_told() {
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
     assert!(ran.stderr.contains("in a chroot"), "{}", ran.stderr);
 }
+
+#[test]
+fn threads_and_processes_that_cannot_be_started_are_told() {
+    if !Space::is_root() {
+        return;
+    }
+    let space = Space::new(BINARY).as_user(4242).with_probe();
+    space.write("default.nix", probing("threads", "", &[&["write", "$out", "x"]]));
+    let mut refused = 0;
+    for most in 1..40 {
+        let line = format!("ulimit -u {most}; exec ../clutch build --no-link");
+        let ran = shell(&space, &["env"], &line);
+        assert!(!ran.stderr.contains("panicked"), "{most}: {}", ran.stderr);
+        if ran.code == 0 {
+            break;
+        }
+        assert!(ran.stderr.contains("`ulimit -u` is"), "{most}: {}", ran.stderr);
+        refused += 1;
+    }
+    assert!((2..39).contains(&refused), "{refused}");
+}
+
+/// A build that the kernel ends when memory is short, in a control group of the test's own.
+#[test]
+fn a_build_that_was_killed_for_lack_of_memory_says_so() {
+    let groups = std::path::Path::new("/sys/fs/cgroup/memory");
+    if !Space::is_root() || !groups.join("memory.limit_in_bytes").exists() {
+        return;
+    }
+    let group = groups.join(format!("clutch-test-{}", std::process::id()));
+    let Ok(()) = fs_err::create_dir(&group) else { return };
+    fs_err::write(group.join("memory.limit_in_bytes"), "150M").unwrap();
+    let space = Space::new(BINARY).with_probe();
+    space.write("default.nix", probing("memory", "", &[&["memory", "600"]]));
+    let line = format!("echo $$ > {}/cgroup.procs; exec $clutch build --no-link", group.display());
+    let ran = shell(&space, &["env"], &line);
+    // its last process may be on its way out
+    for _ in 0..100 {
+        if fs_err::remove_dir(&group).is_ok() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert_eq!(ran.code, 1, "{}", ran.stdout);
+    assert!(ran.stderr.contains("for lack of memory"), "{}", ran.stderr);
+}

@@ -51,7 +51,18 @@ impl fmt::Display for Refusal {
 
 impl Refusal {
     pub(super) fn new(step: Step, on: String, source: io::Error) -> Self {
-        Self { step, on, source, causes: causes() }
+        let causes = match source.raw_os_error() {
+            Some(libc::EAGAIN) => vec![cause(
+                "no further process may be started",
+                "end others of this user, or raise its limit: `ulimit -u`",
+            )],
+            Some(libc::ENOSPC) if step <= Step::Namespaces => vec![cause(
+                "there are as many namespaces as are allowed",
+                "end other sandboxes and containers, or as root raise the sysctls user.max_*_namespaces",
+            )],
+            _ => causes(),
+        };
+        Self { step, on, source, causes }
     }
 
     pub(super) fn step(&self) -> Step {
