@@ -70,7 +70,9 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
             Ok(!attributes.requires.is_empty() || interpreter.has_module(task, module)?)
         };
         if let Some(problem) = program_target::missing(&library, script, &is_elsewhere)? {
-            return Err(wrong("scripts", format!("script '{}': {problem}", script.name)));
+            let Script { name, module, function } = script;
+            let calls = format!("'{name}' calls '{module}:{function}'");
+            return Err(wrong("scripts", format!("{calls}, but {problem}")));
         }
     }
 

@@ -139,7 +139,7 @@ fn missing(
             .flat_map(|r| r.extras.iter().map(|extra| (r.name.as_str(), extra.as_str())))
             .collect();
         // what cannot be read is told of when the environment is made
-        problems.extend(unmet(&needs, &extras, &markers, &|_| ()));
+        problems.extend(unmet(&needs, &extras, &markers, &|_| (), &|| false));
     }
     problems
 }

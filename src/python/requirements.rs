@@ -25,12 +25,14 @@ pub struct Needs<'a> {
 
 /// What is missing or does not fit, a sentence each. A requirement that cannot be read is told to
 /// `log` and has no effect: it stands in a published file that nobody can change any more.
-/// `extras` are those that are asked for from outside: a name and an extra.
+/// `extras` are those that are asked for from outside: a name and an extra. Once `cancelled` says so, what
+/// has been found by then is returned.
 pub fn unmet<'a>(
     distributions: &[Needs<'a>],
     extras: &[(&'a str, &'a str)],
     environment: &MarkerEnvironment,
     log: &dyn Fn(&str),
+    cancelled: &dyn Fn() -> bool,
 ) -> Vec<String> {
     let by_name: BTreeMap<&str, &Needs<'_>> = distributions.iter().map(|d| (d.name, d)).collect();
     let wanted: BTreeMap<&str, Wanted> =
@@ -53,6 +55,9 @@ pub fn unmet<'a>(
         };
         own.extend(new);
         for number in chosen {
+            if cancelled() {
+                return problems.into_iter().collect();
+            }
             let (need, text) = &wanted.all[number];
             if need.marker.as_ref().is_some_and(|marker| !marker.holds(environment, &own)) {
                 continue;
@@ -144,7 +149,7 @@ mod tests {
                 requires_python,
             })
             .collect();
-        unmet(&all, extras, &environment, &|_| {})
+        unmet(&all, extras, &environment, &|_| {}, &|| false)
     }
 
     #[test]

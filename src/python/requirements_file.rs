@@ -8,7 +8,7 @@ use std::{
 
 use fs_err as fs;
 
-use super::{requirement::Requirement, wheel::record::sha256};
+use super::{excerpt::excerpt, requirement::Requirement, wheel::record::sha256};
 use crate::{
     evaluate::shown_address,
     hash::encode_base16,
@@ -190,7 +190,8 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
                 continue;
             }
             if !WITHOUT_EFFECT.contains(&word) {
-                let (file, reason) = (file.to_owned(), format!("option '{word}' is unknown"));
+                let (file, reason) =
+                    (file.to_owned(), format!("option '{}' is unknown", excerpt(word)));
                 reading.wrong.push(RequirementsError::Line { file, line: number, reason });
                 continue;
             }
@@ -233,7 +234,7 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
     if is_address || spec.starts_with(['.', '/']) {
         return Err(fail(format!(
             "'{}' is an address or a path; a lock pins names and versions",
-            shown_address(spec)
+            excerpt(&shown_address(spec))
         )));
     }
     let mut words = options.split_whitespace();
@@ -242,7 +243,12 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
         let hash = match word.split_once('=') {
             Some(("--hash", hash)) => hash,
             None if word == "--hash" => words.next().unwrap_or_default(),
-            _ => return Err(fail(format!("option '{word}' of a requirement is unknown"))),
+            _ => {
+                return Err(fail(format!(
+                    "option '{}' of a requirement is unknown",
+                    excerpt(word)
+                )));
+            }
         };
         match hash.split_once(':') {
             Some(("sha256", hex))
@@ -252,6 +258,7 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
             }
             Some(("sha384" | "sha512", _)) => others += 1,
             _ => {
+                let hash = excerpt(hash);
                 return Err(fail(format!("'{hash}' is no hash, expected 'sha256:' and 64 digits")));
             }
         }
@@ -268,8 +275,9 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
     }
     if requirement.pin().is_none() {
         return Err(fail(format!(
-            "'{spec}' is not pinned; write '{}==VERSION', or let `uv pip compile` or `pip freeze` \
-             write all pins",
+            "'{}' is not pinned; write '{}==VERSION', or let `uv pip compile` or `pip freeze` write \
+             all pins",
+            excerpt(spec),
             requirement.name
         )));
     }

@@ -39,7 +39,7 @@ pub fn description(data: &[u8]) {
             requires: &requires,
             requires_python: headers.all("requires-python").next(),
         };
-        for problem in unmet(&[needs], &[("demo", "x")], &environment, &is_short) {
+        for problem in unmet(&[needs], &[("demo", "x")], &environment, &is_short, &|| false) {
             is_short(&problem);
         }
         super::taken();

@@ -89,8 +89,12 @@ impl<'a> Distribution<'a> {
         let read = |place: Place<'_>| place.read(limits::METADATA).map_err(|e| e.to_string());
         let metadata = read(info.join("METADATA"))?;
         let metadata = Headers::parse(&metadata).map_err(|e| format!("METADATA: {e}"))?;
-        self.name = normalised(metadata.one("name")?);
-        metadata.one("version")?.clone_into(&mut self.version);
+        let (name, version) = (metadata.one("name")?, metadata.one("version")?);
+        if name.len() > limits::FILE_NAME || version.len() > limits::VERSION {
+            return Err("METADATA: its name or version is longer than any".to_owned());
+        }
+        self.name = normalised(name);
+        version.clone_into(&mut self.version);
         self.requires = metadata.all("requires-dist").map(str::to_owned).collect();
         self.requires_python = metadata.all("requires-python").next().map(str::to_owned);
         let points = info.join("entry_points.txt");

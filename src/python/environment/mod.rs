@@ -194,8 +194,11 @@ fn environment(task: &Task<'_>) -> Result<(), EnvironmentError> {
     if fs::symlink_metadata(out.join("lib64")).is_err() {
         symlink("lib", out.join("lib64"))?;
     }
-    programs::write(out, &programs, &interpreter, &logical, path.name())?;
+    programs::write(task, out, &programs, &interpreter, &logical, path.name())?;
     for distribution in with_scripts {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled.into());
+        }
         rewrite_record(out, &library, distribution, &programs)?;
     }
     let mut configuration = format!(
@@ -250,7 +253,10 @@ fn check(
             requires_python: d.requires_python.as_deref(),
         })
         .collect();
-    let problems = requirements::unmet(&needs, &[], &environment, task.log);
+    let problems = requirements::unmet(&needs, &[], &environment, task.log, task.cancelled);
+    if (task.cancelled)() {
+        return Err(TaskError::Cancelled.into());
+    }
     if attributes.check && !problems.is_empty() {
         return Err(EnvironmentError::Requirements(problems));
     }

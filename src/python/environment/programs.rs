@@ -16,6 +16,7 @@ use super::{
     EnvironmentError, collision::Collision, compose::link_target, distribution::Distribution,
 };
 use crate::{
+    build::task::{Task, TaskError},
     limits,
     python::{target::Interpreter, wheel::entry_points::Script},
     regular,
@@ -158,6 +159,7 @@ fn with_interpreter(content: &[u8], python: &str) -> Option<Vec<u8>> {
 /// # Errors
 /// Where writing fails.
 pub fn write(
+    task: &Task<'_>,
     out: &Path,
     programs: &Programs,
     interpreter: &Interpreter,
@@ -167,6 +169,9 @@ pub fn write(
     let bin = out.join("bin");
     fs::create_dir_all(&bin)?;
     for (name, program) in programs {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled.into());
+        }
         match program {
             Program::Text(text) => executable(&bin.join(name), text)?,
             Program::Link(base) => {

@@ -145,6 +145,7 @@ impl Wheel {
                 return fail(reason);
             }
             if let Some(other) = taken.insert(place.path.clone(), &entry.name) {
+                let other = excerpt(other);
                 return fail(format!("'{other}' has the same place in an installation"));
             }
             let executable = executable || place.program;
@@ -157,7 +158,7 @@ impl Wheel {
             let mut above = planned.path.as_str();
             while let Some((folder, _)) = above.rsplit_once('/') {
                 if let Some(other) = taken.get(folder) {
-                    let reason = format!("'{other}' would have to be a folder");
+                    let reason = format!("'{}' would have to be a folder", excerpt(other));
                     return Err(self.entry_error(&planned.entry.name, reason));
                 }
                 above = folder;
@@ -248,7 +249,7 @@ impl Wheel {
                 problem = Some(format!("it should have {size} bytes, it has {}", entry.size));
             }
         }
-        let problem = problem.map(|reason| format!("'{}': {reason}", entry.name));
+        let problem = problem.map(|reason| format!("'{}': {reason}", excerpt(&entry.name)));
         let loader = loader.filter(|_| start == Some(*ELF));
         if let Some(content) = loader.and_then(|loader| self.program(planned, loader)) {
             drop(file);
@@ -278,7 +279,8 @@ impl Wheel {
         mut problems: Vec<String>,
     ) -> Result<(), WheelError> {
         let absent = self.record.absent();
-        problems.extend(absent.map(|path| format!("'{path}': it is listed but missing")));
+        let missing = |path| format!("'{}': it is listed but missing", excerpt(path));
+        problems.extend(absent.map(missing));
         if problems.is_empty() {
             return Ok(());
         }

@@ -1,7 +1,10 @@
 //! Where the files of a wheel belong in an installation, as text.
 
 use super::{entry_points::program_name, identity::Identity};
-use crate::{builders::simple::normalised, python::target::Interpreter};
+use crate::{
+    builders::simple::normalised,
+    python::{excerpt::excerpt, target::Interpreter},
+};
 
 /// The files of a description that the installation writes itself, or that have no meaning once it
 /// has written its own RECORD.
@@ -41,10 +44,10 @@ pub fn place(
         return plain(format!("{library}/{entry}"));
     };
     if stem != identity.stem {
-        return Err(format!("the folder '{top}' belongs to another distribution"));
+        return Err("its folder belongs to another distribution".to_owned());
     }
     let Some((key, path)) = rest.split_once('/') else {
-        return Err(format!("'{top}' holds a file that is in none of its folders"));
+        return Err("it is in none of the folders that a wheel's .data may have".to_owned());
     };
     match key {
         "purelib" | "platlib" => plain(format!("{library}/{path}")),
@@ -65,7 +68,7 @@ pub fn place(
             }
             None => plain(path.to_owned()),
         },
-        other => Err(format!("'{other}' is not a folder that a wheel's .data may have")),
+        other => Err(format!("'{}' is not a folder that a wheel's .data may have", excerpt(other))),
     }
 }
 

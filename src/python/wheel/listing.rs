@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{self, Row};
-use crate::{builders::zip_file::Zip, limits};
+use crate::{builders::zip_file::Zip, limits, python::excerpt::excerpt};
 
 /// The rows of a `RECORD`, by the entries that they are about.
 #[derive(Debug, Default)]
@@ -32,12 +32,13 @@ impl Listing {
                 None => listing.absent.insert(row.path),
             };
             if !is_new {
-                return Err(format!("'{path}' is listed twice"));
+                return Err(format!("'{}' is listed twice", excerpt(&path)));
             }
             if listing.absent.len() > limits::ABSENT {
                 return Err(format!(
-                    "it lists more than {} files that are missing, such as '{path}'",
-                    limits::ABSENT
+                    "it lists more than {} files that are missing, such as '{}'",
+                    limits::ABSENT,
+                    excerpt(&path)
                 ));
             }
         }

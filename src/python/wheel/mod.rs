@@ -15,7 +15,7 @@ pub mod text;
 
 use serde::Deserialize;
 
-use super::{attributes, target::Interpreter};
+use super::{attributes, excerpt::excerpt, target::Interpreter};
 use crate::build::task::{Task, TaskError};
 
 /// Why a wheel cannot be installed; nothing of it may be used then.
@@ -33,7 +33,7 @@ pub enum WheelError {
         reason: String,
     },
     /// One of its files is at fault.
-    #[error("wheel '{file}': '{entry}': {reason}")]
+    #[error("wheel '{file}': '{}': {reason}", excerpt(entry))]
     Entry {
         /// Its file name.
         file: String,
