@@ -1,9 +1,15 @@
 //! Flake references as text and as fields: `github:owner/repo/ref?dir=lib` and
 //! `{ type = "github"; owner = ...; }`. Pure text: nothing is looked up or fetched.
 
+mod url;
+
 use std::collections::BTreeMap;
 
-use crate::host::FetchValue;
+use self::url::{Url, is_id, is_ref, is_revision};
+use crate::{
+    hash::{Format, Hash},
+    host::FetchValue,
+};
 
 /// The fields of a reference by name.
 pub type Fields = BTreeMap<String, FetchValue>;
@@ -14,12 +20,10 @@ pub type Fields = BTreeMap<String, FetchValue>;
 /// # Errors
 /// The text is none of these; the message says why.
 pub fn parse(text: &str) -> Result<Fields, String> {
-    let url = match Url::from_id(text) {
-        Some(url) => url,
-        None => Url::parse(text)
-            .or_else(|| Url::from_path(text))
-            .ok_or_else(|| format!("flake reference '{text}' is not an absolute path"))?,
-    };
+    let url = Url::from_id(text)
+        .or_else(|| Url::parse(text))
+        .or_else(|| Url::from_path(text))
+        .ok_or_else(|| format!("flake reference '{text}' is not a URL or an absolute path"))?;
     if !url.fragment.is_empty() {
         return Err(format!("unexpected fragment '{}' in flake reference '{text}'", url.fragment));
     }
@@ -30,7 +34,8 @@ pub fn parse(text: &str) -> Result<Fields, String> {
         "flake" => indirect(&url, &mut fields)?,
         "path" => path(&url, &mut fields)?,
         "github" | "gitlab" | "sourcehut" => forge(&url, &mut fields)?,
-        scheme if scheme == "git" || scheme.starts_with("git+") => git(url, &mut fields),
+        "hg+http" | "hg+https" | "hg+ssh" | "hg+file" => mercurial(url, &mut fields),
+        scheme if scheme == "git" || scheme.starts_with("git+") => git(url, &mut fields)?,
         _ => download(url, text, &mut fields)?,
     };
     set(&mut fields, "type", kind);
@@ -43,7 +48,7 @@ pub fn parse(text: &str) -> Result<Fields, String> {
 /// The reference as text.
 ///
 /// # Errors
-/// A field is missing or has another type than expected, or the type is unknown.
+/// A field is missing, unknown or has another type than expected, or the type is unknown.
 pub fn to_text(fields: &Fields) -> Result<String, String> {
     let text = |name: &str| match fields.get(name) {
         Some(FetchValue::String(text)) => Ok(Some(text.clone())),
@@ -53,30 +58,53 @@ pub fn to_text(fields: &Fields) -> Result<String, String> {
     let needed =
         |name: &str| text(name)?.ok_or_else(|| format!("input attribute '{name}' is missing"));
     let kind = needed("type")?;
+    let Some((_, known)) = KNOWN.iter().find(|(name, _)| *name == kind) else {
+        return Err(format!("input attribute 'type' is '{kind}', which is not supported"));
+    };
+    let is_known = |name: &str| ["type", "dir", "__final"].contains(&name) || known.contains(&name);
+    if let Some(name) = fields.keys().find(|name| !is_known(name)) {
+        return Err(format!("input attribute '{name}' not supported by scheme '{kind}'"));
+    }
+    for name in ["revCount", "lastModified"] {
+        if !matches!(fields.get(name), None | Some(FetchValue::Int(_))) {
+            return Err(format!("input attribute '{name}' is not an integer"));
+        }
+    }
+    let (name, rev) = (text("ref")?, text("rev")?);
+    if !["path", "tarball", "file"].contains(&kind.as_str())
+        && let Some(rev) = &rev
+        && !is_revision(rev)
+    {
+        return Err(format!("'{rev}' is not the hash of a commit: it has 40 hexadecimal digits"));
+    }
+    let nar_hash = || -> Result<Option<String>, String> {
+        let Some(given) = text("narHash")? else { return Ok(None) };
+        if given.is_empty() {
+            return Ok(Some(format!("sha256-{}=", "A".repeat(43))));
+        }
+        let hash = Hash::parse(&given, None).ok().filter(|_| given.contains('-'));
+        let hash = hash.ok_or_else(|| format!("hash '{given}' is not SRI"))?;
+        Ok(Some(hash.format(Format::Sri)))
+    };
+    let parsed =
+        |url: String| Url::parse(&url).ok_or_else(|| format!("'{url}' is not a valid URL"));
     let mut url = match kind.as_str() {
-        "indirect" => Url::new("flake", needed("id")?),
-        "path" => Url::new("path", needed("path")?),
+        "indirect" => Url::new("flake", vec![needed("id").and_then(checked_id)?]),
+        "path" => Url::of_path("path", &needed("path")?),
         "github" | "gitlab" | "sourcehut" => {
-            Url::new(&kind, format!("{}/{}", needed("owner")?, needed("repo")?))
+            let url = Url::new(&kind, vec![needed("owner")?, needed("repo")?]);
+            check_forge(name.as_deref(), rev.as_deref(), text("host")?.as_deref())?;
+            url
         }
-        "git" | "tarball" | "file" => {
-            let url = needed("url")?;
-            Url::parse(&url).ok_or_else(|| format!("'{url}' is not a valid URL"))?
-        }
-        _ => return Err(format!("input attribute 'type' is '{kind}', which is not supported")),
+        "git" => Url::of_git(&needed("url")?)?,
+        _ => parsed(needed("url")?)?,
     };
     match kind.as_str() {
-        "indirect" | "github" | "gitlab" | "sourcehut" => {
-            for name in ["ref", "rev"] {
-                if let Some(part) = text(name)? {
-                    url.path = format!("{}/{part}", url.path);
-                }
-            }
-            if kind != "indirect" {
-                for name in ["narHash", "host"] {
-                    url.query.extend(text(name)?.map(|value| (name.to_owned(), value)));
-                }
-            }
+        "indirect" => url.path.extend(name.into_iter().chain(rev)),
+        "github" | "gitlab" | "sourcehut" => {
+            url.path.extend(name.into_iter().chain(rev));
+            url.query.extend(nar_hash()?.map(|value| ("narHash".to_owned(), value)));
+            url.query.extend(text("host")?.map(|value| ("host".to_owned(), value)));
         }
         "path" => {
             for (name, value) in fields {
@@ -86,29 +114,77 @@ pub fn to_text(fields: &Fields) -> Result<String, String> {
             }
         }
         "git" => {
+            // once more, as it is written then
+            url = parsed(url.to_text())?;
             if url.scheme != "git" {
                 url.scheme = format!("git+{}", url.scheme);
             }
-            for name in ["rev", "ref", "keytype", "publicKey", "publicKeys"] {
-                url.query.extend(text(name)?.map(|value| (name.to_owned(), value)));
-            }
+            check_ref(name.as_deref())?;
+            url.query.extend(rev.map(|value| ("rev".to_owned(), value)));
+            url.query.extend(name.map(|value| ("ref".to_owned(), value)));
             for name in FLAGS {
-                if let Some(FetchValue::Bool(true)) = fields.get(name) {
-                    url.query.insert(name.to_owned(), "1".to_owned());
+                match fields.get(name) {
+                    None | Some(FetchValue::Bool(false)) => {}
+                    Some(FetchValue::Bool(true)) if name == "allRefs" => {}
+                    Some(FetchValue::Bool(true)) => {
+                        url.query.insert(name.to_owned(), "1".to_owned());
+                    }
+                    Some(_) => return Err(format!("input attribute '{name}' is not a Boolean")),
                 }
             }
         }
-        _ => url.query.extend(text("narHash")?.map(|value| ("narHash".to_owned(), value))),
+        "hg" => {
+            url.scheme = format!("hg+{}", url.scheme);
+            url.query.extend(rev.map(|value| ("rev".to_owned(), value)));
+            url.query.extend(name.map(|value| ("ref".to_owned(), value)));
+        }
+        _ => url.query.extend(nar_hash()?.map(|value| ("narHash".to_owned(), value))),
     }
     if let Some(dir) = text("dir")?.filter(|dir| !dir.is_empty()) {
-        url.query.insert("dir".to_owned(), dir);
+        url.query.entry("dir".to_owned()).or_insert(dir);
     }
     Ok(url.to_text())
 }
 
+/// The fields that each type of reference may have.
+const KNOWN: [(&str, &[&str]); 9] = [
+    ("indirect", &["id", "ref", "rev", "narHash"]),
+    ("path", &["path", "rev", "revCount", "lastModified", "narHash"]),
+    ("github", FORGE),
+    ("gitlab", FORGE),
+    ("sourcehut", FORGE),
+    (
+        "git",
+        &[
+            "url",
+            "ref",
+            "rev",
+            "shallow",
+            "submodules",
+            "lfs",
+            "exportIgnore",
+            "lastModified",
+            "revCount",
+            "narHash",
+            "allRefs",
+            "name",
+            "dirtyRev",
+            "dirtyShortRev",
+        ],
+    ),
+    ("hg", &["url", "ref", "rev", "revCount", "narHash", "name"]),
+    ("tarball", DOWNLOAD),
+    ("file", DOWNLOAD),
+];
+const FORGE: &[&str] =
+    &["owner", "repo", "ref", "rev", "narHash", "lastModified", "host", "treeHash"];
+const DOWNLOAD: &[&str] = &["url", "narHash", "name", "unpack", "rev", "revCount", "lastModified"];
+
 /// The truth values among the parameters of a Git URL.
-const FLAGS: [&str; 6] =
-    ["shallow", "submodules", "lfs", "exportIgnore", "allRefs", "verifyCommit"];
+const FLAGS: [&str; 5] = ["shallow", "submodules", "lfs", "exportIgnore", "allRefs"];
+
+/// Parameters for signed commits, which nothing here checks.
+const SIGNATURES: [&str; 4] = ["verifyCommit", "keytype", "publicKey", "publicKeys"];
 
 fn set(fields: &mut Fields, name: &str, value: impl Into<String>) {
     fields.insert(name.to_owned(), FetchValue::String(value.into()));
@@ -122,13 +198,32 @@ fn query_value(value: &FetchValue) -> String {
     }
 }
 
-fn indirect(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
-    let parts: Vec<_> = url.path.split('/').filter(|part| !part.is_empty()).collect();
-    let (id, rest) = parts.split_first().ok_or("a flake URL needs an identifier")?;
-    if !is_id(id) {
-        return Err(format!("'{id}' is not a valid flake ID"));
+fn checked_id(id: String) -> Result<String, String> {
+    if is_id(&id) { Ok(id) } else { Err(format!("'{id}' is not a valid flake ID")) }
+}
+
+fn check_ref(name: Option<&str>) -> Result<(), String> {
+    match name.filter(|name| !is_ref(name)) {
+        Some(name) => Err(format!("'{name}' is not the name of a branch or tag")),
+        None => Ok(()),
     }
-    set(fields, "id", *id);
+}
+
+fn check_forge(name: Option<&str>, rev: Option<&str>, host: Option<&str>) -> Result<(), String> {
+    if name.is_some() && rev.is_some() {
+        return Err("there is both a commit hash and a branch or tag name".to_owned());
+    }
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'.' || byte == b'-';
+    if let Some(host) = host.filter(|host| !host.bytes().all(is_host)) {
+        return Err(format!("'{host}' is not the name of a host"));
+    }
+    check_ref(name)
+}
+
+fn indirect(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
+    let parts = url.names();
+    let (id, rest) = parts.split_first().ok_or("a flake URL needs an identifier")?;
+    set(fields, "id", checked_id((*id).to_owned())?);
     match *rest {
         [] => {}
         [rev] if is_revision(rev) => set(fields, "rev", rev),
@@ -139,7 +234,7 @@ fn indirect(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
         }
         _ => {
             let rest = rest.join("/");
-            return Err(format!("in flake URL, '{rest}' is no branch, tag or commit hash"));
+            return Err(format!("in flake URL, '{rest}' is not a branch, tag or commit hash"));
         }
     }
     Ok("indirect")
@@ -149,7 +244,8 @@ fn path(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
     if url.authority.as_ref().is_some_and(|host| !host.is_empty()) {
         return Err("a path URL should not have an authority".to_owned());
     }
-    set(fields, "path", url.path.as_str());
+    let path = url.to_path().ok_or("a path URL has a slash or NUL within a name")?;
+    set(fields, "path", path);
     for (name, value) in &url.query {
         match name.as_str() {
             "rev" | "narHash" => set(fields, name, value.as_str()),
@@ -166,7 +262,7 @@ fn path(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
 }
 
 fn forge(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
-    let parts: Vec<_> = url.path.split('/').filter(|part| !part.is_empty()).collect();
+    let parts = url.names();
     let [owner, repo, rest @ ..] = &parts[..] else {
         return Err(format!("URL '{}' is invalid", url.to_text()));
     };
@@ -183,22 +279,21 @@ fn forge(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
             named.push((name, value.clone()));
         }
     }
-    for (name, value) in named {
-        if fields.contains_key(name) {
+    let of = |wanted: &str| {
+        let mut all = named.iter().filter(|(name, _)| *name == wanted);
+        (all.next().map(|(_, value)| value.as_str()), all.next().is_some())
+    };
+    for name in ["rev", "ref"] {
+        if of(name).1 {
             return Err(format!("URL '{}' contains '{name}' twice", url.to_text()));
         }
-        let fits = match name {
-            "rev" => is_revision(&value),
-            "ref" => is_ref(&value),
-            _ => true,
-        };
-        if !fits {
-            return Err(format!("'{value}' is not a valid '{name}' of a repository"));
-        }
-        set(fields, name, value);
     }
-    if fields.contains_key("rev") && fields.contains_key("ref") {
-        return Err("the URL contains both a commit hash and a branch or tag name".to_owned());
+    if let Some(rev) = of("rev").0.filter(|rev| !is_revision(rev)) {
+        return Err(format!("'{rev}' is not the hash of a commit"));
+    }
+    check_forge(of("ref").0, of("rev").0, of("host").0)?;
+    for (name, value) in named {
+        set(fields, name, value);
     }
     Ok(match url.scheme.as_str() {
         "gitlab" => "gitlab",
@@ -207,37 +302,46 @@ fn forge(url: &Url, fields: &mut Fields) -> Result<&'static str, String> {
     })
 }
 
-fn git(mut url: Url, fields: &mut Fields) -> &'static str {
-    if let Some(transport) = url.scheme.strip_prefix("git+") {
-        url.scheme = transport.to_owned();
-    }
+fn git(mut url: Url, fields: &mut Fields) -> Result<&'static str, String> {
     for (name, value) in std::mem::take(&mut url.query) {
         if FLAGS.contains(&name.as_str()) {
             fields.insert(name, FetchValue::Bool(value == "1"));
-        } else if matches!(name.as_str(), "rev" | "ref" | "keytype" | "publicKey" | "publicKeys") {
+        } else if SIGNATURES.contains(&name.as_str()) {
+            return Err(format!("the parameter '{name}' is not supported"));
+        } else if matches!(name.as_str(), "rev" | "ref") {
+            if name == "ref" {
+                check_ref(Some(&value))?;
+            }
             set(fields, &name, value);
         } else {
             url.query.insert(name, value);
         }
     }
+    set(fields, "url", Url::of_git(&url.to_text())?.to_text());
+    Ok("git")
+}
+
+fn mercurial(mut url: Url, fields: &mut Fields) -> &'static str {
+    url.scheme = url.transport().to_owned();
+    for name in ["rev", "ref"] {
+        if let Some(value) = url.query.remove(name) {
+            set(fields, name, value);
+        }
+    }
     set(fields, "url", url.to_text());
-    "git"
+    "hg"
 }
 
 fn download(mut url: Url, text: &str, fields: &mut Fields) -> Result<&'static str, String> {
-    let (application, transport) = match url.scheme.split_once('+') {
-        Some((application, transport)) => (application.to_owned(), transport.to_owned()),
-        None => ("tarball".to_owned(), url.scheme.clone()),
-    };
-    let kind = match application.as_str() {
-        "tarball" => "tarball",
-        "file" => "file",
+    let kind = match url.scheme.split_once('+') {
+        None | Some(("tarball", _)) => "tarball",
+        Some(("file", _)) => "file",
         _ => return Err(format!("input '{text}' is unsupported")),
     };
-    if !matches!(transport.as_str(), "http" | "https" | "file") {
+    if !matches!(url.transport(), "http" | "https" | "file") {
         return Err(format!("input '{text}' is unsupported"));
     }
-    url.scheme = transport;
+    url.scheme = url.transport().to_owned();
     for name in ["narHash", "rev"] {
         if let Some(value) = url.query.remove(name) {
             set(fields, name, value);
@@ -253,140 +357,6 @@ fn download(mut url: Url, text: &str, fields: &mut Fields) -> Result<&'static st
     }
     set(fields, "url", url.to_text());
     Ok(kind)
-}
-
-fn is_id(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-}
-
-fn is_revision(text: &str) -> bool {
-    text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit() && !b.is_ascii_uppercase())
-}
-
-/// Names that Git allows for branches and tags, nearly.
-fn is_ref(text: &str) -> bool {
-    !text.is_empty()
-        && text != "@"
-        && !text.starts_with(['-', '.', '/'])
-        && !text.ends_with(['.', '/'])
-        && !text.ends_with(".lock")
-        && !["..", "@{", "//", "/."].iter().any(|bad| text.contains(bad))
-        && !text.contains(|c: char| c.is_ascii_control() || " ~^:?*[\\".contains(c))
-}
-
-/// A URL in its parts; path, query and fragment without percent signs.
-#[derive(Debug, Default)]
-struct Url {
-    scheme: String,
-    authority: Option<String>,
-    path: String,
-    query: BTreeMap<String, String>,
-    fragment: String,
-}
-
-impl Url {
-    fn new(scheme: &str, path: String) -> Self {
-        Self { scheme: scheme.to_owned(), path, ..Self::default() }
-    }
-
-    /// `nixpkgs`, `nixpkgs/branch`, `nixpkgs/branch/revision`.
-    fn from_id(text: &str) -> Option<Self> {
-        let (path, fragment) = text.split_once('#').unwrap_or((text, ""));
-        let mut parts = path.split('/');
-        let rest_fits = match (parts.next().filter(|id| is_id(id)), parts.next(), parts.next()) {
-            (Some(_), None, None) => true,
-            (Some(_), Some(name), None) => is_revision(name) || is_ref(name),
-            (Some(_), Some(name), Some(rev)) => is_ref(name) && is_revision(rev),
-            _ => false,
-        };
-        let fits = rest_fits && parts.next().is_none() && !path.contains(['?', ':']);
-        let mut url = Self::new("flake", path.to_owned());
-        url.fragment = decode(fragment);
-        fits.then_some(url)
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let (scheme, rest) = text.split_once(':')?;
-        let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
-            && scheme.bytes().all(|b| {
-                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.')
-            });
-        if !is_scheme {
-            return None;
-        }
-        let mut url = Self::after_scheme(scheme, rest);
-        if let Some(rest) = url.path.strip_prefix("//") {
-            let at = rest.find('/').unwrap_or(rest.len());
-            url.authority = Some(rest[..at].to_owned());
-            url.path = rest[at..].to_owned();
-        }
-        url.path = decode(&url.path);
-        Some(url)
-    }
-
-    fn from_path(text: &str) -> Option<Self> {
-        text.starts_with('/').then(|| Self::after_scheme("path", text))
-    }
-
-    fn after_scheme(scheme: &str, rest: &str) -> Self {
-        let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
-        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let query = query
-            .split('&')
-            .filter_map(|pair| pair.split_once('='))
-            .map(|(name, value)| (decode(name), decode(value)))
-            .collect();
-        Self {
-            scheme: scheme.to_owned(),
-            authority: None,
-            path: path.to_owned(),
-            query,
-            fragment: decode(fragment),
-        }
-    }
-
-    fn to_text(&self) -> String {
-        let mut text = format!("{}:", self.scheme);
-        if let Some(authority) = &self.authority {
-            text.push_str("//");
-            text.push_str(authority);
-        }
-        text.push_str(&encode(&self.path, b":@!$&'()*+,;=/"));
-        for (at, (name, value)) in self.query.iter().enumerate() {
-            text.push(if at == 0 { '?' } else { '&' });
-            text.push_str(&encode(name, b":@/?"));
-            text.push('=');
-            text.push_str(&encode(value, b":@/?"));
-        }
-        text
-    }
-}
-
-fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let byte = (bytes[at] == b'%')
-            .then(|| text.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok()))
-            .flatten();
-        out.push(byte.unwrap_or(bytes[at]));
-        at += if byte.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
-fn encode(text: &str, plain: &[u8]) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || plain.contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            out.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -435,6 +405,7 @@ mod tests {
             "flake:nixpkgs/branch",
             "path:/a/b",
             "github:NixOS/nixpkgs/23.05?dir=lib",
+            "gitlab:a%2Fb/c",
             "git+https://h/r?ref=x&shallow=1",
             "https://h/a.tar.gz",
         ] {

@@ -69,13 +69,26 @@ pub struct Place {
     pub column: u32,
 }
 
+/// Where lines start: a line ends with a line feed, a carriage return, or both.
+pub(crate) fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
+    let ends = memchr::memchr2_iter(b'\n', b'\r', text)
+        .filter(|&at| text[at] == b'\n' || text.get(at + 1) != Some(&b'\n'));
+    std::iter::once(0).chain(ends.map(|at| at + 1))
+}
+
 impl Source {
     /// The bytes at which lines start.
     fn lines(&self) -> &[u32] {
-        self.lines.get_or_init(|| {
-            let starts = memchr::memchr_iter(b'\n', &self.text).map(|at| at as u32 + 1);
-            std::iter::once(0).chain(starts).collect()
-        })
+        self.lines.get_or_init(|| line_starts(&self.text).map(|at| at as u32).collect())
+    }
+
+    /// The bytes of the lines that a stretch touches, without the last line's end.
+    pub(crate) fn whole_lines(&self, from: usize, to: usize) -> (usize, usize) {
+        let lines = self.lines();
+        let before = lines.partition_point(|&start| start as usize <= from) - 1;
+        let ends = |byte: &u8| *byte == b'\n' || *byte == b'\r';
+        let end = self.text[to..].iter().position(ends).map_or(self.text.len(), |at| to + at);
+        (lines[before] as usize, end)
     }
 
     /// Whether it is a file of the library inside the binary.
@@ -140,6 +153,17 @@ impl Sources {
     #[must_use]
     pub fn place(&self, span: Span) -> Option<Place> {
         self.find(span.lo).map(|source| source.place(span.lo))
+    }
+
+    /// The text of a span on one line, for messages: blanks are single ones, and a long text is cut.
+    #[must_use]
+    pub fn excerpt(&self, span: Span) -> String {
+        const MOST: usize = 200;
+        let text = self.text(span);
+        let text = String::from_utf8_lossy(&text[..text.len().min(4 * MOST)]);
+        let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let end = line.floor_char_boundary(MOST);
+        if end < line.len() { format!("{}...", &line[..end]) } else { line }
     }
 
     /// The bytes of a span.

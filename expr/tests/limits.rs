@@ -223,6 +223,24 @@ fn a_long_way_through_thunks_leaves_a_short_trace() {
 }
 
 #[test]
+fn large_programs_are_those_of_nix() {
+    let formals = |count: usize| {
+        let names: Vec<_> = (0..count).map(|n| format!("a{n} ? {n}")).collect();
+        format!("({{ {} }}: a5) {{ }}", names.join(", "))
+    };
+    let arguments = format!("let f = x: f; in builtins.isFunction (f {})", "1 ".repeat(70_000));
+    let functors = format!("let f = {{ __functor = _: _: f; }}; in f {}", "1 ".repeat(70_000));
+    for (text, kind) in [
+        (formals(65_535), None),
+        (formals(65_536), Some(Kind::Parse)),
+        (arguments, None),
+        (functors, None),
+    ] {
+        assert_eq!(fails(Options::default(), &text, |_, _| Ok(())), kind, "{}", &text[..60]);
+    }
+}
+
+#[test]
 fn the_limit_of_one_evaluation_is_not_for_what_fits() {
     let text =
         "builtins.length (builtins.fromJSON (builtins.toJSON (builtins.genList (n: n) 10000)))";

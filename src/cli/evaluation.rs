@@ -10,7 +10,7 @@ use std::{
 
 use clutch_expr::{
     error::Error,
-    eval::{Found, Interpreter, Limit, Options, with_interpreter},
+    eval::{Found, Interpreter, Limit, Options, did_you_mean, with_interpreter},
     host::Host,
     show::Style,
     source::Origin,
@@ -474,8 +474,11 @@ pub(super) fn with<T: Send>(
     limit: Limit,
     run: impl FnOnce(&mut Interpreter<'_>) -> Result<T, Box<Error>> + Send,
 ) -> Result<T, Failure> {
+    let features = Features(&arguments.extra_experimental_features);
+    features.check(context);
     let options = Options {
-        pipe_operators: arguments.extra_experimental_features.iter().any(|f| f == "pipe-operators"),
+        pipe_operators: features.has("pipe-operators"),
+        toml_timestamps: features.has("parse-toml-timestamps"),
         trace_verbose: context.global.verbose > 0,
         abort_on_warn: aborts_on_warn(arguments),
         eager: !arguments.shows_code,
@@ -492,6 +495,32 @@ pub(super) fn with<T: Send>(
     .or_fail(Kind::Failed)?;
     measure.tell(context, &taken)?;
     result
+}
+
+/// The experimental features of the language that were asked for.
+struct Features<'f>(&'f [String]);
+
+impl Features<'_> {
+    /// Those that change something here.
+    const KNOWN: [&'static str; 2] = ["parse-toml-timestamps", "pipe-operators"];
+    /// Those of Nix that are often given together with others.
+    const HABITS: [&'static str; 3] = ["fetch-tree", "flakes", "nix-command"];
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|given| given == name)
+    }
+
+    /// Tells of names that change nothing.
+    fn check(&self, context: &Context) {
+        let given = self.0.iter().map(String::as_str).filter(|name| !name.is_empty());
+        for name in given.filter(|name| !Self::KNOWN.contains(name) && !Self::HABITS.contains(name))
+        {
+            let near = did_you_mean(name, Self::KNOWN.map(str::to_owned).into_iter());
+            let help = near
+                .unwrap_or_else(|| format!("there are {} and {}", Self::KNOWN[0], Self::KNOWN[1]));
+            context.warn(format!("unknown experimental feature '{name}'; {help}"));
+        }
+    }
 }
 
 /// Whether a warning is an error; the environment may say so, as for Nix.

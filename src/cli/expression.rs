@@ -29,7 +29,7 @@ pub(super) struct ExpressionArguments {
     /// Allow the environment, the clock and files outside the project to be read.
     #[arg(long)]
     pub(super) impure: bool,
-    /// Allow experimental features of the language (`pipe-operators`, ...).
+    /// Allow experimental features of the language: `pipe-operators`, `parse-toml-timestamps`.
     #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
     pub(super) extra_experimental_features: Vec<String>,
     /// Refuse to build during the evaluation what it reads.

@@ -40,6 +40,26 @@ fn attributes_arguments_and_links() {
 }
 
 #[test]
+fn experimental_features_have_an_effect_or_a_warning() {
+    let space = Space::new(BINARY);
+    let eval = |features: &str, text: &str| {
+        space.run(["eval", "--strict", "--extra-experimental-features", features, "-E", text])
+    };
+    let dates = "fromTOML \"a = 1979-05-27\"";
+    let ran = eval("parse-toml-timestamps pipe-operators", dates);
+    assert_eq!(ran.stdout, "{ a = { _type = \"timestamp\"; value = \"1979-05-27\"; }; }\n");
+    assert!(ran.stderr.is_empty(), "{}", ran.stderr);
+    let ran = eval("nix-command flakes", dates);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("--extra-experimental-features parse-toml-timestamps"));
+    assert!(!ran.stderr.contains("unknown"), "{}", ran.stderr);
+    let ran = eval("pipe-operator", "1");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "1\n"));
+    assert!(ran.stderr.contains("unknown experimental feature 'pipe-operator'"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("did you mean 'pipe-operators'?"), "{}", ran.stderr);
+}
+
+#[test]
 fn values_print_in_every_form() {
     let space = Space::new(BINARY);
     let eval = |words: &[&str]| {
@@ -47,6 +67,7 @@ fn values_print_in_every_form() {
     };
     assert_eq!(eval(&[]), "{ a = <CODE>; b = <CODE>; }");
     assert_eq!(eval(&["--strict"]), "{ a = 2; b = [ \"x\" ]; }");
+    assert_eq!(space.ok(["eval", "-E", "[ [ ] { } [ 1 ] ]"]), "[ [ ] <CODE> <CODE> ]");
     assert_eq!(eval(&["--json"]), "{\"a\":2,\"b\":[\"x\"]}");
     assert!(eval(&["--xml", "--strict"]).contains("<int value=\"2\" />"));
     assert_eq!(eval(&["--parse"]), "{ a = (1 + 1); b = [ (\"x\") ]; }");

@@ -76,7 +76,7 @@ fn a_profile_is_folded_stacks() {
     space
         .fails(1, ["eval", "--eval-profile", "out2", "-E", &format!("{expression} + throw \"x\"")]);
     assert!(space.path("project/out2").exists());
-    let error = space.fails(2, ["eval", "--eval-profile", "no/such/folder", "-E", "1"]);
+    let error = space.fails(1, ["eval", "--eval-profile", "no/such/folder", "-E", "1"]);
     assert!(error.contains("no/such/folder"), "{error}");
 }
 

@@ -76,7 +76,9 @@ fn arguments() -> std::result::Result<Arguments, String> {
                     depth.parse().map_err(|_| format!("{depth} is no number"))?;
             }
             "--extra-experimental-features" => {
-                parsed.options.pipe_operators |= value()?.contains("pipe-operators");
+                let features = value()?;
+                parsed.options.pipe_operators |= features.contains("pipe-operators");
+                parsed.options.toml_timestamps |= features.contains("parse-toml-timestamps");
             }
             "-E" => parsed.input = Some(Input::Text(value()?)),
             "-" => parsed.input = Some(Input::Stdin),

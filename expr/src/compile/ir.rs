@@ -219,8 +219,6 @@ pub struct Assert<'a> {
     pub condition: Expr<'a>,
     /// Then.
     pub body: Expr<'a>,
-    /// The condition as the message shows it.
-    pub text: &'a [u8],
     /// Where: the condition.
     pub span: Span,
 }

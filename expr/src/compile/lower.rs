@@ -10,28 +10,22 @@ use super::{
 };
 use crate::{
     builtins::Builtin,
-    error::{Error, Kind, Result},
+    error::Result,
     eval::Interpreter,
     source::Span,
     symbol::{Symbol, known},
-    syntax::{
-        ast::{self, Ast, ExprId, Op},
-        print_expr,
-    },
-    value::{Slot, Str, Value},
+    syntax::ast::{self, Ast, ExprId, Op},
+    value::{List, Slot, Str, Value},
 };
 
 /// Slots of the innermost activation from this one on hold nothing yet.
 pub(super) const ALL_READY: u32 = u32::MAX;
 
-/// How much of a condition the message of a failed assertion shows.
-const ASSERTION_TEXT: usize = 4000;
-
 /// The code of a tree. `names` are further variables: the slots of the activation in which the
 /// code will be evaluated.
 ///
 /// # Errors
-/// [`Kind::Undefined`] for a name that nothing defines; nesting too deep.
+/// [`Undefined`](crate::error::Kind::Undefined) for a name that nothing defines; nesting too deep.
 pub(crate) fn lower<'a>(
     it: &mut Interpreter<'a>,
     tree: &Ast,
@@ -117,18 +111,10 @@ impl<'a> Lowerer<'_, 'a> {
                 Expr::If(self.alloc([condition, yes, no]), span)
             }
             ast::Expr::Assert(condition, body) => {
-                let text = print_expr(
-                    self.tree,
-                    condition,
-                    &self.it.symbols,
-                    self.it.stack_end(),
-                    ASSERTION_TEXT,
-                )?;
-                let text = self.it.arena.alloc_slice_copy(&text);
                 let span = self.tree.span(condition);
                 let condition = self.expr(condition, false, None)?;
                 let body = self.expr(body, spine, None)?;
-                Expr::Assert(self.alloc(Assert { condition, body, text, span }))
+                Expr::Assert(self.alloc(Assert { condition, body, span }))
             }
             ast::Expr::Not(operand) => Expr::Not(
                 {
@@ -226,15 +212,7 @@ impl<'a> Lowerer<'_, 'a> {
             });
         }
         if matches!(meaning, Meaning::Unknown) {
-            let text = self.it.symbols.show(name);
-            let error = Error::new(Kind::Undefined, span, format!("undefined variable '{text}'"));
-            let names = self.scope.names().chain(self.it.globals.names());
-            let names = names.map(|name| self.it.symbols.show(name));
-            let names = names.filter(|name| !name.starts_with("__"));
-            return Err(match crate::eval::did_you_mean(&text, names) {
-                Some(help) => error.with_help(help),
-                None => error,
-            });
+            return Err(self.it.undefined(name, span, self.scope.names()));
         }
         let sets = self.scope.withs().collect();
         let sets = self.alloc_slice(sets);
@@ -419,6 +397,10 @@ impl<'a> Lowerer<'_, 'a> {
         match code {
             Expr::Const(value) => Delay::Const(value),
             Expr::Global(slot) => Delay::Const(Value::Ref(slot)),
+            // there is nothing to compute, and so it shows where nothing is computed
+            Expr::ConstList(items) if items.is_empty() => {
+                Delay::Const(Value::List(self.alloc(List::new(items))))
+            }
             Expr::Local(slot, _) if slot < ready => Delay::Local(slot),
             Expr::Outer(depth, slot, _) => Delay::Outer(depth, slot),
             Expr::Lambda(function) if self.it.options.eager => Delay::Lambda(function),

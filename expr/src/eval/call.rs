@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Kind, Result},
     source::Span,
     symbol::{Symbol, known},
-    value::{Env, Partial, Value, share},
+    value::{Attrs, Env, Partial, Value, share},
 };
 
 type Args<'a> = SmallVec<[Value<'a>; 4]>;
@@ -93,7 +93,13 @@ impl<'a> Interpreter<'a> {
                     self.caller = None;
                     self.run_builtin(builtin, now, span)?
                 }
-                Value::Lambda(id, up) => self.apply(id, up, now, span)?,
+                Value::Lambda(id, up) => {
+                    let calls = self.calls;
+                    let result = self.apply(id, up, now, span)?;
+                    // what is called next is no deeper
+                    self.calls = calls;
+                    result
+                }
                 _ => unreachable!("only functions have an arity"),
             };
             args = later;
@@ -209,9 +215,12 @@ impl<'a> Interpreter<'a> {
                         self.function_name(code),
                         self.symbols.show(formal.name)
                     );
-                    return Err(
-                        Error::new(Kind::Type, code.span, message).within(span, "from call site")
-                    );
+                    let error = Error::new(Kind::Type, code.span, message);
+                    let error = match self.superfluous(attrs, formals, formal.name) {
+                        Some(help) => error.with_help(help),
+                        None => error,
+                    };
+                    return Err(error.within(span, "from call site"));
                 }
             }
         }
@@ -222,6 +231,37 @@ impl<'a> Interpreter<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Advice where an argument is missing and others are given that the function does not take: the
+    /// missing one may be misspelt.
+    #[cold]
+    fn superfluous(
+        &self,
+        attrs: &'a Attrs<'a>,
+        formals: &Formals<'a>,
+        missing: Symbol,
+    ) -> Option<String> {
+        let given: Vec<String> = attrs
+            .iter(self.arena)
+            .filter(|(key, _)| formals.find(key.symbol).is_none())
+            .map(|(key, _)| self.symbols.show(key.symbol))
+            .collect();
+        let missing = self.symbols.show(missing);
+        let similar =
+            |name: &&String| super::did_you_mean(name, [missing.clone()].into_iter()).is_some();
+        if let Some(name) = given.iter().find(similar) {
+            return Some(format!("'{name}' is given; did you mean '{missing}'?"));
+        }
+        if given.is_empty() || formals.ellipsis {
+            return None;
+        }
+        let mut names = given.iter().take(3).map(|name| format!("'{name}'")).collect::<Vec<_>>();
+        if given.len() > 3 {
+            names.push(format!("{} more", given.len() - 3));
+        }
+        let are = if given.len() == 1 { "is" } else { "are" };
+        Some(format!("{} {are} given, which the function does not take", names.join(", ")))
     }
 
     #[cold]

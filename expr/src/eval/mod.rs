@@ -290,12 +290,6 @@ impl<'a> Interpreter<'a> {
         self.leave();
     }
 
-    /// The address below which the stack must not grow, for walks without an interpreter.
-    #[must_use]
-    pub(crate) fn stack_end(&self) -> usize {
-        self.stack_end
-    }
-
     /// The numbers so far.
     #[must_use]
     pub fn stats(&self) -> Stats {

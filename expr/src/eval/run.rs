@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use smallvec::SmallVec;
 
-use super::{Interpreter, limit::INTERVAL, profile::Step};
+use super::{Interpreter, limit::INTERVAL, profile::Step, select::nearest};
 use crate::{
     builtins::Builtin,
     compile::{
@@ -13,6 +13,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     source::Span,
+    symbol::Symbol,
     value::{Attrs, AttrsBuilder, Env, Key, List, Slot, Value, share},
 };
 
@@ -268,7 +269,14 @@ impl<'a> Interpreter<'a> {
                             return self.force_at(found, code.span);
                         }
                     }
-                    return Err(self.undefined(code.name, code.span));
+                    let sets = code.sets.iter().filter_map(|&(depth, slot)| {
+                        match env.slot(depth, slot).get() {
+                            Value::Attrs(attrs) => Some(attrs.flat(self.arena).0),
+                            _ => None,
+                        }
+                    });
+                    let names = sets.flatten().map(|key| key.symbol);
+                    return Err(self.undefined(code.name, code.span, names));
                 }
                 Expr::Assert(code) => {
                     self.assert(code, env)?;
@@ -305,10 +313,30 @@ impl<'a> Interpreter<'a> {
         self.run_builtin(call.builtin, args, call.span)
     }
 
+    /// The error for a variable that nothing defines; `names` are those that there are.
     #[cold]
-    fn undefined(&self, name: crate::symbol::Symbol, span: Span) -> Box<Error> {
-        let message = format!("undefined variable '{}'", self.symbols.show(name));
-        Error::new(Kind::Undefined, span, message)
+    pub(crate) fn undefined(
+        &self,
+        name: Symbol,
+        span: Span,
+        names: impl Iterator<Item = Symbol>,
+    ) -> Box<Error> {
+        let name = self.symbols.show(name);
+        let error = Error::new(Kind::Undefined, span, format!("undefined variable '{name}'"));
+        let known = names.chain(self.globals.names()).map(|symbol| {
+            let name = self.symbols.show(symbol);
+            match name.strip_prefix("__") {
+                // most builtins have no short name
+                Some(short) if self.globals.get(symbol).is_some() => {
+                    (short.to_owned(), format!("builtins.{short}"))
+                }
+                _ => (name.clone(), name),
+            }
+        });
+        match nearest(&name, known) {
+            Some(help) => error.with_help(help),
+            None => error,
+        }
     }
 
     /// Counts a call; [`Self::eval`] counts back.
@@ -535,7 +563,7 @@ impl<'a> Interpreter<'a> {
         if self.eval_bool(&code.condition, env, code.span)? {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(code.text);
+        let text = self.sources.excerpt(code.span);
         let error = Error::new(Kind::Assert, code.span, format!("assertion '{text}' failed"));
         if let Expr::Binary(Binary { op: BinaryOp::Equal, left, right, .. }) = &code.condition {
             let left = self.eval(left, env)?;

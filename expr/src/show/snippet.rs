@@ -28,9 +28,7 @@ fn snippet<'s>(source: &'s Source, marks: &[Mark<'s>]) -> Snippet<'s, Annotation
     let ranges: Vec<_> = marks.iter().map(|(span, ..)| first_line(source, *span)).collect();
     let first = ranges.iter().map(|range| range.0).min().unwrap_or(0);
     let last = ranges.iter().map(|range| range.1).max().unwrap_or(0);
-    // the whole lines from the first mark to the last
-    let from = memchr::memrchr(b'\n', &text[..first]).map_or(0, |at| at + 1);
-    let to = memchr::memchr(b'\n', &text[last..]).map_or(text.len(), |at| last + at);
+    let (from, to) = source.whole_lines(first, last);
     Snippet::source(printable(&text[from..to]))
         .line_start(source.place(source.base + from as u32).line as usize)
         .path(source.origin.to_string())
@@ -55,13 +53,21 @@ fn first_line(source: &Source, span: Span) -> (usize, usize) {
     (lo, hi)
 }
 
-/// The text with a question mark for each byte that is part of no character, so that all places
-/// stay where they are.
+/// The text with a question mark for each byte that is part of no character, and a line feed for a
+/// carriage return that ends a line, so that all places stay where they are.
 fn printable(text: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for chunk in text.utf8_chunks() {
         out.push_str(chunk.valid());
         out.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    if out.contains('\r') {
+        let mut rest = out.chars().peekable();
+        let mut lines = String::with_capacity(out.len());
+        while let Some(c) = rest.next() {
+            lines.push(if c == '\r' && rest.peek() != Some(&'\n') { '\n' } else { c });
+        }
+        return lines;
     }
     out
 }

@@ -8,7 +8,10 @@ use super::{
 };
 use smallvec::{SmallVec, smallvec};
 
-use crate::{error::Result, source::Span};
+use crate::{
+    error::{Error, Result},
+    source::Span,
+};
 
 /// The names on the way to an attribute.
 type Names = SmallVec<[Name; 4]>;
@@ -16,15 +19,16 @@ type Names = SmallVec<[Name; 4]>;
 impl Parser<'_, '_> {
     /// A set, behind its opening brace.
     pub(super) fn set(&mut self, start: Token, recursive: bool) -> Result<ExprId> {
-        let set = self.bindings(Kind::BraceClose)?;
+        let open = self.last();
+        let set = self.bindings(open, Kind::BraceClose)?;
         self.ast.sets[set.0 as usize].recursive = recursive;
-        self.expect(Kind::BraceClose, &[])?;
+        self.close(open, Kind::BraceClose)?;
         let span = self.since(start);
         Ok(self.ast.add(Expr::Set(set), span))
     }
 
-    /// Bindings up to, not including, a token.
-    pub(super) fn bindings(&mut self, end: Kind) -> Result<SetId> {
+    /// Bindings behind `open`, up to, not including, a token.
+    pub(super) fn bindings(&mut self, open: Token, end: Kind) -> Result<SetId> {
         // paths are merged into sets of the table, so the set under way is one of them
         let id = self.ast.add_set(Set::default());
         while self.peek() != end {
@@ -32,9 +36,19 @@ impl Parser<'_, '_> {
                 self.inherit(id, end)?;
             } else {
                 let start = self.here();
-                let path = self.attr_path()?;
+                let path = self.attr_path().map_err(|error| self.no_binding(error, open, end))?;
                 let at = self.since(start);
-                self.expect(Kind::Assign, &[Kind::Dot])?;
+                self.expect(Kind::Assign, &[Kind::Dot]).map_err(|error| match end {
+                    // what cannot be a binding is what the `let` is for
+                    Kind::In => error
+                        .with_label(self.span(open), "the bindings of this `let`")
+                        .with_help(format!(
+                            "`in` must stand between the bindings and the expression; it may be \
+                             missing before '{}'",
+                            String::from_utf8_lossy(self.bytes(start))
+                        )),
+                    _ => self.no_binding(error, open, end),
+                })?;
                 let value = self.expr()?;
                 self.end_of_binding(end)?;
                 self.define(id, &path, at, value)?;
@@ -45,12 +59,69 @@ impl Parser<'_, '_> {
         Ok(id)
     }
 
+    /// An error where a binding or the end of all of them should be.
+    #[cold]
+    fn no_binding(&self, error: Box<Error>, open: Token, end: Kind) -> Box<Error> {
+        match (self.here().kind, end) {
+            (Kind::End, Kind::In) => self
+                .unexpected(&[Kind::In])
+                .with_label(self.span(open), "the bindings of this `let`")
+                .with_help("`in` and an expression must follow the bindings"),
+            (Kind::End, Kind::BraceClose) => {
+                self.unexpected(&[end]).with_label(self.span(open), "opened here")
+            }
+            (Kind::Comma, _) => error.with_help("bindings end with ';'"),
+            _ => error,
+        }
+    }
+
+    /// The error where a binding has no semicolon: it is missing at the end of the binding, which may
+    /// be lines above.
+    #[cold]
+    fn no_semicolon(&self, error: Box<Error>) -> Box<Error> {
+        let here = self.here();
+        if here.kind == Kind::Comma {
+            return error.with_help("bindings end with ';'");
+        }
+        // where `=` is found, the name before it was read as an argument
+        let mut next = here;
+        let mut behind = self.behind().peekable();
+        if here.kind == Kind::Assign {
+            let is_name = |token: &Token| {
+                matches!(
+                    token.kind,
+                    Kind::Identifier | Kind::Dot | Kind::Or | Kind::Quote | Kind::StringPart
+                )
+            };
+            while let Some(token) = behind.next_if(is_name) {
+                next = token;
+                let before = behind.peek();
+                if before.is_some_and(|before| self.is_below(*before, token)) {
+                    break;
+                }
+            }
+        }
+        let Some(last) =
+            behind.next().filter(|last| here.kind == Kind::Assign || self.is_below(*last, here))
+        else {
+            return error;
+        };
+        let end = self.span(last).hi;
+        let message = "syntax error, ';' is missing at the end of this binding";
+        let error = Error::new(error.kind(), Span::new(end, end + 1), message);
+        if next.kind == Kind::End {
+            error
+        } else {
+            error.with_label(self.span(next), "what follows it")
+        }
+    }
+
     /// The semicolon, which may be left out where the bindings end with the text.
     fn end_of_binding(&mut self, end: Kind) -> Result<()> {
         if end == Kind::End && self.peek() == end {
             return Ok(());
         }
-        self.expect(Kind::Semicolon, &[]).map(drop)
+        self.expect(Kind::Semicolon, &[]).map(drop).map_err(|error| self.no_semicolon(error))
     }
 
     fn inherit(&mut self, id: SetId, end: Kind) -> Result<()> {
@@ -76,7 +147,7 @@ impl Parser<'_, '_> {
         self.end_of_binding(end)
     }
 
-    fn defined_twice(&self, name: &str, span: Span, before: Span) -> Box<crate::error::Error> {
+    fn defined_twice(&self, name: &str, span: Span, before: Span) -> Box<Error> {
         let place = (self.context.show_place)(before);
         self.error(span, format!("attribute '{name}' already defined at {place}"))
             .with_label(before, "the first definition")

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use crate::source::line_starts;
+
 use super::{
     lex::lex,
     token::{Kind, Token},
@@ -32,10 +34,7 @@ impl Bound {
 /// where no attribute is defined there, or it is bound to something else.
 #[must_use]
 pub fn bound(text: &[u8], line: u32, column: u32) -> Option<Bound> {
-    let mut start = 0;
-    for _ in 1..line {
-        start += memchr::memchr(b'\n', &text[start..])? + 1;
-    }
+    let start = line_starts(text).nth(line.checked_sub(1)? as usize)?;
     let at = u32::try_from(start).ok()?.checked_add(column.checked_sub(1)?)?;
     let tokens = lex(text).ok()?;
     let name = tokens.iter().position(|token| token.lo == at && token.kind != Kind::End)?;

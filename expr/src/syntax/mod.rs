@@ -13,4 +13,4 @@ mod token;
 
 pub use bound::{Bound, bound};
 pub(crate) use parse::{Context, Input, parse, parse_input};
-pub(crate) use print::{print, print_expr};
+pub(crate) use print::print;

@@ -117,6 +117,9 @@ fn binding(kind: Kind) -> Option<(u8, Lean)> {
     })
 }
 
+/// Nix knows no larger patterns.
+const MOST_FORMALS: usize = 65_535;
+
 /// `!` takes everything that binds tighter than it; `-` takes nothing but calls.
 const NOT: u8 = 7;
 const NEGATE: u8 = 12;
@@ -150,6 +153,47 @@ impl<'p> Parser<'p, '_> {
         let mut wanted = vec![kind];
         wanted.extend_from_slice(others);
         Err(self.unexpected(&wanted))
+    }
+
+    /// The token that closes what `open` opened.
+    pub(super) fn close(&mut self, open: Token, kind: Kind) -> Result<Token> {
+        self.expect(kind, &[]).map_err(|error| match self.here().kind {
+            Kind::End => error.with_label(self.span(open), "opened here"),
+            Kind::Comma => error.with_help(if kind == Kind::BracketClose {
+                "the elements of a list stand side by side: [ a b ]"
+            } else {
+                "the arguments of a function stand side by side: f a b"
+            }),
+            _ => error,
+        })
+    }
+
+    /// The quote that ends a string. Where there is none, the text ends in the string, perhaps far
+    /// from where it began.
+    pub(super) fn close_string(&mut self, open: Token, kind: Kind) -> Result<Token> {
+        if self.peek() != Kind::End {
+            return self.expect(kind, &[]);
+        }
+        let quote = if kind == Kind::Quote { "\"" } else { "''" };
+        let message =
+            format!("syntax error, the string is not closed: the file ends before {quote}");
+        Err(Error::new(ErrorKind::Incomplete, self.span(open), message))
+    }
+
+    /// The token before the next one.
+    pub(super) fn last(&self) -> Token {
+        self.tokens[self.at.saturating_sub(1)]
+    }
+
+    /// The tokens that were read, last first.
+    pub(super) fn behind(&self) -> impl Iterator<Item = Token> {
+        self.tokens[..self.at].iter().rev().copied()
+    }
+
+    /// Whether a token starts on a later line than another ends.
+    pub(super) fn is_below(&self, upper: Token, lower: Token) -> bool {
+        let between = &self.text[upper.hi as usize..(lower.lo as usize).max(upper.hi as usize)];
+        memchr::memchr2(b'\n', b'\r', between).is_some()
     }
 
     #[cold]
@@ -186,7 +230,7 @@ impl<'p> Parser<'p, '_> {
 
     /// From the start of a token to the end of the last one read.
     pub(super) fn since(&self, start: Token) -> Span {
-        let end = self.tokens[self.at.saturating_sub(1)];
+        let end = self.last();
         Span::new(self.context.base + start.lo, self.context.base + end.hi)
     }
 
@@ -213,7 +257,7 @@ impl<'p> Parser<'p, '_> {
                 }
             }
         }
-        let set = self.bindings(Kind::End)?;
+        let set = self.bindings(start, Kind::End)?;
         let span = self.since(start);
         Ok(Input::Bindings(self.ast.add(Expr::Set(set), span)))
     }
@@ -244,7 +288,7 @@ impl<'p> Parser<'p, '_> {
             }
             Kind::Let if self.peek_at(1) != Kind::BraceOpen => {
                 self.next();
-                let set = self.bindings(Kind::In)?;
+                let set = self.bindings(start, Kind::In)?;
                 if let Some(dynamic) = self.ast.set(set).dynamic.first() {
                     return Err(self.error(dynamic.span, "dynamic attributes not allowed in let"));
                 }
@@ -475,7 +519,7 @@ impl<'p> Parser<'p, '_> {
             Kind::ParenOpen => {
                 self.next();
                 let inner = self.expr()?;
-                self.expect(Kind::ParenClose, &[])?;
+                self.close(start, Kind::ParenClose)?;
                 return Ok(inner);
             }
             Kind::Let => {
@@ -500,7 +544,7 @@ impl<'p> Parser<'p, '_> {
                 while self.starts_simple() {
                     items.push(self.select()?);
                 }
-                self.expect(Kind::BracketClose, &[])?;
+                self.close(start, Kind::BracketClose)?;
                 Expr::List(self.ast.add_list(items))
             }
             _ => return Err(self.unexpected(&[])),
@@ -582,6 +626,7 @@ impl<'p> Parser<'p, '_> {
     }
 
     fn formals(&mut self) -> Result<Formals> {
+        let start = self.here();
         self.expect(Kind::BraceOpen, &[])?;
         let mut formals = Formals { list: Vec::new(), ellipsis: false };
         loop {
@@ -601,6 +646,11 @@ impl<'p> Parser<'p, '_> {
             }
         }
         self.expect(Kind::BraceClose, &[])?;
+        if formals.list.len() > MOST_FORMALS {
+            let message =
+                format!("a function has more than {MOST_FORMALS} arguments in its pattern");
+            return Err(self.error(self.since(start), message));
+        }
         formals.list.sort_by_key(|formal| (formal.name, formal.span.lo));
         let twice = formals.list.windows(2).filter(|pair| pair[0].name == pair[1].name);
         if let Some(pair) = twice.min_by_key(|pair| pair[1].span.lo) {

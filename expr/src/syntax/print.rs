@@ -13,7 +13,6 @@ struct Printer<'p, 'a> {
     ast: &'p Ast,
     symbols: &'p Symbols<'a>,
     stack_end: usize,
-    limit: usize,
     out: Vec<u8>,
 }
 
@@ -27,22 +26,8 @@ pub(crate) fn print(
     symbols: &Symbols<'_>,
     stack_end: usize,
 ) -> Result<Vec<u8>> {
-    print_expr(ast, root, symbols, stack_end, usize::MAX)
-}
-
-/// An expression of it, cut off behind so many bytes.
-///
-/// # Errors
-/// Nesting too deep.
-pub(crate) fn print_expr(
-    ast: &Ast,
-    expr: ExprId,
-    symbols: &Symbols<'_>,
-    stack_end: usize,
-    limit: usize,
-) -> Result<Vec<u8>> {
-    let mut printer = Printer { ast, symbols, stack_end, limit, out: Vec::new() };
-    printer.expr(expr)?;
+    let mut printer = Printer { ast, symbols, stack_end, out: Vec::new() };
+    printer.expr(root)?;
     Ok(printer.out)
 }
 
@@ -59,9 +44,6 @@ impl Printer<'_, '_> {
         let mark = 0u8;
         if (&raw const mark).addr() < self.stack_end {
             return Err(too_deep().at(Span::NONE));
-        }
-        if self.out.len() > self.limit {
-            return Ok(());
         }
         match self.ast.expr(id) {
             Expr::Var(name) => self.name(name),

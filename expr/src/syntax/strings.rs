@@ -53,8 +53,9 @@ impl Parser<'_, '_> {
 
     /// `${` was read: the expression and its brace.
     fn interpolated(&mut self) -> Result<ExprId> {
+        let open = self.last();
         let inner = self.expr()?;
-        self.expect(Kind::BraceClose, &[])?;
+        self.close(open, Kind::BraceClose)?;
         Ok(inner)
     }
 
@@ -79,7 +80,7 @@ impl Parser<'_, '_> {
                     parts.push(self.interpolated()?);
                 }
                 _ => {
-                    self.expect(Kind::Quote, &[])?;
+                    self.close_string(start, Kind::Quote)?;
                     break;
                 }
             }
@@ -126,7 +127,7 @@ impl Parser<'_, '_> {
                     continue;
                 }
                 _ => {
-                    self.expect(Kind::IndentedClose, &[])?;
+                    self.close_string(start, Kind::IndentedClose)?;
                     break;
                 }
             };

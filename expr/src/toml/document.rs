@@ -202,7 +202,9 @@ impl<'t> Reader<'t> {
                 let at = self.at;
                 let text = time::read(self)?;
                 if !self.timestamps {
-                    return fail(at, "dates and times are not supported");
+                    let message = "dates and times are not enabled; add \
+                                   '--extra-experimental-features parse-toml-timestamps'";
+                    return fail(at, message);
                 }
                 Ok(Node::Timestamp(text))
             }

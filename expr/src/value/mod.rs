@@ -6,7 +6,7 @@ mod env;
 mod list;
 mod string;
 
-use std::cell::Cell;
+use std::{borrow::Cow, cell::Cell};
 
 pub use attrs::{Attrs, AttrsBuilder, Key, Shape};
 pub use env::Env;
@@ -115,10 +115,10 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The type with its article, for messages.
+    /// The type with its article, for messages; of a builtin its name.
     #[must_use]
-    pub fn describe(&self) -> &'static str {
-        match self {
+    pub fn describe(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Null => "null",
             Self::Bool(_) => "a Boolean",
             Self::Int(_) => "an integer",
@@ -129,13 +129,18 @@ impl<'a> Value<'a> {
             Self::List(_) => "a list",
             Self::Attrs(_) => "a set",
             Self::Lambda(..) => "a function",
-            Self::Builtin(_) => "a built-in function",
+            Self::Builtin(builtin) => {
+                return format!("the built-in function '{}'", builtin.name()).into();
+            }
             Self::Partial(partial) => match partial.function {
-                Self::Lambda(..) => "a function",
-                _ => "the partially applied built-in function",
+                Self::Builtin(builtin) => {
+                    let name = builtin.name();
+                    return format!("the partially applied built-in function '{name}'").into();
+                }
+                _ => "a function",
             },
             _ => "a thunk",
-        }
+        })
     }
 
     /// Whether it can be called without `__functor`.

@@ -1,0 +1,1 @@
+let s = { maintainers = 1; }; in with s; maintianers

@@ -1,0 +1,1 @@
+let f = x: f; in builtins.isFunction (f 1 2 3 4 5 6 7 8 9 10 11 12)
