@@ -42,7 +42,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
         Place::Stream(mut stream) => stream.write_all(content),
         Place::File(place, old) => match unfinished(&place, old.as_ref())? {
             Beside::New(mut file) => {
-                file.write_all(content)?;
+                file.as_file_mut().write_all(content)?;
                 finish(file, &place, old.as_ref())
             }
             Beside::Itself(mut file) => file.write_all(content),
@@ -232,9 +232,19 @@ fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
             if old.is_some()
                 && matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem) =>
         {
-            truncated(place).map(Beside::Itself).map_err(|_| error)
+            truncated(place).map(Beside::Itself).map_err(|_| plain(error))
         }
-        Err(error) => Err(error),
+        Err(error) => Err(plain(error)),
+    }
+}
+
+/// The error without the name of the file beside, which says nothing to anybody.
+fn plain(error: io::Error) -> io::Error {
+    let inner = error.get_ref().and_then(|inner| inner.source());
+    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
+    match inner.and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
     }
 }
 
