@@ -1,21 +1,35 @@
 //! `clutch completions`, and what its scripts ask: the shell runs this program with the words so far, so that
 //! what is in the store is completed like what is in the program.
 
-use std::{env, ffi::OsStr, process::ExitCode};
+use std::{
+    collections::BTreeSet,
+    env,
+    ffi::{OsStr, OsString},
+    path::Path,
+    process::ExitCode,
+    time::Duration,
+};
 
-use clap::CommandFactory as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use clap_complete::{
     CompleteEnv, CompletionCandidate, Shell,
     engine::{ArgValueCompleter, PathCompleter, ValueCompleter as _},
     env::Shells,
 };
 
+use clutch_expr::value::Value;
+
 use super::{
-    Outcome, context,
+    Global, Outcome,
+    context::{self, Context},
+    evaluation,
+    expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
-    output,
+    output, realise,
+    show::stored,
 };
 use crate::{
+    evaluate::{Commit, Realise, Revision},
     store::{Store, profile::Profile},
     store_path::{STORE_DIR, StorePath},
 };
@@ -25,6 +39,9 @@ const ASKED: &str = "CLUTCH_COMPLETE";
 
 /// More than a person looks through.
 const MOST: usize = 100;
+
+/// How long an expression may compute for a question.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -74,6 +91,111 @@ pub(super) fn store_paths() -> ArgValueCompleter {
         found.extend(PathCompleter::any().complete(word));
         found
     })
+}
+
+/// The attributes that `-A` can select of the expression among the words so far.
+pub(super) fn attributes() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| among(word, attribute_paths(word).unwrap_or_default()))
+}
+
+/// Behind `--`: the programs of what the words before it lead to in the store, then any file.
+pub(super) fn programs() -> ArgValueCompleter {
+    ArgValueCompleter::new(|word: &OsStr| {
+        let mut found = among(word, program_names().unwrap_or_default());
+        found.extend(PathCompleter::any().complete(word));
+        found
+    })
+}
+
+/// The words of the command line that is completed; what asks puts `--` in front of them.
+fn asked() -> Vec<OsString> {
+    env::args_os().skip_while(|word| word != "--").skip(1).collect()
+}
+
+/// What words mean: the options of every command, and the expression.
+fn understood(words: &[OsString]) -> Option<(Context, ExpressionArguments)> {
+    let mut matches = super::Arguments::command().try_get_matches_from(words).ok()?;
+    let global = Global::from_arg_matches(&matches).ok()?;
+    while let Some((_, inner)) = matches.remove_subcommand() {
+        matches = inner;
+    }
+    let expression = ExpressionArguments::from_arg_matches(&matches).ok()?;
+    Some((
+        Context::new(Global { events: None, quiet: true, verbose: 0, ..global }).ok()?,
+        expression,
+    ))
+}
+
+/// The paths of the attributes beside the one that is being typed.
+fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
+    let word = word.to_str()?;
+    let mut words = asked();
+    // the option, apart from its value or before it
+    let last = words.pop()?;
+    if last == word && words.last().is_some_and(|option| option == "-A" || option == "--attr") {
+        words.pop();
+    }
+    let (context, mut expression) = understood(&words)?;
+    let (folder, _) = word.rsplit_once('.').unwrap_or_default();
+    expression.attributes = if folder.is_empty() { Vec::new() } else { vec![folder.to_owned()] };
+    expression.no_allow_import_from_derivation = true;
+    let prefix = if folder.is_empty() { String::new() } else { format!("{folder}.") };
+    // what takes long offers nothing
+    std::thread::spawn(|| {
+        std::thread::sleep(PATIENCE);
+        realise::interruption().store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let nothing = Nothing(&context);
+    let world = evaluation::world(&context, &expression, &nothing).ok()?;
+    let names = evaluation::interpret(&context, &world, &expression, |it, value, args| {
+        let Value::Attrs(attrs) = it.auto_call(value, args)? else { return Ok(Vec::new()) };
+        let names = attrs.iter(it.arena).map(|(key, _)| it.symbols.show(key.symbol));
+        Ok(names.collect::<Vec<String>>())
+    });
+    let mut names: Vec<String> = names.ok()?.into_iter().flatten().collect();
+    names.sort();
+    Some(names.into_iter().map(|name| format!("{prefix}{name}")).collect())
+}
+
+fn program_names() -> Option<Vec<String>> {
+    let words = asked();
+    let end = words.iter().position(|word| word == "--")?;
+    if words.len() != end + 2 {
+        return None;
+    }
+    let (context, expression) = understood(&words[..end])?;
+    if !context.store_root().ok()?.join("store").is_dir() {
+        return None;
+    }
+    let path = stored(&context, expression.path.as_deref()).ok()??;
+    let entries = fs_err::read_dir(context.store().ok()?.real(&path).join("bin")).ok()?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    Some(names)
+}
+
+/// A question builds, fetches and says nothing.
+struct Nothing<'a>(&'a Context);
+
+impl Realise for Nothing<'_> {
+    fn realise(&self, _: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
+        Err("nothing is built for a completion".to_owned())
+    }
+
+    fn fetch_revision(&self, _: &Revision, _: &Path, _: &Path) -> Result<Commit, String> {
+        Err("nothing is fetched for a completion".to_owned())
+    }
+
+    fn count_revisions(&self, _: &Revision, _: &Path) -> Result<u64, String> {
+        Err("nothing is fetched for a completion".to_owned())
+    }
+
+    fn store(&self) -> Result<&Store, String> {
+        self.0.store().map_err(|failure| failure.message)
+    }
+
+    fn message(&self, _: &str, _: bool) {}
 }
 
 fn among(word: &OsStr, all: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {

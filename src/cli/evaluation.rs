@@ -23,7 +23,7 @@ use super::{
     failure::{Failure, Kind, OrFail as _},
     progress,
     realise::{self, BuildArguments},
-    show::parse_path,
+    show::{at_its_place, parse_path},
 };
 use crate::{
     build::plan::Goal,
@@ -37,6 +37,7 @@ use crate::{
         cache::{self, Key},
         project, shown_address,
     },
+    regular,
     store::Store,
     store_path::{STORE_DIR, StorePath},
 };
@@ -66,10 +67,14 @@ impl Evaluation {
         build: &BuildArguments,
         written: &mut Written,
     ) -> Result<Self, Failure> {
-        if let Some(text) = arguments.path.as_ref().and_then(|p| p.to_str())
-            && text.starts_with(STORE_DIR)
-        {
-            return Self::of_derivation(context, parse_path(context, text)?);
+        if let Some(path) = &arguments.path {
+            let logical = match path.to_str().filter(|text| text.starts_with(STORE_DIR)) {
+                Some(text) => Some(text.to_owned()),
+                None => at_its_place(context, path),
+            };
+            if let Some(text) = logical {
+                return Self::of_derivation(context, parse_path(context, &text)?);
+            }
         }
         let realiser = Realiser::new(context, build);
         let world = world(context, arguments, &realiser)?;
@@ -552,8 +557,55 @@ pub(super) fn source(arguments: &ExpressionArguments) -> Result<Source, Failure>
         return Err(Failure::new(Kind::Usage, format!("'{}' does not exist", path.display()))
             .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"));
     }
-    Ok(Source::File(path))
+    match no_expression(&path) {
+        Some(failure) => Err(failure),
+        None => Ok(Source::File(path)),
+    }
 }
+
+/// The failure for a file that is something else, by its name or first line: read as an expression it
+/// would fail with an error of syntax.
+fn no_expression(path: &Path) -> Option<Failure> {
+    let name = path.file_name()?.to_str()?;
+    let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+    let (what, hint) = match extension {
+        "nix" => return None,
+        "py" | "pyw" => SCRIPT,
+        "whl" => ("a wheel", "a lock pins wheels: `clutch lock requirements.txt`"),
+        "lock" => {
+            ("a lock", "an expression names it: `lock = ./clutch.lock;` in python.environment")
+        }
+        "toml" => ("a TOML file", "`clutch lock FILE` pins what a file of requirements names"),
+        "txt" if stem.contains("requirements") => (
+            "a file of requirements",
+            "`clutch lock FILE` makes a lock of it, which an expression names",
+        ),
+        _ => {
+            let mut start = [0; 64];
+            let file = regular::open(path, regular::Link::Follow).ok()?;
+            let length = (&file).read(&mut start).ok()?;
+            let line = start[..length].split(|byte| *byte == b'\n').next()?;
+            let is_script =
+                line.starts_with(b"#!") && line.windows(6).any(|part| part == b"python");
+            if !is_script {
+                return None;
+            }
+            SCRIPT
+        }
+    };
+    if !path.is_file() {
+        return None;
+    }
+    let message = format!("'{}' is {what}, not an expression", path.display());
+    Some(Failure::new(Kind::Usage, message).hint(hint))
+}
+
+/// What to do with a script.
+const SCRIPT: (&str, &str) = (
+    "a Python script",
+    "to run it in an environment: `clutch run ENVIRONMENT -- python SCRIPT`; to make a program of it: \
+     python.program { script = ./SCRIPT; ... } in a default.nix",
+);
 
 /// The set of `--arg` and `--argstr`.
 fn command_line<'a>(

@@ -15,7 +15,7 @@ pub(super) struct ExpressionArguments {
     #[arg(short = 'E', long = "expr", value_name = "EXPRESSION", conflicts_with = "path")]
     pub(super) expression: Option<String>,
     /// Select an attribute of the value, such as `tools.hello`; may be given again.
-    #[arg(short = 'A', long = "attr", value_name = "ATTRIBUTE")]
+    #[arg(short = 'A', long = "attr", value_name = "ATTRIBUTE", add = completions::attributes())]
     pub(super) attributes: Vec<String>,
     /// Call the value, a function, with NAME bound to an expression.
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPRESSION"])]
@@ -24,7 +24,7 @@ pub(super) struct ExpressionArguments {
     #[arg(long, num_args = 2, value_names = ["NAME", "STRING"])]
     pub(super) argstr: Vec<String>,
     /// Add an entry to the search path that `<name>` looks in.
-    #[arg(short = 'I', value_name = "[NAME=]PATH")]
+    #[arg(short = 'I', value_name = "[NAME=]PATH", value_hint = clap::ValueHint::AnyPath)]
     pub(super) include: Vec<String>,
     /// Allow the environment, the clock and files outside the project to be read.
     #[arg(long)]

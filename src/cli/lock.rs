@@ -27,7 +27,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// A file of requirements, each pinned as `name==version`; with --debian, packages.
-    #[arg(required = true, value_name = "FILE|PACKAGE")]
+    #[arg(required = true, value_name = "FILE|PACKAGE", value_hint = clap::ValueHint::FilePath)]
     names: Vec<String>,
     /// Lock Debian packages of this suite, with all that they depend on.
     #[arg(long, value_name = "SUITE")]

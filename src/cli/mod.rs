@@ -11,12 +11,14 @@ mod doctor;
 mod eval;
 mod evaluation;
 mod events;
+mod examples;
 mod expression;
 mod failure;
 mod gc;
 mod hashes;
 mod lock;
 mod log;
+mod man;
 mod measure;
 mod optimise;
 mod output;
@@ -39,7 +41,7 @@ use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
 use clap::{ArgAction, Args, Parser, Subcommand};
 use rustix::{fs::Mode, process::umask};
 
-use self::{context::Context, failure::Failure};
+use self::{context::Context, examples as of, failure::Failure};
 
 /// A purely functional build store for Python environments.
 ///
@@ -90,6 +92,7 @@ struct Global {
 #[derive(Subcommand)]
 enum Command {
     /// Evaluate an expression and print its value.
+    #[command(after_long_help = of::EVAL)]
     Eval(eval::Arguments),
     /// Evaluate expressions as they are typed.
     ///
@@ -97,56 +100,78 @@ enum Command {
     /// command such as `:l FILE`; `:?` lists them. Ctrl-C ends an evaluation or drops a line, Ctrl-D
     /// ends the repl. Where standard input is no terminal, its lines are taken, and the exit code is
     /// 1 if one of them failed.
+    #[command(after_long_help = of::REPL)]
     Repl(repl::Arguments),
     /// Build what an expression describes and print the output paths.
+    #[command(after_long_help = of::BUILD)]
     Build(build::Arguments),
     /// Build, then run the main program, or the given command inside the environment.
     ///
     /// PATH may be a store path, a link to one, a profile, or a pin, too.
+    #[command(after_long_help = of::RUN)]
     Run(run::Arguments),
     /// Build, then start a shell that sees the store and has the environment's programs first.
     ///
     /// PATH may be a store path, a link to one, a profile, or a pin, too.
+    #[command(after_long_help = of::SHELL)]
     Shell(shell::Arguments),
     /// Show a derivation or a store path.
+    #[command(after_long_help = of::SHOW)]
     Show(show::Arguments),
     /// Print the log of a build.
     ///
     /// PATH may be a store path, a link to one, a profile, or a pin, too.
+    #[command(after_long_help = of::LOG)]
     Log(log::Arguments),
     /// List what a store path needs to run.
+    #[command(after_long_help = of::CLOSURE)]
     Closure(closure::Arguments),
     /// List every valid path of the store.
+    #[command(after_long_help = of::PATHS)]
     Paths,
     /// Write the closure of store paths into one file.
+    #[command(after_long_help = of::EXPORT)]
     Export(transfer::ExportArguments),
     /// Read such a file, verify all that it adds, and add it to the store.
     ///
     /// Sources, texts, derivations and fixed outputs have names that follow from their content, which
     /// is checked. Outputs of builds have not: unless the store has them, they are taken with
     /// --accept-unsigned only.
+    #[command(after_long_help = of::IMPORT)]
     Import(transfer::ImportArguments),
     /// Pin wheels or Debian packages by name, version, file, size and hash.
+    #[command(after_long_help = of::LOCK)]
     Lock(lock::Arguments),
     /// Remove what nothing keeps: no result link, profile, pin or running process.
+    #[command(after_long_help = of::GC)]
     Gc(gc::GcArguments),
     /// Say what keeps a path from being removed.
+    #[command(after_long_help = of::WHY_ALIVE)]
     WhyAlive(gc::WhyArguments),
     /// Keep a path under a name, list such names, or let go of one.
+    #[command(after_long_help = of::PIN)]
     Pin(pin::Arguments),
     /// Deploy under a name, with a history: set, list, roll back, compare, wipe, delete.
+    #[command(after_long_help = of::PROFILE)]
     Profile(profile::Arguments),
     /// Hash what is in the store again and say what is damaged.
+    #[command(after_long_help = of::VERIFY)]
     Verify(verify::Arguments),
     /// Share the bytes of equal files that are not shared yet.
+    #[command(after_long_help = of::OPTIMISE)]
     Optimise(optimise::Arguments),
     /// Say what this machine allows, and what to do about what it does not.
+    #[command(after_long_help = of::DOCTOR)]
     Doctor,
     /// Print the completion script of a shell.
     ///
     /// For bash: `source <(clutch completions bash)` in ~/.bashrc; for zsh, with `zsh`, behind `compinit`
     /// in ~/.zshrc. For fish: `clutch completions fish | source` in its configuration.
+    #[command(after_long_help = of::COMPLETIONS)]
     Completions(completions::Arguments),
+    /// Write the help of every command as manual pages.
+    #[command(after_long_help = of::MAN)]
+    Man(man::Arguments),
 }
 
 /// Reports that the machine refuses what a sandbox or a view needs.
@@ -228,6 +253,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Optimise(a) => optimise::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
+        Command::Man(a) => man::run(&context, &a),
     };
     context.end(&result.map_err(surroundings::explain))
 }

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{
-    Outcome,
+    Outcome, completions,
     context::Context,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
@@ -41,8 +41,9 @@ pub(super) struct Arguments {
     /// Show the program nothing but its closure, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
-    /// A program of the environment and its arguments, in place of the main program.
-    #[arg(last = true, value_name = "COMMAND")]
+    /// A program of the environment and its arguments, in place of the main program; or arguments of the
+    /// main program, if the first begins with a dash.
+    #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
     command: Vec<OsString>,
 }
 
@@ -110,16 +111,22 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let environment =
         environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
     let store = context.store()?;
-    let mut words = arguments.command.iter().cloned();
-    let program = match words.next() {
+    let mut words = arguments.command.iter().cloned().peekable();
+    // no program's name begins with a dash, so this is for the main one
+    let program = match words.next_if(|word| word.as_bytes().first() != Some(&b'-')) {
         Some(command) => environment.find(store, &command).ok_or_else(|| {
             let message = format!("the environment has no program '{}'", command.display());
-            let hint = match command.as_bytes().first() {
-                // what others pass on to the main program
-                Some(b'-') => "what follows `--` begins with a program: -- PROGRAM ARGUMENT...",
-                _ => "`clutch shell PATH -- COMMAND` runs the machine's own programs, too",
+            let failure = Failure::new(Kind::NoProgram, message);
+            let main = environment.main_program(store).ok();
+            let main = main.as_deref().and_then(|main| Path::new(main).file_name());
+            let failure = match main.and_then(|main| main.to_str()) {
+                Some(main) => failure.hint(format!(
+                    "as an argument of the main program: -- {main} {}",
+                    command.display()
+                )),
+                None => failure,
             };
-            Failure::new(Kind::NoProgram, message).hint(hint)
+            failure.hint("`clutch shell PATH -- COMMAND` runs the machine's own programs, too")
         })?,
         None => environment.main_program(store)?,
     };

@@ -87,12 +87,28 @@ pub(super) fn stored(context: &Context, path: Option<&Path>) -> Result<Option<St
     if text.starts_with(STORE_DIR) {
         return parse_path(context, text).map(Some);
     }
+    if let Some(logical) = at_its_place(context, Path::new(text)) {
+        return parse_path(context, &logical).map(Some);
+    }
     let found = Path::new(text).symlink_metadata();
     if found.as_ref().is_ok_and(|found| !found.is_symlink()) {
         return Ok(None);
     }
     let is_whole = |(path, whole): (StorePath, bool)| whole.then_some(path);
     Ok(locate(context, text)?.and_then(is_whole))
+}
+
+/// The logical path of something that is named by its place in the store's folder on this machine, as
+/// `readlink -f result` prints it.
+pub(super) fn at_its_place(context: &Context, path: &Path) -> Option<String> {
+    let folder = context.store_root().ok()?.join("store");
+    let path = std::path::absolute(path).ok()?;
+    let inside = match path.strip_prefix(&folder) {
+        Ok(inside) => inside,
+        Err(_) => path.strip_prefix(std::fs::canonicalize(&folder).ok()?).ok()?,
+    };
+    inside.iter().next()?;
+    Some(format!("{STORE_DIR}/{}", inside.to_str()?))
 }
 
 /// The store path that a text leads to, and whether it leads to that itself, not to something in it.

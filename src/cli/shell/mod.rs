@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Outcome,
+    Outcome, completions,
     context::Context,
     expression::ExpressionArguments,
     hashes::HashArguments,
@@ -27,7 +27,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     hashes: HashArguments,
     /// A command to run in place of a shell.
-    #[arg(last = true, value_name = "COMMAND")]
+    #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
     command: Vec<OsString>,
 }
 

@@ -1,0 +1,26 @@
+//! `clutch man`: the help as manual pages.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::CommandFactory as _;
+
+use super::{
+    Outcome,
+    context::Context,
+    failure::{Kind, OrFail as _},
+};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    /// The folder to write to, such as ~/.local/share/man/man1; it is made if it is not there.
+    #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    folder: PathBuf,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    fs_err::create_dir_all(&arguments.folder).or_fail(Kind::Failed)?;
+    clap_mangen::generate_to(super::Arguments::command(), &arguments.folder)
+        .or_fail(Kind::Failed)?;
+    context.say(format!("`man {}` shows it", arguments.folder.join("clutch.1").display()));
+    Ok(ExitCode::SUCCESS)
+}

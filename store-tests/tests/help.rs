@@ -1,0 +1,125 @@
+//! Help in every form: pages, examples, completions, and words for what was meant otherwise.
+
+use clutch_store_tests::Space;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
+
+/// A derivation with a program that prints its arguments.
+const TOOL: &str = "derivation { name = \"tool\"; system = \"builtin\"; builder = \"builtin:text\"; executable = \
+                    true; destination = \"bin/tool\"; text = \"#!/bin/sh\\necho got \\\"$@\\\"\\n\"; }";
+
+/// The names of the commands, as the help lists them.
+fn commands(space: &Space) -> Vec<String> {
+    let help = space.ok(["--help"]);
+    let list = help.split("Commands:\n").nth(1).unwrap();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    names.map(|line| line.split_whitespace().next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn every_command_has_help_examples_and_a_page() {
+    let space = Space::new(BINARY);
+    let pages = space.path("pages/man1");
+    space.ok(["man".as_ref(), pages.as_os_str()]);
+    assert!(pages.join("clutch.1").is_file());
+    let commands = commands(&space);
+    assert!(commands.len() > 20, "{commands:?}");
+    for command in commands.iter().filter(|command| *command != "help") {
+        let help = space.ok([command, "--help"]);
+        assert!(help.contains("Examples:\n  "), "{command}: {help}");
+        assert_eq!(space.ok(["help", command]), help);
+        let page = fs_err::read_to_string(pages.join(format!("clutch-{command}.1"))).unwrap();
+        assert!(page.contains("Examples:") && page.contains(".SH OPTIONS"), "{command}");
+    }
+}
+
+#[test]
+fn an_option_that_is_given_again_is_no_error() {
+    let space = Space::new(BINARY);
+    space.write("default.nix", TOOL);
+    let twice = ["eval", "--strict", "--strict", "--impure", "--impure", "-E", "1"];
+    assert_eq!(space.ok(twice), "1");
+    let raw = ["--offline", "eval", "--offline", "--raw", "--raw", "-E", "\"x\""];
+    assert_eq!(space.ok(raw), "x");
+    space.ok(["build", "--no-link", "--no-link", "--dry-run", "--dry-run", "-j", "1", "-j", "2"]);
+    // these are lists
+    let args = ["eval", "--argstr", "a", "1", "--argstr", "b", "2", "-E", "{ a, b }: a + b"];
+    assert_eq!(space.ok(args), "\"12\"");
+    space.fails(2, ["eval", "default.nix", "other.nix"]);
+}
+
+#[test]
+fn a_derivation_that_fails_is_an_error_in_every_form() {
+    let space = Space::new(BINARY);
+    space.write("default.nix", "let clutch = import <clutch>; in\nclutch.python.environment { name = \"x\"; lock = ./clutch.lock; }");
+    for form in [&[][..], &["--strict"], &["--json"], &["--raw"]] {
+        let ran = space.run([&["eval"], form].concat());
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{form:?}");
+        assert!(ran.stderr.contains("clutch.lock"), "{form:?}: {}", ran.stderr);
+    }
+    // what was not asked for is not computed
+    assert_eq!(space.ok(["eval", "-E", "{ x = throw \"no\"; }"]), "{ x = <CODE>; }");
+    assert_eq!(space.ok(["eval", "-E", "{ type = throw \"no\"; }"]), "{ type = <CODE>; }");
+}
+
+#[test]
+fn a_program_gets_arguments_and_is_found_where_the_store_is() {
+    let space = Space::new(BINARY);
+    space.write("default.nix", TOOL);
+    let out = space.ok(["build"]);
+    assert_eq!(space.ok(["run"]), "got");
+    assert_eq!(space.ok(["run", ".", "--", "--flag", "x"]), "got --flag x");
+    assert_eq!(space.ok(["run", ".", "--", "tool", "x"]), "got x");
+    let error = space.fails(127, ["run", ".", "--", "x"]);
+    assert!(error.contains("as an argument of the main program: -- tool x"), "{error}");
+    let real = space.real(&out).display().to_string();
+    for path in [&out, &real, &"result".to_owned()] {
+        assert_eq!(space.ok(["run", path, "--", "-v"]), "got -v", "{path}");
+    }
+    let derivation = space.ok(["eval", "--raw", "-A", "drvPath"]);
+    let real = space.real(&derivation).display().to_string();
+    assert_eq!(space.ok(["build", "--no-link", &real]), out);
+}
+
+#[test]
+fn what_is_no_expression_is_told_by_what_it_is() {
+    let space = Space::new(BINARY);
+    for (name, text, what, hint) in [
+        ("fetchit.py", "import sys", "a Python script", "-- python SCRIPT"),
+        ("fetchit", "#!/usr/bin/env python3\nimport sys", "a Python script", "python.program"),
+        ("x-1-py3-none-any.whl", "PK", "a wheel", "clutch lock"),
+        ("clutch.lock", "version = 1", "a lock", "lock = ./clutch.lock;"),
+        ("requirements.txt", "x==1", "a file of requirements", "clutch lock FILE"),
+    ] {
+        space.write(name, text);
+        for command in ["run", "build", "eval"] {
+            let error = space.fails(2, [command, name]);
+            assert!(error.contains(&format!("{name}' is {what}, not an expression")), "{error}");
+            assert!(error.contains(hint), "{error}");
+        }
+    }
+    space.write("expression", "#!/usr/bin/env clutch\n1");
+    assert_eq!(space.ok(["eval", "expression"]), "1");
+}
+
+#[test]
+fn shells_complete_attributes_programs_and_files() {
+    let space = Space::new(BINARY);
+    space.write(
+        "default.nix",
+        format!("{{ x ? 1 }}: {{ tools = {{ hammer = {TOOL}; saw = 1; }}; other = x; }}"),
+    );
+    space.write("requirements.txt", "");
+    space.write("tool.nix", TOOL);
+    let completed = |words: &[&str]| space.completions(words);
+    assert_eq!(completed(&["build", "-A", "to"]), ["tools"]);
+    assert_eq!(
+        completed(&["build", "default.nix", "--attr", "tools."]),
+        ["tools.hammer", "tools.saw"]
+    );
+    assert_eq!(completed(&["lock", "req"]), ["requirements.txt"]);
+    space.ok(["build", "tool.nix"]);
+    assert_eq!(completed(&["run", "result", "--", "to"]), ["tool", "tool.nix"]);
+    assert_eq!(completed(&["run", "result", "--", "tool", "to"]), ["tool.nix"]);
+}
