@@ -164,8 +164,8 @@ impl<'a> Place<'a> {
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
         let folder = self.resolve(Want::Folder)?;
         let read = || -> Result<Vec<Entry>, Errno> {
-            let mut found = Vec::new();
-            for entry in Dir::read_from(&folder)? {
+            let (mut found, mut folder) = (Vec::new(), Dir::new(folder)?);
+            while let Some(entry) = folder.next() {
                 let entry = entry?;
                 let name = entry.file_name();
                 if matches!(name.to_bytes(), b"." | b"..") {
@@ -173,7 +173,7 @@ impl<'a> Place<'a> {
                 }
                 let kind = match entry.file_type() {
                     // file systems that do not tell it
-                    FileType::Unknown => kind_at(&folder, name)?,
+                    FileType::Unknown => kind_at(folder.fd()?, name)?,
                     known => known.into(),
                 };
                 let name = OsStr::from_bytes(name.to_bytes()).to_owned();
@@ -294,7 +294,7 @@ fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().filter_map(name).collect()
 }
 
-fn kind_at(folder: &OwnedFd, name: impl rustix::path::Arg) -> Result<Kind, Errno> {
+fn kind_at(folder: impl AsFd, name: impl rustix::path::Arg) -> Result<Kind, Errno> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(FileType::from_raw_mode(found.st_mode).into())
 }

@@ -61,14 +61,37 @@ impl From<ArchiveError> for crate::build::task::TaskError {
     }
 }
 
-/// A name for people.
+/// A name or target for people: it can change nothing on their terminal.
 pub(super) fn shown(name: &[u8]) -> String {
     const END: usize = 100;
-    let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes| {
+        let mut text = String::new();
+        for c in String::from_utf8_lossy(bytes).chars() {
+            match c.is_control() {
+                true => text.extend(c.escape_default()),
+                false => text.push(c),
+            }
+        }
+        text
+    };
     match name.len() {
         length if length > 4 * END => {
             format!("{}[...]{}", text(&name[..END]), text(&name[length - END..]))
         }
         _ => text(name),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_shown_without_harm() {
+        assert_eq!(shown("a/\u{e9}".as_bytes()), "a/\u{e9}");
+        assert_eq!(shown(b"\x1b[2Ja\n"), "\\u{1b}[2Ja\\n");
+        assert_eq!(shown(b"a\xff"), "a\u{fffd}");
+        let long = shown(&[b'x'; 10_000]);
+        assert!(long.len() < 300 && long.contains("[...]"), "{long}");
     }
 }

@@ -197,11 +197,12 @@ impl<'a> Tree<'a> {
         }
         let absolute = target.starts_with('/');
         if absolute && self.links == Links::Inside {
-            return refuse(format!("the link's target '{target}' is absolute"));
+            return refuse(format!("the link's target '{}' is absolute", shown(target.as_bytes())));
         }
         if !absolute && !super::entry_name::link_stays_inside(name, target) {
             return refuse(format!(
-                "the link's target '{target}' leaves the archive, or may do so"
+                "the link's target '{}' leaves the archive, or may do so",
+                shown(target.as_bytes())
             ));
         }
         let path = self.root.join(name);

@@ -4,13 +4,14 @@
 
 use std::{
     io::{BufReader, Read, Seek as _},
+    os::unix::ffi::OsStrExt as _,
     path::Path,
 };
 
 use fs_err as fs;
 
 use super::{
-    archive_error::ArchiveError,
+    archive_error::{ArchiveError, shown},
     attributes, compression,
     deb::Deb,
     entry_name, tarball,
@@ -122,8 +123,8 @@ fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveErro
             let reason = format!(
                 "the link's target '{}' leaves the folder '{}', which holds everything and is dropped \
                  by strip = \"auto\"; use strip = \"0\" to keep it",
-                target.display(),
-                first.file_name().display()
+                shown(target.as_os_str().as_bytes()),
+                shown(first.file_name().as_bytes())
             );
             return Err(ArchiveError::entry(archive, name, reason));
         }

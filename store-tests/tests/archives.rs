@@ -74,6 +74,8 @@ fn names_and_targets_have_a_bound() {
     let long = [&target[..], b"\0"].concat();
     let long = member("././@LongLink", b'K', long.len() as u64, &long);
     refused(&[long, member("x", b'2', 0, b"")].concat(), "", "link's target of an entry has");
+    // a name changes nothing on a terminal
+    refused(&member("\x1b[2J/../x", b'0', 1, b"x"), "", "'\\u{1b}[2J/../x'");
     // a name that no file system takes is told, too
     refused(&named(&"abcdefghi/".repeat(500)), "", "longer than the file system allows");
 }
@@ -210,10 +212,13 @@ fn long_chains_of_links_are_followed_in_time() {
     }
     let space = Space::new(BINARY);
     space.write("x.deb", &deb);
+    let revision = clutch::builders::prefix::REVISION;
     space.write(
         "default.nix",
-        "derivation { name = \"made\"; system = \"builtin\"; builder = \"builtin:prefix\"; \
-         __structuredAttrs = true; revision = 3; debs = [ \"${./x.deb}\" ]; }",
+        format!(
+            "derivation {{ name = \"made\"; system = \"builtin\"; builder = \"builtin:prefix\"; \
+             __structuredAttrs = true; revision = {revision}; debs = [ \"${{./x.deb}}\" ]; }}"
+        ),
     );
     let start = std::time::Instant::now();
     let out = space.real(&space.ok(["build", "--no-link"]));

@@ -1,4 +1,5 @@
 //! A short run of each fuzz target (`fuzz/targets.rs`): its seeds as they are, then changed at random.
+//! A law for all: memory is bounded.
 //! `FUZZ_INPUTS` says how many changed inputs a target gets (100), and `FUZZ_SEED` which (1).
 //! `fuzz/run.sh` looks for new ones by what they reach in the code.
 
@@ -137,6 +138,16 @@ fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// The most memory that all targets beside each other may take, in KiB. They take a tenth of it.
+const MEMORY: u64 = 1 << 20;
+
+/// The most memory that this process has had, in KiB.
+fn memory() -> u64 {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split(' ').rev().nth(1));
+    peak.and_then(|kib| kib.trim().parse().ok()).unwrap_or_default()
+}
+
 fn fuzz(name: &str) {
     let (_, target, seeds): &Target = TARGETS.iter().find(|(n, ..)| *n == name).unwrap();
     let inputs = seeds();
@@ -149,7 +160,7 @@ fn fuzz(name: &str) {
     for _ in 0..number("FUZZ_INPUTS", 100) {
         let input = changed(&mut random, &inputs);
         let run = std::panic::catch_unwind(|| target(&input));
-        if run.is_err() {
+        if run.is_err() || memory() > MEMORY {
             let kept = std::env::temp_dir().join(format!("clutch-fuzz-{name}"));
             fs_err::write(&kept, &input).unwrap();
             panic!("a law is broken by the input in {}", kept.display());

@@ -3,6 +3,7 @@
 
 use std::{io::Write as _, os::unix::fs::symlink, path::Path, process::Command};
 
+use clutch::builders::prefix::REVISION;
 use clutch_store_tests::{Ran, Space, child};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -103,7 +104,7 @@ fn no_builder_follows_a_link_to_the_host() {
         refused(&space, &builtin("wheel", &wheel), leads);
         refused(
             &space,
-            &builtin("prefix", &format!("revision = 3; debs = [ \"{link}\" ];")),
+            &builtin("prefix", &format!("revision = {REVISION}; debs = [ \"{link}\" ];")),
             leads,
         );
     }

@@ -117,6 +117,12 @@ impl Image {
             let segment = image.read_segment(n)?;
             image.segments.push(segment);
         }
+        // each is searched: thousands that share all bytes of a file would take forever
+        let loads = image.segments.iter().filter(|segment| segment.is_load());
+        let loaded = loads.fold(0u64, |sum, segment| sum.saturating_add(segment.file_size));
+        if loaded > 4 * image.bytes.len() as u64 {
+            return Err(ElfError::Malformed("its segments share too much of the file"));
+        }
         image.sections()?;
         Ok(image)
     }
