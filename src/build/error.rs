@@ -65,8 +65,15 @@ pub enum BuildError {
         path: StorePath,
     },
     /// Something else was written.
-    #[error("the builder wrote outside its outputs: {}", .0.join(", "))]
-    Strays(Vec<String>),
+    #[error(
+        "the builder wrote outside its outputs: {}{}", .strays.join(", "), others(*.more)
+    )]
+    Strays {
+        /// The first of them.
+        strays: Vec<String>,
+        /// How many there are besides.
+        more: usize,
+    },
     /// A link leads to what is gone or somebody else's.
     #[error(
         "'{link}' is a link to '{target}', which is there during the build only, and afterwards \
@@ -155,6 +162,10 @@ impl BuildError {
             _ => None,
         }
     }
+}
+
+fn others(more: usize) -> String {
+    if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 fn ended(exit: &Exit) -> String {

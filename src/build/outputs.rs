@@ -29,19 +29,24 @@ pub(super) fn check_present(
     dir: &Path,
 ) -> Result<(), BuildError> {
     let outputs: BTreeSet<&str> = derivation.outputs.values().map(|o| o.path.base()).collect();
-    let mut strays = Vec::new();
+    // the first of them by name, and how many there are
+    let (mut strays, mut count) = (BTreeSet::new(), 0);
     for entry in fs_err::read_dir(dir)? {
         let name = entry?.file_name();
         let known = name.to_str().is_some_and(|name| {
             outputs.contains(name) || inputs.binary_search_by(|p| p.base().cmp(name)).is_ok()
         });
         if !known {
-            strays.push(format!("{STORE_DIR}/{}", name.display()));
+            count += 1;
+            strays.insert(format!("{STORE_DIR}/{}", name.display()));
+            if strays.len() > STRAYS {
+                strays.pop_last();
+            }
         }
     }
-    if !strays.is_empty() {
-        strays.sort_unstable();
-        return Err(BuildError::Strays(strays));
+    if count > 0 {
+        let more = count - strays.len();
+        return Err(BuildError::Strays { strays: strays.into_iter().collect(), more });
     }
     for (name, output) in &derivation.outputs {
         if dir.join(output.path.base()).symlink_metadata().is_err() {
@@ -51,6 +56,9 @@ pub(super) fn check_present(
     }
     Ok(())
 }
+
+/// So many strays are named.
+const STRAYS: usize = 10;
 
 /// Folders that a builder may write to and that are not its outputs. Outside, the first is not there,
 /// and in the others everybody may put something.

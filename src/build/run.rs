@@ -326,7 +326,9 @@ impl Build<'_, '_> {
             .map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
         // some file systems do not tell
         let disk = if disk == 0 { u64::MAX } else { disk };
-        let (largest, limit) = match self.builder.options.limits.disk {
+        // builders inside the binary have no limit of their own
+        let most = self.builder.options.limits.disk.filter(|_| self.step.builtin().is_none());
+        let (largest, limit) = match most {
             Some(most) if most < disk => (most, "the limit set by --max-disk"),
             _ => (disk, "the size of its disk"),
         };

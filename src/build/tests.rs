@@ -250,7 +250,7 @@ fn what_is_left_beside_the_outputs_is_an_error() {
     let create = format!("create={}", out());
     let failure = world.fail(world.draft("x", &[&create, "create=/clutch/store/stray"]));
     assert!(
-        matches!(&failure.error, BuildError::Strays(strays) if strays == &["/clutch/store/stray"]),
+        matches!(&failure.error, BuildError::Strays { strays, more: 0 } if strays == &["/clutch/store/stray"]),
         "{failure}"
     );
     let failure = world.fail(world.draft("x", &["create=/build/x"]));
@@ -505,4 +505,51 @@ fn cancelled_builds_end_at_once() {
     });
     assert!(start.elapsed().as_secs() < 100);
     assert!(outcome.failed[0].1.error.is_cancelled());
+}
+
+/// Whatever looks at an output can be stopped in the middle of a file, and refuses one that is too large.
+#[test]
+fn work_on_an_output_has_bounds() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use crate::{
+        archive::{self, ArchiveError, Bounds},
+        derivation::HashMode,
+        difference,
+        hash::Algorithm,
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let trees = ["one", "two"].map(|name| dir.path().join(name));
+    for tree in &trees {
+        fs_err::create_dir(tree).unwrap();
+        // takes no room, and days to read
+        let file = fs_err::File::create(tree.join("hole")).unwrap();
+        file.file().set_len(1 << 42).unwrap();
+    }
+    let asked = AtomicU32::new(0);
+    let stop = || asked.fetch_add(1, Ordering::Relaxed) > 20;
+    let stopping = Bounds { stop: &stop, ..Bounds::NONE };
+    let small = Bounds { largest: 1 << 41, limit: "the test", ..Bounds::NONE };
+    type Work<'a> = &'a dyn Fn(Bounds<'_>) -> Result<(), ArchiveError>;
+    let work: [Work<'_>; 4] = [
+        &|bounds| archive::nar_hash_within(&trees[0], Algorithm::Sha256, bounds).map(drop),
+        &|bounds| {
+            let file = trees[0].join("hole");
+            archive::fixed_hash(&file, HashMode::Flat, Algorithm::Sha256, bounds).map(drop)
+        },
+        &|bounds| match Store::seal(&trees[0], bounds) {
+            Err(StoreError::Archive(error)) => Err(error),
+            other => panic!("{other:?}"),
+        },
+        &|bounds| difference::trees(&trees[0], &trees[1], bounds).map(drop),
+    ];
+    for (n, work) in work.iter().enumerate() {
+        asked.store(0, Ordering::Relaxed);
+        let error = work(stopping).unwrap_err();
+        assert!(matches!(error, ArchiveError::Stopped), "{n}: {error}");
+        if n < 3 {
+            let error = work(small).unwrap_err();
+            assert!(matches!(error, ArchiveError::Large { .. }), "{n}: {error}");
+        }
+    }
 }

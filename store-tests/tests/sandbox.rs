@@ -98,6 +98,26 @@ fn the_environment_is_the_documented_one() {
     assert!(secret.is_none_or(|(name, _)| !names.contains(&name.as_str())), "{log}");
 }
 
+/// More than a process may usually have open.
+#[test]
+fn a_build_may_have_many_inputs() {
+    let space = Space::new(BINARY).with_probe();
+    let inputs = "inputs = builtins.genList (n: builtins.toFile \"input\" \"${toString n}\") 1500;";
+    let operations: &[&[&str]] = &[&["list", "/clutch/store"], &["write", "$out", "x"]];
+    space.write("default.nix", probing("many", inputs, operations));
+    let mut bash = space.command_of("bash");
+    bash.args(["-c", "ulimit -S -n 256; exec \"$@\"", "bash", BINARY, "build", "--no-link"]);
+    let ran = Ran::of(child::output(&mut bash).unwrap());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(space.ok(["log", "."]).lines().filter(|l| l.ends_with("-input")).count(), 1500);
+    // what is left beside an output is told by a few names
+    let operations: &[&[&str]] = &[&["many", "/clutch/store", "3000"], &["write", "$out", "x"]];
+    space.write("default.nix", probing("strays", "", operations));
+    let error = space.fails(1, ["build", "--no-link"]);
+    assert!(error.contains("more"), "{error}");
+    assert!(error.len() < 3000, "{error}");
+}
+
 /// A build sees nothing of who has started it: not the user, not the groups, not signals, limits, mask of
 /// modes, working directory or terminal.
 #[test]

@@ -71,6 +71,9 @@ pub(super) fn detach() {
             let _ = rustix::process::setrlimit(resource, limit);
         }
     }
+    // all that a build sees is open at once before the root changes
+    let maximum = rustix::process::getrlimit(Resource::Nofile).maximum;
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// Lets the kernel kill this process, and with it its process namespace, when the helper ends.
