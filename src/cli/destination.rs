@@ -238,12 +238,11 @@ fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
     }
 }
 
-/// The error without the name of the file beside, which says nothing to anybody.
+/// The error without the name of the file beside, which `tempfile` puts behind it and which says nothing
+/// to anybody.
 fn plain(error: io::Error) -> io::Error {
-    let inner = error.get_ref().and_then(|inner| inner.source());
-    let inner = inner.and_then(|inner| inner.downcast_ref::<io::Error>());
-    match inner.and_then(io::Error::raw_os_error) {
-        Some(code) => io::Error::from_raw_os_error(code),
+    match error.to_string().split_once(" at path ") {
+        Some((text, _)) => io::Error::new(error.kind(), text),
         None => error,
     }
 }
