@@ -108,8 +108,14 @@ struct Graph<'a> {
 
 impl<'a> Graph<'a> {
     fn read(body: &'a [u8]) -> Result<Self, MarshalError> {
-        let mut reader =
-            Reader { body, at: 0, slots: Vec::new(), nodes: Vec::new(), ids: FxHashMap::default() };
+        let mut reader = Reader {
+            body,
+            at: 0,
+            slots: Vec::new(),
+            nodes: Vec::new(),
+            ids: FxHashMap::default(),
+            childless: Rc::from([]),
+        };
         let root = reader.object(0)?;
         match body.len() - reader.at {
             0 => Ok(Self { nodes: reader.nodes, root }),
@@ -137,6 +143,8 @@ struct Reader<'a> {
     slots: Vec<Option<Id>>,
     nodes: Vec<Node<'a>>,
     ids: FxHashMap<Node<'a>, Id>,
+    /// The children of every leaf.
+    childless: Rc<[Id]>,
 }
 
 impl<'a> Reader<'a> {
@@ -260,7 +268,8 @@ impl<'a> Reader<'a> {
     }
 
     fn leaf(&mut self, kind: Kind, bytes: &'a [u8]) -> Id {
-        self.intern(Node { kind, bytes, line: &[], children: Rc::from([]) })
+        let children = self.childless.clone();
+        self.intern(Node { kind, bytes, line: &[], children })
     }
 
     fn intern(&mut self, node: Node<'a>) -> Id {
