@@ -26,6 +26,8 @@ pub struct Access {
     pub allowed: Option<Vec<PathBuf>>,
     /// The person's home, which is no project.
     pub home: Option<PathBuf>,
+    /// The folders that the store and all that belongs to it is in: one, by its names.
+    hidden: Vec<PathBuf>,
     /// The store paths that this evaluation has made, and so may read.
     opened: Mutex<BTreeSet<StorePath>>,
 }
@@ -76,7 +78,11 @@ impl Access {
     /// What may be read, before anything is made.
     #[must_use]
     pub fn new(store: Option<PathBuf>, allowed: Option<Vec<PathBuf>>) -> Self {
-        Self { store, allowed, ..Self::default() }
+        let root = store.as_ref().and_then(|store| store.parent());
+        let mut hidden: Vec<PathBuf> = root.map(Path::to_owned).into_iter().collect();
+        hidden.extend(root.and_then(|root| fs_err::canonicalize(root).ok()));
+        hidden.dedup();
+        Self { store, allowed, hidden, ..Self::default() }
     }
 
     /// The same for a person with that home.
@@ -98,9 +104,9 @@ impl Access {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The folder that the store and all that belongs to it is in.
-    pub(super) fn store_root(&self) -> Option<&Path> {
-        self.store.as_deref()?.parent()
+    /// The folder that the store and all that belongs to it is in, by its names.
+    pub(super) fn hidden(&self) -> &[PathBuf] {
+        &self.hidden
     }
 
     /// Checks that a path, whose links are resolved or do not matter, may be read.
@@ -113,8 +119,8 @@ impl Access {
         for folder in allowed {
             let Ok(below) = path.strip_prefix(folder) else { continue };
             // what belongs to the store, or to git, is not of the folder that it is kept in
-            let hidden = self.store_root().filter(|root| root.starts_with(folder));
-            if hidden.is_some_and(|root| path.starts_with(root)) {
+            let mut hidden = self.hidden.iter().filter(|root| root.starts_with(folder));
+            if hidden.any(|root| path.starts_with(root)) {
                 found = Some(AccessError::Closed(path.to_owned()));
             } else if below.components().any(|part| part.as_os_str() == ".git") {
                 found = Some(AccessError::Git(path.to_owned()));

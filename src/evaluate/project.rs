@@ -14,7 +14,11 @@ pub fn repository(path: &Path, home: Option<&Path>) -> Option<PathBuf> {
 /// Whether a folder may be taken whole: neither `/`, nor a home, nor a folder that homes are in.
 #[must_use]
 pub fn is_project(folder: &Path, home: Option<&Path>) -> bool {
-    folder.parent().is_some() && !home.is_some_and(|home| home.starts_with(folder))
+    let whole = |folder: &Path| {
+        folder.parent().is_some() && !home.is_some_and(|home| home.starts_with(folder))
+    };
+    // by a link it is the same folder
+    whole(folder) && fs_err::canonicalize(folder).map_or(true, |real| whole(&real))
 }
 
 #[cfg(test)]
@@ -24,7 +28,7 @@ mod tests {
     #[test]
     fn a_home_is_no_project() {
         let space = tempfile::tempdir().unwrap();
-        let home = space.path().join("home");
+        let home = fs_err::canonicalize(space.path()).unwrap().join("home");
         let inner = home.join("work/project");
         fs_err::create_dir_all(inner.join("sub")).unwrap();
         fs_err::create_dir(home.join(".git")).unwrap();
@@ -34,5 +38,9 @@ mod tests {
         assert_eq!(repository(&inner.join("sub"), Some(&home)), Some(inner));
         assert!(!is_project(Path::new("/"), None) && !is_project(space.path(), Some(&home)));
         assert!(is_project(&home.join("work"), Some(&home)));
+        let link = home.join("work/link");
+        fs_err::os::unix::fs::symlink(&home, &link).unwrap();
+        assert!(!is_project(&link, Some(&home)));
+        assert_eq!(repository(&link, Some(&home)), None);
     }
 }

@@ -19,8 +19,8 @@ use crate::{
 pub(super) struct Selection {
     /// The tree's root, where it is on this machine.
     root: PathBuf,
-    /// What is never copied: the store.
-    hidden: Option<PathBuf>,
+    /// What is never copied: the store, by its names.
+    hidden: Vec<PathBuf>,
     /// The repositories that entries are in, the outermost first; a nested one has rules of its own.
     repositories: Vec<Repository>,
     /// The patterns of the folders down to that of the last entry that was asked about.
@@ -57,14 +57,10 @@ impl Selection {
     ///
     /// # Errors
     /// A file that says what is ignored cannot be read.
-    pub(super) fn new(
-        root: &Path,
-        home: Option<&Path>,
-        hidden: Option<PathBuf>,
-    ) -> io::Result<Self> {
+    pub(super) fn new(root: &Path, home: Option<&Path>, hidden: &[PathBuf]) -> io::Result<Self> {
         let mut own = Self {
             root: root.to_owned(),
-            hidden,
+            hidden: hidden.to_vec(),
             repositories: Vec::new(),
             levels: Vec::new(),
             folders: Vec::new(),
@@ -108,7 +104,7 @@ impl Selection {
             return Ok(false);
         }
         let place = self.root.join(path);
-        if self.hidden.as_ref() == Some(&place) {
+        if self.hidden.contains(&place) {
             return Ok(false);
         }
         self.enter(path.parent().unwrap_or(Path::new("")))?;
@@ -252,7 +248,7 @@ mod tests {
 
     /// What of a tree is kept, folders left out.
     fn kept(root: &Path) -> BTreeSet<String> {
-        let mut selection = Selection::new(root, None, None).unwrap();
+        let mut selection = Selection::new(root, None, &[]).unwrap();
         let keep =
             &mut |path: &Path, kind| selection.keeps(path, kind == Some(Kind::Directory)).unwrap();
         let listing = Listing::read_some(root, keep).unwrap();

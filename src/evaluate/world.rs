@@ -320,8 +320,9 @@ impl<'a> World<'a> {
         })?;
         let mut selection = match found.is_dir() && !shown.starts_with(STORE_DIR) {
             true => {
-                let hidden = self.access.store_root().map(Path::to_owned);
-                Some(Selection::new(from, self.access.home.as_deref(), hidden).map_err(refuse)?)
+                let Access { home, .. } = &self.access;
+                let selection = Selection::new(from, home.as_deref(), self.access.hidden());
+                Some(selection.map_err(refuse)?)
             }
             false => None,
         };

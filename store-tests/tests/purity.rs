@@ -219,6 +219,11 @@ fn a_home_is_no_project() {
         command.args(["eval", "-E", expression]).current_dir(&home);
         clutch_store_tests::Ran::of(command.output().unwrap())
     };
+    // by a link it is a home, too
+    let link = space.path("link");
+    symlink(&home, &link).unwrap();
+    refused(&[&link.join("other.nix").display().to_string()]);
+    refused(&[&link.join("work").display().to_string()]);
     assert_eq!(in_home("1 + 1").stdout, "2\n");
     assert_eq!(in_home("builtins.readFile ./secret").code, 1);
 }
@@ -236,4 +241,17 @@ fn a_store_in_the_project_is_not_of_it() {
     assert_eq!(eval(copied).stdout, "[ \"file\" ]\n");
     assert_eq!(eval(copied).stdout, "[ \"file\" ]\n");
     assert!(eval("builtins.readDir ./.store").stderr.contains("forbidden in pure evaluation"));
+    // nor where it is named by a link
+    fs_err::rename(&store, space.path("project/real")).unwrap();
+    symlink("real", &store).unwrap();
+    for expression in ["builtins.readDir ./real", "builtins.readDir ./.store/store"] {
+        let ran = eval(expression);
+        assert!(
+            ran.stderr.contains("forbidden in pure evaluation"),
+            "{}{}",
+            ran.stdout,
+            ran.stderr
+        );
+    }
+    assert_eq!(eval(copied).stdout, "[ \"file\" ]\n");
 }
