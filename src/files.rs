@@ -34,6 +34,11 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     };
     match remove() {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::PERM) => {
+            let error = named("remove", path, &Errno::PERM.into());
+            let why = "it, or something in it, may be immutable: `lsattr -R` says so, `chattr -R -i` ends it";
+            Err(io::Error::new(error.kind(), format!("{error}; {why}")))
+        }
         Err(e) => Err(named("remove", path, &e.into())),
     }
 }

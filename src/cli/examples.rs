@@ -37,6 +37,9 @@ pub(super) const VERIFY: &str = "Examples:\n  clutch verify           hashes eve
 pub(super) const OPTIMISE: &str =
     "Examples:\n  clutch optimise  shares equal files of the whole store";
 
+pub(super) const STORE: &str =
+    "Examples:\n  clutch store delete --yes  removes the whole store without a question";
+
 pub(super) const DOCTOR: &str = "Examples:\n  clutch doctor  what this machine allows";
 
 pub(super) const COMPLETIONS: &str = "Examples:\n  source <(clutch completions bash)  in ~/.bashrc";

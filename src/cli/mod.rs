@@ -31,6 +31,7 @@ mod repl;
 mod run;
 mod shell;
 mod show;
+mod store;
 mod surroundings;
 mod time;
 mod transfer;
@@ -61,7 +62,7 @@ struct Arguments {
 #[command(next_help_heading = "Options of every command")]
 struct Global {
     /// Keep the store in DIR (default: /clutch where that is possible, else the XDG data folder).
-    #[arg(long, value_name = "DIR", global = true, env = "CLUTCH_STORE", hide_env = true)]
+    #[arg(long, value_name = "DIR", global = true)]
     store: Option<PathBuf>,
     /// The platform to evaluate for.
     #[arg(long, value_name = "SYSTEM", global = true)]
@@ -160,6 +161,9 @@ enum Command {
     /// Share the bytes of equal files that are not shared yet.
     #[command(after_long_help = of::OPTIMISE)]
     Optimise(optimise::Arguments),
+    /// Do something to the store as a whole.
+    #[command(after_long_help = of::STORE)]
+    Store(store::Arguments),
     /// Say what this machine allows, and what to do about what it does not.
     #[command(after_long_help = of::DOCTOR)]
     Doctor,
@@ -251,6 +255,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Profile(a) => profile::run(&context, &a),
         Command::Verify(a) => verify::run(&context, &a),
         Command::Optimise(a) => optimise::run(&context, &a),
+        Command::Store(a) => store::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => man::run(&context, &a),

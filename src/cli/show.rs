@@ -136,7 +136,13 @@ fn locate(context: &Context, text: &str) -> Result<Option<(StorePath, bool)>, Fa
             Ok(target) => place = place.parent().map(|p| p.join(&target)).unwrap_or(target),
             // no link itself, but perhaps below one: `result/bin/python`
             Err(_) => match std::fs::canonicalize(&place) {
-                Ok(real) => return inside(context, &real),
+                Ok(real) => {
+                    let found = inside(context, &real)?;
+                    return match found.is_none().then(|| of_another_store(&real)).flatten() {
+                        None => Ok(found),
+                        Some(root) => Err(elsewhere(text, &root)),
+                    };
+                }
                 Err(_) => break,
             },
         }
@@ -154,6 +160,24 @@ fn inside(context: &Context, place: &Path) -> Result<Option<(StorePath, bool)>, 
     let base = inside.iter().next().and_then(|name| name.to_str());
     let path = base.and_then(|base| StorePath::from_base(base).ok());
     Ok(path.map(|path| (path, inside.iter().count() == 1)))
+}
+
+/// The root of the store that a place is in, if it is in one.
+fn of_another_store(real: &Path) -> Option<PathBuf> {
+    let is_path = |place: &&Path| {
+        let name = place.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| StorePath::from_base(name).is_ok())
+    };
+    let folder = real.ancestors().find(is_path)?.parent()?;
+    let root = folder.parent()?;
+    let is_store = folder.file_name()? == "store" && root.join("var/version").exists();
+    is_store.then(|| root.to_owned())
+}
+
+fn elsewhere(text: &str, root: &Path) -> Failure {
+    let root = root.display();
+    Failure::new(Kind::Usage, format!("'{text}' leads into another store, '{root}'"))
+        .hint(format!("give that store with `--store {root}`"))
 }
 
 /// Without the slash that a shell's completion puts behind a link to a folder.

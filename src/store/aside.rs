@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 use super::{
     Store, StoreError,
     collect::{Limits, days_ago},
+    removal,
     roots::entries,
 };
 
@@ -53,11 +54,7 @@ impl Store {
     pub(super) fn remove_aside(&self, old: &[Aside]) -> Result<(), StoreError> {
         for aside in old {
             let trash = self.scratch()?;
-            if aside.place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-                // a folder can only be moved while it is writable
-                fs_err::set_permissions(&aside.place, PermissionsExt::from_mode(0o755))?;
-            }
-            match fs_err::rename(&aside.place, trash.path().join("aside")) {
+            match removal::take_away(&aside.place, &trash.path().join("aside")) {
                 // another collection was faster
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 other => other?,

@@ -24,13 +24,16 @@ use super::{
     lock::{hold, open_own},
     lost::Rowless,
     pool::Pool,
+    removal,
     roots::entries,
-    seal,
 };
 use crate::{files, store_path::StorePath};
 
 /// How often the use of a path is recorded at most, in seconds.
 const DAY: u64 = 24 * 60 * 60;
+
+/// How many paths are collected first if there is too little room for more: their rows are in few pages.
+const FEW: usize = 32;
 
 /// How long what is left of a download that was interrupted stays, in seconds.
 const PARTIAL: u64 = 7 * DAY;
@@ -74,13 +77,15 @@ impl Store {
     /// # Errors
     /// As [`Store::open`], and where what interrupted downloads left gives no room either.
     pub fn open_to_collect(root: &Path) -> Result<Self, StoreError> {
-        match Self::open(root) {
-            Err(error) if error.is_full() => {
-                make_room(&Layout::open(root)?)?;
-                Self::open(root)
-            }
-            opened => opened,
+        let is_full = match Self::open(root) {
+            Err(error) if error.is_full() => true,
+            Ok(store) if matches!(store.layout.refusal, Some(Refusal::Full)) => true,
+            opened => return opened,
+        };
+        if is_full {
+            make_room(&Layout::open(root)?)?;
         }
+        Self::open(root)
     }
 
     /// Records that these paths are used now, those of them that are valid. Costs a look-up for what was
@@ -114,7 +119,10 @@ impl Store {
         let (known, excused) = self.index.read(|c| Ok((Known::read(c)?, index::left_out(c)?)))?;
         let left = self.left(&known, excused, &roots)?.removable(&roots);
         let dropped = self.dead_roots()?;
-        Ok(Collected { dropped, ..self.choose(&known, &roots, limits, &mut disk, (aside, left)) })
+        Ok(Collected {
+            dropped,
+            ..self.choose(&known, &roots, limits, usize::MAX, &mut disk, (aside, left))
+        })
     }
 
     /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
@@ -126,16 +134,37 @@ impl Store {
     pub fn collect(&self, limits: Limits) -> Result<Collected, StoreError> {
         self.need_writable()?;
         self.remove_dead_scratch()?;
-        match self.collect_now(limits) {
+        let collected = match self.collect_now(limits, usize::MAX) {
             Err(error) if error.is_full() => {
                 make_room(&self.layout)?;
-                self.collect_now(limits)
+                self.collect_in_little_room(limits)
             }
             result => result,
-        }
+        };
+        self.layout.reserve();
+        collected
     }
 
-    fn collect_now(&self, limits: Limits) -> Result<Collected, StoreError> {
+    /// Collects all, or if there is too little room for that, first as much as takes little.
+    fn collect_in_little_room(&self, limits: Limits) -> Result<Collected, StoreError> {
+        let mut first = match self.collect_now(limits, usize::MAX) {
+            Err(error) if error.is_full() => self.collect_now(limits, FEW)?,
+            result => return result,
+        };
+        let mut rest = Limits { ..limits };
+        rest.max_freed = limits.max_freed.map(|enough| enough.saturating_sub(first.freed));
+        let then = self.collect_now(rest, usize::MAX)?;
+        first.paths.extend(then.paths);
+        first.left.extend(then.left);
+        first.aside.extend(then.aside);
+        first.dropped.extend(then.dropped);
+        first.size += then.size;
+        first.freed += then.freed;
+        Ok(Collected { unclear: then.unclear, ..first })
+    }
+
+    /// Collects at most so many paths.
+    fn collect_now(&self, limits: Limits, most: usize) -> Result<Collected, StoreError> {
         // looking at trees takes its time, so it is done before others have to wait
         let aside = self.old_aside(limits)?;
         let mut disk = self.look_ahead(limits)?;
@@ -151,7 +180,7 @@ impl Store {
             }
             let rowless = self.left(&known, excused, &roots)?;
             let left = rowless.removable(&roots);
-            let collected = self.choose(&known, &roots, limits, &mut disk, (aside, left));
+            let collected = self.choose(&known, &roots, limits, most, &mut disk, (aside, left));
             writer.forget(&collected.paths)?;
             // if this is killed, the next collection knows that the index has not lost them
             writer.leave_out(collected.paths.iter().chain(&rowless.trees))?;
@@ -235,6 +264,7 @@ impl Store {
         known: &Known,
         roots: &[Root],
         limits: Limits,
+        most: usize,
         disk: &mut DiskUse<'_>,
         (aside, left): (Vec<Aside>, Vec<StorePath>),
     ) -> Collected {
@@ -248,7 +278,7 @@ impl Store {
         let (dead, unclear) = self.dead(known, roots, limits);
         let mut collected = Collected { unclear, aside, left, ..Collected::default() };
         for info in dead {
-            if collected.freed >= enough {
+            if collected.freed >= enough || collected.paths.len() >= most {
                 break;
             }
             collected.freed += disk.free(&info.path);
@@ -302,12 +332,8 @@ impl Store {
             let mut moved = Vec::new();
             let goes = |path: &StorePath| !valid.contains(path) && !kept.contains(path);
             for path in self.layout.trees()?.into_iter().filter(goes) {
-                let place = self.real(&path);
-                if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-                    seal::seal_folder(&place, 0o755)?;
-                }
                 let target = trash.path().join(path.base());
-                fs_err::rename(&place, &target)?;
+                removal::take_away(&self.real(&path), &target)?;
                 moved.push(target);
             }
             Ok(moved)
@@ -320,6 +346,7 @@ impl Store {
 
 /// Removes what is of no use without looking into the index, in which even reading takes some room.
 fn make_room(layout: &Layout) -> Result<(), StoreError> {
+    layout.release()?;
     Pool::new(layout.pool()).sweep()?;
     remove_partials(layout, SystemTime::now())
 }

@@ -205,7 +205,10 @@ impl Index {
     }
 
     fn explain<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
-        result.map_err(|source| StoreError::Index { path: self.path.clone(), source })
+        result.map_err(|source| match is_full(&source) {
+            true => StoreError::Full(self.path.clone()),
+            false => StoreError::Index { path: self.path.clone(), source },
+        })
     }
 
     /// Reads with a connection of its own; all that `work` reads is of one moment.
@@ -668,6 +671,15 @@ fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
 fn dangling(column: usize) -> rusqlite::Error {
     let problem = "a reference leads to a row that is not there".into();
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, problem)
+}
+
+/// Whether there is no space left for an index.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        // the second where readers and writers of the log meet cannot be made
+        error.code == rusqlite::ErrorCode::DiskFull
+            || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
 }
 
 /// Whether an index is not what it should be, such that another one has to be made.

@@ -21,6 +21,7 @@ use super::{
     PathInfo, Store, StoreError,
     index::Writer,
     pool::{Pool, Shareable},
+    removal,
     seal::{self, FEW, Sealed},
     write,
 };
@@ -243,7 +244,7 @@ impl Store {
     ) -> Result<Vec<PathInfo>, StoreError> {
         let mut before = Vec::new();
         let mut placed: Vec<&PathInfo> = Vec::with_capacity(prepared.len());
-        let mut replaced: Vec<&Prepared> = Vec::new();
+        let mut replaced: Vec<(&Prepared, bool)> = Vec::new();
         let mut folders = Vec::new();
         let mut work = || {
             for tree in prepared {
@@ -254,8 +255,8 @@ impl Store {
                         continue;
                     }
                     Some(_) => {
-                        swap(&tree.source, &target)?;
-                        replaced.push(tree);
+                        let is_kept = swap(&tree.source, &target)?;
+                        replaced.push((tree, is_kept));
                     }
                     None => {
                         self.discard(&target)?;
@@ -276,14 +277,14 @@ impl Store {
                 files::sync_folder(self.dir())?;
             }
             writer.register(&placed)?;
-            replaced.iter().try_for_each(|tree| writer.change(&tree.info))
+            replaced.iter().try_for_each(|(tree, _)| writer.change(&tree.info))
         };
         let result = work();
         if result.is_err() {
             for info in placed {
                 self.discard(&self.real(&info.path))?;
             }
-            for tree in replaced {
+            for (tree, _) in replaced.into_iter().filter(|(_, is_kept)| *is_kept) {
                 swap(&tree.source, &self.real(&tree.info.path))?;
             }
         }
@@ -307,13 +308,11 @@ impl Store {
     /// Removes what lies in the store's folder. It loses its final name in one step, so that a crash
     /// never leaves part of a tree there.
     fn discard(&self, target: &Path) -> Result<(), StoreError> {
-        let Ok(metadata) = target.symlink_metadata() else { return Ok(()) };
-        if metadata.is_dir() {
-            seal::seal_folder(target, 0o755)?;
+        if target.symlink_metadata().is_err() {
+            return Ok(());
         }
         let trash = self.scratch()?;
-        fs_err::rename(target, trash.path().join("discarded"))?;
-        Ok(())
+        Ok(removal::take_away(target, &trash.path().join("discarded"))?)
     }
 }
 
@@ -324,8 +323,9 @@ enum Valid {
     IsReplaced,
 }
 
-/// Exchanges two trees; where nothing is at `target`, moves the other there.
-fn swap(source: &Path, target: &Path) -> Result<(), StoreError> {
+/// Exchanges two trees; where nothing is at `target`, moves the other there. Gives whether the old one is at
+/// `source` then: on an overlay file system it may be one that cannot be moved, and is removed.
+fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
     // a folder can only be moved while it is writable
     for tree in [source, target] {
         if fs_err::symlink_metadata(tree).is_ok_and(|found| found.is_dir()) {
@@ -333,8 +333,17 @@ fn swap(source: &Path, target: &Path) -> Result<(), StoreError> {
         }
     }
     match rustix::fs::renameat_with(CWD, source, CWD, target, RenameFlags::EXCHANGE) {
-        Ok(()) => return Ok(()),
-        Err(Errno::NOENT) => return Ok(fs_err::rename(source, target)?),
+        Ok(()) => return Ok(true),
+        Err(Errno::NOENT) => {
+            fs_err::rename(source, target)?;
+            return Ok(true);
+        }
+        Err(Errno::XDEV) => {
+            let is_folder = target.symlink_metadata().is_ok_and(|found| found.is_dir());
+            removal::remove(target, is_folder)?;
+            fs_err::rename(source, target)?;
+            return Ok(false);
+        }
         // the file system cannot do that
         Err(Errno::INVAL | Errno::NOSYS) => {}
         Err(e) => {
@@ -347,7 +356,8 @@ fn swap(source: &Path, target: &Path) -> Result<(), StoreError> {
     old.push(".old");
     fs_err::rename(target, &old)?;
     fs_err::rename(source, target)?;
-    Ok(fs_err::rename(&old, source)?)
+    fs_err::rename(&old, source)?;
+    Ok(true)
 }
 
 /// A tree that is ready to be moved into place.

@@ -1,7 +1,9 @@
 //! The folders of a store below its root, and the file that says that it is one.
 
 use std::{
-    fs, io,
+    ffi::OsStr,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::{FileTypeExt, MetadataExt},
     path::{Path, PathBuf},
 };
@@ -11,7 +13,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::StoreError;
+use super::{StoreError, roots::entries};
 use crate::{files, store_path::StorePath};
 
 /// The version of the layout that this program makes and reads.
@@ -49,13 +51,22 @@ const FIRST: [&str; 8] = [
 ];
 
 /// The files that are opened by their names.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "var/version",
+    "var/reserve",
     "var/collect.lock",
     "var/index.sqlite",
     "var/index.sqlite-wal",
     "var/index.sqlite-shm",
 ];
+
+/// How many bytes the path of a store's root may have, so that those in it are below the system's 4,096
+/// (`PATH_MAX`).
+const LONGEST: usize = 3000;
+
+/// What builds, collections and sharing need if the disk is full: the index's shared memory, a log of the rows that
+/// go, and a few folders. In bytes.
+const RESERVE: usize = 1 << 20;
 
 /// The bits of a mode that let others than the owner write.
 const OTHERS_WRITE: u32 = 0o022;
@@ -72,6 +83,8 @@ pub(super) enum Refusal {
     Shared(String),
     /// The index is not that of what lies in it; why.
     Lost(String),
+    /// There is no space left, not even for the index's shared memory.
+    Full,
 }
 
 /// The paths of a store's parts.
@@ -90,6 +103,10 @@ impl Layout {
             files::make_folders(root)?;
         }
         let mut layout = Self { root: fs_err::canonicalize(root)?, refusal: None };
+        if layout.root.as_os_str().len() > LONGEST {
+            let length = layout.root.as_os_str().len();
+            return Err(StoreError::TooLong { length, longest: LONGEST });
+        }
         let shared = layout.look()?;
         match files::read_regular(&layout.version()) {
             Ok(text) => layout.check(&String::from_utf8_lossy(&text))?,
@@ -107,6 +124,55 @@ impl Layout {
             layout.mend()?;
         }
         Ok(layout)
+    }
+
+    /// As [`Layout::open`], but of a store that is there.
+    pub(super) fn existing(root: &Path) -> Result<Self, StoreError> {
+        let not = |problem: &str| StoreError::NotAStore {
+            root: root.to_owned(),
+            problem: problem.to_owned(),
+        };
+        match root.join("var/version").symlink_metadata() {
+            Err(_) if !root.exists() => Err(not("it does not exist")),
+            Err(_) => Err(not("it has no 'var/version'")),
+            Ok(_) => Self::open(root),
+        }
+    }
+
+    /// Refuses a store in which something lies that clutch did not put there.
+    pub(super) fn check_content(&self) -> Result<(), StoreError> {
+        let refuse = |folder: &str, name: &OsStr| {
+            let place = Path::new(folder).join(name);
+            let problem = format!(
+                "it holds '{}', which is none of clutch's; move that away first",
+                place.display()
+            );
+            Err(StoreError::NotAStore { root: self.root.clone(), problem })
+        };
+        for entry in fs_err::read_dir(&self.root)? {
+            let name = entry?.file_name();
+            if name != "store" && name != "var" && name != "lost+found" {
+                return refuse("", &name);
+            }
+        }
+        for entry in entries(&self.store())? {
+            let name = entry.file_name().unwrap_or_default();
+            if name.to_str().is_none_or(|name| StorePath::from_base(name).is_err()) {
+                return refuse("store", name);
+            }
+        }
+        for entry in entries(&self.var())? {
+            let name = entry.file_name().unwrap_or_default();
+            let text = name.to_string_lossy();
+            let is_known = |known: &str| known.strip_prefix("var/") == Some(&*text);
+            let is_ours = FOLDERS.iter().chain(&FILES).any(|known| is_known(known));
+            let unfinished =
+                text.starts_with("index.sqlite") || text.starts_with(files::UNFINISHED);
+            if !is_ours && !unfinished {
+                return refuse("var", name);
+            }
+        }
+        Ok(())
     }
 
     /// Looks at every folder and file that this program will open or write into. A symlink in the place of one
@@ -209,6 +275,7 @@ impl Layout {
             files::sync_folder(&folder)?;
         }
         files::replace(&self.version(), format!("clutch store {VERSION}\n").as_bytes())?;
+        self.reserve();
         Ok(())
     }
 
@@ -227,6 +294,26 @@ impl Layout {
         Ok(trees)
     }
 
+    /// Takes some room on the disk, which [`Layout::release`] gives back. Without it a collection on a full disk
+    /// may fail; that is no error here.
+    pub(super) fn reserve(&self) {
+        let place = self.root.join("var/reserve");
+        if place.symlink_metadata().is_ok() {
+            return;
+        }
+        // no zeros, which some file systems do not store
+        let made = fs_err::OpenOptions::new().write(true).create_new(true).open(&place);
+        let made = made.and_then(|mut file| file.write_all(&vec![0xc5; RESERVE]));
+        if made.is_err() {
+            let _ = files::remove_file(&place);
+        }
+    }
+
+    /// Gives back what [`Layout::reserve`] has taken.
+    pub(super) fn release(&self) -> io::Result<()> {
+        files::remove_file(&self.root.join("var/reserve"))
+    }
+
     pub(super) fn store(&self) -> PathBuf {
         self.root.join("store")
     }
@@ -235,7 +322,7 @@ impl Layout {
         self.root.join("var")
     }
 
-    fn version(&self) -> PathBuf {
+    pub(super) fn version(&self) -> PathBuf {
         self.root.join("var/version")
     }
 

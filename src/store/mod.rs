@@ -6,6 +6,7 @@
 mod add;
 mod aside;
 mod collect;
+mod delete;
 mod disk_use;
 mod downloads;
 mod index;
@@ -23,6 +24,7 @@ mod pool;
 mod processes;
 pub mod profile;
 mod rebuild;
+mod removal;
 mod roots;
 mod salvage;
 mod scan;
@@ -40,6 +42,7 @@ use std::{
 pub use add::Maker;
 pub use aside::Aside;
 pub use collect::{Collected, Limits};
+pub use delete::Deletion;
 pub use downloads::{Downloads, Unclear};
 pub use insert::{Insertion, References, Source};
 pub use lock::PathLock;
@@ -163,6 +166,20 @@ pub enum StoreError {
         /// By whom.
         by: String,
     },
+    /// There is no space left.
+    #[error("no space is left on the disk of '{}'; `clutch gc` makes some", .0.display())]
+    Full(PathBuf),
+    /// The store's path is too long.
+    #[error(
+        "the path of the store's folder has {length} bytes, and the system allows too few more for what is in it; \
+         give one of at most {longest} with --store"
+    )]
+    TooLong {
+        /// How many bytes it has.
+        length: usize,
+        /// How many it may have.
+        longest: usize,
+    },
     /// The path is not in the store.
     #[error("'{0}' is not in the store")]
     NotValid(StorePath),
@@ -243,11 +260,7 @@ impl StoreError {
     fn is_full(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
-            Self::Index { source, .. } => source.sqlite_error().is_some_and(|error| {
-                // the second where readers and writers of the log meet cannot be made
-                error.code == rusqlite::ErrorCode::DiskFull
-                    || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
-            }),
+            Self::Full(_) => true,
             _ => false,
         }
     }
@@ -261,7 +274,15 @@ impl Store {
     /// Where the folder is something else, made by a newer program, or cannot be read.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let mut layout = Layout::open(root)?;
-        let index = match Index::open(layout.index(), layout.writable())? {
+        let opened = match Index::open(layout.index(), layout.writable()) {
+            Err(error) if error.is_full() => {
+                // reading needs no space
+                layout.refusal.get_or_insert(Refusal::Full);
+                Index::open(layout.index(), false)
+            }
+            opened => opened,
+        };
+        let index = match opened? {
             Some(index) => index,
             None => match lost::without_index(&layout)? {
                 Some(problem) => {
@@ -445,6 +466,7 @@ impl Store {
             Some(Refusal::Unwritable) => Err(StoreError::ReadOnly(root)),
             Some(Refusal::Shared(problem)) => Err(StoreError::Shared { root, problem }),
             Some(Refusal::Lost(problem)) => Err(StoreError::Lost { root, problem }),
+            Some(Refusal::Full) => Err(StoreError::Full(root)),
         }
     }
 }

@@ -83,9 +83,13 @@ fn salvaged(row: &Row<'_>) -> Option<(i64, StorePath, Salvaged)> {
 /// Whether an index is whole: SQLite finds nothing wrong, and every row can be read.
 pub(super) fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
     let ok: String = connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0))?;
+    // a trigger would change what is written
+    let other = "SELECT 1 FROM sqlite_schema WHERE name NOT LIKE 'sqlite_%'
+                 AND name NOT IN ('paths', 'refs', 'refs_reference', 'left_out')";
+    let is_strange = connection.prepare(other)?.exists(())?;
     let dangling = connection.prepare("PRAGMA foreign_key_check")?.exists(())?;
     let _: (Vec<_>, FxHashSet<_>) =
         (super::index::all(connection)?, super::index::left_out(connection)?);
     super::index::uses(connection)?;
-    Ok(ok == "ok" && !dangling)
+    Ok(ok == "ok" && !dangling && !is_strange)
 }

@@ -16,4 +16,4 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="$flags" cargo build --locked --release --target "$host" --bin "$target"
 mkdir -p "corpus/$target" "artifacts/$target"
 exec "${CARGO_TARGET_DIR:-target}/$host/release/$target" "corpus/$target" "seeds/$target" -artifact_prefix="artifacts/$target/" \
-    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1000 -max_len=16384
+    -max_total_time="$seconds" -timeout=20 -rss_limit_mb=1000 -max_len=65536

@@ -5,11 +5,13 @@
 mod archives;
 mod descriptions;
 mod exports;
+mod index;
 mod indexes;
 
 pub use archives::{deb, tar, wheel, zip};
 pub use descriptions::description;
 pub use exports::{drv, export};
+pub use index::index;
 pub use indexes::{lock, packages, requirements, simple};
 
 /// A target: its name, what runs it, and what makes its seeds.
@@ -21,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("description", description, descriptions::descriptions),
     ("drv", drv, exports::drvs),
     ("export", export, exports::exports),
+    ("index", index, index::indexes),
     ("lock", lock, indexes::locks),
     ("packages", packages, indexes::package_lists),
     ("requirements", requirements, indexes::requirement_files),

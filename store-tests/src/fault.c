@@ -41,7 +41,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHANGE = 1, SPACE = 2, IO = 4, OPEN = 8, SLOW = 16, DATA = 32 };
+enum { CHANGE = 1, SPACE = 2, IO = 4, OPEN = 8, SLOW = 16, DATA = 32, MOVE = 64 };
 
 /* Which arguments of a call say what it is about: `at` a folder, `path` a path, `at2` and `path2` a
    second pair, `fd` an open file, `length` how many bytes. -1 where there is none. */
@@ -54,6 +54,7 @@ struct call {
 #define PATH(n, at, path) {SYS_##n, #n, CHANGE | SPACE | IO, at, path, -1, -1, -1, -1}
 #define GONE(n, at, path) {SYS_##n, #n, CHANGE | IO, at, path, -1, -1, -1, -1}
 #define TWO(n, a, b, c, d) {SYS_##n, #n, CHANGE | SPACE | IO, a, b, c, d, -1, -1}
+#define MOVES(n, a, b, c, d) {SYS_##n, #n, CHANGE | SPACE | IO | MOVE, a, b, c, d, -1, -1}
 #define FD(n, classes) {SYS_##n, #n, classes, -1, -1, -1, -1, 0, -1}
 #define BYTES(n, classes, fd, length) {SYS_##n, #n, classes, -1, -1, -1, -1, fd, length}
 #define ANY(n, classes) {SYS_##n, #n, classes, -1, -1, -1, -1, -1, -1}
@@ -93,7 +94,7 @@ static const struct call calls[] = {
     GONE(fchmodat2, 0, 1),
 #endif
     GONE(lremovexattr, -1, 0), GONE(removexattr, -1, 0), GONE(lsetxattr, -1, 0),
-    TWO(rename, -1, 0, -1, 1), TWO(renameat, 0, 1, 2, 3), TWO(renameat2, 0, 1, 2, 3),
+    MOVES(rename, -1, 0, -1, 1), MOVES(renameat, 0, 1, 2, 3), MOVES(renameat2, 0, 1, 2, 3),
     TWO(link, -1, 0, -1, 1), TWO(linkat, 0, 1, 2, 3),
     {SYS_statx, "statx", IO, 0, 1, -1, -1, -1, -1},
     {SYS_newfstatat, "newfstatat", IO, 0, 1, -1, -1, -1, -1},
@@ -520,12 +521,12 @@ static void filter(void) {
 }
 
 int main(int argc, char **argv) {
-    static const char *names[] = {"change", "space", "io", "open", "slow", "data"};
+    static const char *names[] = {"change", "space", "io", "open", "slow", "data", "move"};
     if (argc < 8 || !realpath(argv[1], root)) die("usage: ROOT REPORT CLASS ACTION NUMBER ERROR PROGRAM...");
     root_length = strlen(root);
     report = fopen(argv[2], "we");
     if (!report) die(argv[2]);
-    for (int i = 0; i < 6; i++)
+    for (int i = 0; i < 7; i++)
         if (!strcmp(argv[3], names[i])) class = 1 << i;
     action = argv[4];
     number = atoi(argv[5]);

@@ -27,6 +27,8 @@ pub enum Class {
     Slow,
     /// Those that read or write more than one byte.
     Data,
+    /// Those that give another name.
+    Move,
 }
 
 /// What happens at a call.

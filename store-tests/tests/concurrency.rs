@@ -168,7 +168,8 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
         assert_eq!(verified.code, 0, "{path}: {}{}", verified.stdout, verified.stderr);
     };
     match draw % 12 {
-        0 | 1 => drop(ok(space, &["gc"])),
+        0 => drop(ok(space, &["gc"])),
+        1 => drop(ok(space, &["gc", "--max-freed", "10K"])),
         2 => {
             // a fresh root keeps what was made, with all that it needs
             ok(space, &["build", "top.nix", "-o", &link]);
@@ -226,6 +227,56 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
             ok(space, &["verify"]);
         }
     }
+}
+
+/// Evaluations that share a text and a source with others, beside collections that would have both.
+#[test]
+fn what_evaluations_share_stays_beside_a_collector() {
+    let space = Space::new(BINARY).with_probe();
+    let salt = format!("{} {:?}", std::process::id(), Instant::now());
+    space.write("shared.txt", &salt);
+    for n in 0..3 {
+        let more = format!(
+            "n = {n}; shared = builtins.toFile \"shared\" \"{salt}\"; source = \"${{./shared.txt}}\"; \
+             more = builtins.toFile \"more\" \"${{builtins.toFile \"shared\" \"{salt}\"}} {n}\";"
+        );
+        let words: [&[&str]; 4] = [
+            &["read", "$source"],
+            &["mkdir", "$out"],
+            &["write", "$out/shared", "$shared"],
+            &["write", "$out/more", "$more"],
+        ];
+        space.write(&format!("user-{n}.nix"), probing(&format!("user-{n}"), &more, &words));
+    }
+    let rounds = if is_long() { 60 } else { 12 };
+    let is_over = std::sync::atomic::AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for n in 0..3 {
+            let (space, is_over) = (&space, &is_over);
+            scope.spawn(move || {
+                let file = format!("user-{n}.nix");
+                // whatever happens, the collector ends
+                let run = || {
+                    for round in 0..rounds {
+                        match round % 3 {
+                            0 => ok(space, &["build", "--no-link", &file]),
+                            _ => ok(space, &["build", "--dry-run", &file]),
+                        };
+                    }
+                };
+                let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+                is_over.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                ended.unwrap();
+            });
+        }
+        let mut draw = 0;
+        while is_over.load(std::sync::atomic::Ordering::SeqCst) < 3 {
+            draw += 1;
+            ok(&space, if draw % 2 == 0 { &["gc"] } else { &["gc", "--max-freed", "1"] });
+            ok(&space, &["verify"]);
+        }
+    });
+    assert_eq!(space.problems(), Vec::<String>::new());
 }
 
 /// A derivation that takes its time.

@@ -189,6 +189,11 @@ fn export() {
 }
 
 #[test]
+fn index() {
+    fuzz("index");
+}
+
+#[test]
 fn lock() {
     fuzz("lock");
 }

@@ -233,6 +233,9 @@ fn store(place: &Path) -> Vec<Finding> {
     }
 }
 
+/// The type of an overlay file system (statfs(2)).
+const OVERLAY: i64 = 0x794c_7630;
+
 fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let folder = tempfile::Builder::new().prefix("doctor-").tempdir_in(place)?;
@@ -250,6 +253,14 @@ fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
         true => finding("reflinks", Health::Good, "copies share space"),
         false => finding("reflinks", Health::Good, "not possible here; copies take space"),
     });
+    if rustix::fs::statfs(place)?.f_type == OVERLAY {
+        let found = "an overlay, as of a container: what came with an image cannot be moved; gc and repairs \
+                     remove it in its place, and the image keeps its size";
+        findings.push(
+            finding("file system of the store", Health::Limited, found)
+                .remedy("keep the store on a volume if it is to be collected"),
+        );
+    }
     let status = rustix::fs::statvfs(place)?;
     if supervise::is_noexec(place) {
         findings.push(

@@ -270,6 +270,37 @@ fn try_errors(scene: &Scene) {
     scene.try_points(Class::Data, Action::Short);
 }
 
+/// No folder can be moved, as in a lower layer of an overlay file system; or nothing at all.
+fn try_moves(scene: &Scene) {
+    scene.try_points(Class::Move, |n| Action::Fail(n, libc::EXDEV));
+    scene.try_points(Class::Move, |n| Action::From(n, libc::EXDEV));
+}
+
+#[test]
+fn where_nothing_can_be_moved_a_store_is_collected() {
+    try_moves(&gc());
+}
+
+#[test]
+fn where_nothing_can_be_moved_a_store_is_repaired() {
+    try_moves(&repair());
+    try_moves(&restore());
+}
+
+#[test]
+fn where_nothing_can_be_moved_nothing_is_half_made() {
+    for scene in [build(), import(), optimise(), profile(), pin()] {
+        try_moves(&scene);
+    }
+}
+
+#[test]
+fn where_nothing_can_be_moved_an_index_is_made_anew() {
+    for scene in [rebuild(), salvage()] {
+        try_moves(&scene);
+    }
+}
+
 #[test]
 fn a_build_that_is_refused_something_leaves_nothing_half_made() {
     try_errors(&build());

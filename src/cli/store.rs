@@ -1,0 +1,81 @@
+//! `clutch store`: the store as a whole.
+
+use std::{
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
+
+use serde_json::json;
+
+use super::{
+    Outcome,
+    closure::counted,
+    context::Context,
+    failure::{Failure, Kind, OrFail as _},
+};
+use crate::store::{Holder, Store};
+
+#[derive(clap::Args)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Remove the whole store, with every path, pin and log in it.
+    ///
+    /// `rm -rf` cannot, since the folders of paths are read-only. Which store that is says --store or
+    /// CLUTCH_STORE. Result links and profiles stay where they are, and lead nowhere then.
+    Delete(DeleteArguments),
+}
+
+#[derive(clap::Args)]
+struct DeleteArguments {
+    /// Do not ask.
+    #[arg(long, short)]
+    yes: bool,
+}
+
+pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    match &arguments.command {
+        Command::Delete(arguments) => delete(context, arguments),
+    }
+}
+
+fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
+    let deletion = Store::deletion(&context.store_root()?).or_fail(Kind::Store)?;
+    let place = deletion.root().to_owned();
+    let is_link = |holder: &&Holder| matches!(holder, Holder::Link(_));
+    let links = deletion.roots.iter().filter(is_link).count();
+    let pins = deletion.roots.len() - links;
+    let number =
+        |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
+    let what = format!(
+        "store '{}' with {}; {} and {} keep some of it",
+        place.display(),
+        counted(deletion.paths),
+        number(links, "link"),
+        number(pins, "pin"),
+    );
+    if !arguments.yes {
+        if !io::stdin().is_terminal() {
+            let message = format!("this would remove {what}");
+            return Err(Failure::new(Kind::Usage, message).hint("say --yes to remove it"));
+        }
+        let _ = write!(io::stderr(), "remove {what}? [y/N] ");
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).or_fail(Kind::Usage)?;
+        if !matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Err(Failure::new(Kind::Interrupted, "nothing was removed"));
+        }
+    }
+    let paths = deletion.paths;
+    deletion.delete().or_fail(Kind::Store)?;
+    if context.global.json {
+        context.json(&json!({ "store": place, "paths": paths }))?;
+    } else {
+        context.say(format!("store '{}' removed, {}", place.display(), counted(paths)));
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,130 @@
+//! Removing a whole store. It needs no index, so a store that is damaged can be removed, too. What is no store,
+//! holds something else, or is in use is refused; no symlink is followed.
+
+use std::{
+    collections::BTreeSet,
+    io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+use rustc_hash::FxHashSet;
+use rustix::fs::OFlags;
+
+use super::{
+    Holder, Store, StoreError,
+    index::Index,
+    keep::Share,
+    layout::Layout,
+    lock::{hold, is_numbered, open_own},
+    processes,
+    roots::entries,
+};
+use crate::{files, store_path::StorePath};
+
+/// A store that can be removed. As long as this is there, nobody makes a root in it.
+#[derive(Debug)]
+pub struct Deletion {
+    store: Store,
+    /// How many paths lie in it.
+    pub paths: usize,
+    /// The links and pins that keep some of them, as far as they can be read.
+    pub roots: Vec<Holder>,
+    _alone: fs_err::File,
+}
+
+impl Store {
+    /// Looks whether a store can be removed as a whole.
+    ///
+    /// # Errors
+    /// If the folder is no store, holds something else, is used, or cannot be written.
+    pub fn deletion(root: &Path) -> Result<Deletion, StoreError> {
+        let layout = Layout::existing(root)?;
+        let index = Index::nothing(layout.index());
+        let store = Self::with(layout, index);
+        store.need_writable()?;
+        store.layout.check_content()?;
+        let alone = store.collect_lock(Share::Nobody)?;
+        if let Some(by) = store.user()? {
+            return Err(StoreError::InUse { root: store.root().to_owned(), by });
+        }
+        let paths = store.layout.trees()?.len();
+        let roots = store.lasting_roots().unwrap_or_default();
+        let roots: BTreeSet<Holder> = roots.into_iter().map(|root| root.holder).collect();
+        Ok(Deletion { store, paths, roots: roots.into_iter().collect(), _alone: alone })
+    }
+
+    /// Who uses the store, if anybody does.
+    fn user(&self) -> Result<Option<String>, StoreError> {
+        if let Some((process, _)) = self.kept()?.first() {
+            return Ok(Some(format!("the running command {process}")));
+        }
+        for scratch in entries(&self.layout.scratch())? {
+            let Some(name) = scratch.file_name().filter(|name| is_numbered(name)) else { continue };
+            let Some(folder) = open_own(&scratch, OFlags::DIRECTORY) else { continue };
+            if !hold(&folder, false)? {
+                let name = name.to_string_lossy();
+                let process = name.split('-').next().unwrap_or_default();
+                return Ok(Some(format!("the running command {process}")));
+            }
+        }
+        let there: FxHashSet<StorePath> = self.layout.trees()?.into_iter().collect();
+        let own = std::process::id();
+        let used = processes::used(self.dir())?.into_iter();
+        let mut used = used.filter(|(path, id)| *id != own && there.contains(path));
+        // another store may have a path of that name
+        let used = used.find(|(path, id)| {
+            let real = self.real(path);
+            let inode = |place: &Path| place.symlink_metadata().map(|m| (m.dev(), m.ino())).ok();
+            let seen = |place: &Path| {
+                let place = place.strip_prefix("/").unwrap_or(place);
+                inode(&Path::new("/proc").join(id.to_string()).join("root").join(place))
+            };
+            let logical = PathBuf::from(path.to_string());
+            [&logical, &real]
+                .iter()
+                .any(|place| seen(place).is_some_and(|i| Some(i) == inode(&real)))
+        });
+        Ok(used.map(|(path, id)| format!("process {id}, which has '{path}' open")))
+    }
+}
+
+impl Deletion {
+    /// The store's folder.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        self.store.root()
+    }
+
+    /// Removes the store. If it is interrupted, it can be done again: what says that it is a store goes last.
+    ///
+    /// # Errors
+    /// If something cannot be removed.
+    pub fn delete(self) -> Result<(), StoreError> {
+        let layout = &self.store.layout;
+        let trees = entries(&layout.store())?;
+        trees.par_iter().try_for_each(|tree| files::remove_tree(tree))?;
+        files::remove_tree(&layout.store())?;
+        let version = layout.version();
+        let rest = entries(&layout.var())?;
+        rest.par_iter()
+            .filter(|place| **place != version)
+            .try_for_each(|place| files::remove_tree(place))?;
+        files::remove_tree(&layout.var())?;
+        match fs_err::remove_dir(&layout.root) {
+            // it holds a folder of the file system's own, or is where one is mounted
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::DirectoryNotEmpty
+                        | io::ErrorKind::ResourceBusy
+                        | io::ErrorKind::PermissionDenied
+                ) =>
+            {
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+}
