@@ -1,5 +1,7 @@
 //! One small entry of a zip archive on a server, without the rest: the directory stands at the end, and
-//! what is needed is asked for by range (RFC 9110, section 14). Nothing is believed that is read here.
+//! what is needed is asked for by range (RFC 9110, section 14). Nothing is believed that is read here, nor
+//! how large the archive says to be: its directory is read only if it is small, entry by entry (APPNOTE.TXT,
+//! section 4.3).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -11,6 +13,12 @@ const BLOCK: u64 = 128 << 10;
 
 /// How many times.
 const MAX_REQUESTS: usize = 12;
+
+/// The largest directory, in bytes: some 10,000 entries.
+const DIRECTORY: u64 = 1 << 20;
+
+/// The record at the end, with the longest comment.
+const END: u64 = 22 + 0xffff;
 
 /// The content of the only entry whose name is wanted, of at most `limit` bytes. The archive has `size`
 /// bytes.
@@ -25,56 +33,83 @@ pub fn read(
 ) -> Result<Vec<u8>, String> {
     if let Some(path) = address.local_path() {
         let file = regular::open(path.as_ref(), Link::Follow).map_err(|e| e.to_string())?;
-        return entry(Few { file, left: (MAX_REQUESTS as u64) * BLOCK }, wanted, limit);
+        let size = file.metadata().map_err(|e| e.to_string())?.len();
+        return entry(file, size, wanted, limit);
     }
     let remote = Remote { http, address, size, at: 0, start: 0, block: Vec::new(), requests: 0 };
-    entry(remote, wanted, limit)
+    entry(remote, size, wanted, limit)
+}
+
+/// A record of the archive.
+struct Record<'a>(&'a [u8]);
+
+impl Record<'_> {
+    fn u16(&self, at: usize) -> u64 {
+        u64::from(self.0[at]) | u64::from(self.0[at + 1]) << 8
+    }
+
+    fn u32(&self, at: usize) -> u64 {
+        self.u16(at) | self.u16(at + 2) << 16
+    }
 }
 
 fn entry(
-    archive: impl Read + Seek,
+    mut archive: impl Read + Seek,
+    size: u64,
     wanted: &dyn Fn(&str) -> bool,
     limit: u64,
 ) -> Result<Vec<u8>, String> {
-    let mut archive = zip::ZipArchive::new(archive).map_err(|e| e.to_string())?;
-    let mut names = Vec::new();
-    for name in archive.file_names() {
-        let name = name.map_err(|e| e.to_string())?;
-        if wanted(&name) {
-            names.push(name.into_owned());
-        }
-    }
-    let [name] = &names[..] else {
-        return Err(format!("it has {} such entries, expected one", names.len()));
+    let mut part = |at: u64, length: u64| {
+        let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
+        let read = archive.seek(SeekFrom::Start(at)).and_then(|_| archive.read_exact(&mut bytes));
+        read.map(|()| bytes).map_err(|e| e.to_string())
     };
-    let entry = archive.by_name(name).map_err(|e| e.to_string())?;
+    let start = size.saturating_sub(END);
+    let tail = part(start, size - start)?;
+    let end = tail.windows(22).rposition(|at| at.starts_with(b"PK\x05\x06"));
+    let end = end.ok_or("it is no zip archive")?;
+    let record = Record(&tail[end..]);
+    let (count, length, offset) = (record.u16(10), record.u32(12), record.u32(16));
+    if length > DIRECTORY || count == 0xffff || offset == 0xffff_ffff {
+        return Err("its directory is too large to be looked at".to_owned());
+    }
+    let directory = part(offset, length)?;
+    let (mut rest, mut found) = (&directory[..], Vec::new());
+    for _ in 0..count {
+        if rest.len() < 46 || !rest.starts_with(b"PK\x01\x02") {
+            return Err("its directory is damaged".to_owned());
+        }
+        let header = Record(rest);
+        let name = 46 + header.u16(28) as usize;
+        let next = name + header.u16(30) as usize + header.u16(32) as usize;
+        let text = rest.get(46..name).ok_or("its directory is damaged")?;
+        if std::str::from_utf8(text).is_ok_and(wanted) {
+            found.push((header.u16(8), header.u16(10), header.u32(20), header.u32(42)));
+        }
+        rest = rest.get(next..).ok_or("its directory is damaged")?;
+    }
+    let [(flags, method, packed, offset)] = found[..] else {
+        return Err(format!("it has {} such entries, expected one", found.len()));
+    };
+    let local = part(offset, 30)?;
+    let header = Record(&local);
+    if !local.starts_with(b"PK\x03\x04") || flags & 1 != 0 {
+        return Err("the entry is damaged or encrypted".to_owned());
+    }
+    let place = offset + 30 + header.u16(26) + header.u16(28);
+    archive.seek(SeekFrom::Start(place)).map_err(|e| e.to_string())?;
+    let packed = archive.take(packed);
     let mut content = Vec::new();
-    entry.take(limit + 1).read_to_end(&mut content).map_err(|e| e.to_string())?;
+    let read = match method {
+        0 => packed.take(limit + 1).read_to_end(&mut content),
+        8 => flate2::read::DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut content),
+        other => return Err(format!("the entry is compressed by method {other}")),
+    };
+    read.map_err(|e| e.to_string())?;
     if content.len() as u64 > limit {
-        return Err(format!("{name} has more than {limit} bytes"));
+        return Err(format!("the entry has more than {limit} bytes"));
     }
     Ok(content)
-}
-
-/// A file of which no more is read than would be of one on a server.
-struct Few {
-    file: fs_err::File,
-    left: u64,
-}
-
-impl Read for Few {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read(buffer)?;
-        let left = self.left.checked_sub(count as u64);
-        self.left = left.ok_or_else(|| io::Error::other("its directory is too large"))?;
-        Ok(count)
-    }
-}
-
-impl Seek for Few {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.file.seek(to)
-    }
 }
 
 /// A file on a server, of which one block is kept.
@@ -139,5 +174,80 @@ impl Seek for Remote<'_> {
         };
         self.at = place.ok_or(io::ErrorKind::InvalidInput)?;
         Ok(self.at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
+
+    use super::*;
+
+    fn archive(files: &[(&str, &[u8], CompressionMethod)]) -> Vec<u8> {
+        let mut out = ZipWriter::new(Cursor::new(Vec::new()));
+        out.set_comment("PK\x05\x06 is no end").unwrap();
+        for (name, content, method) in files {
+            let options = SimpleFileOptions::default().compression_method(*method);
+            out.start_file(*name, options).unwrap();
+            out.write_all(content).unwrap();
+        }
+        out.finish().unwrap().into_inner()
+    }
+
+    fn read_m(bytes: &[u8]) -> Result<Vec<u8>, String> {
+        entry(Cursor::new(bytes), bytes.len() as u64, &|name| name.ends_with("/M"), 1000)
+    }
+
+    fn usual() -> Vec<u8> {
+        let (stored, deflated) = (CompressionMethod::Stored, CompressionMethod::Deflated);
+        archive(&[
+            ("a/x", &[7; 70_000], stored),
+            ("a/M", &[b'm'; 900], deflated),
+            ("b", b"", stored),
+        ])
+    }
+
+    #[test]
+    fn one_entry_is_read() {
+        assert_eq!(read_m(&usual()).unwrap(), [b'm'; 900]);
+        let stored = archive(&[("a/M", b"text", CompressionMethod::Stored)]);
+        assert_eq!(read_m(&stored).unwrap(), b"text");
+        for (files, reason) in [
+            (&[("a/M", &[0; 1001][..]), ("b", b"")][..], "more than 1000"),
+            (&[("a/M", b""), ("b/M", b"")], "it has 2 such entries"),
+            (&[("b", b"")], "it has 0 such entries"),
+        ] {
+            let files: Vec<_> =
+                files.iter().map(|(n, c)| (*n, *c, CompressionMethod::Deflated)).collect();
+            let error = read_m(&archive(&files)).unwrap_err();
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(read_m(b"").is_err() && read_m(&[0; 100]).unwrap_err().contains("no zip"));
+    }
+
+    /// What an archive says of itself takes no memory.
+    #[test]
+    fn claims_are_not_believed() {
+        for (place, claim) in [(10, 2), (12, 4), (16, 4)] {
+            let mut bytes = usual();
+            let end = bytes.windows(4).position(|at| at == b"PK\x05\x06").unwrap();
+            bytes[end + place..end + place + claim].fill(0xff);
+            assert!(read_m(&bytes).is_err());
+        }
+        // nor what an index says of its size
+        let error = entry(Cursor::new(usual()), u64::MAX, &|_| true, 10).unwrap_err();
+        assert!(error.contains("fill whole buffer"), "{error}");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn damage_never_panics(at in 0usize..1500, value: u8) {
+            let mut bytes = usual();
+            let at = bytes.len() - 1 - at.min(bytes.len() - 1);
+            bytes[at] = value;
+            let _ = read_m(&bytes);
+        }
     }
 }
