@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toJSON", 1, to_json)];
 fn to_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let (mut out, mut context) = (Vec::new(), Contexts::default());
     it.write_json(args[0], &mut out, &mut context)?;
+    it.room(2 * out.len())?;
     Ok(Value::String(it.string_of(&out, context)))
 }
 

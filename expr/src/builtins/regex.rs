@@ -43,6 +43,7 @@ fn split<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> 
         parts.push(list_of_groups(it, text, &groups));
         end = next;
     }
+    it.room_for(2 * parts.len())?;
     // without a match the string stays as it is, context included
     parts.push(if parts.is_empty() { Value::String(whole) } else { piece(it, &text[end..]) });
     Ok(it.new_list(&parts))

@@ -10,6 +10,9 @@ use crate::{
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__replaceStrings", 3, replace_strings)];
 
+/// How much the result may grow between two questions for room.
+const STRIDE: usize = 1 << 16;
+
 /// At every place the first of the patterns that stands there is replaced; an empty one stands
 /// everywhere, also at the end. A replacement is computed when it is first used.
 fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -32,7 +35,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     context.add(text.context());
     // first what is found, so that the result is made at once, in the size that it will have
     let mut matches: Vec<(usize, usize)> = Vec::new();
-    let mut len = bytes.len();
+    let (mut len, mut asked) = (bytes.len(), 0);
     let mut at = 0;
     while at <= bytes.len() {
         it.step()?;
@@ -45,13 +48,18 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
         let new = replacement(it, &to.items[found], &mut done[found], &mut context)?;
         let old = patterns[found].len();
         len = (len - old).saturating_add(new.len());
-        it.room(len.saturating_add((matches.len() + 1) * 2 * size_of::<(usize, usize)>()))?;
+        if len > asked {
+            asked = len.saturating_add(STRIDE);
+            it.room(asked)?;
+        }
+        it.reserve(&mut matches, 1)?;
         matches.push((at, found));
         at += old.max(1);
     }
     if matches.is_empty() {
         return Ok(Value::String(text));
     }
+    it.room(len.saturating_add(matches.len() * size_of::<(usize, usize)>()))?;
     let mut out = bumpalo::collections::Vec::with_capacity_in(len, it.arena);
     let mut copied = 0;
     for (at, found) in matches {

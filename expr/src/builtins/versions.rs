@@ -35,6 +35,7 @@ fn split_version<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
         it.reserve(&mut parts, 1)?;
         parts.push(Value::String(it.arena.alloc(Str::plain(part))));
     }
+    it.room_for(2 * parts.len())?;
     Ok(it.new_list(&parts))
 }
 

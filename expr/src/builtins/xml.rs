@@ -16,6 +16,7 @@ pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toXML", 1, to_xml)];
 
 fn to_xml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let (text, context) = it.xml(args[0], XmlOptions { strict: true, locations: false })?;
+    it.room(2 * text.len())?;
     Ok(Value::String(it.string_of(&text, context)))
 }
 

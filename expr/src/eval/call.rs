@@ -148,7 +148,7 @@ impl<'a> Interpreter<'a> {
         if self.calls > self.call_limit {
             self.beyond(Step::Builtin(builtin), span)?;
         }
-        if self.stats.builtin_calls.is_multiple_of(INTERVAL) || self.is_full() {
+        if self.stats.builtin_calls.is_multiple_of(INTERVAL) || self.may_be_full() {
             self.look(span)?;
         }
         self.site = span;

@@ -227,6 +227,7 @@ impl<'a> Interpreter<'a> {
                 text.push(b' ');
             }
         }
+        self.room(2 * text.len())?;
         Ok(self.string_of(&text, context))
     }
 

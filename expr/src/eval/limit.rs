@@ -17,9 +17,6 @@ use crate::{
 /// How many calls, or thunks, pass between two looks at the limits.
 pub(super) const INTERVAL: u64 = 256;
 
-/// About how many bytes the table of names takes for one, besides its text.
-const SYMBOL: usize = 32;
-
 /// How many turns of a builtin's loop, or values of a walk, pass between two looks.
 pub(crate) const STEPS: u32 = 4096;
 
@@ -126,23 +123,37 @@ impl Interpreter<'_> {
     /// [`Kind::OutOfMemory`]
     #[inline]
     pub fn room(&self, bytes: usize) -> Result<()> {
+        if self.most_taken().saturating_add(bytes) <= self.options.limit.bytes {
+            return Ok(());
+        }
+        self.room_exactly(bytes)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn room_exactly(&self, bytes: usize) -> Result<()> {
         if self.taken().saturating_add(bytes) > self.options.limit.bytes {
             return Err(self.no_room(bytes));
         }
         Ok(())
     }
 
-    /// Room at the end of a vector, which grows outside of the arena and is copied there in the end.
-    /// Where the machine refuses to double it, it grows by what is needed.
+    /// Room at the end of a vector, which grows outside of the arena; room for the copy that is made of
+    /// it there in the end is to be asked for then. Where the machine refuses to double it, it grows by
+    /// what is needed.
     ///
     /// # Errors
     /// [`Kind::OutOfMemory`]
+    #[inline]
     pub fn reserve<T>(&self, vector: &mut Vec<T>, more: usize) -> Result<()> {
+        if vector.capacity() - vector.len() >= more { Ok(()) } else { self.grow(vector, more) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow<T>(&self, vector: &mut Vec<T>, more: usize) -> Result<()> {
         let len = vector.len().saturating_add(more).saturating_mul(size_of::<T>());
         self.room(len.saturating_mul(2))?;
-        if vector.capacity() - vector.len() >= more {
-            return Ok(());
-        }
         let grown = vector.try_reserve(more).or_else(|_| vector.try_reserve_exact(more));
         grown.map_err(|_| self.no_room(len))
     }
@@ -179,15 +190,19 @@ impl Interpreter<'_> {
 
     /// Whether it is time to look: a builtin can make much in few calls.
     #[inline]
-    pub(super) fn is_full(&self) -> bool {
-        self.taken() > self.options.limit.bytes
+    pub(super) fn may_be_full(&self) -> bool {
+        self.most_taken() > self.options.limit.bytes
     }
 
-    /// What the evaluation takes: the arena as far as it is used, and what it holds besides.
+    /// What the evaluation takes, at most: all of the arena, and what is held besides.
     #[inline]
+    fn most_taken(&self) -> usize {
+        self.arena.allocated_bytes() + self.held.get()
+    }
+
+    /// The same without the part of the arena that is not used yet.
     fn taken(&self) -> usize {
-        let arena = self.arena.allocated_bytes() - self.arena.chunk_capacity();
-        arena + self.held.get() + self.symbols.len() * SYMBOL
+        self.most_taken() - self.arena.chunk_capacity()
     }
 
     /// The same for what the host keeps under a store path, unless the path is known already.
