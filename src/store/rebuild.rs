@@ -230,7 +230,7 @@ impl Store {
         let derivation: Option<Derivation> =
             if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
         let sealed = seal::seal(&place, candidates, None, true, Bounds::NONE);
-        if place.symlink_metadata()?.is_dir() {
+        if fs_err::symlink_metadata(&place)?.is_dir() {
             // that had to be writable, also if it went wrong
             seal::seal_folder(&place, 0o555)?;
         }
