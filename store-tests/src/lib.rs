@@ -130,6 +130,17 @@ impl Space {
         self
     }
 
+    /// The same with a probe of this space's own: what has its name stands at another path than anybody else's,
+    /// and nobody keeps it from being collected here (see [`Space::salt`]).
+    #[must_use]
+    pub fn with_own_probe(self) -> Self {
+        let space = self.with_probe();
+        let mut own = fs_err::read(probe()).unwrap();
+        own.extend(space.salt().as_bytes());
+        fs_err::write(space.path("project/probe"), own).unwrap();
+        space
+    }
+
     /// An attribute that gives derivations paths of this space's own. Where a test expects a collection
     /// to remove a path, nobody else on the machine must use one of the same name: what processes use
     /// is known by its logical path only.

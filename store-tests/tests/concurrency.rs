@@ -21,7 +21,7 @@ fn large() -> String {
 /// A space with a graph of derivations: `base`, `middle-0`... that need it, `top` that needs them. No
 /// other test on this machine has these paths: what any process uses is kept from a collection.
 fn space(name: &str) -> Space {
-    fill(Space::new(BINARY).with_probe(), name)
+    fill(Space::new(BINARY).with_own_probe(), name)
 }
 
 fn fill(space: Space, name: &str) -> Space {
@@ -102,14 +102,14 @@ fn processes_that_do_everything_at_once_do_not_disturb_each_other() {
     match Space::is_root() {
         true => {
             all_at_once(&fill(
-                Space::new(BINARY).as_user(1234).with_probe(),
+                Space::new(BINARY).as_user(1234).with_own_probe(),
                 "all at once, a user",
             ));
             if is_long() {
-                all_at_once(&fill(plain.with_probe(), "all at once, root"));
+                all_at_once(&fill(plain.with_own_probe(), "all at once, root"));
             }
         }
-        false => all_at_once(&fill(plain.with_probe(), "all at once")),
+        false => all_at_once(&fill(plain.with_own_probe(), "all at once")),
     }
 }
 
@@ -151,11 +151,7 @@ fn all_at_once(space: &Space) {
         space.run(["pin", "--remove", &format!("pin-{process}")]);
     }
     ok(space, &["gc"]);
-    // other tests run the probe, too, and what any process uses is kept
-    let left = |paths: Vec<String>| -> Vec<String> {
-        paths.into_iter().filter(|path| !path.ends_with("-probe")).collect()
-    };
-    assert_eq!((left(space.valid()), left(space.on_disk())), (Vec::new(), Vec::new()));
+    assert_eq!((space.valid(), space.on_disk()), (Vec::new(), Vec::new()));
 }
 
 /// What one process does next.
@@ -232,7 +228,7 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
 /// Evaluations that share a text and a source with others, beside collections that would have both.
 #[test]
 fn what_evaluations_share_stays_beside_a_collector() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let salt = format!("{} {:?}", std::process::id(), Instant::now());
     space.write("shared.txt", &salt);
     for n in 0..3 {
@@ -294,7 +290,7 @@ fn ends_well(running: Running) -> String {
 
 #[test]
 fn who_comes_second_waits_and_says_so() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     slow(&space, "1.5");
     let first = Running::start(&space, &["build", "--no-link", "slow.nix"]);
     first.says("building slow");
@@ -307,7 +303,7 @@ fn who_comes_second_waits_and_says_so() {
 
 #[test]
 fn the_lock_of_a_dead_process_is_none() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     slow(&space, "2");
     let mut first = Running::start(&space, &["build", "--no-link", "slow.nix"]);
     first.says("building slow");

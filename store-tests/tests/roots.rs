@@ -11,9 +11,11 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
 
-/// Builds a path of that name that holds a file of so many bytes, `fill` its content.
+/// Builds a path of that name that holds a file of so many bytes, `fill` its content; all that the build
+/// needs is this space's own, too.
 fn sized(space: &Space, name: &str, fill: char, bytes: usize) -> String {
-    space.write(&format!("{name}.txt"), fill.to_string().repeat(bytes));
+    let text = space.salt() + &fill.to_string().repeat(bytes);
+    space.write(&format!("{name}.txt"), text);
     let copy: [&[&str]; 2] = [&["mkdir", "$out"], &["copy", "$text", "$out/text"]];
     let file = format!("{name}.nix");
     let attributes = format!("{} text = ./{name}.txt;", space.salt());
@@ -42,7 +44,7 @@ fn on_disk(space: &Space) -> u64 {
 
 #[test]
 fn a_collection_frees_what_it_says() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     // a and b share their text, and so do the sources that it is copied from
     let [a, b, c] =
         [("a", 'x'), ("b", 'x'), ("c", 'y')].map(|(name, fill)| sized(&space, name, fill, 100_000));
@@ -65,7 +67,7 @@ fn a_collection_frees_what_it_says() {
 
 #[test]
 fn limits_end_a_collection() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let paths =
         ["a", "b", "c"].map(|name| sized(&space, name, name.chars().next().unwrap(), 100_000));
     let freed = |words: &[&str]| {
@@ -89,7 +91,7 @@ fn limits_end_a_collection() {
 
 #[test]
 fn pins_are_listed_and_end() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let [a, b] = ["a", "b"].map(|name| sized(&space, name, 'x', 10));
     space.ok(["pin", "release", &a]);
     space.ok(["pin", "trial", &b, "--days", "3"]);
@@ -132,7 +134,7 @@ fn pins_are_listed_and_end() {
 
 #[test]
 fn what_a_running_program_uses_stays() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let operations: [&[&str]; 3] =
         [&["mkdir", "$out"], &["mkdir", "$out/bin"], &["copy", "$program", "$out/bin/tool"]];
     let attributes = format!("{} program = ./probe;", space.salt());
@@ -156,7 +158,7 @@ fn what_a_running_program_uses_stays() {
 
 #[test]
 fn an_import_says_what_keeps_it() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let path = sized(&space, "a", 'x', 10);
     let file = space.path("a.clutch");
     let file = file.to_str().unwrap();
@@ -178,7 +180,7 @@ fn an_import_says_what_keeps_it() {
 
 #[test]
 fn downloads_stay_up_to_a_limit() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     // as `nix-hash --flat --base16 --type sha256` says of `x`, and of `y`
     let fetched = [
         ("x", "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"),

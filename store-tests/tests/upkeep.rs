@@ -20,7 +20,7 @@ fn built(space: &Space) -> (String, String, String) {
 
 #[test]
 fn only_what_nothing_keeps_is_collected() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let (library, program, other) = built(&space);
     space.ok(["build", "program.nix", "-o", "kept"]);
     let would = space.ok(["gc", "--dry-run"]);
@@ -40,7 +40,7 @@ fn only_what_nothing_keeps_is_collected() {
 
 #[test]
 fn what_builds_set_aside_goes_after_its_time() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     // as bad as a build can leave it: unreadable, unwritable, of any time
     let words: [&[&str]; 6] = [
         &["write", "/build/file", &"x".repeat(10_000)],
@@ -68,7 +68,7 @@ fn what_builds_set_aside_goes_after_its_time() {
 
 #[test]
 fn what_is_pinned_stays_with_what_made_it() {
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let (library, program, other) = built(&space);
     space.ok(["pin", "mine", &other]);
     space.ok(["gc"]);
@@ -90,7 +90,7 @@ fn what_is_pinned_stays_with_what_made_it() {
 #[test]
 fn damage_is_found_and_a_lost_index_is_made_anew() {
     use std::os::unix::fs::PermissionsExt as _;
-    let space = Space::new(BINARY).with_probe();
+    let space = Space::new(BINARY).with_own_probe();
     let (library, program, _) = built(&space);
     space.ok(["verify"]);
     let before = space.valid();
