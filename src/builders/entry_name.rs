@@ -1,34 +1,41 @@
-//! The names of archive entries, and the targets of links, before anything is written. Knows text
+//! The names of archive entries, and the targets of links, before anything is written. Knows names
 //! only, no files.
 
 use crate::limits;
 
-/// Checks an entry's name and brings it into the form `a/b/c`: `./` in front and empty or `.`
-/// parts are dropped. The root itself gives the empty text.
+/// As [`clean_bytes`], of archives whose names are text.
 ///
 /// # Errors
-/// The reason: absolute, a `..` part, a NUL byte, bytes that are not UTF-8, more bytes or parts than
-/// a name may have ([`limits`]).
+/// As [`clean_bytes`], and bytes that are not UTF-8.
 pub fn clean(name: &[u8]) -> Result<String, &'static str> {
+    String::from_utf8(clean_bytes(name)?).map_err(|_| "the name is not UTF-8")
+}
+
+/// Checks an entry's name and brings it into the form `a/b/c`: `./` in front and empty or `.`
+/// parts are dropped. The root itself gives the empty name.
+///
+/// # Errors
+/// The reason: absolute, a `..` part, a NUL byte, more bytes or parts than a name may have
+/// ([`limits`]).
+pub fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     if name.len() > limits::NAME {
         return Err("the name is longer than 64 KiB");
     }
-    let text = std::str::from_utf8(name).map_err(|_| "the name is not UTF-8")?;
-    if text.is_empty() {
+    if name.is_empty() {
         return Err("the name is empty");
     }
-    if text.contains('\0') {
+    if name.contains(&0) {
         return Err("the name has a NUL byte");
     }
-    if text.starts_with('/') {
+    if name.starts_with(b"/") {
         return Err("the name is absolute");
     }
-    let mut out = String::with_capacity(text.len());
+    let mut out = Vec::with_capacity(name.len());
     let mut parts = 0;
-    for part in text.split('/') {
+    for part in parts_of(name) {
         match part {
-            "" | "." => continue,
-            ".." => return Err("the name has a '..' part"),
+            b"" | b"." => continue,
+            b".." => return Err("the name has a '..' part"),
             part if part.len() > 255 => return Err("a part of the name is longer than 255 bytes"),
             _ => {}
         }
@@ -37,9 +44,9 @@ pub fn clean(name: &[u8]) -> Result<String, &'static str> {
             return Err("the name has more than 1000 parts");
         }
         if !out.is_empty() {
-            out.push('/');
+            out.push(b'/');
         }
-        out.push_str(part);
+        out.extend_from_slice(part);
     }
     Ok(out)
 }
@@ -48,14 +55,19 @@ pub fn clean(name: &[u8]) -> Result<String, &'static str> {
 /// in front and must not climb above the root: behind a name, which may be another link, what it
 /// leads to cannot be told from the text.
 #[must_use]
-pub fn link_stays_inside(name: &str, target: &str) -> bool {
-    let depth = name.split('/').count() - 1;
-    let mut parts = target.split('/').filter(|part| !matches!(*part, "" | ".")).peekable();
+pub fn link_stays_inside(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> bool {
+    let (name, target) = (name.as_ref(), target.as_ref());
+    let depth = parts_of(name).count() - 1;
+    let mut parts = parts_of(target).filter(|part| !matches!(*part, b"" | b".")).peekable();
     let mut up = 0;
-    while parts.next_if_eq(&"..").is_some() {
+    while parts.next_if(|part| *part == b"..").is_some() {
         up += 1;
     }
-    !target.starts_with('/') && up <= depth && parts.all(|part| part != "..")
+    !target.starts_with(b"/") && up <= depth && parts.all(|part| part != b"..")
+}
+
+fn parts_of(name: &[u8]) -> impl Iterator<Item = &[u8]> {
+    name.split(|byte| *byte == b'/')
 }
 
 /// Drops the first `count` parts of a clean name; nothing where no part is left.
@@ -90,6 +102,18 @@ mod tests {
         assert!(clean("a/".repeat(limits::DEPTH).as_bytes()).is_ok());
         assert!(clean("a/".repeat(limits::DEPTH + 1).as_bytes()).unwrap_err().contains("1000"));
         assert!(clean(&vec![b'/'; limits::NAME + 1]).unwrap_err().contains("longer"));
+    }
+
+    #[test]
+    fn names_that_are_no_text_keep_the_other_rules() {
+        assert_eq!(clean_bytes(b"./a\xe9//b"), Ok(b"a\xe9/b".to_vec()));
+        assert_eq!(clean(b"a\xe9"), Err("the name is not UTF-8"));
+        for name in [&b"/\xe9"[..], b"\xe9/..", b"../\xe9", b"\xe9\0"] {
+            assert!(clean_bytes(name).is_err(), "{name:?}");
+        }
+        assert!(clean_bytes(&[0xe9; 256]).is_err());
+        assert!(link_stays_inside(b"\xe9/b", b"../\xe9"));
+        assert!(!link_stays_inside(b"\xe9", b"\xe9/../../c"));
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Writes the entries of archives below one folder, so that no entry can reach outside it, through
-//! a link, or over another entry. Several threads, and several archives, may write at once.
+//! a link, or over another entry. Several threads, and several archives, may write at once. Names are
+//! bytes, as the system's are; a format whose names are text checks that itself.
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     io::{self, Read, Write},
-    os::unix::fs::MetadataExt as _,
+    os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
     path::{Path, PathBuf},
     sync::{
         Condvar, Mutex, PoisonError,
@@ -58,7 +60,7 @@ pub struct Tree<'a> {
 /// What has a name in it.
 #[derive(Default)]
 struct Known {
-    kinds: BTreeMap<String, Kind>,
+    kinds: BTreeMap<Vec<u8>, Kind>,
     /// The bytes of all names.
     names: usize,
 }
@@ -142,7 +144,7 @@ impl<'a> Tree<'a> {
 
     /// The links that were made.
     #[must_use]
-    pub fn links(&self) -> Vec<String> {
+    pub fn links(&self) -> Vec<Vec<u8>> {
         let known = self.lock();
         let links = known.kinds.iter().filter(|(_, kind)| **kind == Kind::Link);
         links.map(|(name, _)| name.clone()).collect()
@@ -158,7 +160,8 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// Where a file or link has that name or one above it.
-    pub fn directory(&self, name: &str) -> Result<(), Refused> {
+    pub fn directory(&self, name: impl AsRef<[u8]>) -> Result<(), Refused> {
+        let name = name.as_ref();
         let mut known = self.lock();
         self.parents(&mut known, name)?;
         if name.is_empty() { Ok(()) } else { self.one_directory(&mut known, name) }
@@ -170,11 +173,12 @@ impl<'a> Tree<'a> {
     /// Where the name is taken, the content is shorter or longer than `size`, or a limit is passed.
     pub fn file(
         &self,
-        name: &str,
+        name: impl AsRef<[u8]>,
         executable: bool,
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
+        let name = name.as_ref();
         let kind = Kind::File { executable };
         let is_new = self.make(name, kind, || self.write(name, executable, size, content))?;
         if is_new { Ok(()) } else { self.same_file(name, executable, size, content) }
@@ -184,8 +188,9 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// Where the name is taken or the target is not allowed.
-    pub fn link(&self, name: &str, target: &str) -> Result<(), Refused> {
-        if target.is_empty() || target.contains('\0') {
+    pub fn link(&self, name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<(), Refused> {
+        let (name, target) = (name.as_ref(), target.as_ref());
+        if target.is_empty() || target.contains(&0) {
             return refuse("the link's target is empty or has a NUL byte");
         }
         if target.len() > limits::LINK_TARGET {
@@ -195,17 +200,17 @@ impl<'a> Tree<'a> {
                 target.len()
             ));
         }
-        let absolute = target.starts_with('/');
+        let absolute = target.starts_with(b"/");
         if absolute && self.links == Links::Inside {
-            return refuse(format!("the link's target '{}' is absolute", shown(target.as_bytes())));
+            return refuse(format!("the link's target '{}' is absolute", shown(target)));
         }
         if !absolute && !super::entry_name::link_stays_inside(name, target) {
             return refuse(format!(
                 "the link's target '{}' leaves the archive, or may do so",
-                shown(target.as_bytes())
+                shown(target)
             ));
         }
-        let path = self.root.join(name);
+        let (path, target) = (self.place(name), OsStr::from_bytes(target));
         if self.make(name, Kind::Link, || Ok(fs::os::unix::fs::symlink(target, &path)?))? {
             return Ok(());
         }
@@ -220,22 +225,27 @@ impl<'a> Tree<'a> {
     ///
     /// # Errors
     /// Where `target` (clean) is no file of this tree, or the name is taken.
-    pub fn hard_link(&self, name: &str, target: &str) -> Result<(), Refused> {
+    pub fn hard_link(
+        &self,
+        name: impl AsRef<[u8]>,
+        target: impl AsRef<[u8]>,
+    ) -> Result<(), Refused> {
+        let (name, target) = (name.as_ref(), target.as_ref());
         let kind = self.lock().kinds.get(target).copied();
         let Some(kind @ Kind::File { .. }) = kind else {
             return refuse(format!(
                 "the hard link's target '{}' is no earlier file",
-                shown(target.as_bytes())
+                shown(target)
             ));
         };
         if name == target {
             return Ok(());
         }
-        let path = |name: &str| self.root.join(name);
-        if self.make(name, kind, || Ok(fs::hard_link(path(target), path(name))?))? {
+        let linked = || Ok(fs::hard_link(self.place(target), self.place(name))?);
+        if self.make(name, kind, linked)? {
             return Ok(());
         }
-        let inode = |name: &str| fs::symlink_metadata(path(name)).map(|found| found.ino());
+        let inode = |name| fs::symlink_metadata(self.place(name)).map(|found| found.ino());
         // the same package twice
         if inode(name)? == inode(target)? {
             return Ok(());
@@ -247,10 +257,15 @@ impl<'a> Tree<'a> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The path of an entry.
+    fn place(&self, name: &[u8]) -> PathBuf {
+        self.root.join(OsStr::from_bytes(name))
+    }
+
     /// Makes a new entry; false where one of that name stands already, which is whole then.
     fn make(
         &self,
-        name: &str,
+        name: &[u8],
         kind: Kind,
         make: impl FnOnce() -> Result<(), Refused>,
     ) -> Result<bool, Refused> {
@@ -268,7 +283,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Takes a name for a new entry; false where one of that name stands already.
-    fn claim(&self, name: &str) -> Result<bool, Refused> {
+    fn claim(&self, name: &[u8]) -> Result<bool, Refused> {
         if name.is_empty() {
             return refuse("the root can only be a folder");
         }
@@ -289,7 +304,7 @@ impl<'a> Tree<'a> {
         Ok(true)
     }
 
-    fn count(&self, known: &mut Known, name: &str, kind: Kind) -> Result<(), Refused> {
+    fn count(&self, known: &mut Known, name: &[u8], kind: Kind) -> Result<(), Refused> {
         if known.kinds.len() >= self.limits.entries {
             return refuse(format!("more than {} entries", self.limits.entries));
         }
@@ -302,17 +317,15 @@ impl<'a> Tree<'a> {
     }
 
     /// Makes every folder above `name`; what stands there must be a real folder.
-    fn parents(&self, known: &mut Known, name: &str) -> Result<(), Refused> {
+    fn parents(&self, known: &mut Known, name: &[u8]) -> Result<(), Refused> {
         let mut missing = Vec::new();
         let mut below = name;
-        while let Some((parent, _)) = below.rsplit_once('/') {
+        while let Some(slash) = below.iter().rposition(|byte| *byte == b'/') {
+            let parent = &below[..slash];
             match known.kinds.get(parent) {
                 Some(Kind::Directory) => break,
                 Some(_) => {
-                    return refuse(format!(
-                        "'{}' above it is not a folder",
-                        shown(parent.as_bytes())
-                    ));
+                    return refuse(format!("'{}' above it is not a folder", shown(parent)));
                 }
                 None => missing.push(parent),
             }
@@ -321,24 +334,21 @@ impl<'a> Tree<'a> {
         missing.iter().rev().try_for_each(|folder| self.one_directory(known, folder))
     }
 
-    fn one_directory(&self, known: &mut Known, name: &str) -> Result<(), Refused> {
+    fn one_directory(&self, known: &mut Known, name: &[u8]) -> Result<(), Refused> {
         match known.kinds.get(name) {
             Some(Kind::Directory) => return Ok(()),
             Some(_) => {
-                return refuse(format!(
-                    "'{}' is both a folder and something else",
-                    shown(name.as_bytes())
-                ));
+                return refuse(format!("'{}' is both a folder and something else", shown(name)));
             }
             None => {}
         }
-        let path = self.root.join(name);
+        let path = self.place(name);
         match fs::create_dir(&path) {
             Ok(()) => {}
             // made before this tree was opened
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
                 if !fs::symlink_metadata(&path)?.is_dir() {
-                    return refuse(format!("'{name}' exists and is not a folder"));
+                    return refuse(format!("'{}' exists and is not a folder", shown(name)));
                 }
             }
             Err(e) => return Err(e.into()),
@@ -348,7 +358,7 @@ impl<'a> Tree<'a> {
 
     fn write(
         &self,
-        name: &str,
+        name: &[u8],
         executable: bool,
         size: u64,
         content: &mut dyn Read,
@@ -364,7 +374,7 @@ impl<'a> Tree<'a> {
             .write(true)
             .create_new(true)
             .mode(if executable { 0o755 } else { 0o644 })
-            .open(self.root.join(name))?;
+            .open(self.place(name))?;
         let mut copied = 0;
         let mut buffer = [0; BUFFER];
         while copied < size {
@@ -385,13 +395,13 @@ impl<'a> Tree<'a> {
 
     fn same_file(
         &self,
-        name: &str,
+        name: &[u8],
         executable: bool,
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
         let same_kind = self.lock().kinds.get(name) == Some(&Kind::File { executable });
-        let path = self.root.join(name);
+        let path = self.place(name);
         if !same_kind || fs::symlink_metadata(&path)?.len() != size {
             return refuse("two entries of that name differ");
         }
@@ -480,8 +490,8 @@ mod tests {
         let write = || {
             for n in 0..500 {
                 put(&tree, &format!("{n}/file"), "text").unwrap();
-                tree.link(&format!("{n}/link"), "file").unwrap();
-                tree.hard_link(&format!("{n}/hard"), &format!("{n}/file")).unwrap();
+                tree.link(format!("{n}/link"), "file").unwrap();
+                tree.hard_link(format!("{n}/hard"), format!("{n}/file")).unwrap();
             }
         };
         std::thread::scope(|scope| (0..4).for_each(|_| drop(scope.spawn(write))));
@@ -499,12 +509,26 @@ mod tests {
     }
 
     #[test]
+    fn names_are_bytes() {
+        let (_dir, tree) = tree(Links::Inside);
+        let written = |name: &[u8]| tree.file(name, false, 1, &mut &b"1"[..]);
+        written(b"d\xe9/\xff").unwrap();
+        tree.link(b"d\xe9/l", b"../d\xe9/\xff").unwrap();
+        tree.hard_link(b"\xfe", b"d\xe9/\xff").unwrap();
+        assert_eq!(fs::read(tree.place(b"d\xe9/l")).unwrap(), b"1");
+        assert_eq!(fs::read(tree.place(b"\xfe")).unwrap(), b"1");
+        assert!(reason(tree.link(b"m\xe9", b"d\xe9/../../x")).contains("leaves"));
+        assert!(reason(tree.link(b"d\xe9", b"x")).contains("a folder has that name"));
+        assert!(reason(written(b"\xfe/x")).contains("'\u{fffd}' above it is not a folder"));
+    }
+
+    #[test]
     fn limits_hold() {
         let (_dir, tree) = tree(Links::Inside);
         let short = tree.file("y", false, 10, &mut &b"123"[..]);
         assert!(reason(short).contains("after 3 of 10"));
         assert!(reason(put(&tree, "x", &"x".repeat(91))).contains("more than 100 bytes"));
-        let full = (0..11).map(|n| tree.directory(&format!("d{n}"))).find(Result::is_err);
+        let full = (0..11).map(|n| tree.directory(format!("d{n}"))).find(Result::is_err);
         assert!(reason(full.unwrap()).contains("10 entries"));
     }
 }

@@ -3,6 +3,7 @@
 //! parts every name loses in front, or `auto`: the one folder that holds everything.
 
 use std::{
+    ffi::OsStr,
     io::{BufReader, Read, Seek as _},
     os::unix::ffi::OsStrExt as _,
     path::Path,
@@ -114,16 +115,17 @@ fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveErro
     }
     // a link that stays in the archive may lead out of the folder
     for name in tree.links() {
-        let target = fs::read_link(folder.join(&name))?;
-        let inside =
-            name.split_once('/').zip(target.to_str()).is_some_and(|((_, name), target)| {
-                target.starts_with('/') || entry_name::link_stays_inside(name, target)
-            });
+        let target = fs::read_link(folder.join(OsStr::from_bytes(&name)))?;
+        let target = target.as_os_str().as_bytes();
+        let slash = name.iter().position(|byte| *byte == b'/');
+        let inside = slash.is_some_and(|slash| {
+            target.starts_with(b"/") || entry_name::link_stays_inside(&name[slash + 1..], target)
+        });
         if !inside {
             let reason = format!(
                 "the link's target '{}' leaves the folder '{}', which holds everything and is dropped \
                  by strip = \"auto\"; use strip = \"0\" to keep it",
-                shown(target.as_os_str().as_bytes()),
+                shown(target),
                 shown(first.file_name().as_bytes())
             );
             return Err(ArchiveError::entry(archive, name, reason));

@@ -3,8 +3,12 @@
 //! Needs the program `git`.
 
 use std::{
+    ffi::OsStr,
     io::{BufRead as _, Write as _},
-    os::unix::fs::{PermissionsExt, symlink},
+    os::unix::{
+        ffi::OsStrExt as _,
+        fs::{PermissionsExt, symlink},
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -174,6 +178,96 @@ fn a_revision_has_the_tree_and_the_attributes_that_nix_gives_it() {
     };
     assert_eq!(hash(&tag), hash(FIRST));
     space.ok(["verify"]);
+}
+
+/// What `nix-store --dump` would be hashed to for the repository of [`named_in_bytes`], as in [`HASHES`].
+const HASHES_OF_BYTES: [(&str, &str); 3] = [
+    ("", "sha256-RWO5I8jJbV2nLQc30G81fNcj5u57gh+Kj9Z9adNO8+w="),
+    ("submodules = true;", "sha256-EZFF1Ur++9WyfM053OSn2ge00HTHJhS5rt/RRYXEH34="),
+    ("exportIgnore = false;", "sha256-E1Et6jFlSRzqVqBcQvKRDvrzJfHVGXLuUbUWfoC4j5c="),
+];
+
+fn write_bytes(folder: &Path, name: &[u8], content: &[u8]) {
+    let path = folder.join(OsStr::from_bytes(name));
+    fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+    fs_err::write(path, content).unwrap();
+}
+
+fn link_bytes(folder: &Path, name: &[u8], target: &[u8]) {
+    let path = folder.join(OsStr::from_bytes(name));
+    symlink(OsStr::from_bytes(target), path).unwrap();
+}
+
+/// A repository whose names are Latin-1 and UTF-8 mixed: files, folders, a link, patterns of
+/// attributes, a submodule.
+fn named_in_bytes(space: &Space) -> PathBuf {
+    let (module, folder) = (space.path("sub"), space.path("r"));
+    init(&module);
+    write_bytes(&module, b"s\xfe", b"s\n");
+    git(&module, &["add", "."]);
+    let inner = commit(&module, "sub");
+
+    init(&folder);
+    for (name, content) in [
+        (&b"caf\xe9"[..], &b"latin\n"[..]),
+        (b"caf\xc3\xa9", b"utf\n"),
+        (b"d\xff/a", b"a\n"),
+        (b"d\xff/y.\xfe", b"y\n"),
+        // before what is in the folder by its bytes
+        (b"d\xff.b", b"b\n"),
+        (b"skip\xe9/x", b"x\n"),
+        (b".gitattributes", b"skip\xe9 export-ignore\n*.\xfe export-ignore\n"),
+        (b".gitmodules", b"[submodule \"mod\xe9\"]\n\tpath = mod\xe9\n\turl = ../sub\n"),
+    ] {
+        write_bytes(&folder, name, content);
+    }
+    link_bytes(&folder, b"d\xff/l", b"../caf\xe9");
+    git(&folder, &["add", "."]);
+    let entry = [b"160000 ", inner.as_bytes(), b"\tmod\xe9\0"].concat();
+    git_fed(&folder, &["update-index", "-z", "--index-info"], &entry);
+    folder
+}
+
+#[test]
+fn names_that_are_not_utf8_are_those_of_the_tree() {
+    let space = Space::new(BINARY);
+    let folder = named_in_bytes(&space);
+    let rev = commit(&folder, "one");
+    for (attributes, hash) in HASHES_OF_BYTES {
+        let call = format!("({}).narHash", fetch(folder.display(), &rev, attributes));
+        assert_eq!(space.ok(["eval", "--raw", "-E", &call]), hash, "{attributes}");
+    }
+    let path = space.ok(["eval", "--raw", "-E", &fetch(folder.display(), &rev, "")]);
+    let at = |name: &[u8]| space.real(&path).join(OsStr::from_bytes(name));
+    assert_eq!(fs_err::read(at(b"d\xff/l")).unwrap(), b"latin\n");
+    assert!(fs_err::read_dir(at(b"mod\xe9")).unwrap().next().is_none());
+    // the language's strings are bytes too
+    let texts = format!(
+        "let t = {}; in toString (map (n: if (builtins.readDir t).${{n}} == \"regular\" then \
+         builtins.readFile (t + \"/${{n}}\") else \"\") (builtins.filter (n: builtins.substring 0 1 n \
+         == \"c\") (builtins.attrNames (builtins.readDir t))))",
+        fetch(folder.display(), &rev, "")
+    );
+    assert_eq!(space.ok(["eval", "--raw", "-E", &texts]), "utf\n latin");
+    space.ok(["verify"]);
+
+    // an archive of the same tree has names that are no text
+    let archive = space.path("r.tar");
+    git(&folder, &["archive", "--format=tar", "-o", &archive.display().to_string(), &rev]);
+    let tarball = format!(
+        "builtins.fetchTarball {{ url = \"file://{}\"; sha256 = \"sha256-{}=\"; }}",
+        archive.display(),
+        "A".repeat(43)
+    );
+    let refused = space.fails(1, ["eval", "-E", &tarball]);
+    assert!(refused.contains("the name is not UTF-8"), "{refused}");
+
+    // whatever the bytes, a link stays in the tree
+    link_bytes(&folder, b"out\xe9", b"d\xff/../../\xe9");
+    git(&folder, &["add", "."]);
+    let out = commit(&folder, "out");
+    let refused = space.fails(1, ["eval", "-E", &fetch(folder.display(), &out, "")]);
+    assert!(refused.contains("the entry 'out\u{fffd}': the link's target"), "{refused}");
 }
 
 #[test]

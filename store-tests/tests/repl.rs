@@ -114,7 +114,7 @@ fn types_and_documentation() {
     let space = Space::new(BINARY);
     assert_eq!(
         says(&space, &[], ":t 1\n:t { }\n:t map"),
-        "an integer\na set\na built-in function\n"
+        "an integer\na set\nthe built-in function 'map'\n"
     );
     let shown = says(&space, &[], ":doc builtins.map\n:doc map (x: x)");
     assert_eq!(shown.matches("builtins.map f list\n\nThe list of f").count(), 2, "{shown}");

@@ -142,7 +142,7 @@ impl<'g> Repository<'g> {
         command.args(["check-attr", "--cached", "--stdin", "-z", "export-ignore"]);
         let mut names = Vec::new();
         for entry in &*entries {
-            names.extend_from_slice(entry.name.as_bytes());
+            names.extend_from_slice(&entry.name);
             if matches!(entry.kind, EntryKind::Directory | EntryKind::Submodule) {
                 names.push(b'/');
             }
@@ -151,7 +151,7 @@ impl<'g> Repository<'g> {
         let told = self.run_with(command, "check-attr", Some(names))?;
         // a path, the attribute and its value, in the order of the paths
         let mut values = told.split(|byte| *byte == 0).skip(2).step_by(3);
-        let mut outside: Option<String> = None;
+        let mut outside: Option<Vec<u8>> = None;
         let mut short = false;
         entries.retain(|entry| {
             let Some(value) = values.next() else {
@@ -162,7 +162,7 @@ impl<'g> Repository<'g> {
                 return false;
             }
             if value == b"set" {
-                outside = Some(format!("{}/", entry.name));
+                outside = Some([&*entry.name, b"/"].concat());
                 return false;
             }
             true

@@ -14,6 +14,7 @@ use std::{
 };
 
 use super::{
+    archive_error::shown,
     index::Environment,
     tree::{Limits, Links, Refused, Tree},
 };
@@ -97,14 +98,15 @@ pub enum GitError {
 struct Part {
     objects: Objects,
     /// Where they go: empty, or with a slash at its end.
-    prefix: String,
+    prefix: Vec<u8>,
     entries: Vec<Entry>,
     /// How many bytes were fetched.
     size: u64,
 }
 
 struct Entry {
-    name: String,
+    /// Any bytes but NUL, as names of files are.
+    name: Vec<u8>,
     kind: EntryKind,
     id: String,
 }
@@ -125,7 +127,7 @@ impl Git<'_> {
     /// Where there is no git, no such revision, or something in it that is not written.
     pub fn fetch(&self, wanted: &Revision, to: &Path, scratch: &Path) -> Result<Commit, GitError> {
         let mut parts = Vec::new();
-        let commit = self.collect(wanted, (String::new(), 0), scratch, &mut parts)?;
+        let commit = self.collect(wanted, (Vec::new(), 0), scratch, &mut parts)?;
         let limits = Limits::for_archive(parts.iter().map(|part| part.size).sum());
         let tree = Tree::create(to, Links::Inside, limits, self.cancelled)?;
         for part in &mut parts {
@@ -151,7 +153,7 @@ impl Git<'_> {
     fn collect(
         &self,
         wanted: &Revision,
-        (prefix, depth): (String, usize),
+        (prefix, depth): (Vec<u8>, usize),
         scratch: &Path,
         parts: &mut Vec<Part>,
     ) -> Result<Commit, GitError> {
@@ -167,11 +169,11 @@ impl Git<'_> {
         if wanted.export_ignore && entries.iter().any(Entry::has_attributes) {
             repository.leave_out(&tree, &mut entries)?;
         }
-        let modules = match entries.iter().find(|entry| entry.name == ".gitmodules") {
+        let modules = match entries.iter().find(|entry| entry.name == b".gitmodules") {
             Some(file) if wanted.submodules => modules::read(&repository, &mut objects, file)?,
             _ => Vec::new(),
         };
-        let links: Vec<(String, String)> = entries
+        let links: Vec<(Vec<u8>, String)> = entries
             .iter()
             .filter(|entry| entry.kind == EntryKind::Submodule)
             .map(|entry| (entry.name.clone(), entry.id.clone()))
@@ -180,7 +182,7 @@ impl Git<'_> {
         parts.push(Part { objects, prefix: prefix.clone(), entries, size });
         for (name, rev) in links {
             let Some(module) = modules.iter().find(|module| module.path == name) else { continue };
-            let inside = format!("{prefix}{name}/");
+            let inside = [&*prefix, &name, b"/"].concat();
             let fetched = if depth < DEPTH {
                 module.revision(wanted, rev).and_then(|wanted| {
                     self.collect(&wanted, (inside.clone(), depth + 1), scratch, parts).map(drop)
@@ -191,7 +193,7 @@ impl Git<'_> {
             fetched.map_err(|error| match error {
                 GitError::Cancelled => GitError::Cancelled,
                 error => GitError::Submodule {
-                    name: inside[..inside.len() - 1].to_owned(),
+                    name: shown(&inside[..inside.len() - 1]),
                     error: Box::new(error),
                 },
             })?;
@@ -202,7 +204,7 @@ impl Git<'_> {
 
 impl Entry {
     fn has_attributes(&self) -> bool {
-        self.name.rsplit('/').next() == Some(".gitattributes")
+        self.name.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes")
     }
 }
 
@@ -212,9 +214,10 @@ impl Part {
             if cancelled() {
                 return Err(GitError::Cancelled);
             }
-            let name = format!("{}{}", self.prefix, entry.name);
+            let name = [&*self.prefix, &entry.name].concat();
+            let wrong = |reason: String| GitError::Entry { name: shown(&name), reason };
             let refused = |refused: Refused| match refused {
-                Refused::Reason(reason) => GitError::Entry { name: name.clone(), reason },
+                Refused::Reason(reason) => wrong(reason),
                 Refused::Io(error) => GitError::Io(error),
                 Refused::Cancelled => GitError::Cancelled,
             };
@@ -229,7 +232,6 @@ impl Part {
                     blob.check()?;
                 }
                 EntryKind::Link => {
-                    let wrong = |reason: String| GitError::Entry { name: name.clone(), reason };
                     let mut blob = self.objects.open_blob(&entry.id)?;
                     if blob.size() > limits::LINK_TARGET as u64 {
                         return Err(wrong(format!("the link's target has {} bytes", blob.size())));
@@ -237,9 +239,6 @@ impl Part {
                     let mut target = Vec::new();
                     blob.read_to_end(&mut target)?;
                     blob.check()?;
-                    let target = String::from_utf8(target);
-                    let target =
-                        target.map_err(|_| wrong("the link's target is not UTF-8".to_owned()))?;
                     tree.link(&name, &target).map_err(refused)?;
                 }
             }

@@ -14,7 +14,7 @@ use crate::evaluate::{Revision, is_ref_name};
 #[derive(Debug, Default)]
 pub(super) struct Module {
     /// Where it is in the tree.
-    pub(super) path: String,
+    pub(super) path: Vec<u8>,
     url: String,
     branch: Option<String>,
 }
@@ -48,20 +48,22 @@ pub(super) fn read(
     objects.read(&file.id, Kind::Blob)?;
     let told =
         repository.output(&["config", "--no-includes", "-z", "--blob", &file.id, "--list"])?;
-    let mut modules: BTreeMap<String, Module> = BTreeMap::new();
+    let mut modules: BTreeMap<Vec<u8>, Module> = BTreeMap::new();
     for setting in told.split(|byte| *byte == 0) {
-        // what is no text is no place in a tree that is written
-        let Ok(setting) = std::str::from_utf8(setting) else { continue };
-        let Some((key, value)) = setting.split_once('\n') else { continue };
-        let Some((name, field)) = key.strip_prefix("submodule.").and_then(|k| k.rsplit_once('.'))
-        else {
-            continue;
-        };
-        let module = modules.entry(name.to_owned()).or_default();
-        match field {
-            "path" => value.trim_end_matches('/').clone_into(&mut module.path),
-            "url" => value.clone_into(&mut module.url),
-            "branch" => module.branch = Some(value.to_owned()),
+        // the key ends with its line, so a value may hold more of them
+        let Some(end) = setting.iter().position(|byte| *byte == b'\n') else { continue };
+        let (key, value) = (&setting[..end], &setting[end + 1..]);
+        let Some(key) = key.strip_prefix(b"submodule.") else { continue };
+        let Some(dot) = key.iter().rposition(|byte| *byte == b'.') else { continue };
+        let module = modules.entry(key[..dot].to_owned()).or_default();
+        // a place is bytes; what is no text is no address and no branch
+        match (&key[dot + 1..], std::str::from_utf8(value)) {
+            (b"path", _) => {
+                let slashes = value.iter().rev().take_while(|byte| **byte == b'/').count();
+                value[..value.len() - slashes].clone_into(&mut module.path);
+            }
+            (b"url", Ok(value)) => value.clone_into(&mut module.url),
+            (b"branch", Ok(value)) => module.branch = Some(value.to_owned()),
             _ => {}
         }
     }

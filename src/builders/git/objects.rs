@@ -8,7 +8,7 @@ use super::{
     client::{Conversation, Repository},
 };
 use crate::{
-    builders::entry_name,
+    builders::{archive_error::shown, entry_name},
     evaluate::Commit,
     hash::{Algorithm, Format, Hasher, encode_base16},
 };
@@ -108,7 +108,7 @@ impl Objects {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<(), GitError> {
         let mut todo =
-            vec![Entry { name: String::new(), kind: EntryKind::Directory, id: tree.to_owned() }];
+            vec![Entry { name: Vec::new(), kind: EntryKind::Directory, id: tree.to_owned() }];
         while let Some(entry) = todo.pop() {
             if cancelled() {
                 return Err(GitError::Cancelled);
@@ -235,15 +235,18 @@ fn parse(
         let (part, rest) = (&bytes[..end], &bytes[end + 1..]);
         let id = encode_base16(rest.get(..width).ok_or_else(damaged)?);
         bytes = &rest[width..];
-        let shown = format!("{}{}", prefix(folder), String::from_utf8_lossy(part));
-        let refuse = |reason: &str| GitError::Entry { name: shown.clone(), reason: reason.into() };
+        let name = match &*folder.name {
+            b"" => part.to_vec(),
+            above => [above, b"/", part].concat(),
+        };
+        let refuse = |reason: &str| GitError::Entry { name: shown(&name), reason: reason.into() };
         if part.contains(&b'/') || matches!(part, b"" | b"." | b"..") {
             return Err(refuse("it is no name of a file"));
         }
         if part.eq_ignore_ascii_case(b".git") {
             return Err(refuse("no file of a repository may have that name"));
         }
-        let part = entry_name::clean(part).map_err(&refuse)?;
+        entry_name::clean_bytes(part).map_err(&refuse)?;
         let kind = match mode & 0o170_000 {
             0o040_000 => EntryKind::Directory,
             0o100_000 => EntryKind::File { executable: mode & 0o111 != 0 },
@@ -251,17 +254,12 @@ fn parse(
             0o160_000 => EntryKind::Submodule,
             _ => return Err(refuse(&format!("there is no kind of file for its mode {mode:o}"))),
         };
-        let name = format!("{}{part}", prefix(folder));
         if name.len() > LONGEST {
             return Err(refuse("its path is too long"));
         }
         entries.push(Entry { name, kind, id });
     }
     Ok(())
-}
-
-fn prefix(folder: &Entry) -> String {
-    if folder.name.is_empty() { String::new() } else { format!("{}/", folder.name) }
 }
 
 fn is_id(text: &str, length: usize) -> bool {
@@ -280,8 +278,8 @@ fn unlike(id: &str, found: Kind, wanted: Kind) -> GitError {
 mod tests {
     use super::*;
 
-    fn parsed(bytes: &[u8]) -> Result<Vec<String>, String> {
-        let root = Entry { name: "d".to_owned(), kind: EntryKind::Directory, id: "0".repeat(40) };
+    fn parsed(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
+        let root = Entry { name: b"d".to_vec(), kind: EntryKind::Directory, id: "0".repeat(40) };
         let mut entries = Vec::new();
         parse(bytes, &root, 20, &mut entries).map_err(|e| e.to_string())?;
         Ok(entries.into_iter().map(|entry| entry.name).collect())
@@ -296,7 +294,7 @@ mod tests {
     #[test]
     fn trees_are_read_whole_or_refused() {
         let tree = [entry("100644", "a"), entry("40000", "b"), entry("120000", "c")].concat();
-        assert_eq!(parsed(&tree).unwrap(), ["d/a", "d/b", "d/c"]);
+        assert_eq!(parsed(&tree).unwrap(), [b"d/a", b"d/b", b"d/c"]);
         let ends = [0, entry("100644", "a").len(), tree.len() - entry("120000", "c").len()];
         for end in 0..tree.len() {
             assert_eq!(parsed(&tree[..end]).is_ok(), ends.contains(&end), "{end}");
@@ -317,8 +315,8 @@ mod tests {
             let at = at % tree.len();
             tree[at] = byte;
             for name in parsed(&tree).unwrap_or_default() {
-                let part = name.strip_prefix("d/").unwrap();
-                assert!(!part.contains('/') && !matches!(part, "" | "." | ".."));
+                let part = name.strip_prefix(b"d/").unwrap();
+                assert!(!part.contains(&b'/') && !matches!(part, b"" | b"." | b".."));
             }
         }
     }
