@@ -10,11 +10,11 @@ use std::{
 };
 
 use clutch::{
-    archive, closure,
+    cache, closure,
     derivation::{Derivation, Draft, DraftOutputs, Identities},
     store::{Insertion, References, Store},
     store_path::StorePath,
-    transfer,
+    tree,
 };
 use divan::{Bencher, counter::BytesCount};
 use tempfile::TempDir;
@@ -73,7 +73,7 @@ fn hash_1_gib_of_20_000_files(bencher: Bencher<'_, '_>) {
     tree(&dir.path().join("tree"), 20_000, GIB);
     bencher
         .counter(BytesCount::new(GIB))
-        .bench(|| archive::measure(&dir.path().join("tree")).unwrap());
+        .bench(|| tree::measure(&dir.path().join("tree")).unwrap());
 }
 
 #[divan::bench(sample_count = 5, sample_size = 1)]
@@ -198,7 +198,7 @@ fn export_256_mib(bencher: Bencher<'_, '_>) {
     let (dir, store, paths) = many();
     bencher.counter(BytesCount::new(GIB / 4)).bench(|| {
         let file = fs_err::File::create(dir.path().join("export")).unwrap();
-        transfer::export(&store, &paths, file, &|_, _| {}).unwrap();
+        cache::export(&store, &paths, file, &|_, _| {}).unwrap();
     });
 }
 
@@ -207,9 +207,9 @@ fn import_256_mib(bencher: Bencher<'_, '_>) {
     let (dir, from, paths) = many();
     let file = dir.path().join("export");
     let out = fs_err::File::create(&file).unwrap();
-    transfer::export(&from, &paths, out, &|_, _| {}).unwrap();
+    cache::export(&from, &paths, out, &|_, _| {}).unwrap();
     bencher.counter(BytesCount::new(GIB / 4)).with_inputs(store).bench_local_refs(|(_, store)| {
-        transfer::import(store, &file, transfer::Trust::Outputs, &|_, _| {}).unwrap()
+        cache::import(store, &file, cache::Trust::Outputs, &|_, _| {}).unwrap()
     });
 }
 

@@ -6,9 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clutch::builders::{
-    unpack::{Strip, unpack},
-    zip_file::Zip,
+use clutch::{
+    builders::unpack::{Strip, unpack},
+    unpack::zip_file::Zip,
 };
 use divan::{Bencher, counter::BytesCount};
 use fs_err as fs;

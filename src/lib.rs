@@ -9,19 +9,30 @@ pub mod regular;
 pub mod store_path;
 pub mod trees;
 
+pub mod elf;
+pub mod unpack;
+
+pub mod net;
+
 pub mod derivation;
 
-pub mod archive;
+pub mod tree;
+
 pub mod difference;
+
 pub mod store;
+
+pub mod closure;
+
+pub mod cache;
+
+pub mod git;
 
 pub mod evaluate;
 
 pub mod build;
-pub mod builders;
 
-pub mod closure;
-pub mod transfer;
+pub mod builders;
 
 pub mod lock_file;
 

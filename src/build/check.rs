@@ -15,12 +15,12 @@ use super::{
     sandbox::Variation,
 };
 use crate::{
-    archive::Bounds,
     derivation::Derivation,
     difference::{self, Difference},
     files,
     store::{PathInfo, Store, StoreError},
     store_path::StorePath,
+    tree::Bounds,
 };
 
 /// Times in zip archives are even: this long after a build the same clock writes another time

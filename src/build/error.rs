@@ -7,7 +7,7 @@ use super::{
     sandbox::{self, Exit, SandboxError},
     task::TaskError,
 };
-use crate::{archive::ArchiveError, hash::Hash, store::StoreError, store_path::StorePath};
+use crate::{hash::Hash, store::StoreError, store_path::StorePath, tree::ArchiveError};
 
 /// Why one build failed.
 #[derive(Debug, thiserror::Error)]

@@ -12,10 +12,10 @@ use super::{
     inputs::Closures,
 };
 use crate::{
-    archive::{self, Bounds, Kind, Listing},
     derivation::{Derivation, Fixed},
     store::{Insertion, References},
     store_path::{STORE_DIR, StorePath},
+    tree::{self, Bounds, Kind, Listing},
 };
 
 /// Checks that `dir`, which was the store dir inside, holds the outputs and nothing else but the
@@ -141,7 +141,7 @@ pub(super) fn check_fixed(
     for output in derivation.outputs.values() {
         let Some(Fixed { mode, hash }) = output.fixed else { continue };
         let place = dir.join(output.path.base());
-        let actual = archive::fixed_hash(&place, mode, hash.algorithm(), bounds)?;
+        let actual = tree::fixed_hash(&place, mode, hash.algorithm(), bounds)?;
         let actual = actual.ok_or_else(|| BuildError::NotFlat(output.path.clone()))?;
         if actual != hash {
             let path = output.path.clone();

@@ -24,10 +24,10 @@ use super::{
     task::{Builtins, Task, TaskError},
 };
 use crate::{
-    archive::{ArchiveError, Bounds},
     derivation::Derivation,
     store::{Insertion, PathLock, Scratch, Store, StoreError},
     store_path::{STORE_DIR, StorePath},
+    tree::{ArchiveError, Bounds},
     trees::Trees,
 };
 

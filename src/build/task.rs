@@ -11,6 +11,7 @@ use super::sandbox;
 use crate::{
     derivation::Derivation,
     trees::{Place, Trees},
+    unpack::ArchiveError,
 };
 
 /// A set of builders inside the binary.
@@ -77,6 +78,15 @@ pub enum TaskError {
     /// Anything else, with the place and what to do.
     #[error("{0}")]
     Failed(String),
+}
+
+impl From<ArchiveError> for TaskError {
+    fn from(error: ArchiveError) -> Self {
+        match error {
+            ArchiveError::Io(error) => Self::Io(error),
+            other => Self::Failed(other.to_string()),
+        }
+    }
 }
 
 impl Task<'_> {

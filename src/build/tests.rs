@@ -513,10 +513,10 @@ fn work_on_an_output_has_bounds() {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use crate::{
-        archive::{self, ArchiveError, Bounds},
         derivation::HashMode,
         difference,
         hash::Algorithm,
+        tree::{self, ArchiveError, Bounds},
     };
     let dir = tempfile::tempdir().unwrap();
     let trees = ["one", "two"].map(|name| dir.path().join(name));
@@ -532,10 +532,10 @@ fn work_on_an_output_has_bounds() {
     let small = Bounds { largest: 1 << 41, limit: "the test", ..Bounds::NONE };
     type Work<'a> = &'a dyn Fn(Bounds<'_>) -> Result<(), ArchiveError>;
     let work: [Work<'_>; 4] = [
-        &|bounds| archive::nar_hash_within(&trees[0], Algorithm::Sha256, bounds).map(drop),
+        &|bounds| tree::nar_hash_within(&trees[0], Algorithm::Sha256, bounds).map(drop),
         &|bounds| {
             let file = trees[0].join("hole");
-            archive::fixed_hash(&file, HashMode::Flat, Algorithm::Sha256, bounds).map(drop)
+            tree::fixed_hash(&file, HashMode::Flat, Algorithm::Sha256, bounds).map(drop)
         },
         &|bounds| match Store::seal(&trees[0], bounds) {
             Err(StoreError::Archive(error)) => Err(error),

@@ -18,18 +18,21 @@ use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 use rustix::fs::OFlags;
 
 use super::{
+    attributes,
+    unpack::{self, Strip},
+};
+use crate::net::{
     address::Address,
-    attributes, clients,
     download::{Download, DownloadError},
     http::{Http, HttpError, HttpSettings},
     index::{Environment, Indexes},
+    settings,
     simple::{self, normalised},
-    unpack::{self, Strip},
 };
 use crate::{
     build::task::{Task, TaskError},
     derivation::HashMode,
-    evaluate::shown_address,
+    git::shown_address,
     hash::{Algorithm, Format, Hash},
 };
 
@@ -57,7 +60,7 @@ impl FetchSettings {
         let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
         let netrc = netrc.filter(|path| path.is_file());
         let mut http = HttpSettings { netrc, ..HttpSettings::default() };
-        if let Some((text, origin)) = clients::timeout(&environment) {
+        if let Some((text, origin)) = settings::timeout(&environment) {
             let seconds = text.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s > 0.0);
             let seconds = seconds.ok_or_else(|| {
                 format!("{origin} is '{text}', expected a number of seconds above 0")
@@ -65,7 +68,7 @@ impl FetchSettings {
             http.read = Duration::from_secs_f64(seconds.min(86_400.0));
             http.connect = http.connect.min(http.read);
         }
-        if let Some((text, origin)) = clients::retries(&environment) {
+        if let Some((text, origin)) = settings::retries(&environment) {
             let retries = text.trim().parse::<u32>();
             let retries =
                 retries.map_err(|_| format!("{origin} is '{text}', expected a number"))?;

@@ -5,8 +5,9 @@ use std::{io::Write, os::unix::fs::PermissionsExt};
 
 use fs_err as fs;
 
-use super::{attributes, entry_name};
+use super::attributes;
 use crate::build::task::{Task, TaskError};
+use crate::unpack::entry_name;
 
 /// Runs `builtin:text`.
 ///

@@ -11,15 +11,15 @@ use std::{
 
 use fs_err as fs;
 
-use super::{
-    archive_error::{ArchiveError, shown},
-    attributes, compression,
+use super::attributes;
+use crate::build::task::{Task, TaskError};
+use crate::unpack::{
+    ArchiveError, compression,
     deb::Deb,
-    entry_name, tarball,
-    tree::{Limits, Links, Tree},
+    entry_name, shown, tarball,
+    writer::{Limits, Links, Tree},
     zip_file::Zip,
 };
-use crate::build::task::{Task, TaskError};
 
 /// The kinds of archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,10 +155,8 @@ fn recognise(mut archive: &fs::File) -> Result<Format, ArchiveError> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::deb::tests::{header, tar_of},
-        *,
-    };
+    use super::*;
+    use crate::unpack::deb::tests::{header, tar_of};
 
     fn unpacked(bytes: &[u8], strip: Strip) -> Result<Vec<String>, String> {
         let dir = tempfile::tempdir().unwrap();

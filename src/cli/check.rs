@@ -12,10 +12,10 @@ use super::{
     realise::{self, Again, BuildArguments},
 };
 use crate::{
-    archive::Kind as Entry,
     build::{Check, Derivations, Verdict},
     difference::{Difference, MOST, What, Window},
     store_path::StorePath,
+    tree::Kind as Entry,
 };
 
 /// How many differences of one output are shown to people.

@@ -29,7 +29,8 @@ use super::{
     show::stored,
 };
 use crate::{
-    evaluate::{Commit, Realise, Revision},
+    evaluate::Realise,
+    git::{Commit, Revision},
     store::{Store, profile::Profile},
     store_path::{STORE_DIR, StorePath},
 };

@@ -21,9 +21,9 @@ use super::{
     realise::is_cancelled,
 };
 use crate::{
-    builders::{
+    builders::fetch::{FetchSettings, Fetcher},
+    net::{
         address::{redacted, without_credentials},
-        fetch::{FetchSettings, Fetcher},
         index::{Environment, is_name},
     },
     store::{

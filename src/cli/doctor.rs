@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Outcome, context::Context, failure::Kind};
 use crate::{
     build::sandbox::{Finding, Health, examine},
-    builders::index::{Found, IndexError},
+    net::index::{Found, IndexError},
     store::Store,
 };
 

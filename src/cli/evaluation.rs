@@ -27,16 +27,14 @@ use super::{
 };
 use crate::{
     build::plan::Goal,
-    builders::{
-        git::{Git, GitError},
-        index::Environment,
-    },
     derivation::Records,
     evaluate::{
-        Access, Commit, Realise, Recording, Revision, Surroundings, Target, World, Written,
+        Access, Realise, Recording, Surroundings, Target, World, Written,
         cache::{self, Key},
-        project, shown_address,
+        project,
     },
+    git::{Commit, Git, GitError, Revision, shown_address},
+    net::index::Environment,
     regular,
     store::Store,
     store_path::{STORE_DIR, StorePath},

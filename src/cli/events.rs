@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     build::{Event, Observer, plan::Step},
-    builders::address::without_credentials,
+    net::address::without_credentials,
     store_path::StorePath,
 };
 

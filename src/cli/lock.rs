@@ -15,8 +15,8 @@ use super::{
     realise::is_cancelled,
 };
 use crate::{
-    builders::index::PYPI,
     debian::{archive, closure::Scope},
+    net::index::PYPI,
     python::{
         lock::{LockedRequirements, Target},
         locking,

@@ -21,8 +21,8 @@ use super::{
     show::parse_path,
 };
 use crate::{
+    cache::{self, TransferError, Trust},
     store_path::{StorePath, check_name},
-    transfer::{self, TransferError, Trust},
 };
 
 #[derive(clap::Args)]
@@ -62,7 +62,7 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     }
     let size = destination::write_with(output, store, |file| {
         let progress = Transfer::new(context, "exported");
-        transfer::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(fail)
+        cache::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(fail)
     })?;
     if destination::is_output(output) {
         return Ok(ExitCode::SUCCESS);
@@ -86,7 +86,7 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     let trust = if arguments.accept_unsigned { Trust::Outputs } else { Trust::Nothing };
     let progress = Transfer::new(context, "imported");
     let imported =
-        transfer::import(store, &arguments.file, trust, &|done, all| progress.show(done, all))
+        cache::import(store, &arguments.file, trust, &|done, all| progress.show(done, all))
             .map_err(fail)?;
     drop(progress);
     // of several, all but the first have their number behind the name, as result links do

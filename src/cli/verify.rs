@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{
     build::repair::{Obstacle, Repair, Round},
+    cache,
     hash::TreeHash,
     store::{Damage, Fault, PathInfo, Store, Verified},
     store_path::StorePath,
-    transfer,
 };
 
 #[derive(clap::Args)]
@@ -242,7 +242,7 @@ fn repair(
     for file in &arguments.from {
         let wanted: Vec<PathInfo> =
             damaged.iter().filter_map(|path| infos.get(path).cloned()).collect();
-        let restored = transfer::restore(store, file, &wanted, &|_, _| {}).or_fail(Kind::Input)?;
+        let restored = cache::restore(store, file, &wanted, &|_, _| {}).or_fail(Kind::Input)?;
         for path in restored {
             damaged.remove(&path);
             ends.insert(path, End::Restored(file.clone()));

@@ -15,14 +15,14 @@ use super::{
     packages::Packages,
 };
 use crate::{
-    builders::{
+    hash::{Algorithm, Format},
+    limits,
+    net::{
         address::Address,
-        compression,
         http::{Http, HttpError},
         index::{IndexError, Indexes},
     },
-    hash::{Algorithm, Format},
-    limits,
+    unpack::compression,
 };
 
 /// What is to be locked.

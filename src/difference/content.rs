@@ -12,7 +12,7 @@ use super::{
     Difference, MOST, What, Window,
     container::{self, Container},
 };
-use crate::archive::{ArchiveError, Bounds};
+use crate::tree::{ArchiveError, Bounds};
 
 /// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it
 /// half of that, and so on: so archives in archives have a bound together. Less in

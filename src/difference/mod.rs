@@ -9,7 +9,7 @@ mod trees;
 
 pub use trees::trees;
 
-use crate::archive::Kind;
+use crate::tree::Kind;
 
 /// The most differences that are named in one comparison; a tree that differs everywhere is told apart
 /// by the first of them.

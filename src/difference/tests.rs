@@ -9,7 +9,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::archive::Bounds;
+use crate::tree::Bounds;
 
 /// The differences between two trees that the closure makes, as `path member...: what`.
 fn compare(make: impl Fn(&Path, usize)) -> Vec<String> {

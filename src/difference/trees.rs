@@ -10,7 +10,7 @@ use super::{
     Difference, MOST, What,
     content::{self, Place},
 };
-use crate::archive::{ArchiveError, Bounds, Kind, Listing, Node};
+use crate::tree::{ArchiveError, Bounds, Kind, Listing, Node};
 
 /// What differs between the trees at `first` and `second`, as far as a tree hash would see it, ordered
 /// by path. At most [`MOST`] differences are given.

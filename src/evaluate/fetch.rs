@@ -13,7 +13,8 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::{World, revision::shown_address, world::parse, written::Given};
+use super::{World, world::parse, written::Given};
+use crate::git::shown_address;
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
     hash::{Algorithm, Format, Hash},

@@ -9,7 +9,6 @@ mod ignore;
 mod pending;
 pub mod project;
 mod recording;
-mod revision;
 mod selection;
 mod target;
 mod tracked;
@@ -18,7 +17,6 @@ mod written;
 
 pub use access::{Access, AccessError};
 pub use recording::Recording;
-pub use revision::{Commit, Revision, is_ref_name, shown_address};
 pub use target::Target;
 pub use world::{Realise, Surroundings, World};
 pub use written::{Edit, NoPlace, Written, like};

@@ -9,11 +9,11 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use crate::{
-    archive::{Leaf, Listing},
     derivation::{Identities, Records},
     hash::TreeHash,
     store::{Insertion, References, Source, Store, StoreError},
     store_path::StorePath,
+    tree::{Leaf, Listing},
 };
 
 /// What waits for the store.

@@ -244,7 +244,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::archive::{Kind, Listing};
+    use crate::tree::{Kind, Listing};
 
     /// What of a tree is kept, folders left out.
     fn kept(root: &Path) -> BTreeSet<String> {

@@ -16,20 +16,21 @@ use clutch_expr::host::{
 use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{
-    Access, AccessError, Commit, Revision,
+    Access, AccessError,
     access::object,
     fetch,
     pending::Pending,
     selection::Selection,
     written::{Given, Written},
 };
+use crate::git::{Commit, Revision};
 use crate::{
-    archive::{self, Bounds, Kind, Listing},
     derivation::{self, Derivation, Draft, DraftOutputs, Fixed, HashMode, Records},
     hash::{Algorithm, Hash, Hasher},
     limits, regular,
     store::{Store, StoreError},
     store_path::{STORE_DIR, StorePath, check_name},
+    tree::{self, Bounds, Kind, Listing},
 };
 
 /// Builds derivations in the middle of an evaluation (import from derivation).
@@ -576,15 +577,15 @@ impl Host for World<'_> {
         let shown = self.walk(&request.path, request.follow)?;
         let from = self.access.real(&shown);
         let listing = self.list(&from, &shown, filter)?;
-        let leaves = archive::leaves_within(&listing, BOUNDS).map_err(refuse)?;
-        let tree = archive::fold(&listing, &leaves).hash;
+        let leaves = tree::leaves_within(&listing, BOUNDS).map_err(refuse)?;
+        let tree = tree::fold(&listing, &leaves).hash;
         let path = match &request.sha256 {
             None if request.recursive => {
                 StorePath::of_source(&tree, &request.name).map_err(refuse)?
             }
             expected => {
                 let (mode, hash) = if request.recursive {
-                    let hash = archive::nar_hash_listed(&listing, Algorithm::Sha256);
+                    let hash = tree::nar_hash_listed(&listing, Algorithm::Sha256);
                     (HashMode::Recursive, hash.map_err(refuse)?)
                 } else {
                     let mut hasher = Hasher::new(Algorithm::Sha256);

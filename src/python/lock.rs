@@ -9,8 +9,8 @@ use super::{
     wheel_name::WheelName,
 };
 use crate::{
-    builders::simple::normalised,
     lock_file::{Fields, HEAD, LockError, Source, VERSION, write_string},
+    net::simple::normalised,
 };
 
 /// The kind that stands in the file.

@@ -20,15 +20,15 @@ use super::{
     wheel_name::{WheelName, sdist_version},
 };
 use crate::{
-    builders::{
+    builders::fetch::Fetcher,
+    limits,
+    net::{
         address::Address,
-        fetch::Fetcher,
         http::HttpError,
         index::IndexError,
         remote_zip,
         simple::{File, SimpleError},
     },
-    limits,
 };
 
 /// How many requests are made at once.
@@ -378,9 +378,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        builders::{
-            fetch::FetchSettings, http::HttpSettings, index::Environment, test_index::Index,
-        },
+        builders::fetch::FetchSettings,
+        net::{http::HttpSettings, index::Environment, test_index::Index},
         python::requirements_file,
     };
 
@@ -489,7 +488,7 @@ mod tests {
     #[test]
     fn hashes_limit_the_choice() {
         let index = index();
-        let sha256 = |file: &str| crate::builders::test_index::sha256(file.as_bytes());
+        let sha256 = |file: &str| crate::net::test_index::sha256(file.as_bytes());
         let file = "a_b-1.0-cp311-cp311-manylinux_2_17_x86_64.whl";
         let text = format!("a-b==1.0 --hash=sha256:{}", sha256(file));
         assert_eq!(lock_text(&index, &text, &["3.11"]).unwrap(), file);

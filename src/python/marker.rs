@@ -7,7 +7,7 @@ use super::{
     excerpt::excerpt,
     version::{Operator, Specifier, Version},
 };
-use crate::{builders::simple::normalised, limits};
+use crate::{limits, net::simple::normalised};
 
 /// The deepest nesting of parentheses.
 const MAX_DEPTH: usize = 64;

@@ -7,7 +7,7 @@ use super::{
     marker::Marker,
     version::{Specifiers, Version},
 };
-use crate::{builders::simple::normalised, limits};
+use crate::{limits, net::simple::normalised};
 
 /// A requirement.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use fs_err as fs;
 
 use super::{excerpt::excerpt, requirement::Requirement, wheel::record::sha256};
 use crate::{
-    evaluate::shown_address,
+    git::shown_address,
     hash::encode_base16,
     limits,
     regular::{self, Link},

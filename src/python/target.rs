@@ -9,7 +9,7 @@ use fs_err as fs;
 
 use crate::{
     build::task::{Task, TaskError},
-    builders::elf::Image,
+    elf::Image,
     limits,
     store_path::STORE_DIR,
 };

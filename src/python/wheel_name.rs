@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use super::{excerpt::excerpt, version::Version};
-use crate::{builders::simple::normalised, limits};
+use crate::{limits, net::simple::normalised};
 
 /// `name-version[-build]-python-abi-platform.whl`.
 #[derive(Clone, Debug, PartialEq, Eq)]

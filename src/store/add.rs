@@ -10,11 +10,11 @@ use rayon::prelude::*;
 
 use super::{Insertion, References, Scratch, Source, Store, StoreError, index};
 use crate::{
-    archive::{self, Keep, Listing},
     derivation::{Derivation, Fixed},
     limits,
     regular::{self, Link},
     store_path::StorePath,
+    tree::{self, Keep, Listing},
 };
 
 impl Store {
@@ -50,7 +50,7 @@ impl Store {
         keep: &mut Keep<'_>,
     ) -> Result<StorePath, StoreError> {
         let listing = Listing::read_some(from, keep)?;
-        Ok(StorePath::of_source(&archive::measure_listed(&listing)?.hash, name)?)
+        Ok(StorePath::of_source(&tree::measure_listed(&listing)?.hash, name)?)
     }
 
     /// Adds a tree from outside (a file, a folder or a symlink), or what `keep` accepts of it. It is
@@ -66,8 +66,8 @@ impl Store {
         keep: &mut Keep<'_>,
     ) -> Result<StorePath, StoreError> {
         let listing = Listing::read_some(from, keep)?;
-        let leaves = archive::leaves(&listing)?;
-        let measure = archive::fold(&listing, &leaves);
+        let leaves = tree::leaves(&listing)?;
+        let measure = tree::fold(&listing, &leaves);
         let path = StorePath::of_source(&measure.hash, name)?;
         if self.is_valid(&path)? {
             return Ok(path);

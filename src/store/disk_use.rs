@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Store;
-use crate::{archive::Listing, store_path::StorePath};
+use crate::{store_path::StorePath, tree::Listing};
 
 /// A file's device and number.
 type Inode = (u64, u64);

@@ -26,10 +26,10 @@ use super::{
     write,
 };
 use crate::{
-    archive::{Bounds, Kind, Leaf, Listing, Measure},
     files,
     hash::TreeHash,
     store_path::StorePath,
+    tree::{Bounds, Kind, Leaf, Listing, Measure},
 };
 
 /// A tree that is to become a store path.
@@ -68,7 +68,7 @@ pub enum Source {
     Copy {
         /// Its entries.
         listing: Listing,
-        /// One an entry, as [`crate::archive::leaves`] gives them.
+        /// One an entry, as [`crate::tree::leaves`] gives them.
         leaves: Vec<Option<Leaf>>,
         /// Where it is copied to first.
         to: PathBuf,

@@ -58,10 +58,10 @@ use self::{
     layout::{Layout, Refusal},
 };
 use crate::{
-    archive::ArchiveError,
     derivation::IdentityError,
     hash::TreeHash,
     store_path::{StorePath, StorePathError},
+    tree::ArchiveError,
 };
 
 /// An open store.

@@ -8,9 +8,9 @@ use std::{collections::BTreeSet, fmt::Write as _, io, path::Path};
 
 use super::{Scratch, Store, StoreError, roots::entries, seal};
 use crate::{
-    archive::{ArchiveError, Kind, Listing},
     files,
     store_path::StorePath,
+    tree::{ArchiveError, Kind, Listing},
 };
 
 /// The file in a scratch folder that names the paths, a base name a line.

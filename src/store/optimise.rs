@@ -14,9 +14,9 @@ use super::{
     seal,
 };
 use crate::{
-    archive::{self, Kind, Listing},
     files,
     store_path::StorePath,
+    tree::{self, Kind, Listing},
 };
 
 /// Files of one path that are to be replaced by links to equal ones.
@@ -78,7 +78,7 @@ impl Store {
             if size < SMALLEST {
                 continue;
             }
-            let Some(leaf) = archive::leaf(node, &mut buffer)? else { continue };
+            let Some(leaf) = tree::leaf(node, &mut buffer)? else { continue };
             let (digest, executable) = (leaf.digest, leaf.executable);
             let shareable = Shareable { file: node.path.clone(), digest, executable };
             let pool = &self.pool;

@@ -19,9 +19,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::roots::entries;
 use crate::{
-    archive::{self, Digest},
     files,
     hash::{decode_nix32, encode_nix32},
+    tree::{self, Digest},
 };
 
 /// The smallest file that is shared, in bytes: smaller ones cost more links than they save blocks.
@@ -134,7 +134,7 @@ impl Pool {
             && found.len() == size
             && found.mode() & 0o7777 == mode
             && (found.mtime(), found.mtime_nsec()) == (1, 0)
-            && archive::hash_file(&mut pooled, found.len(), buffer, see)?.0 == shareable.digest;
+            && tree::hash_file(&mut pooled, found.len(), buffer, see)?.0 == shareable.digest;
         if !is_whole || found.nlink() >= self.most_names {
             fs_err::remove_file(&place)?;
             return Ok(None);
@@ -211,7 +211,7 @@ impl Pool {
                     None => {
                         let mut open = fs_err::File::open(&file)?;
                         let length = open.metadata()?.len();
-                        archive::hash_file(&mut open, length, buffer, |_| {})?.0
+                        tree::hash_file(&mut open, length, buffer, |_| {})?.0
                     }
                 };
                 Ok(digest[..] != expected)

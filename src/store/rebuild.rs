@@ -23,10 +23,10 @@ use super::{
     seal,
 };
 use crate::{
-    archive::{ArchiveError, Bounds},
     derivation::Derivation,
     files,
     store_path::StorePath,
+    tree::{ArchiveError, Bounds},
 };
 
 /// What [`Store::rebuild`] did.

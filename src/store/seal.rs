@@ -22,9 +22,9 @@ use super::{
     scan::{Scan, Tail},
 };
 use crate::{
-    archive::{self, ArchiveError, Bounds, Kind, Leaf, Listing, Measure, Node},
     files,
     store_path::StorePath,
+    tree::{self, ArchiveError, Bounds, Kind, Leaf, Listing, Measure, Node},
 };
 
 /// Up to this many entries, each is synced by itself; more are synced with their file system.
@@ -82,7 +82,7 @@ pub(super) fn seal(
     }
     let (leaves, shareable): (Vec<_>, Vec<_>) = leaves.into_iter().map(Option::unzip).unzip();
     let shareable = shareable.into_iter().flatten().flatten().collect();
-    let measure = archive::fold(&listing, &leaves);
+    let measure = tree::fold(&listing, &leaves);
     let kind = listing.nodes()[0].kind;
     Ok(Sealed { measure, references: scan.found(), synced, shareable, kind })
 }
@@ -176,7 +176,7 @@ fn seal_file(
     bounds.check_file(path, metadata.len())?;
     let see = |piece: &[u8]| scan.piece(&mut tail, piece);
     let mut reading = bounds.reading(&mut file);
-    let (digest, size) = archive::hash_file(&mut reading, metadata.len(), buffer, see)
+    let (digest, size) = tree::hash_file(&mut reading, metadata.len(), buffer, see)
         .map_err(|error| bounds.explain(error))?;
     let work = || {
         let file = file.file();

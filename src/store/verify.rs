@@ -13,9 +13,9 @@ use rustc_hash::FxHashMap;
 
 use super::{PathInfo, Store, StoreError, pool::Pool, seal};
 use crate::{
-    archive::{self, ArchiveError, Bounds, Digest, Kind, Leaf, Listing, Measure, Node},
     hash::TreeHash,
     store_path::StorePath,
+    tree::{self, ArchiveError, Bounds, Digest, Kind, Leaf, Listing, Measure, Node},
 };
 
 /// A valid path that is not what the index says.
@@ -187,7 +187,7 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
                 look(node, &fs_err::symlink_metadata(&node.path)?);
                 return Ok(None);
             }
-            Kind::Symlink => return archive::leaf(node, buffer),
+            Kind::Symlink => return tree::leaf(node, buffer),
             Kind::File => {}
         }
         let mut file = fs_err::File::open(&node.path)?;
@@ -199,7 +199,7 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
         if has_others && let Some(digest) = known().get(&inode).copied() {
             return Ok(Some(Leaf { executable, digest, size: metadata.len() }));
         }
-        let (digest, size) = archive::hash_file(&mut file, metadata.len(), buffer, |_| {})?;
+        let (digest, size) = tree::hash_file(&mut file, metadata.len(), buffer, |_| {})?;
         if has_others {
             known().insert(inode, digest);
         }
@@ -208,5 +208,5 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
     let listing = Listing::read(root)?;
     let leaves = listing.nodes().par_iter().map_init(Vec::new, leaf);
     let leaves = leaves.collect::<Result<Vec<_>, _>>()?;
-    Ok((archive::fold(&listing, &leaves), odd.into_inner()))
+    Ok((tree::fold(&listing, &leaves), odd.into_inner()))
 }

@@ -17,9 +17,9 @@ use super::{
     seal::{self, FEW, Sealed},
 };
 use crate::{
-    archive::{self, ArchiveError, Digest, Kind, Leaf, Listing, Node},
     files,
     store_path::StorePath,
+    tree::{self, ArchiveError, Digest, Kind, Leaf, Listing, Node},
 };
 
 /// Copies what a listing holds to `target`, which does not exist yet. `leaves` are what it held when
@@ -78,7 +78,7 @@ pub(super) fn copy(
         }
     }
     Ok(Sealed {
-        measure: archive::fold(listing, &leaves),
+        measure: tree::fold(listing, &leaves),
         references: scan.found(),
         synced,
         shareable: shareable.into_iter().flatten().collect(),
@@ -103,7 +103,7 @@ pub(super) fn text(
     let leaf = Leaf { executable: false, digest, size: bytes.len() as u64 };
     let shareable = Shareable { file: target.to_owned(), digest, executable: false };
     Ok(Sealed {
-        measure: archive::fold(&Listing::of_file(target), &[Some(leaf)]),
+        measure: tree::fold(&Listing::of_file(target), &[Some(leaf)]),
         references: scan.found(),
         synced: each,
         shareable: if leaf.size >= SMALLEST { vec![shareable] } else { Vec::new() },
@@ -133,7 +133,7 @@ fn copy_file(
     let mut found: (Digest, u64) = Default::default();
     create(target, executable, sync, |file| {
         let mut written = Ok(());
-        found = archive::hash_file(&mut source, size, buffer, |piece| {
+        found = tree::hash_file(&mut source, size, buffer, |piece| {
             look(piece);
             if written.is_ok() {
                 written = file.write_all(piece);

@@ -10,7 +10,6 @@ use std::{
 };
 
 use clutch::{
-    archive::{Kind, Listing, measure},
     build::{
         sandbox::Request,
         task::{Task, TaskError},
@@ -22,6 +21,7 @@ use clutch::{
     derivation::{Derivation, Output},
     python,
     store_path::StorePath,
+    tree::{Kind, Listing, measure},
     trees::Trees,
 };
 use fs_err as fs;

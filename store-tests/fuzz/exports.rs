@@ -9,11 +9,11 @@ use std::{
 };
 
 use clutch::{
+    cache::{self, Trust},
     derivation::{Derivation, Draft, DraftOutputs, Fixed, HashMode, Identities},
     hash::Algorithm,
     store::{Insertion, References, Store},
     store_path::StorePath,
-    transfer::{self, Trust},
 };
 use fs_err as fs;
 
@@ -34,7 +34,7 @@ impl Space {
 
     fn export(&self, paths: &[StorePath]) -> Vec<u8> {
         let mut out = Cursor::new(Vec::new());
-        transfer::export(&self.store, paths, &mut out, &|_, _| {}).unwrap();
+        cache::export(&self.store, paths, &mut out, &|_, _| {}).unwrap();
         out.into_inner()
     }
 
@@ -42,7 +42,7 @@ impl Space {
     fn import(&self, file: &[u8], trust: Trust) -> Result<Vec<StorePath>, String> {
         let place = self.folder.path().join("file");
         fs::write(&place, file).unwrap();
-        let done = transfer::import(&self.store, &place, trust, &|_, _| {});
+        let done = cache::import(&self.store, &place, trust, &|_, _| {});
         let count = |inside: &str| fs::read_dir(self.store.root().join(inside)).unwrap().count();
         assert_eq!(count("var/tmp"), 0, "scratch is left");
         match done {

@@ -5,17 +5,17 @@
 use std::path::Path;
 
 use clutch::{
-    builders::{
-        address::Address,
-        http::Page,
-        simple::{self, File},
-    },
     debian::{
         closure::{Scope, closure},
         lock::{DebianLock, LockedDeb},
         packages::Packages,
     },
     limits,
+    net::{
+        address::Address,
+        http::Page,
+        simple::{self, File},
+    },
     python::{lock::PythonLock, requirements_file},
 };
 

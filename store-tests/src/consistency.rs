@@ -129,7 +129,7 @@ fn registered(
         let mut found = BTreeSet::new();
         for row in rows {
             let (base, tree, size): (String, [u8; 32], i64) = row?;
-            match clutch::archive::measure(&store.join(&base)) {
+            match clutch::tree::measure(&store.join(&base)) {
                 Err(error) => problems.push(format!("{base}: {error}")),
                 Ok(measure)
                     if measure.hash.0 != tree || i64::try_from(measure.size) != Ok(size) =>

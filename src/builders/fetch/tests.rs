@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    builders::test_index::{Fault, Index, sha256},
     derivation::{Derivation, Fixed, Output},
+    net::test_index::{Fault, Index, sha256},
     store_path::StorePath,
     trees::Trees,
 };

@@ -13,8 +13,9 @@ use rustc_hash::FxHashSet;
 use super::{place, walk};
 use crate::{
     build::task::{Task, TaskError},
-    builders::{attributes, entry_name},
+    builders::attributes,
     regular::{self, Link},
+    unpack::entry_name,
 };
 
 /// Moves the files to their places in the prefix, then makes the links that lead to one of them.

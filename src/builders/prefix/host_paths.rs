@@ -4,7 +4,7 @@
 //! the running system (`/etc/resolv.conf`, `/etc/passwd`, `/etc/localtime`,
 //! `/etc/krb5.conf`) stays.
 
-use crate::builders::elf::{ElfError, Image};
+use crate::elf::{ElfError, Image};
 
 /// A library, and the texts in it to be changed.
 struct Library {

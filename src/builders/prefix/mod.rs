@@ -22,11 +22,11 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::Deserialize;
 
-use super::{
-    archive_error::ArchiveError,
-    attributes,
+use super::attributes;
+use crate::unpack::{
+    ArchiveError,
     deb::Deb,
-    tree::{Limits, Links, Tree},
+    writer::{Limits, Links, Tree},
 };
 use crate::{
     build::task::{Task, TaskError},

@@ -14,10 +14,7 @@ use rayon::prelude::*;
 use super::host_paths;
 use crate::{
     build::task::{Task, TaskError},
-    builders::{
-        elf::{self, ElfError, Image},
-        loader_cache,
-    },
+    elf::{self, ElfError, Image, loader_cache},
     limits,
     regular::{self, Link},
 };

@@ -7,10 +7,10 @@ use serde_json::json;
 use super::{gather::relative_name, *};
 use crate::{
     build::task::Task,
-    builders::deb::tests::{ar, header},
     derivation::{Derivation, Output},
     store_path::StorePath,
     trees::Trees,
+    unpack::deb::tests::{ar, header},
 };
 
 /// What a package holds: names ending in `*` are executable, contents starting with `->` are links.
@@ -201,7 +201,7 @@ fn what_cannot_be_a_prefix_is_refused() {
 #[test]
 fn a_program_needs_a_c_library_in_its_prefix() {
     let Ok(program) = fs::read("/bin/true") else { return eprintln!("SKIPPED: no /bin/true") };
-    let dynamic = crate::builders::elf::Image::parse(program.clone())
+    let dynamic = crate::elf::Image::parse(program.clone())
         .is_ok_and(|image| image.interpreter().is_ok_and(|i| i.is_some()));
     if !dynamic {
         return eprintln!("SKIPPED: /bin/true is no dynamic program for x86-64");

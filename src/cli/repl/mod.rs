@@ -23,7 +23,8 @@ use super::{
     realise::BuildArguments,
 };
 use crate::{
-    evaluate::{Commit, Realise, Revision},
+    evaluate::Realise,
+    git::{Commit, Revision},
     store::Store,
     store_path::StorePath,
 };

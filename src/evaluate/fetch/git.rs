@@ -7,12 +7,12 @@ use clutch_expr::host::{FetchValue, Fetched, HostError, HostResult};
 
 use super::{Arguments, World, date};
 use crate::{
-    archive::{self, Listing},
     derivation::{Fixed, HashMode, fixed_path},
-    evaluate::{Commit, Revision, is_ref_name, revision::Known, shown_address},
+    git::{Commit, Known, Revision, is_ref_name, shown_address},
     hash::{Algorithm, Format, Hash},
     store::Store,
     store_path::{StorePath, check_name},
+    tree::{self, Listing},
 };
 
 /// The arguments that there are.
@@ -188,11 +188,11 @@ fn bring(
         refuse(format!("fetching {} from '{}': {e}", revision.rev, shown_address(&revision.url)))
     })?;
     let listing = Listing::read(&tree).map_err(refuse)?;
-    let nar_hash = archive::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
+    let nar_hash = tree::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
     let known = Known::new(&nar_hash, commit);
     let path = place(&known)?;
-    let leaves = archive::leaves(&listing).map_err(refuse)?;
-    let hash = archive::fold(&listing, &leaves).hash;
+    let leaves = tree::leaves(&listing).map_err(refuse)?;
+    let hash = tree::fold(&listing, &leaves).hash;
     store.keep(&BTreeSet::from([path.clone()])).map_err(refuse)?;
     let mut pending = world.pending();
     pending.add_tree(path, listing, leaves, hash);

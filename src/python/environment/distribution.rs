@@ -6,8 +6,8 @@ use std::io;
 use super::EnvironmentError;
 use crate::{
     build::task::Task,
-    builders::simple::normalised,
     limits,
+    net::simple::normalised,
     python::{
         target::Interpreter,
         wheel::{

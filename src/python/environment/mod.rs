@@ -35,8 +35,8 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
-    builders::simple::normalised,
     limits,
+    net::simple::normalised,
     store_path::StorePath,
 };
 

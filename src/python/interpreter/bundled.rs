@@ -10,10 +10,10 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter, write::SimpleFileOptions};
 
 use crate::{
     build::task::TaskError,
-    builders::{archive_error::ArchiveError, zip_file::Zip},
     limits,
     python::wheel::record,
     regular::{self, Link},
+    unpack::{ArchiveError, zip_file::Zip},
 };
 
 /// Where the wheels are, from the prefix.

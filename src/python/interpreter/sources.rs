@@ -8,7 +8,7 @@ use fs_err as fs;
 
 use crate::{
     build::task::TaskError,
-    builders::elf::{ElfError, Image},
+    elf::{ElfError, Image},
     limits,
     regular::{self, Link},
 };

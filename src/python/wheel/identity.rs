@@ -5,16 +5,14 @@ use std::borrow::Cow;
 
 use super::headers::Headers;
 use crate::{
-    builders::{
-        simple::normalised,
-        zip_file::{Entry, Zip},
-    },
     limits,
+    net::simple::normalised,
     python::{
         excerpt::{excerpt, several},
         version::Version,
         wheel_name::{WheelName, WheelNameError},
     },
+    unpack::zip_file::{Entry, Zip},
 };
 
 /// What is known of a wheel before it is installed.

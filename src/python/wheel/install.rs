@@ -22,15 +22,13 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
-    builders::{
-        elf,
-        zip_file::{Entry, Kind, Zip},
-    },
+    elf,
     python::{
         bytecode,
         excerpt::{excerpt, several},
         target::Interpreter,
     },
+    unpack::zip_file::{Entry, Kind, Zip},
 };
 
 /// How many disagreements an error lists.

@@ -2,7 +2,7 @@
 
 use super::{entry_points::program_name, identity::Identity};
 use crate::{
-    builders::simple::normalised,
+    net::simple::normalised,
     python::{excerpt::excerpt, target::Interpreter},
 };
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::record::{self, Row};
-use crate::{builders::zip_file::Zip, limits, python::excerpt::excerpt};
+use crate::{limits, python::excerpt::excerpt, unpack::zip_file::Zip};
 
 /// The rows of a `RECORD`, by the entries that they are about.
 #[derive(Debug, Default)]

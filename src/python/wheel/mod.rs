@@ -23,7 +23,7 @@ use crate::build::task::{Task, TaskError};
 pub enum WheelError {
     /// The archive is not safe or not whole.
     #[error(transparent)]
-    Archive(#[from] crate::builders::archive_error::ArchiveError),
+    Archive(#[from] crate::unpack::ArchiveError),
     /// The wheel as a whole is not what the specification asks for.
     #[error("wheel '{file}': {reason}")]
     Wheel {

@@ -78,7 +78,7 @@ fn what_is_inserted_is_canonical_and_known() {
     let one = insertion(&app, tree, &[&lib, &app, &other]);
     let info = space.store.insert(vec![one]).unwrap().remove(0);
     assert_eq!(info.references, BTreeSet::from([lib, app.clone()]));
-    assert_eq!(info.tree, crate::archive::measure(&space.store.real(&app)).unwrap().hash);
+    assert_eq!(info.tree, crate::tree::measure(&space.store.real(&app)).unwrap().hash);
     assert_eq!(space.store.info(&app).unwrap(), Some(info));
     for (name, mode) in [("", 0o555), ("bin", 0o555), ("bin/app", 0o555), ("text", 0o444)] {
         let found = fs_err::symlink_metadata(space.store.real(&app).join(name)).unwrap();
@@ -166,7 +166,7 @@ fn many_threads_insert_one_path_once() {
         all.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(infos.iter().all(|info| *info == infos[0]));
-    let found = crate::archive::measure(&space.store.real(&path)).unwrap();
+    let found = crate::tree::measure(&space.store.real(&path)).unwrap();
     assert_eq!(found.hash, infos[0].tree);
 }
 

@@ -220,7 +220,7 @@ fn what_is_there_already_is_shared_afterwards() {
     let at = |name: &str| space.store.real(&path).join(name).metadata().unwrap();
     assert_eq!(at("one").ino(), at("sub/two").ino());
     assert_eq!((at("sub").mode() & 0o777, at("sub").mtime()), (0o555, 1));
-    assert_eq!(crate::archive::measure(&space.store.real(&path)).unwrap().hash, info.tree);
+    assert_eq!(crate::tree::measure(&space.store.real(&path)).unwrap().hash, info.tree);
 
     drop((scratch, space.store.collect(Limits::default()).unwrap()));
     let pool = || fs_err::read_dir(space.store.root().join("var/pool")).unwrap();

@@ -2,15 +2,15 @@
 
 use super::*;
 use crate::{
-    archive::{self, Listing},
     store::{Source, StoreError},
+    tree::{self, Listing},
 };
 
 /// An insertion that copies `from`, as it is now.
 fn copying(space: &Space, path: &StorePath, from: &Path, scratch: &Scratch) -> Insertion {
     let listing = Listing::read(from).unwrap();
-    let leaves = archive::leaves(&listing).unwrap();
-    let expected = Some(archive::fold(&listing, &leaves).hash);
+    let leaves = tree::leaves(&listing).unwrap();
+    let expected = Some(tree::fold(&listing, &leaves).hash);
     let source = Source::Copy { listing, leaves, to: scratch.path().join(path.base()) };
     assert!(!space.store.real(path).exists());
     Insertion { path: path.clone(), source, references: known(&[]), deriver: None, expected }
@@ -40,7 +40,7 @@ fn a_copy_is_as_canonical_as_what_is_moved_in() {
     space.store.insert(vec![copying(&space, &again, &tree, &scratch)]).unwrap();
     let look = |path: &StorePath| {
         let listing = Listing::read(&space.store.real(path)).unwrap();
-        let of = |node: &archive::Node| {
+        let of = |node: &tree::Node| {
             let found = fs_err::symlink_metadata(&node.path).unwrap();
             let name = listing.relative(node).to_owned();
             (name, found.mode(), found.mtime(), found.uid(), fs_err::read_link(&node.path).ok())

@@ -17,7 +17,7 @@ pub use export::export;
 pub use import::{Imported, Trust, import};
 pub use restore::restore;
 
-use crate::{archive::ArchiveError, codec::CodecError, store::StoreError, store_path::StorePath};
+use crate::{codec::CodecError, store::StoreError, store_path::StorePath, tree::ArchiveError};
 
 /// The name of the header's entry in an export.
 const HEADER: &str = "export";

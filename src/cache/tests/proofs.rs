@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::{
-    archive,
     derivation::{Derivation, Draft, DraftOutputs, Fixed, HashMode, Identities, fixed_path},
     hash::{Algorithm, Hash},
+    tree,
 };
 
 pub(super) fn draft(name: &str) -> Draft {
@@ -86,7 +86,7 @@ fn hash(text: &[u8], folder: bool, mode: HashMode, algorithm: Algorithm) -> Hash
         }
         false => fs_err::write(&root, text).unwrap(),
     }
-    archive::fixed_hash(&root, mode, algorithm, archive::Bounds::NONE).unwrap().unwrap()
+    tree::fixed_hash(&root, mode, algorithm, tree::Bounds::NONE).unwrap().unwrap()
 }
 
 #[test]

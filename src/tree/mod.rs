@@ -4,9 +4,9 @@
 mod bounds;
 mod fixed;
 mod listing;
+mod merkle;
 mod nar;
 mod pack;
-mod tree;
 mod unpack;
 
 use std::{
@@ -19,11 +19,11 @@ use crate::limits;
 pub use bounds::Bounds;
 pub use fixed::fixed_hash;
 pub use listing::{Keep, Kind, Listing, Node};
-pub use nar::{nar_hash, nar_hash_listed, nar_hash_within};
-pub use pack::{pack, pack_bytes, pack_end};
-pub use tree::{
+pub use merkle::{
     Digest, Leaf, Measure, fold, hash_file, leaf, leaves, leaves_within, measure, measure_listed,
 };
+pub use nar::{nar_hash, nar_hash_listed, nar_hash_within};
+pub use pack::{pack, pack_bytes, pack_end};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
 /// Why a tree cannot be read.

@@ -5,6 +5,7 @@
 //! file. Knows bytes only, no files.
 
 mod image;
+pub mod loader_cache;
 mod references;
 mod room;
 mod table;

@@ -8,7 +8,7 @@ use super::{
     objects::{Kind, Objects},
     url,
 };
-use crate::evaluate::{Revision, is_ref_name};
+use super::{Revision, is_ref_name};
 
 /// A submodule as the file describes it.
 #[derive(Debug, Default)]

@@ -51,18 +51,8 @@ impl ArchiveError {
     }
 }
 
-impl From<ArchiveError> for crate::build::task::TaskError {
-    fn from(error: ArchiveError) -> Self {
-        match error {
-            ArchiveError::Io(error) => Self::Io(error),
-            ArchiveError::Cancelled => Self::Cancelled,
-            other => Self::Failed(other.to_string()),
-        }
-    }
-}
-
 /// A name or target for people: it can change nothing on their terminal.
-pub(super) fn shown(name: &[u8]) -> String {
+pub(crate) fn shown(name: &[u8]) -> String {
     const END: usize = 100;
     let text = |bytes| {
         let mut text = String::new();

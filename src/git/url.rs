@@ -1,7 +1,7 @@
 //! The addresses that are given to git: checked, so that none of them is an option or a program.
 
 use super::GitError;
-use crate::evaluate::shown_address;
+use super::shown_address;
 
 /// The schemes; `git+` in front of one is dropped, as Nix does.
 const SCHEMES: [&str; 5] = ["file", "git", "http", "https", "ssh"];

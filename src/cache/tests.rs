@@ -146,7 +146,7 @@ fn ordinary_tools_read_it() {
     let inflated = flate2::read::MultiGzDecoder::new(&bytes[..]);
     let target = from.dir.path().join("unpacked");
     tar::Archive::new(inflated).unpack(&target).unwrap();
-    let found = crate::archive::measure(&target.join("store").join(path(0).base())).unwrap();
+    let found = crate::tree::measure(&target.join("store").join(path(0).base())).unwrap();
     assert_eq!(found.hash, from.store.info(&path(0)).unwrap().unwrap().tree);
 }
 
@@ -222,13 +222,13 @@ fn members_that_are_exchanged_doubled_or_missing_are_refused() {
 fn packed(header: &header::Header, trees: &[Vec<u8>]) -> Vec<u8> {
     use std::io::Write;
     let mut members = gzip::Members::new(Cursor::new(Vec::new()));
-    crate::archive::pack_bytes(HEADER, &header.to_bytes().unwrap(), &mut members).unwrap();
+    crate::tree::pack_bytes(HEADER, &header.to_bytes().unwrap(), &mut members).unwrap();
     members.end().unwrap();
     for tree in trees {
         members.write_all(tree).unwrap();
         members.end().unwrap();
     }
-    crate::archive::pack_end(&mut members).unwrap();
+    crate::tree::pack_end(&mut members).unwrap();
     members.end().unwrap();
     members.finish().unwrap().into_inner()
 }

@@ -8,10 +8,9 @@ use std::{
 use tar::EntryType;
 
 use super::{
-    archive_error::ArchiveError,
-    entry_name,
+    ArchiveError, entry_name,
     tar_entries::{Entries, Entry},
-    tree::{Refused, Tree},
+    writer::{Refused, Tree},
 };
 
 /// Unpacks a (decompressed) tar stream. `select` is given each entry's clean name and says where

@@ -6,11 +6,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::header::Exported;
 use crate::{
-    archive::{self, Kind, Listing},
     derivation::{Derivation, Fixed, HashMode, fixed_path},
     hash::{Algorithm, Hash},
     store::{Maker, Store, StoreError},
     store_path::StorePath,
+    tree::{self, Kind, Listing},
 };
 
 /// What is known of a path before its content is.
@@ -159,8 +159,7 @@ impl Claim {
 
 /// The hash of what lies at `place`, in the way of fixed outputs.
 fn fixed_hash(place: &Path, mode: HashMode, algorithm: Algorithm) -> Result<Option<Hash>, String> {
-    archive::fixed_hash(place, mode, algorithm, archive::Bounds::NONE)
-        .map_err(|error| error.to_string())
+    tree::fixed_hash(place, mode, algorithm, tree::Bounds::NONE).map_err(|error| error.to_string())
 }
 
 /// Whether the path is that of a fixed output with what lies at `place`.
@@ -189,7 +188,7 @@ fn is_text(exported: &Exported, place: &Path) -> Result<bool, String> {
     }
     let listing = Listing::read(place).map_err(|error| error.to_string())?;
     let node = &listing.nodes()[0];
-    let leaf = archive::leaf(node, &mut Vec::new()).map_err(|error| error.to_string())?;
+    let leaf = tree::leaf(node, &mut Vec::new()).map_err(|error| error.to_string())?;
     let Some(leaf) = leaf.filter(|leaf| node.kind == Kind::File && !leaf.executable) else {
         return Ok(false);
     };

@@ -17,9 +17,9 @@ use super::{
     header::{Exported, Header},
 };
 use crate::{
-    archive::{self, Announced, UnpackError},
     limits,
     store::{Scratch, Store, StoreError},
+    tree::{self, Announced, UnpackError},
 };
 
 /// The file of an export, with the place of each member.
@@ -134,7 +134,7 @@ impl Source {
     pub(super) fn header(&mut self) -> Result<Header, TransferError> {
         self.next(deflated(limits::EXPORT_HEADER + 2048))?;
         let bytes = self.read(0, "the header", |from| {
-            archive::unpack_bytes(from, HEADER, limits::EXPORT_HEADER)
+            tree::unpack_bytes(from, HEADER, limits::EXPORT_HEADER)
         })?;
         let header =
             Header::from_bytes(&bytes).map_err(|e| self.refuse("the header", e.to_string()))?;
@@ -172,7 +172,7 @@ impl Source {
     ) -> Result<PathBuf, TransferError> {
         let target = scratch.path().join(exported.path.base());
         self.read(at + 1, exported.path.base(), |from| {
-            archive::unpack(from, &entry_name(&exported.path), &target, exported.announced)
+            tree::unpack(from, &entry_name(&exported.path), &target, exported.announced)
         })?;
         Ok(target)
     }

@@ -10,7 +10,7 @@ use std::{
 
 use fs_err as fs;
 
-use super::{archive_error::ArchiveError, compression, tar_entries::Entries, tarball, tree::Tree};
+use super::{ArchiveError, compression, tar_entries::Entries, tarball, writer::Tree};
 use crate::limits;
 
 /// A package file whose control fields have been read.
@@ -186,7 +186,7 @@ pub fn fields(paragraph: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::builders::tree::{Limits, Links};
+    use crate::unpack::writer::{Limits, Links};
 
     /// An ar archive of these members.
     pub(crate) fn ar(members: &[(&str, &[u8])]) -> Vec<u8> {

@@ -6,6 +6,7 @@
 mod client;
 mod modules;
 mod objects;
+mod revision;
 mod url;
 
 use std::{
@@ -13,17 +14,18 @@ use std::{
     path::Path,
 };
 
-use super::{
-    archive_error::shown,
-    index::Environment,
-    tree::{Limits, Links, Refused, Tree},
-};
+use crate::limits;
 use crate::{
-    evaluate::{Commit, Revision},
-    limits,
+    net::index::Environment,
+    unpack::{
+        shown,
+        writer::{Limits, Links, Refused, Tree},
+    },
 };
 use client::Repository;
 use objects::Objects;
+pub(crate) use revision::Known;
+pub use revision::{Commit, Revision, is_ref_name, shown_address};
 
 /// How deep submodules may lie in each other.
 const DEPTH: usize = 32;

@@ -14,7 +14,7 @@ fn forged(tree: &[u8], change: impl Fn(&mut header::Header)) -> Vec<u8> {
         paths: vec![header::Exported {
             path: path(0),
             tree: info.tree,
-            announced: crate::archive::Announced { entries: 1, size: info.size },
+            announced: crate::tree::Announced { entries: 1, size: info.size },
             references: info.references,
             deriver: None,
         }],
@@ -53,7 +53,7 @@ fn hostile_trees_are_refused_with_place_and_reason() {
     let file = |name: &str| entry(Type::Regular, &format!("{root}{name}"), 0o444, b"some text");
     let link = entry(Type::Symlink, &format!("{root}/l"), 0o777, b"/etc");
     let many = |h: &mut header::Header| {
-        h.paths[0].announced = crate::archive::Announced { entries: 9, size: 99 };
+        h.paths[0].announced = crate::tree::Announced { entries: 9, size: 99 };
     };
     let cases: [(Vec<u8>, &str); 15] = [
         ([folder(), file("/../x")].concat(), "has an empty part"),
@@ -135,7 +135,7 @@ fn small(root: &str) -> Vec<Vec<u8>> {
 
 /// Such entries as an import takes them, the tree's hash included.
 fn announced(h: &mut header::Header, entries: u64, size: u64) {
-    h.paths[0].announced = crate::archive::Announced { entries, size };
+    h.paths[0].announced = crate::tree::Announced { entries, size };
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn derivation_export(derivation_path: &StorePath, tree: &[u8], size: u64) -> Vec
         paths: vec![header::Exported {
             path: derivation_path.clone(),
             tree: crate::hash::TreeHash([0; 32]),
-            announced: crate::archive::Announced { entries: 1, size },
+            announced: crate::tree::Announced { entries: 1, size },
             references: std::collections::BTreeSet::new(),
             deriver: None,
         }],

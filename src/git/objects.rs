@@ -3,14 +3,14 @@
 
 use std::io::{self, BufRead as _, Read, Write as _};
 
+use super::Commit;
 use super::{
     Entry, EntryKind, GitError,
     client::{Conversation, Repository},
 };
 use crate::{
-    builders::{archive_error::shown, entry_name},
-    evaluate::Commit,
     hash::{Algorithm, Format, Hasher, encode_base16},
+    unpack::{entry_name, shown},
 };
 
 /// The largest commit, tree, tag or link that is read into memory.

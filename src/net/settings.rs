@@ -7,9 +7,9 @@ use fs_err as fs;
 
 use super::{
     config::not_toml,
-    deb,
     index::{Environment, IndexError, read},
 };
+use crate::unpack::deb;
 
 /// An address as text, and the setting that has it.
 pub(super) type Client = (String, String);
@@ -67,13 +67,13 @@ pub fn certificates(environment: &Environment) -> Vec<(PathBuf, String)> {
 }
 
 /// How long pip or uv are told to wait for a server, in seconds as text, and the setting.
-pub(super) fn timeout(environment: &Environment) -> Option<Client> {
+pub(crate) fn timeout(environment: &Environment) -> Option<Client> {
     let variables = ["UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"];
     either(environment, &variables, &["timeout", "default-timeout"])
 }
 
 /// How often pip or uv are told to try again, as text, and the setting.
-pub(super) fn retries(environment: &Environment) -> Option<Client> {
+pub(crate) fn retries(environment: &Environment) -> Option<Client> {
     either(environment, &["UV_HTTP_RETRIES", "PIP_RETRIES"], &["retries"])
 }
 

@@ -13,7 +13,7 @@ use std::{
 use fs_err as fs;
 
 use super::{Entry, EntryKind, Git, GitError, failed, url};
-use crate::evaluate::{Revision, shown_address};
+use super::{Revision, shown_address};
 
 /// How addresses may be reached: what runs programs (`ext::`) is not among them.
 const PROTOCOLS: &str = "file:git:http:https:ssh";

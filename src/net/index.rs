@@ -19,8 +19,8 @@ use clutch_expr::eval::did_you_mean;
 
 use super::{
     address::{Address, AddressError, redacted},
-    clients::{self, Client},
     config::Config,
+    settings::{self, Client},
 };
 
 /// The index of Python packages.
@@ -190,12 +190,12 @@ impl Indexes {
             (url.clone(), config.file.display().to_string())
         } else if name == PYPI {
             let asked = || self.pip.get_or_init(|| ask_pip(environment, self.cancelled)).clone();
-            clients::pypi(environment)?.or_else(asked).ok_or_else(|| {
+            settings::pypi(environment)?.or_else(asked).ok_or_else(|| {
                 let tried = "neither pip nor uv is configured with one, and no installed pip could be asked";
                 self.unknown(name, tried, &config)
             })?
         } else {
-            clients::apt(environment, name).ok_or_else(|| {
+            settings::apt(environment, name).ok_or_else(|| {
                 let tried = "none of apt's sources has an address with that name in its path";
                 self.unknown(name, tried, &config)
             })?

@@ -16,7 +16,7 @@ use std::{
 
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 
-use super::archive_error::shown;
+use super::shown;
 use crate::limits;
 
 /// How much one tree may hold, so that a small archive cannot fill the disk.

@@ -6,7 +6,7 @@ use std::{io, sync::Arc};
 use fs_err as fs;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::{clients, index::Environment};
+use super::{index::Environment, settings};
 use crate::regular::{self, Link};
 
 /// The largest file of certificates; the usual bundle has 220 KB.
@@ -14,7 +14,7 @@ const CERTIFICATES: u64 = 16 << 20;
 
 /// The certificates of authorities that the environment names, or else those of the machine.
 pub(super) fn trusted(environment: &Environment) -> io::Result<RootCerts> {
-    let places = clients::certificates(environment);
+    let places = settings::certificates(environment);
     if places.is_empty() {
         return Ok(RootCerts::PlatformVerifier);
     }

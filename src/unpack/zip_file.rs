@@ -15,9 +15,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use zip::{CompressionMethod, ZipArchive};
 
 use super::{
-    archive_error::{ArchiveError, shown},
-    entry_name,
-    tree::{Limits, Refused, Tree},
+    ArchiveError, entry_name, shown,
+    writer::{Limits, Refused, Tree},
 };
 use crate::limits;
 
@@ -400,7 +399,7 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::builders::tree::Links;
+    use crate::unpack::writer::Links;
 
     fn zip(files: &[(&str, &str, u32)]) -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));

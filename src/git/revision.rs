@@ -51,36 +51,36 @@ pub struct Commit {
 
 /// What a revision was once it was fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(super) struct Known {
+pub(crate) struct Known {
     nar_hash: [u8; 32],
-    pub(super) time: i64,
-    pub(super) count: Option<i64>,
+    pub(crate) time: i64,
+    pub(crate) count: Option<i64>,
 }
 
 impl Known {
-    pub(super) fn new(nar_hash: &Hash, commit: Commit) -> Self {
+    pub(crate) fn new(nar_hash: &Hash, commit: Commit) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(nar_hash.bytes());
         Self { nar_hash: bytes, time: commit.time, count: None }
     }
 
     /// The same, and how many commits it has behind it.
-    pub(super) fn with_count(self, count: i64) -> Self {
+    pub(crate) fn with_count(self, count: i64) -> Self {
         Self { count: Some(count), ..self }
     }
 
     /// The SHA-256 of its tree.
-    pub(super) fn nar_hash(&self) -> Hash {
+    pub(crate) fn nar_hash(&self) -> Hash {
         Hash::from_slice(Algorithm::Sha256, &self.nar_hash)
     }
 
     /// What is known; nothing where that cannot be read.
-    pub(super) fn find(store: &Store, revision: &Revision) -> Option<Self> {
+    pub(crate) fn find(store: &Store, revision: &Revision) -> Option<Self> {
         codec::unseal(KIND, &files::read_regular(&file(store, revision)).ok()?)
     }
 
     /// Keeps it for [`Known::find`].
-    pub(super) fn save(&self, store: &Store, revision: &Revision) -> io::Result<()> {
+    pub(crate) fn save(&self, store: &Store, revision: &Revision) -> io::Result<()> {
         let bytes = codec::seal(KIND, self).map_err(io::Error::other)?;
         fs_err::create_dir_all(store.revisions())?;
         files::replace(&file(store, revision), &bytes)
@@ -111,7 +111,7 @@ pub fn is_ref_name(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_ref_name, shown_address};
+    use crate::git::{is_ref_name, shown_address};
 
     #[test]
     fn addresses_are_shown_without_secrets() {

@@ -8,10 +8,10 @@ use super::{
     header::{Exported, Header},
 };
 use crate::{
-    archive::{self, Announced, Listing},
     closure,
     store::Store,
     store_path::StorePath,
+    tree::{self, Announced, Listing},
 };
 
 /// Writes these paths and all that they need to `out`, which is empty. `progress` is told how many
@@ -45,16 +45,16 @@ pub fn export(
     let all: u64 = header.paths.iter().map(|exported| exported.announced.size).sum();
 
     let mut members = Members::new(BufWriter::with_capacity(1 << 20, out));
-    archive::pack_bytes(HEADER, &header.to_bytes()?, &mut members)?;
+    tree::pack_bytes(HEADER, &header.to_bytes()?, &mut members)?;
     members.end()?;
     let mut done = 0;
     for (exported, listing) in header.paths.iter().zip(&listings) {
-        archive::pack(listing, &entry_name(&exported.path), &mut members)?;
+        tree::pack(listing, &entry_name(&exported.path), &mut members)?;
         members.end()?;
         done += exported.announced.size;
         progress(done, all);
     }
-    archive::pack_end(&mut members)?;
+    tree::pack_end(&mut members)?;
     members.end()?;
     members.finish()?;
     Ok(())

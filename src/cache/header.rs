@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use bincode::{Decode, Encode};
 
 use crate::{
-    archive::Announced,
     closure,
     codec::{self, CodecError, Kind},
     hash::TreeHash,
     limits,
     store_path::{StorePath, StorePathError},
+    tree::Announced,
 };
 
 const KIND: Kind = Kind { magic: *b"clutchex", version: 1, what: "the header of an export" };

@@ -1,0 +1,23 @@
+//! The network: settings of the machine's clients, HTTP, downloads, and where indexes are. It knows
+//! nothing of derivations or of the store.
+
+pub mod address;
+mod authorities;
+mod config;
+mod connection;
+pub mod download;
+pub mod http;
+pub mod index;
+pub mod netrc;
+mod proxy;
+pub mod remote_zip;
+mod resolver;
+pub mod settings;
+pub mod simple;
+mod socks;
+
+// the whole-tool tests' index; as a dependency it would depend on this crate
+#[cfg(test)]
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../store-tests/src/index.rs"]
+pub(crate) mod test_index;
