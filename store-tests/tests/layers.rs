@@ -24,11 +24,34 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What counts as code: no comment lines, and nothing behind the first test module.
+/// What counts as code: no comment lines, and nothing that is compiled for tests only.
 fn code(source: &Path) -> String {
     let text = fs_err::read_to_string(source).unwrap();
-    let code = text.split("#[cfg(test)]").next().unwrap();
-    code.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut code = String::new();
+    let mut lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+    while let Some(line) = lines.next() {
+        if line.trim_start().starts_with("#[cfg(test)]") {
+            skip_item(&mut lines);
+        } else {
+            code += line;
+            code.push('\n');
+        }
+    }
+    code
+}
+
+/// Skips an item with the attributes in front of it. rustfmt ends an item that has a body with a brace at
+/// the indentation of its first line, and any other with a semicolon.
+fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let mut depth = None;
+    for line in lines {
+        let first = *depth.get_or_insert_with(|| indent(line));
+        let attribute = line.trim_start().starts_with('#');
+        if indent(line) == first && !attribute && line.ends_with([';', '}', ',']) {
+            return;
+        }
+    }
 }
 
 /// The modules in the order in which `src/lib.rs` declares them.
