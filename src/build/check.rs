@@ -1,6 +1,6 @@
 //! Building what is there again and comparing: whether a build makes the same at another time, on other
-//! processors, by other processes. What a builder is promised (docs/architecture.md, "What a builder
-//! sees") is the same both times.
+//! processors, by other processes. All that a builder is promised (docs/builds.md, "A builder's view") is
+//! the same both times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
 //! What a builder finds in its environment and in its working directory, as data: a pure function of
-//! the derivation (docs/architecture.md, "What a builder sees").
+//! the derivation (docs/builds.md, "A builder's view").
 
 use std::collections::BTreeMap;
 
