@@ -10,6 +10,8 @@ use std::{
 
 use tempfile::NamedTempFile;
 
+use crate::immutable;
+
 use rustix::{
     fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, openat},
     io::Errno,
@@ -34,12 +36,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
     };
     match remove() {
         Ok(()) | Err(Errno::NOENT) => Ok(()),
-        Err(Errno::PERM) => {
-            let error = named("remove", path, &Errno::PERM.into());
-            let why = "it, or something in it, may be immutable: `lsattr -R` says so, `chattr -R -i` ends it";
-            Err(io::Error::new(error.kind(), format!("{error}; {why}")))
-        }
-        Err(e) => Err(named("remove", path, &e.into())),
+        Err(e) => Err(immutable::explain(named("remove", path, &e.into()), path)),
     }
 }
 
@@ -49,7 +46,7 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 /// Where it cannot be removed; the text names `path`.
 pub fn remove_file(path: &Path) -> io::Result<()> {
     match fs_err::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(immutable::explain(e, path)),
         _ => Ok(()),
     }
 }

@@ -2,9 +2,12 @@
 //! of the pipeline; a module uses only what stands above it (store-tests checks this).
 
 pub mod codec;
+pub mod limits;
+
+pub mod immutable;
+
 pub mod files;
 pub mod hash;
-pub mod limits;
 pub mod regular;
 pub mod store_path;
 pub mod trees;

@@ -4,7 +4,7 @@
 
 use std::{
     fs::Metadata,
-    io::{self, Write},
+    io::{self, Seek, SeekFrom, Write},
     os::{
         fd::OwnedFd,
         unix::{
@@ -27,6 +27,7 @@ use tempfile::NamedTempFile;
 use super::{
     failure::{Failure, Kind, OrFail as _},
     output,
+    realise::{is_cancelled, is_interrupted},
 };
 use crate::{files, limits, store::Store};
 
@@ -43,6 +44,7 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
         Place::File(place, old) => match unfinished(&place, old.as_ref())? {
             Beside::New(mut file) => {
                 file.as_file_mut().write_all(content)?;
+                go_on()?;
                 finish(file, &place, old.as_ref())
             }
             Beside::Itself(mut file) => file.write_all(content),
@@ -51,12 +53,46 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     work().map_err(|error| failed(path, &error))
 }
 
+/// A file that is being filled.
+pub(super) struct Output<'f> {
+    file: &'f mut std::fs::File,
+    /// Whether Ctrl-C is an error of the next write; otherwise it ends the process at once.
+    stops: bool,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.stops {
+            go_on()?;
+        }
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Output<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// An error once the user has stopped the command.
+fn go_on() -> io::Result<()> {
+    match is_cancelled() {
+        true => Err(io::Error::other("interrupted")),
+        false => Ok(()),
+    }
+}
+
 /// Writes what `fill` writes, which may go back and forth, to that place. What is no file, and standard
 /// output, gets it when it is whole. Gives how many bytes that are.
 pub(super) fn write_with(
     path: &Path,
     store: &Store,
-    fill: impl FnOnce(&mut std::fs::File) -> Result<(), Failure>,
+    fill: impl FnOnce(&mut Output<'_>) -> Result<(), Failure>,
 ) -> Result<u64, Failure> {
     let failed = |error: io::Error| failed(path, &error);
     let place = match is_output(path) {
@@ -66,8 +102,9 @@ pub(super) fn write_with(
     if let Some(Place::File(place, old)) = &place
         && let Beside::New(mut file) = unfinished(place, old.as_ref()).map_err(failed)?
     {
-        fill(file.as_file_mut())?;
+        fill(&mut Output { file: file.as_file_mut(), stops: true })?;
         let size = file.as_file().metadata().map_err(failed)?.len();
+        go_on().map_err(failed)?;
         finish(file, place, old.as_ref()).map_err(failed)?;
         return Ok(size);
     }
@@ -76,8 +113,9 @@ pub(super) fn write_with(
         false => tempfile::tempfile(),
     }
     .or_fail(Kind::Failed)?;
-    fill(&mut spool)?;
-    io::Seek::rewind(&mut spool).or_fail(Kind::Failed)?;
+    let stops = matches!(place, Some(Place::File(..)));
+    fill(&mut Output { file: &mut spool, stops })?;
+    spool.rewind().or_fail(Kind::Failed)?;
     match place {
         None => output::copy(&mut spool),
         Some(Place::Stream(mut stream)) => io::copy(&mut spool, &mut stream).map_err(failed),
@@ -125,6 +163,9 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
 }
 
 fn failed(path: &Path, error: &io::Error) -> Failure {
+    if is_interrupted() {
+        return Failure::new(Kind::Interrupted, "interrupted");
+    }
     let kind = match error.kind() {
         io::ErrorKind::BrokenPipe => Kind::Closed,
         _ => Kind::Failed,
@@ -225,6 +266,8 @@ fn descriptor(link: &Path) -> io::Result<Option<File>> {
 
 fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
     use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
+    // from here on Ctrl-C does not leave the file behind
+    is_cancelled();
     match files::unfinished(place) {
         Ok(file) => Ok(Beside::New(file)),
         // the folder takes no file, which says nothing of this one; /proc calls that not found
@@ -271,7 +314,7 @@ fn finish(file: NamedTempFile, place: &Path, old: Option<&Metadata>) -> io::Resu
             if old.is_some() && error.kind() == io::ErrorKind::ResourceBusy =>
         {
             let mut target = truncated(place).map_err(|_| error)?;
-            io::Seek::rewind(file.as_file_mut())?;
+            file.as_file_mut().rewind()?;
             io::copy(file.as_file_mut(), &mut target)?;
             target.sync_all()
         }

@@ -9,7 +9,7 @@ use clutch_expr::{
 };
 use serde_json::{Value, json};
 
-use super::hashes::Mismatch;
+use super::{hashes::Mismatch, shorten::shortened};
 
 /// What went wrong, as far as a calling program needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +99,12 @@ impl Failure {
     /// The failure of an evaluation.
     pub(super) fn of_evaluation(error: &Error, sources: &Sources, style: Style) -> Self {
         let shown = show::error(error, sources, style).trim_end().to_owned();
+        // what the program says itself is shown as it is
+        let is_own = matches!(error.kind(), Reason::Throw | Reason::Assert | Reason::Abort)
+            && error.help().is_none();
+        let short =
+            |text: &str| if is_own { text.to_owned() } else { shortened(text).into_owned() };
+        let shown = short(&shown);
         let place = |span: Span| sources.place(span).map_or(Value::Null, |at| place(&at));
         let steps =
             error.trace().map(|step| json!({ "text": step.text, "place": place(step.span) }));
@@ -108,12 +114,12 @@ impl Failure {
             Reason::Interrupted => Kind::Interrupted,
             _ => Kind::Failed,
         };
-        let help = error.help().map(str::to_owned);
+        let help = error.help().map(short);
         let at = place(show::place(error, sources));
         let located = Located { shown, help, place: at, trace: trace.into() };
         Self {
             evaluation: Some(Box::new(located)),
-            ..Self::new(kind, show::without_colours(error.message()))
+            ..Self::new(kind, short(&show::without_colours(error.message())))
         }
     }
 

@@ -30,6 +30,7 @@ mod realise;
 mod repl;
 mod run;
 mod shell;
+mod shorten;
 mod show;
 mod store;
 mod surroundings;
@@ -219,6 +220,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             let text = error.render().ansi().to_string();
+            let text = shorten::shortened(&text);
             if error.use_stderr() {
                 output::say(text.trim_end());
                 return ExitCode::from(2);

@@ -167,6 +167,11 @@ pub(super) fn interruption() -> Arc<AtomicBool> {
     FLAG.clone()
 }
 
+/// Whether Ctrl-C was seen; as opposed to [`is_cancelled`], it ends the process at once until that is asked.
+pub(super) fn is_interrupted() -> bool {
+    FLAG.load(Ordering::Relaxed)
+}
+
 /// An interruption that was dealt with is none of the next build.
 pub(super) fn forget_interruption() {
     CANCELLED.store(false, Ordering::Relaxed);

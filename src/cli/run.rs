@@ -22,7 +22,7 @@ use super::{
     show::{check_valid, stored},
 };
 use crate::{
-    build::sandbox::{Bind, SandboxError, View, is_noexec, started},
+    build::sandbox::{Bind, SandboxError, View, noexec_mount, started},
     closure,
     python::environment::recorded,
     store::Store,
@@ -312,6 +312,10 @@ impl Start {
         environment: &Environment,
     ) -> Result<Infallible, Failure> {
         let Self { program, words, variables, isolated } = self;
+        if Path::new(&program).starts_with(STORE_DIR) {
+            let refused = SandboxError::no_exec(store.dir(), &program.display().to_string());
+            refused.map_or(Ok(()), |error| Err(refusal(&error)))?;
+        }
         store.touch(&environment.paths).or_fail(Kind::Store)?;
         super::restore_mask();
         if !isolated && store.dir() == Path::new(STORE_DIR) {
@@ -355,18 +359,24 @@ pub(super) fn refusal(error: &SandboxError) -> Failure {
 
 fn not_executed(program: &str, error: &std::io::Error) -> Failure {
     let (kind, hint) = match error.kind() {
-        std::io::ErrorKind::NotFound => {
-            (Kind::NoProgram, "it, or the interpreter that its first line names, is not there")
+        std::io::ErrorKind::NotFound => (
+            Kind::NoProgram,
+            "it, or the interpreter that its first line names, is not there".to_owned(),
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            let hint = match Path::new(program).parent().and_then(noexec_mount) {
+                Some(mount) => {
+                    let mount = mount.display();
+                    format!("'{mount}' is mounted 'noexec'; as root: mount -o remount,exec {mount}")
+                }
+                None => "it is not executable".to_owned(),
+            };
+            (Kind::NotExecutable, hint)
         }
-        std::io::ErrorKind::PermissionDenied
-            if Path::new(program).parent().is_some_and(is_noexec) =>
-        {
-            (Kind::NotExecutable, "its file system is mounted 'noexec'; mount it without")
-        }
-        std::io::ErrorKind::PermissionDenied => (Kind::NotExecutable, "it is not executable"),
-        _ => {
-            (Kind::NotExecutable, "it is neither a program for this machine nor a script with `#!`")
-        }
+        _ => (
+            Kind::NotExecutable,
+            "it is neither a program for this machine nor a script with `#!`".to_owned(),
+        ),
     };
     Failure::new(kind, format!("cannot execute '{program}': {error}")).hint(hint)
 }

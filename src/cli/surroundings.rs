@@ -8,7 +8,9 @@ use rustix::process::{Resource, getrlimit};
 use super::{
     context,
     failure::{Failure, Kind},
+    shorten,
 };
+use crate::limits;
 
 /// Fewer open files than this are too few for some command.
 const FILES: u64 = 256;
@@ -34,6 +36,13 @@ pub(super) fn watch_threads(json: bool) {
 /// The failure, with what explains it as a hint.
 pub(super) fn explain(mut failure: Failure) -> Failure {
     let errno = errno(&failure.message);
+    let is_long = shorten::longest(&failure.message) > limits::PATH;
+    if failure.evaluation.is_none() {
+        failure.message = shorten::shortened(&failure.message).into_owned();
+        for hint in &mut failure.hints {
+            *hint = shorten::shortened(hint).into_owned();
+        }
+    }
     let hint = match errno {
         Some(libc::ENOENT) if std::env::current_dir().is_err() => {
             if failure.message == std::io::Error::from_raw_os_error(libc::ENOENT).to_string() {
@@ -44,6 +53,8 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
         Some(libc::ENOENT | libc::ENOTDIR) if !Path::new("/proc/self").exists() => {
             Some("/proc is not mounted; as root: mount -t proc proc /proc".to_owned())
         }
+        None if is_long => Some(too_long()),
+        Some(libc::ENAMETOOLONG) => Some(too_long()),
         Some(libc::EMFILE) => limit(Resource::Nofile).map(files),
         // SQLite tells no more of a file that cannot be opened
         None if failure.message.contains("Error code 14") => {
@@ -70,6 +81,11 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+fn too_long() -> String {
+    let (path, name) = (limits::PATH, limits::FILE_NAME);
+    format!("a path has at most {path} bytes, and each name in it {name}")
 }
 
 fn files(most: u64) -> String {

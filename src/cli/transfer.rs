@@ -18,6 +18,7 @@ use super::{
     failure::{Failure, Kind, OrFail as _, expect_file},
     output,
     progress::Transfer,
+    realise,
     show::parse_path,
 };
 use crate::{
@@ -62,7 +63,12 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     }
     let size = destination::write_with(output, store, |file| {
         let progress = Transfer::new(context, "exported");
-        cache::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(fail)
+        cache::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(|error| {
+            match realise::is_interrupted() {
+                true => Failure::new(Kind::Interrupted, "interrupted"),
+                false => fail(error),
+            }
+        })
     })?;
     if destination::is_output(output) {
         return Ok(ExitCode::SUCCESS);

@@ -6,6 +6,7 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, VecDeque},
+    io,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
@@ -133,7 +134,7 @@ impl Store {
     /// Where roots or index cannot be read, or the store cannot be written.
     pub fn collect(&self, limits: Limits) -> Result<Collected, StoreError> {
         self.need_writable()?;
-        self.remove_dead_scratch()?;
+        let kept = self.remove_dead_scratch()?;
         let collected = match self.collect_now(limits, usize::MAX) {
             Err(error) if error.is_full() => {
                 make_room(&self.layout)?;
@@ -142,7 +143,10 @@ impl Store {
             result => result,
         };
         self.layout.reserve();
-        collected
+        match kept {
+            Some(error) if collected.is_ok() => Err(error.into()),
+            _ => collected,
+        }
     }
 
     /// Collects all, or if there is too little room for that, first as much as takes little.
@@ -188,10 +192,12 @@ impl Store {
         })?;
         drop(alone);
         collected.dropped = dropped;
-        self.sweep(&roots)?;
+        // what cannot be removed does not keep the rest
+        let swept = self.sweep(&roots);
         self.sweep_logs()?;
-        self.pool.sweep()?;
         self.remove_aside(&collected.aside)?;
+        swept?;
+        self.pool.sweep()?;
         remove_partials(&self.layout, SystemTime::now() - Duration::from_secs(PARTIAL))?;
         self.remove_dead_locks()?;
         Ok(collected)
@@ -327,20 +333,26 @@ impl Store {
     fn sweep(&self, roots: &[Root]) -> Result<(), StoreError> {
         let trash = self.scratch()?;
         let kept: FxHashSet<&StorePath> = roots.iter().map(|root| &root.path).collect();
-        let moved: Vec<PathBuf> = self.index.write(|writer| {
+        let (moved, failed): (Vec<PathBuf>, Option<io::Error>) = self.index.write(|writer| {
             let valid: FxHashSet<StorePath> = writer.read(index::uses)?.into_keys().collect();
-            let mut moved = Vec::new();
+            let (mut moved, mut failed) = (Vec::new(), None);
             let goes = |path: &StorePath| !valid.contains(path) && !kept.contains(path);
             for path in self.layout.trees()?.into_iter().filter(goes) {
                 let target = trash.path().join(path.base());
-                removal::take_away(&self.real(&path), &target)?;
-                moved.push(target);
+                match removal::take_away(&self.real(&path), &target) {
+                    Ok(()) => moved.push(target),
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
-            Ok(moved)
+            Ok((moved, failed))
         })?;
-        let removed = moved.par_iter().try_for_each(|tree| files::remove_tree(tree));
+        let removed: Vec<io::Result<()>> =
+            moved.par_iter().map(|tree| files::remove_tree(tree)).collect();
         drop(trash);
-        Ok(removed?)
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(removed.into_iter().collect::<io::Result<()>>()?),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ use super::{
 use crate::{
     files,
     hash::TreeHash,
+    immutable,
     store_path::StorePath,
     tree::{Bounds, Kind, Leaf, Listing, Measure},
 };
@@ -329,7 +330,8 @@ fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
     // a folder can only be moved while it is writable
     for tree in [source, target] {
         if fs_err::symlink_metadata(tree).is_ok_and(|found| found.is_dir()) {
-            fs_err::set_permissions(tree, PermissionsExt::from_mode(0o755))?;
+            fs_err::set_permissions(tree, PermissionsExt::from_mode(0o755))
+                .map_err(|error| immutable::explain(error, tree))?;
         }
     }
     match rustix::fs::renameat_with(CWD, source, CWD, target, RenameFlags::EXCHANGE) {
@@ -349,7 +351,7 @@ fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
         Err(e) => {
             let (e, place) = (std::io::Error::from(e), target.display());
             let text = format!("failed to replace '{place}': {e}");
-            return Err(std::io::Error::new(e.kind(), text).into());
+            return Err(immutable::explain(std::io::Error::new(e.kind(), text), target).into());
         }
     }
     let mut old = source.as_os_str().to_owned();

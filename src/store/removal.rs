@@ -6,7 +6,7 @@
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 use super::seal;
-use crate::files;
+use crate::{files, immutable};
 
 /// Moves a tree, or a folder or file that was set aside, to `trash`, a free place in a scratch folder; removes it
 /// if it cannot be moved. The caller keeps others from using it. Nothing there is fine.
@@ -20,18 +20,20 @@ pub(super) fn take_away(place: &Path, trash: &Path) -> io::Result<()> {
     };
     if is_folder {
         // a folder can only be moved while it is writable
-        fs_err::set_permissions(place, PermissionsExt::from_mode(0o755))?;
+        fs_err::set_permissions(place, PermissionsExt::from_mode(0o755))
+            .map_err(|error| immutable::explain(error, place))?;
     }
     match fs_err::rename(place, trash) {
         Err(e) if e.kind() == io::ErrorKind::CrossesDevices => remove(place, is_folder),
-        other => other,
+        other => other.map_err(|error| immutable::explain(error, place)),
     }
 }
 
 /// Removes a tree in its place.
 pub(super) fn remove(place: &Path, is_folder: bool) -> io::Result<()> {
     if is_folder {
-        fs_err::set_permissions(place, PermissionsExt::from_mode(seal::GOING))?;
+        fs_err::set_permissions(place, PermissionsExt::from_mode(seal::GOING))
+            .map_err(|error| immutable::explain(error, place))?;
         files::sync_folder(place)?;
     }
     files::remove_tree(place)

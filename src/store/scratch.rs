@@ -12,7 +12,7 @@ use super::{
     Store, StoreError,
     lock::{hold, is_at, is_numbered, open_own},
 };
-use crate::files;
+use crate::{files, immutable};
 
 /// A folder that disappears with this.
 #[derive(Debug)]
@@ -65,11 +65,13 @@ impl Store {
         }
     }
 
-    /// Removes the scratch folders of dead processes, and seals what these have left open.
+    /// Removes the scratch folders of dead processes, and seals what these have left open. Gives why one cannot
+    /// go, if a file in it is immutable.
     ///
     /// # Errors
     /// Where the folder of scratch folders cannot be read. What cannot be removed is left.
-    pub fn remove_dead_scratch(&self) -> Result<(), StoreError> {
+    pub fn remove_dead_scratch(&self) -> Result<Option<std::io::Error>, StoreError> {
+        let mut kept = None;
         for entry in fs_err::read_dir(self.layout.scratch())? {
             let entry = entry?;
             // what has another name, or is no folder of this user, was put there by somebody else
@@ -79,9 +81,9 @@ impl Store {
             let path = entry.path();
             let Some(folder) = open_own(&path, OFlags::DIRECTORY) else { continue };
             if hold(&folder, false)? && self.seal_noted(&path).is_ok() {
-                let _ = files::remove_tree(&path);
+                kept = files::remove_tree(&path).err().filter(immutable::is_cause).or(kept);
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }

@@ -22,7 +22,7 @@ use super::{
     scan::{Scan, Tail},
 };
 use crate::{
-    files,
+    files, immutable,
     store_path::StorePath,
     tree::{self, ArchiveError, Bounds, Kind, Leaf, Listing, Measure, Node},
 };
@@ -256,5 +256,6 @@ fn strip(
 
 pub(super) fn named(e: Errno, path: &Path) -> io::Error {
     let e = io::Error::from(e);
-    io::Error::new(e.kind(), format!("failed to make '{}' canonical: {e}", path.display()))
+    let text = format!("failed to make '{}' canonical: {e}", path.display());
+    immutable::explain(io::Error::new(e.kind(), text), path)
 }

@@ -373,3 +373,48 @@ fn an_empty_log_says_why() {
     assert!(said("quiet.nix").contains("the machine lost power"), "{}", said("quiet.nix"));
     assert!(said("failed.nix").contains("was ended before it printed"), "{}", said("failed.nix"));
 }
+
+/// What is written beside its place goes when the command is stopped, and what was there stays.
+#[test]
+fn an_export_that_is_stopped_leaves_nothing_behind() {
+    let space = Space::new(BINARY).with_probe();
+    // so much that compressing it takes its time
+    let mut state = 1_u64;
+    let noise = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    space.write("noise", noise.take(4 << 20).flatten().collect::<Vec<u8>>());
+    let copy: &[&[&str]] = &[&["copy", "$noise", "$out"]];
+    space.write("default.nix", probing("noise", "noise = ./noise;", copy));
+    let path = space.ok(["build", "--no-link"]);
+    let folder = space.path("project/out");
+    fs_err::create_dir(&folder).unwrap();
+    let names = || {
+        let names = fs_err::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+        names.map(|name| name.into_string().unwrap()).collect::<Vec<_>>()
+    };
+    for (signal, old) in [("INT", false), ("TERM", true)] {
+        if old {
+            fs_err::write(folder.join("file"), "old").unwrap();
+        }
+        let mut command = space.command();
+        command.args(["export", &path, "-o", "out/file"]).stderr(Stdio::piped());
+        let running = command.spawn().unwrap();
+        let start = std::time::Instant::now();
+        while !names().iter().any(|name| name.starts_with(".-")) {
+            assert!(start.elapsed().as_secs() < 60);
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let id = running.id().to_string();
+        assert!(child::status(Command::new("kill").args(["-s", signal, &id])).unwrap().success());
+        let ran = Ran::of(running.wait_with_output().unwrap());
+        assert_eq!(ran.code, 130, "{}", ran.stderr);
+        assert!(ran.stderr.contains("interrupted"), "{}", ran.stderr);
+        let left: Vec<&str> = if old { vec!["file"] } else { Vec::new() };
+        assert_eq!(names(), left);
+    }
+    assert_eq!(fs_err::read(folder.join("file")).unwrap(), b"old");
+}

@@ -1,9 +1,9 @@
 //! The tests that need the package registries, which the machine's own clients know: real
 //! interpreters, real wheels, the examples. They share one store, so that each file is fetched once.
 
-use std::{path::PathBuf, process::Command, sync::OnceLock};
+use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, sync::OnceLock};
 
-use clutch_store_tests::Space;
+use clutch_store_tests::{Ran, Space, child};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -101,6 +101,32 @@ fn the_standard_library_is_complete_and_maps_nothing_of_the_host() {
         let file = format!("python-{version}.nix");
         let said = space.ok(["run", "--isolated", &file, "--", "python3", "-c", &program]);
         assert_eq!(said, "complete", "{version}");
+        // libraries and terminal descriptions are the prefix's; nobody asks the machine's tools
+        for tool in ["gcc", "cc", "ld", "ldconfig"] {
+            let script = space.write(&format!("tools/{tool}"), "#!/bin/sh\n: > tools/asked\n");
+            fs_err::set_permissions(script, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        let program = "import ctypes, ctypes.util, curses\n\
+            for name in ['z', 'ssl', 'sqlite3']:\n\
+            \x20   found = ctypes.util.find_library(name)\n\
+            \x20   assert found and f'lib{name}.so' in found, (name, found)\n\
+            \x20   ctypes.CDLL(found)\n\
+            \x20   maps = [line for line in open('/proc/self/maps') if f'/lib{name}.so' in line]\n\
+            \x20   assert maps and all('/clutch/store/' in line for line in maps), maps\n\
+            assert ctypes.util.find_library('clutch-has-none') is None\n\
+            for term in ['xterm-256color', 'screen', 'linux', 'vt100']: curses.setupterm(term)\n\
+            print('found')";
+        for isolated in [true, false] {
+            let mut command = space.command();
+            let old = std::env::var("PATH").unwrap();
+            let tools = space.path("project/tools");
+            command.env("PATH", format!("{}:{old}", tools.display())).arg("run");
+            command.args(isolated.then_some("--isolated"));
+            command.args([&file[..], "--", "python3", "-c", program]);
+            let ran = Ran::of(child::output(&mut command).unwrap());
+            assert_eq!(ran.stdout.trim(), "found", "{version}: {}", ran.stderr);
+        }
+        assert!(!space.path("project/tools/asked").exists());
     }
 }
 

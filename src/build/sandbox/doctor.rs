@@ -262,11 +262,12 @@ fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
         );
     }
     let status = rustix::fs::statvfs(place)?;
-    if supervise::is_noexec(place) {
-        findings.push(
-            finding("programs in the store", Health::Bad, "the file system is mounted 'noexec'")
-                .remedy("give another folder with --store, or mount it without noexec"),
-        );
+    if let Some(mount) = supervise::noexec_mount(place) {
+        let mount = mount.display();
+        let found = format!("'{mount}' is mounted 'noexec'");
+        findings.push(finding("programs in the store", Health::Bad, found).remedy(format!(
+            "as root: mount -o remount,exec {mount}; or give another folder with --store"
+        )));
     }
     let free = status.f_bavail.saturating_mul(status.f_frsize);
     let found = format!("{:.1} GB free", free as f64 / 1e9);

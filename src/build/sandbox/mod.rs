@@ -42,7 +42,7 @@ pub use groups::can_limit_memory;
 pub(in crate::build) use memory::words as memory_words;
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request, Variation};
-pub use supervise::{Exit, SandboxError, Watch, is_noexec};
+pub use supervise::{Exit, SandboxError, Watch, noexec_mount};
 pub use view::View;
 
 /// The user and group that a program in the sandbox has.

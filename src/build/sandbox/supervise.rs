@@ -66,14 +66,14 @@ pub enum SandboxError {
     },
     /// Nothing on that disk can be executed.
     #[error(
-        "cannot execute '{program}': the file system of '{}' is mounted 'noexec'; mount it without, or \
-         give another folder with --store", .place.display()
+        "cannot execute '{program}': '{0}', which holds the store, is mounted 'noexec'; as root \
+         `mount -o remount,exec {0}`, or give another folder with --store", .mount.display()
     )]
     NoExec {
         /// The program.
         program: String,
-        /// Where the store is.
-        place: PathBuf,
+        /// The mount that the store is on.
+        mount: PathBuf,
     },
     /// Something that was to be bound in is not there, or cannot be bound.
     #[error("cannot {step} '{on}' in the sandbox: {source}")]
@@ -195,23 +195,46 @@ pub(super) fn run(
         (Some(error), _) => Err(error),
         (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
         (None, Some(Reply::Killed(signal))) => Ok(Exit::Signal(signal)),
-        (None, Some(Reply::Failed(failure))) => Err(match (explain(failure), &sandbox.place) {
-            (SandboxError::Execute { program, source }, Some(place))
-                if source.kind() == io::ErrorKind::PermissionDenied && is_noexec(place) =>
-            {
-                SandboxError::NoExec { program, place: place.clone() }
-            }
-            (error, _) => error,
-        }),
+        (None, Some(Reply::Failed(failure))) => {
+            let error = explain(failure);
+            let refused = match &error {
+                SandboxError::Execute { program, source }
+                    if source.kind() == io::ErrorKind::PermissionDenied =>
+                {
+                    sandbox.place.as_deref().and_then(|place| SandboxError::no_exec(place, program))
+                }
+                _ => None,
+            };
+            Err(refused.unwrap_or(error))
+        }
         (None, Some(Reply::Started) | None) => Err(SandboxError::HelperLost),
     }
 }
 
-/// Whether nothing on the file system of a place can be executed.
+impl SandboxError {
+    /// Why the program cannot be executed, if nothing can be in that folder of the store.
+    #[must_use]
+    pub fn no_exec(place: &Path, program: &str) -> Option<Self> {
+        noexec_mount(place).map(|mount| Self::NoExec { program: program.to_owned(), mount })
+    }
+}
+
+/// The mount that a place is on, if nothing on it can be executed.
 #[must_use]
-pub fn is_noexec(place: &Path) -> bool {
-    let noexec = rustix::fs::StatVfsMountFlags::NOEXEC;
-    rustix::fs::statvfs(place).is_ok_and(|status| status.f_flag.contains(noexec))
+pub fn noexec_mount(place: &Path) -> Option<PathBuf> {
+    use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statvfs, statx};
+    if !statvfs(place).ok()?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+        return None;
+    }
+    // before Linux 5.8 mounts have no number, but most have a device of their own
+    let mount = |place: &Path| {
+        let found = statx(CWD, place, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
+        Some((found.stx_mnt_id, found.stx_dev_major, found.stx_dev_minor))
+    };
+    let place = fs_err::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+    let own = mount(&place);
+    let within = place.ancestors().take_while(|above| mount(above) == own);
+    Some(within.last().unwrap_or(&place).to_owned())
 }
 
 fn advice(source: &io::Error) -> &'static str {

@@ -27,7 +27,6 @@ use super::{
     namespaces, started, supervise,
     wire::{self, Failure, Step, ViewOrder, WireBind},
 };
-use crate::store_path::STORE_DIR;
 
 /// The name (`argv[0]`) by which a process knows that it is to set up a view.
 pub(super) const NAME: &str = "clutch-view";
@@ -112,16 +111,7 @@ pub(super) fn become_program(mut args: impl Iterator<Item = std::ffi::OsString>)
     let order = unsafe { OwnedFd::from_raw_fd(number) };
     match wire::read_order(order) {
         Err(error) => SandboxError::Helper(error),
-        Ok(order) => match supervise::explain(enter(&order).err().unwrap_or_else(|| start(&order)))
-        {
-            SandboxError::Execute { program, source }
-                if source.kind() == io::ErrorKind::PermissionDenied
-                    && supervise::is_noexec(Path::new(STORE_DIR)) =>
-            {
-                SandboxError::NoExec { program, place: STORE_DIR.into() }
-            }
-            error => error,
-        },
+        Ok(order) => supervise::explain(enter(&order).err().unwrap_or_else(|| start(&order))),
     }
 }
 

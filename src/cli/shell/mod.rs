@@ -16,7 +16,7 @@ use super::{
     realise::BuildArguments,
     run::{self, Environment, FOREIGN, Start},
 };
-use crate::files;
+use crate::{build::sandbox::noexec_mount, files};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -51,6 +51,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             Start::new(&environment, program, words.collect(), false)
         }
         None => {
+            if let Some(mount) = noexec_mount(store.dir()) {
+                let mount = mount.display();
+                context.warn(format!(
+                    "nothing of the environment can be executed: '{mount}', which holds the store, is \
+                     mounted 'noexec'; as root `mount -o remount,exec {mount}`, or give another folder \
+                     with --store"
+                ));
+            }
             let own = env::var_os("SHELL").filter(|shell| !shell.is_empty());
             let shell = own.unwrap_or_else(|| "/bin/sh".into());
             let mut start = Start::new(&environment, shell, Vec::new(), false);
