@@ -181,7 +181,7 @@ impl Store {
         let there: FxHashSet<&StorePath> = all.iter().collect();
         let look = |path: &StorePath| {
             let salvaged = salvaged.get(path);
-            match (self.look(path, all), salvaged) {
+            match (self.look(path, all)?, salvaged) {
                 (Ok(found), salvaged) => Ok(Ok(found.with(salvaged, &there))),
                 // it is damaged; as a path it can be repaired
                 (Err(_), Some(salvaged)) if self.real(path).symlink_metadata().is_ok() => {
@@ -220,21 +220,38 @@ impl Store {
         Ok((infos, refused))
     }
 
-    /// What a tree in the store's folder is.
-    fn look(&self, path: &StorePath, candidates: &[StorePath]) -> Result<Found, StoreError> {
+    /// What a tree in the store's folder is, or why it cannot be told.
+    ///
+    /// # Errors
+    /// If the tree stays writable, which must not be registered.
+    fn look(
+        &self,
+        path: &StorePath,
+        candidates: &[StorePath],
+    ) -> Result<Result<Found, StoreError>, StoreError> {
         let place = self.real(path);
-        if seal::is_going(&place)? {
-            let problem = "it was being removed".to_owned();
-            return Err(StoreError::Derivation { path: path.clone(), problem });
-        }
-        let derivation: Option<Derivation> =
-            if path.is_derivation() { Some(self.read_derivation(path)?) } else { None };
+        let before = || -> Result<(Option<Derivation>, bool), StoreError> {
+            if seal::is_going(&place)? {
+                let problem = "it was being removed".to_owned();
+                return Err(StoreError::Derivation { path: path.clone(), problem });
+            }
+            let is_derivation = path.is_derivation();
+            let derivation = is_derivation.then(|| self.read_derivation(path)).transpose()?;
+            Ok((derivation, fs_err::symlink_metadata(&place)?.is_dir()))
+        };
+        let (derivation, is_folder) = match before() {
+            Ok(known) => known,
+            Err(e) => return Ok(Err(e)),
+        };
         let sealed = seal::seal(&place, candidates, None, true, Bounds::NONE);
-        if fs_err::symlink_metadata(&place)?.is_dir() {
+        if is_folder {
             // that had to be writable, also if it went wrong
             seal::seal_folder(&place, 0o555)?;
         }
-        let sealed = sealed?;
+        let sealed = match sealed {
+            Ok(sealed) => sealed,
+            Err(e) => return Ok(Err(e.into())),
+        };
         let (references, outputs) = match derivation {
             Some(derivation) => (
                 derivation.references(),
@@ -256,7 +273,7 @@ impl Store {
             deriver: None,
             registered: now(),
         };
-        Ok(Found { info, outputs })
+        Ok(Ok(Found { info, outputs }))
     }
 
     /// What else is in the store's folder.
