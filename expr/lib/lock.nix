@@ -1,4 +1,4 @@
-# The content of a lock, and what to do where there is none.
+# The content of a lock, and what to do if there is none.
 #
 #   lock      the path of a clutch.lock
 #   command   what writes one: "clutch lock requirements.txt"

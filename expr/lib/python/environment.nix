@@ -77,7 +77,7 @@ let
         packages = map package (content.package or [ ]);
       });
 
-  # The value, with a warning where files of requirements that stand beside the lock are no longer those
+  # The value, with a warning if files of requirements that stand beside the lock are no longer those
   # that it was made of.
   fresh = lock: label: made: value:
     let

@@ -36,7 +36,7 @@ fn sort<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     Ok(it.new_list(&values))
 }
 
-/// Sorts, stably where `less` is an order. Whatever it says, the result has the same elements.
+/// Sorts, stably if `less` is an order. Whatever it says, the result has the same elements.
 fn peeksort<T: Copy>(values: &mut [T], mut less: impl FnMut(&T, &T) -> Result<bool>) -> Result<()> {
     match values {
         [] | [_] => Ok(()),
