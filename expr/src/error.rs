@@ -44,13 +44,13 @@ pub enum Kind {
 /// A failure.
 #[derive(Clone, Debug)]
 pub struct Error {
-    what: Arc<What>,
+    what: Arc<Details>,
     trace: Option<Arc<Node>>,
 }
 
 /// The part of an error that never changes.
 #[derive(Clone, Debug)]
-struct What {
+struct Details {
     kind: Kind,
     message: String,
     span: Span,
@@ -117,7 +117,7 @@ impl Error {
     #[cold]
     pub fn new(kind: Kind, span: Span, message: impl Into<String>) -> Box<Self> {
         let message = cut(message.into(), LONGEST_MESSAGE);
-        let what = What { kind, message, span, help: None, labels: Vec::new() };
+        let what = Details { kind, message, span, help: None, labels: Vec::new() };
         Box::new(Self { what: Arc::new(what), trace: None })
     }
 

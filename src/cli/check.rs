@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     build::{Check, Derivations, Verdict},
-    difference::{Difference, MOST, What, Window},
+    difference::{Change, Difference, MOST, Window},
     store_path::StorePath,
     tree::Kind as Entry,
 };
@@ -77,19 +77,19 @@ fn document(path: &StorePath, verdict: &Verdict) -> Value {
 
 fn difference(difference: &Difference) -> Value {
     let pair = |kind: &str, store: Value, rebuilt: Value| json!({ "kind": kind, "store": store, "rebuilt": rebuilt });
-    let mut value = match &difference.what {
-        What::Missing => json!({ "kind": "missing" }),
-        What::Added => json!({ "kind": "added" }),
-        What::Order => json!({ "kind": "order" }),
-        What::Kind(a, b) => pair("type", word(*a).into(), word(*b).into()),
-        What::Executable(a, b) => pair("executable", (*a).into(), (*b).into()),
-        What::Target(a, b) => pair("target", a.as_str().into(), b.as_str().into()),
-        What::Field(name, a, b) => {
+    let mut value = match &difference.change {
+        Change::Missing => json!({ "kind": "missing" }),
+        Change::Added => json!({ "kind": "added" }),
+        Change::Order => json!({ "kind": "order" }),
+        Change::Kind(a, b) => pair("type", word(*a).into(), word(*b).into()),
+        Change::Executable(a, b) => pair("executable", (*a).into(), (*b).into()),
+        Change::Target(a, b) => pair("target", a.as_str().into(), b.as_str().into()),
+        Change::Field(name, a, b) => {
             let mut value = pair("field", a.as_str().into(), b.as_str().into());
             value["field"] = (*name).into();
             value
         }
-        What::Bytes(window) => {
+        Change::Bytes(window) => {
             let mut value =
                 pair("bytes", hex(&window.first, "").into(), hex(&window.second, "").into());
             value["offset"] = window.offset.into();
@@ -117,8 +117,8 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
             path => quoted(path),
         }];
         place.extend(difference.members.iter().map(|name| quoted(name)));
-        let _ = writeln!(text, "  {}: {}", place.join(" > "), told(&difference.what));
-        if let What::Bytes(window) = &difference.what {
+        let _ = writeln!(text, "  {}: {}", place.join(" > "), told(&difference.change));
+        if let Change::Bytes(window) = &difference.change {
             show(window, &mut text);
         }
     }
@@ -131,23 +131,23 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
     text
 }
 
-fn told(what: &What) -> String {
+fn told(change: &Change) -> String {
     let pair = |what: &str, a: &str, b: &str| format!("{what} is {a} in the store, {b} rebuilt");
-    match what {
-        What::Missing => "is in the store only".to_owned(),
-        What::Added => "is rebuilt only".to_owned(),
-        What::Order => "the same members in another order".to_owned(),
-        What::Kind(a, b) => pair("it", word(*a), word(*b)),
-        What::Executable(a, _) => {
+    match change {
+        Change::Missing => "is in the store only".to_owned(),
+        Change::Added => "is rebuilt only".to_owned(),
+        Change::Order => "the same members in another order".to_owned(),
+        Change::Kind(a, b) => pair("it", word(*a), word(*b)),
+        Change::Executable(a, _) => {
             let may = |is: bool| if is { "executable" } else { "not executable" };
             pair("it", may(*a), may(!*a))
         }
-        What::Target(a, b) => pair("its target", &quoted(a), &quoted(b)),
-        What::Field(name, a, b) => pair(name, &quoted(a), &quoted(b)),
-        What::Bytes(Window { offset, sizes: (a, b), .. }) if a == b => {
+        Change::Target(a, b) => pair("its target", &quoted(a), &quoted(b)),
+        Change::Field(name, a, b) => pair(name, &quoted(a), &quoted(b)),
+        Change::Bytes(Window { offset, sizes: (a, b), .. }) if a == b => {
             format!("differs from byte {offset} on, of {a}")
         }
-        What::Bytes(Window { offset, sizes: (a, b), .. }) => {
+        Change::Bytes(Window { offset, sizes: (a, b), .. }) => {
             format!("differs from byte {offset} on; it has {a} bytes in the store, {b} rebuilt")
         }
     }

@@ -147,8 +147,8 @@ fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
         realise::interruption().store(true, std::sync::atomic::Ordering::Relaxed);
     });
     let nothing = Nothing(&context);
-    let world = evaluation::world(&context, &expression, &nothing).ok()?;
-    let names = evaluation::interpret(&context, &world, &expression, |it, value, args| {
+    let host = evaluation::host(&context, &expression, &nothing).ok()?;
+    let names = evaluation::interpret(&context, &host, &expression, |it, value, args| {
         let Value::Attrs(attrs) = it.auto_call(value, args)? else { return Ok(Vec::new()) };
         let names = attrs.iter(it.arena).map(|(key, _)| it.symbols.show(key.symbol));
         Ok(names.collect::<Vec<String>>())

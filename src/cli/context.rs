@@ -28,7 +28,7 @@ use crate::{
     },
     store::{
         Store, StoreError,
-        place::{self, Wishes},
+        place::{self, Choices},
         profile::Profile,
     },
     store_path::check_name,
@@ -222,13 +222,13 @@ impl Context {
 pub(super) fn store_root(explicit: Option<&Path>) -> Result<PathBuf, Failure> {
     let [clutch_store, xdg_data_home, home] =
         ["CLUTCH_STORE", "XDG_DATA_HOME", "HOME"].map(env::var_os);
-    let wishes = Wishes {
+    let choices = Choices {
         explicit,
         clutch_store: clutch_store.as_deref(),
         xdg_data_home: xdg_data_home.as_deref(),
         home: home.as_deref(),
     };
-    place::place(wishes, place::usable).ok_or_else(|| {
+    place::place(choices, place::usable).ok_or_else(|| {
         Failure::new(Kind::Usage, "there is no place for the store: HOME is not set")
             .hint("give one with --store DIR or the variable CLUTCH_STORE")
     })

@@ -13,13 +13,13 @@ use clutch_expr::{
 use super::{
     Outcome,
     context::Context,
-    evaluation::{Realiser, Source, interpret, source, with, world},
+    evaluation::{Realiser, Source, host, interpret, source, with},
     expression::ExpressionArguments,
     failure::{Failure, Kind},
     hashes::{Failed, HashArguments, updating},
     realise::BuildArguments,
 };
-use crate::evaluate::Written;
+use crate::evaluate::HashPositions;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -54,10 +54,10 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let Arguments { expression, build, hashes, .. } = arguments;
     if arguments.parse {
         let realiser = Realiser::new(context, build);
-        let world = world(context, expression, &realiser)?;
+        let host = host(context, expression, &realiser)?;
         let source = source(expression)?;
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let text = with(context, &world, expression, expression.measure.limit(), move |it| {
+        let text = with(context, &host, expression, expression.measure.limit(), move |it| {
             parse(it, source, &folder)
         })?;
         context.print([&text[..], b"\n"].concat())?;
@@ -79,17 +79,17 @@ fn evaluate(
     build: &BuildArguments,
 ) -> Result<Vec<Vec<u8>>, Failed> {
     let realiser = Realiser::new(context, build);
-    let world = world(context, expression, &realiser)
-        .map_err(|failure| (Box::new(failure), Written::default()))?;
+    let host = host(context, expression, &realiser)
+        .map_err(|failure| (Box::new(failure), HashPositions::default()))?;
     let json = context.global.json;
     let shows_code = !(arguments.strict || arguments.raw || json);
     let expression = ExpressionArguments { shows_code, ..expression.clone() };
-    interpret(context, &world, &expression, |it, value, args| {
+    interpret(context, &host, &expression, |it, value, args| {
         // a function is a value like any other, until somebody gives it arguments
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         show(it, value, arguments, json)
     })
-    .map_err(|failure| (Box::new(realiser.explain(failure)), world.written()))
+    .map_err(|failure| (Box::new(realiser.explain(failure)), host.hash_positions()))
 }
 
 fn show<'a>(

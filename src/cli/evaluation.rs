@@ -29,7 +29,7 @@ use crate::{
     build::plan::Goal,
     derivation::Records,
     evaluate::{
-        Access, Realise, Recording, Surroundings, Target, World, Written,
+        Access, EvalHost, HashPositions, ImpureSettings, Realise, Recording, Target,
         cache::{self, Key},
         project,
     },
@@ -55,7 +55,7 @@ impl Evaluation {
         arguments: &ExpressionArguments,
         build: &BuildArguments,
     ) -> Result<Self, Failure> {
-        Self::noting(context, arguments, build, &mut Written::default())
+        Self::noting(context, arguments, build, &mut HashPositions::default())
     }
 
     /// The same; where it evaluates, what it has read is noted, also where that fails.
@@ -63,7 +63,7 @@ impl Evaluation {
         context: &Context,
         arguments: &ExpressionArguments,
         build: &BuildArguments,
-        written: &mut Written,
+        positions: &mut HashPositions,
     ) -> Result<Self, Failure> {
         if let Some(path) = &arguments.path {
             let logical = match path.to_str().filter(|text| text.starts_with(STORE_DIR)) {
@@ -75,19 +75,19 @@ impl Evaluation {
             }
         }
         let realiser = Realiser::new(context, build);
-        let world = world(context, arguments, &realiser)?;
-        let key = key(context, arguments, &world);
+        let host = host(context, arguments, &realiser)?;
+        let key = key(context, arguments, &host);
         if let Some(key) = &key
-            && let Some(targets) = cached(context, &world, key)?
+            && let Some(targets) = cached(context, &host, key)?
         {
             arguments.measure.tell_known(context);
             return Ok(Self { targets, derivations: Records::default() });
         }
-        let recording = Recording::new(&world);
+        let recording = Recording::new(&host);
         let found = interpret(context, &recording, arguments, |it, value, args| {
             it.derivations(value, args)
         });
-        *written = world.written();
+        *positions = host.hash_positions();
         let found = found.map_err(|failure| realiser.explain(failure))?;
         let targets = found
             .into_iter()
@@ -100,13 +100,13 @@ impl Evaluation {
         }
         let store = context.store()?;
         if store.is_writable() {
-            world.commit(store).or_fail(Kind::Store)?;
+            host.commit(store).or_fail(Kind::Store)?;
             if let Some(key) = &key {
                 // without it the next evaluation only takes longer
                 let _ = cache::save(store, recording, key, &targets);
             }
         }
-        Ok(Self { targets, derivations: world.into_derivations() })
+        Ok(Self { targets, derivations: host.into_derivations() })
     }
 
     fn of_derivation(context: &Context, path: StorePath) -> Result<Self, Failure> {
@@ -137,7 +137,7 @@ impl Evaluation {
 
 /// What the evaluation depends on besides the answers to what it asks: the arguments, the settings
 /// and this program. Nothing where the cache is not to be used.
-fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) -> Option<Key> {
+fn key(context: &Context, arguments: &ExpressionArguments, host: &EvalHost<'_>) -> Option<Key> {
     use std::os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _};
     let ExpressionArguments {
         path,
@@ -171,26 +171,30 @@ fn key(context: &Context, arguments: &ExpressionArguments, world: &World<'_>) ->
     let folder = env::current_dir().ok()?;
     key.add(texts.then(|| folder.as_os_str().as_bytes()));
     key.add(expression).add(attributes).add(arg).add(argstr).add(extra_experimental_features);
-    key.add(world.search_path.iter().flat_map(|(prefix, path)| [prefix, path]));
-    key.add(&world.system).add([[
+    key.add(host.search_path.iter().flat_map(|(prefix, path)| [prefix, path]));
+    key.add(&host.system).add([[
         u8::from(*impure),
         context.global.verbose.min(1),
         u8::from(aborts_on_warn(arguments)),
     ]]);
     key.add([[u8::from(*no_allow_import_from_derivation)]]);
-    key.add(world.surroundings.iter().map(|s| &s.system));
-    let allowed = world.access.allowed.iter().flatten();
+    key.add(host.impure.iter().map(|s| &s.system));
+    let allowed = host.access.allowed.iter().flatten();
     key.add(allowed.map(|path| path.as_os_str().as_bytes()));
     Some(key)
 }
 
 /// What the cache has; nothing where there is no store yet.
-fn cached(context: &Context, world: &World<'_>, key: &Key) -> Result<Option<Vec<Target>>, Failure> {
+fn cached(
+    context: &Context,
+    host: &EvalHost<'_>,
+    key: &Key,
+) -> Result<Option<Vec<Target>>, Failure> {
     let there = context.store_root().is_ok_and(|root| root.join("var/evaluations").is_dir());
     if !there {
         return Ok(None);
     }
-    let found = cache::find(context.store()?, world, key).or_fail(Kind::Store)?;
+    let found = cache::find(context.store()?, host, key).or_fail(Kind::Store)?;
     if found.is_some() && context.global.verbose > 0 {
         context.say("nothing that the evaluation read has changed: its result is known");
     }
@@ -305,11 +309,11 @@ impl Realise for Realiser<'_> {
 }
 
 /// The world that the arguments allow.
-pub(super) fn world<'a>(
+pub(super) fn host<'a>(
     context: &'a Context,
     arguments: &ExpressionArguments,
     realiser: &'a dyn Realise,
-) -> Result<World<'a>, Failure> {
+) -> Result<EvalHost<'a>, Failure> {
     let mut search_path = Vec::new();
     // it may be made in the middle of the evaluation
     let store = context.store_root().ok().map(|root| root.join("store"));
@@ -331,9 +335,9 @@ pub(super) fn world<'a>(
     allowed.retain(|path| in_store(path).is_none());
     let access = Access::new(store, (!arguments.impure).then_some(allowed)).at_home(home);
     named.iter().for_each(|path| access.open(path));
-    let mut world = World::new(access, realiser);
-    world.system.clone_from(&context.global.system);
-    world.import_from_derivation = !arguments.no_allow_import_from_derivation;
+    let mut host = EvalHost::new(access, realiser);
+    host.system.clone_from(&context.global.system);
+    host.import_from_derivation = !arguments.no_allow_import_from_derivation;
     if arguments.impure {
         let variables = variables();
         for entry in variables.get("NIX_PATH").into_iter().flat_map(|p| p.split(':')) {
@@ -344,15 +348,15 @@ pub(super) fn world<'a>(
             }
         }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        world.surroundings = Some(Surroundings {
+        host.impure = Some(ImpureSettings {
             home: variables.get("HOME").map(PathBuf::from),
             variables,
             system: context.system().to_owned(),
             time: now.map_or(0, |t| t.as_secs() as i64),
         });
     }
-    world.search_path = search_path;
-    Ok(world)
+    host.search_path = search_path;
+    Ok(host)
 }
 
 /// The person's home, with its links followed.
@@ -425,7 +429,7 @@ pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failure> {
 /// Evaluates what the arguments name, selects, and gives each value to `each`.
 pub(super) fn interpret<T: Send>(
     context: &Context,
-    world: &dyn Host,
+    host: &dyn Host,
     arguments: &ExpressionArguments,
     each: impl for<'a> FnMut(&mut Interpreter<'a>, Value<'a>, &'a Attrs<'a>) -> Result<T, Box<Error>>
     + Send,
@@ -434,7 +438,7 @@ pub(super) fn interpret<T: Send>(
     let folder = absolute(Path::new("."))?;
     let source = source(arguments)?;
     let limit = arguments.measure.limit().stopped_by(realise::interruption());
-    with(context, world, arguments, limit, move |it| {
+    with(context, host, arguments, limit, move |it| {
         use std::os::unix::ffi::OsStrExt as _;
         let folder = folder.as_os_str().as_bytes();
         let (values, args) = values(it, arguments, Some(source), folder)?;
@@ -472,7 +476,7 @@ pub(super) fn style(context: &Context) -> Style {
 /// Runs an interpreter; an error of the evaluation is told with the lines that it is about.
 pub(super) fn with<T: Send>(
     context: &Context,
-    world: &dyn Host,
+    host: &dyn Host,
     arguments: &ExpressionArguments,
     limit: Limit,
     run: impl FnOnce(&mut Interpreter<'_>) -> Result<T, Box<Error>> + Send,
@@ -490,7 +494,7 @@ pub(super) fn with<T: Send>(
     };
     let style = style(context);
     let measure = &arguments.measure;
-    let (result, taken) = with_interpreter(world, options, |it| {
+    let (result, taken) = with_interpreter(host, options, |it| {
         let started = measure.start(it);
         let result = run(it).map_err(|error| Failure::of_evaluation(&error, &it.sources, style));
         (result, measure.finish(it, started))

@@ -79,7 +79,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     }
     if context.global.json {
         let paths: Vec<String> = collected.paths.iter().map(ToString::to_string).collect();
-        let aside: Vec<_> = collected.aside.iter().map(|aside| &aside.place).collect();
+        let kept_builds: Vec<_> = collected.kept_builds.iter().map(|build| &build.place).collect();
         let unclear: Vec<String> = collected.unclear.iter().map(|u| u.path.to_string()).collect();
         let left: Vec<String> = collected.left.iter().map(ToString::to_string).collect();
         let dropped: Vec<Value> = collected
@@ -89,7 +89,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
             .collect();
         context.json(&json!({
             "paths": paths, "size": collected.size, "freed": collected.freed, "unclear": unclear,
-            "aside": aside, "left": left, "dropped": dropped,
+            "aside": kept_builds, "left": left, "dropped": dropped,
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
@@ -97,13 +97,13 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         for path in collected.paths.iter().chain(&collected.left) {
             context.line(path.to_string())?;
         }
-        for aside in &collected.aside {
-            context.line(aside.place.display().to_string())?;
+        for build in &collected.kept_builds {
+            context.line(build.place.display().to_string())?;
         }
     }
     let would = if arguments.dry_run { "would be " } else { "" };
     let (removed, freed) = (counted(collected.paths.len()), bytes(collected.freed));
-    let aside = match collected.aside.len() {
+    let kept_builds = match collected.kept_builds.len() {
         0 => String::new(),
         1 => " and what 1 build set aside".to_owned(),
         number => format!(" and what {number} builds set aside"),
@@ -112,7 +112,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         0 => String::new(),
         number => format!(" and {number} that a crash left"),
     };
-    context.say(format!("{removed}{left}{aside} {would}removed, {freed} {would}freed"));
+    context.say(format!("{removed}{left}{kept_builds} {would}removed, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,7 +16,7 @@ use super::{
     realise::{self, BuildArguments},
 };
 use crate::{
-    evaluate::{Edit, Written, like},
+    evaluate::{Edit, HashPositions, like},
     hash::Hash,
     store_path::StorePath,
 };
@@ -47,7 +47,7 @@ pub(super) struct Mismatch {
 pub(super) type Built = (Evaluation, Vec<BTreeMap<String, StorePath>>);
 
 /// What an attempt failed with, and what its evaluation has read.
-pub(super) type Failed = (Box<Failure>, Written);
+pub(super) type Failed = (Box<Failure>, HashPositions);
 
 /// Evaluates and builds; what was evaluated has to be `accept`ed before.
 pub(super) fn build(
@@ -58,13 +58,13 @@ pub(super) fn build(
     accept: impl Fn(&Evaluation) -> Result<(), Failure>,
 ) -> Result<Built, Failure> {
     updating(context, expression, build, hashes, |expression, build| {
-        let mut written = Written::default();
-        let evaluation = Evaluation::noting(context, expression, build, &mut written)
+        let mut positions = HashPositions::default();
+        let evaluation = Evaluation::noting(context, expression, build, &mut positions)
             .and_then(|evaluation| accept(&evaluation).map(|()| evaluation))
-            .map_err(|failure| (Box::new(failure), written.clone()))?;
+            .map_err(|failure| (Box::new(failure), positions.clone()))?;
         match realise::realise(context, build, &evaluation.derivations, &evaluation.goals()) {
             Ok(outputs) => Ok((evaluation, outputs)),
-            Err(failure) => Err((Box::new(failure), written)),
+            Err(failure) => Err((Box::new(failure), positions)),
         }
     })
 }
@@ -96,7 +96,7 @@ pub(super) fn updating<T>(
     let build = build.going_on();
     let mut written_before = BTreeSet::new();
     loop {
-        let (failure, written) = match attempt(&expression, &build) {
+        let (failure, positions) = match attempt(&expression, &build) {
             Ok(built) => return Ok(built),
             Err(failed) => failed,
         };
@@ -112,7 +112,7 @@ pub(super) fn updating<T>(
             return Err(failure.hint(hint));
         }
         let project = evaluation::project_root(&expression)?;
-        let (edits, refused) = edits(&failure.mismatches, &written, &project);
+        let (edits, refused) = edits(&failure.mismatches, &positions, &project);
         apply(context, &edits)?;
         let is_whole = failure.only_mismatches && refused.is_empty();
         failure.hints.extend(refused);
@@ -122,7 +122,7 @@ pub(super) fn updating<T>(
         written_before.extend(
             failure.mismatches.iter().map(|m| (m.name.clone(), like(&m.specified, &m.got))),
         );
-        context.say("trying again with what was written");
+        context.say("trying again with what was positions");
     }
 }
 
@@ -130,12 +130,16 @@ pub(super) fn updating<T>(
 type Place = (PathBuf, (usize, usize));
 
 /// What to change, and what to tell of those hashes for which that is not known.
-fn edits(mismatches: &[Mismatch], written: &Written, project: &Path) -> (Vec<Edit>, Vec<String>) {
+fn edits(
+    mismatches: &[Mismatch],
+    positions: &HashPositions,
+    project: &Path,
+) -> (Vec<Edit>, Vec<String>) {
     let mut edits: BTreeMap<Place, (Edit, &Mismatch)> = BTreeMap::new();
     let mut refused = Vec::new();
     let mut torn = BTreeSet::new();
     for mismatch in mismatches {
-        match written.edit(&mismatch.derivation, &mismatch.got, project) {
+        match positions.edit(&mismatch.derivation, &mismatch.got, project) {
             Err(problem) => refused.push(format!("{}: {problem}", mismatch.name)),
             Ok(edit) => {
                 let key = (edit.file.clone(), edit.range);

@@ -44,7 +44,7 @@ enum Form {
 }
 
 /// What one evaluation took.
-pub(super) struct Taken {
+pub(super) struct Measured {
     stats: Stats,
     total: Duration,
     cpu: Duration,
@@ -71,7 +71,7 @@ impl Measure {
     }
 
     /// To be called by the evaluator's own thread when it is done.
-    pub(super) fn finish(&self, it: &Interpreter<'_>, started: Instant) -> Taken {
+    pub(super) fn finish(&self, it: &Interpreter<'_>, started: Instant) -> Measured {
         let mut profile = Vec::new();
         if self.eval_profile.is_some() {
             // a vector takes everything
@@ -79,17 +79,17 @@ impl Measure {
         }
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
         let cpu = Duration::try_from(cpu).unwrap_or_default();
-        Taken { stats: it.stats(), total: started.elapsed(), cpu, profile }
+        Measured { stats: it.stats(), total: started.elapsed(), cpu, profile }
     }
 
     /// Tells what was taken, as far as that was asked for.
-    pub(super) fn tell(&self, context: &Context, taken: &Taken) -> Result<(), Failure> {
+    pub(super) fn tell(&self, context: &Context, measured: &Measured) -> Result<(), Failure> {
         if let Some(file) = &self.eval_profile {
-            destination::write(file, &taken.profile)?;
+            destination::write(file, &measured.profile)?;
         }
         match self.form(context) {
-            Some(Form::Json) => output::say(&taken.json().to_string()),
-            Some(_) => output::say(taken.text().trim_end()),
+            Some(Form::Json) => output::say(&measured.json().to_string()),
+            Some(_) => output::say(measured.text().trim_end()),
             None => {}
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Measure {
     }
 }
 
-impl Taken {
+impl Measured {
     /// The time that was spent neither in reading sources nor in compiling them.
     fn evaluate(&self) -> Duration {
         self.total.saturating_sub(self.parse()).saturating_sub(self.compile())

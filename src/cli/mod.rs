@@ -12,6 +12,7 @@ mod eval;
 mod evaluation;
 mod events;
 mod examples;
+mod explain;
 mod expression;
 mod failure;
 mod gc;
@@ -33,7 +34,6 @@ mod shell;
 mod shorten;
 mod show;
 mod store;
-mod surroundings;
 mod time;
 mod transfer;
 mod verify;
@@ -182,7 +182,7 @@ enum Command {
 /// Reports that the machine refuses what a sandbox or a view needs.
 #[must_use]
 pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
-    let failure = surroundings::explain(run::refusal(error));
+    let failure = explain::explain(run::refusal(error));
     context::report(&failure, false);
     ExitCode::from(failure.kind.code())
 }
@@ -229,11 +229,11 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     };
     let json = arguments.global.json;
-    surroundings::watch_threads(json);
+    explain::watch_threads(json);
     let context = match Context::new(arguments.global) {
         Ok(context) => context,
         Err(failure) => {
-            let failure = surroundings::explain(failure);
+            let failure = explain::explain(failure);
             context::report(&failure, json);
             return ExitCode::from(failure.kind.code());
         }
@@ -262,7 +262,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Completions(a) => completions::run(&a),
         Command::Man(a) => man::run(&context, &a),
     };
-    context.end(&result.map_err(surroundings::explain))
+    context.end(&result.map_err(explain::explain))
 }
 
 /// The end of what only prints.

@@ -9,7 +9,7 @@ use std::{
 use rustc_hash::FxHashMap;
 
 use super::{
-    Difference, MOST, What, Window,
+    Change, Difference, MOST, Window,
     container::{self, Container},
 };
 use crate::tree::{ArchiveError, Bounds};
@@ -34,8 +34,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn differs(&self, what: What) -> Difference {
-        Difference { path: self.path.clone(), members: self.members.clone(), what }
+    pub(super) fn differs(&self, change: Change) -> Difference {
+        Difference { path: self.path.clone(), members: self.members.clone(), change }
     }
 
     fn member(&self, name: &str) -> Self {
@@ -70,7 +70,7 @@ pub(super) fn files(
         let [old, new] = [block(&mut old)?, block(&mut new)?];
         if let Some(window) = window(&old, &new) {
             let (offset, start) = (window.offset + at, window.start + at);
-            found.push(place.differs(What::Bytes(Window { offset, start, sizes, ..window })));
+            found.push(place.differs(Change::Bytes(Window { offset, start, sizes, ..window })));
             return Ok(());
         }
         if old.is_empty() {
@@ -108,7 +108,7 @@ fn bytes(place: &Place, old: &[u8], new: &[u8], found: &mut Vec<Difference>) {
     if found.len() == before
         && let Some(window) = window(old, new)
     {
-        found.push(place.differs(What::Bytes(window)));
+        found.push(place.differs(Change::Bytes(window)));
     }
 }
 
@@ -129,7 +129,7 @@ fn containers(
         }
         let place = place.member(&member.name);
         let Some(&other) = new_at.0.get(&old_at.1[at]) else {
-            found.push(place.differs(What::Missing));
+            found.push(place.differs(Change::Missing));
             continue;
         };
         is_ordered &= last < Some(other);
@@ -143,11 +143,11 @@ fn containers(
             return;
         }
         if !old_at.0.contains_key(&new_at.1[at]) {
-            found.push(place.member(&member.name).differs(What::Added));
+            found.push(place.member(&member.name).differs(Change::Added));
         }
     }
     if !is_ordered {
-        found.push(place.differs(What::Order));
+        found.push(place.differs(Change::Order));
     }
 }
 
@@ -176,7 +176,7 @@ fn fields(
 ) {
     for ((name, old), (_, new)) in old.iter().zip(new) {
         if old != new {
-            found.push(place.differs(What::Field(name, old.clone(), new.clone())));
+            found.push(place.differs(Change::Field(name, old.clone(), new.clone())));
         }
     }
 }

@@ -23,12 +23,12 @@ pub struct Difference {
     /// The member of the archive at that path, the member of that, and so on.
     pub members: Vec<String>,
     /// What differs.
-    pub what: What,
+    pub change: Change,
 }
 
 /// What differs. The first of each pair belongs to the first tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Change {
     /// It is in the first tree or archive only.
     Missing,
     /// It is in the second tree or archive only.

@@ -25,8 +25,8 @@ fn compare(make: impl Fn(&Path, usize)) -> Vec<String> {
 fn told(difference: &Difference) -> String {
     let place: Vec<&str> =
         std::iter::once(&difference.path).chain(&difference.members).map(String::as_str).collect();
-    let what = match &difference.what {
-        What::Bytes(w) => format!("bytes from {} of {:?}", w.offset, w.sizes),
+    let what = match &difference.change {
+        Change::Bytes(w) => format!("bytes from {} of {:?}", w.offset, w.sizes),
         other => format!("{other:?}"),
     };
     format!("{}: {what}", place.join(" "))
@@ -137,7 +137,7 @@ fn the_window_shows_what_is_around_the_first_difference() {
     fs_err::write(&paths[0], &old).unwrap();
     fs_err::write(&paths[1], &new).unwrap();
     let found = trees(&paths[0], &paths[1], Bounds::NONE).unwrap();
-    let [Difference { path, what: What::Bytes(window), .. }] = &found[..] else {
+    let [Difference { path, change: Change::Bytes(window), .. }] = &found[..] else {
         panic!("{found:?}")
     };
     assert_eq!(path, "");

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Difference, MOST, What,
+    Change, Difference, MOST,
     content::{self, Place},
 };
 use crate::tree::{ArchiveError, Bounds, Kind, Listing, Node};
@@ -33,9 +33,9 @@ pub fn trees(
             (None, Some(_)) => Ordering::Greater,
             (Some((a, _)), Some((b, _))) => a.cmp(b),
         };
-        let (path, what) = match order {
-            Ordering::Less => (a.next(), What::Missing),
-            Ordering::Greater => (b.next(), What::Added),
+        let (path, change) = match order {
+            Ordering::Less => (a.next(), Change::Missing),
+            Ordering::Greater => (b.next(), Change::Added),
             Ordering::Equal => {
                 let ((path, old), (_, new)) =
                     (a.next().expect("peeked"), b.next().expect("peeked"));
@@ -46,8 +46,8 @@ pub fn trees(
         };
         let (path, _) = path.expect("peeked");
         // what is in a folder that one tree lacks says no more than the folder
-        if !is_below_last(path, &what, &found) {
-            found.push(Difference { path: text(path), members: Vec::new(), what });
+        if !is_below_last(path, &change, &found) {
+            found.push(Difference { path: text(path), members: Vec::new(), change });
         }
     }
     found.truncate(MOST);
@@ -61,8 +61,8 @@ fn ordered(listing: &Listing) -> impl Iterator<Item = (&Path, &Node)> {
     nodes.into_iter()
 }
 
-fn is_below_last(path: &Path, what: &What, found: &[Difference]) -> bool {
-    found.last().is_some_and(|last| last.what == *what && path.starts_with(&last.path))
+fn is_below_last(path: &Path, change: &Change, found: &[Difference]) -> bool {
+    found.last().is_some_and(|last| last.change == *change && path.starts_with(&last.path))
 }
 
 fn text(path: &Path) -> String {
@@ -78,7 +78,7 @@ fn entries(
 ) -> Result<(), ArchiveError> {
     let place = Place { path: path.to_owned(), members: Vec::new() };
     if old.kind != new.kind {
-        found.push(place.differs(What::Kind(old.kind, new.kind)));
+        found.push(place.differs(Change::Kind(old.kind, new.kind)));
         return Ok(());
     }
     match old.kind {
@@ -86,7 +86,7 @@ fn entries(
         Kind::Symlink => {
             let [old, new] = [fs_err::read_link(&old.path)?, fs_err::read_link(&new.path)?];
             if old != new {
-                found.push(place.differs(What::Target(text(&old), text(&new))));
+                found.push(place.differs(Change::Target(text(&old), text(&new))));
             }
         }
         Kind::File => {
@@ -95,7 +95,7 @@ fn entries(
             };
             let [is_old, is_new] = [executable(old)?, executable(new)?];
             if is_old != is_new {
-                found.push(place.differs(What::Executable(is_old, is_new)));
+                found.push(place.differs(Change::Executable(is_old, is_new)));
             }
             content::files(&place, &old.path, &new.path, found, bounds)?;
         }

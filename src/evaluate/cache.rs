@@ -12,7 +12,7 @@ use std::{
 use bincode::{Decode, Encode};
 
 use super::{
-    Recording, Target, World,
+    EvalHost, Recording, Target,
     recording::{Answer, Message, Question, ask},
 };
 use crate::{
@@ -79,7 +79,7 @@ struct TargetRecord {
 /// Where the store cannot be read.
 pub fn find(
     store: &Store,
-    world: &World<'_>,
+    host: &EvalHost<'_>,
     key: &Key,
 ) -> Result<Option<Vec<Target>>, StoreError> {
     let Some(record) = read(store, key) else { return Ok(None) };
@@ -97,15 +97,15 @@ pub fn find(
     if store.valid(&needed)?.len() < needed.len() {
         return Ok(None);
     }
-    let before = std::mem::replace(&mut *world.access.opened(), opened);
-    world.access.opened().extend(before.iter().cloned());
-    let same = record.answers.iter().all(|(question, answer)| ask(world, question) == *answer);
-    *world.access.opened() = before;
+    let before = std::mem::replace(&mut *host.access.opened(), opened);
+    host.access.opened().extend(before.iter().cloned());
+    let same = record.answers.iter().all(|(question, answer)| ask(host, question) == *answer);
+    *host.access.opened() = before;
     if !same {
         return Ok(None);
     }
     for (text, warning) in &record.messages {
-        world.realiser.message(text, *warning);
+        host.realiser.message(text, *warning);
     }
     Ok(Some(targets))
 }
@@ -121,13 +121,13 @@ pub fn save(
     key: &Key,
     targets: &[Target],
 ) -> io::Result<()> {
-    let opened = recording.world().access.opened().clone();
-    let Some(told) = recording.into_told() else { return Ok(()) };
+    let opened = recording.host().access.opened().clone();
+    let Some(answers) = recording.into_answers() else { return Ok(()) };
     let targets = targets.iter().map(TargetRecord::of).collect();
     let asked: BTreeSet<StorePath> =
-        told.answers.iter().filter_map(|(question, _)| question.in_store()).collect();
+        answers.answers.iter().filter_map(|(question, _)| question.in_store()).collect();
     let opened = opened.intersection(&asked).map(|path| path.base().to_owned()).collect();
-    let record = Record { answers: told.answers, messages: told.messages, targets, opened };
+    let record = Record { answers: answers.answers, messages: answers.messages, targets, opened };
     // paths that are no texts, or more than a reader would take: not worth an error
     let Ok(bytes) = codec::seal(KIND, &record) else { return Ok(()) };
     let folder = store.evaluations();

@@ -13,7 +13,7 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::{World, world::parse, written::Given};
+use super::{EvalHost, hash_positions::Given, host::parse};
 use crate::git::shown_address;
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Fetches by hash.
-pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fetched> {
+pub(super) fn fetch(host: &EvalHost<'_>, request: &FetchRequest) -> HostResult<Fetched> {
     let arguments = Arguments { request };
     match request.builtin.as_str() {
         "fetchurl" => {
@@ -30,7 +30,7 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
             let last = url.rsplit('/').next().unwrap_or_default().to_owned();
             let name = arguments.text("name").unwrap_or(last);
             let path =
-                build(world, name, url, (Fixed { mode: HashMode::Flat, hash }, given), false)?;
+                build(host, name, url, (Fixed { mode: HashMode::Flat, hash }, given), false)?;
             Ok(Fetched { path, attrs: Vec::new(), later: Vec::new() })
         }
         "fetchTarball" => {
@@ -38,28 +38,28 @@ pub(super) fn fetch(world: &World<'_>, request: &FetchRequest) -> HostResult<Fet
             let (hash, given) = arguments.hash("sha256", &url)?;
             let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
             let path =
-                build(world, name, url, (Fixed { mode: HashMode::Recursive, hash }, given), true)?;
+                build(host, name, url, (Fixed { mode: HashMode::Recursive, hash }, given), true)?;
             Ok(Fetched { path, attrs: Vec::new(), later: Vec::new() })
         }
-        _ if arguments.is_git() => git::fetch(world, &arguments),
-        _ => tree(world, &arguments),
+        _ if arguments.is_git() => git::fetch(host, &arguments),
+        _ => tree(host, &arguments),
     }
 }
 
 /// An attribute that [`fetch`] left for later.
 pub(super) fn fetch_later(
-    world: &World<'_>,
+    host: &EvalHost<'_>,
     request: &FetchRequest,
     attribute: &str,
 ) -> HostResult<FetchValue> {
     let arguments = Arguments { request };
     match attribute {
-        "revCount" if arguments.is_git() => git::count(world, &arguments),
+        "revCount" if arguments.is_git() => git::count(host, &arguments),
         other => Err(arguments.refuse(format!("there is no attribute '{other}'"))),
     }
 }
 
-fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
+fn tree(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
     let kind = arguments.required("type")?;
     let place = match kind.as_str() {
         "file" | "tarball" => "url",
@@ -85,10 +85,10 @@ fn tree(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
         }
         let sha256 = Some(hash.format(Format::Sri));
         let name = "source".to_owned();
-        world.add_path(&AddPath { path, name, recursive: true, sha256, follow: true }, None)?
+        host.add_path(&AddPath { path, name, recursive: true, sha256, follow: true }, None)?
     } else {
         let fixed = Fixed { mode: HashMode::Recursive, hash };
-        build(world, "source".to_owned(), from, (fixed, given), kind == "tarball")?
+        build(host, "source".to_owned(), from, (fixed, given), kind == "tarball")?
     };
     Ok(Fetched { path, attrs: attributes(arguments, hash)?, later: Vec::new() })
 }
@@ -131,7 +131,7 @@ fn date(seconds: i64) -> String {
 
 /// The output of a download, made valid.
 fn build(
-    world: &World<'_>,
+    host: &EvalHost<'_>,
     name: String,
     url: String,
     (fixed, given): (Fixed, Given),
@@ -156,9 +156,9 @@ fn build(
         input_derivations: BTreeMap::new(),
         input_sources: BTreeSet::new(),
     };
-    let (path, derivation) = world.resolve(draft)?;
-    world.note().hashes.insert(path.clone(), given);
-    world.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
+    let (path, derivation) = host.resolve(draft)?;
+    host.note().hashes.insert(path.clone(), given);
+    host.build(&[(path, BTreeSet::from(["out".to_owned()]))])?;
     Ok(derivation.outputs["out"].path.to_string())
 }
 

@@ -15,7 +15,7 @@ use clutch_expr::host::{
 };
 use rustc_hash::FxHashMap;
 
-use super::World;
+use super::EvalHost;
 
 /// Something that an evaluation asks and that may be answered differently the next time. What it is
 /// told of settings (the search path, the platform) is known before it starts and not asked.
@@ -67,7 +67,7 @@ pub(super) type Message = (String, bool);
 
 /// Everything that was asked and said.
 #[derive(Default)]
-pub(super) struct Told {
+pub(super) struct Answers {
     /// Each question once, in the order in which they came up.
     pub(super) answers: Vec<(Question, Answer)>,
     pub(super) messages: Vec<Message>,
@@ -78,65 +78,65 @@ pub(super) struct Told {
 
 /// A world whose answers are written down.
 pub struct Recording<'a> {
-    world: &'a World<'a>,
-    told: Mutex<Told>,
+    host: &'a EvalHost<'a>,
+    answers: Mutex<Answers>,
 }
 
 impl<'a> Recording<'a> {
     /// Nothing has been asked yet.
     #[must_use]
-    pub fn new(world: &'a World<'a>) -> Self {
-        Self { world, told: Mutex::default() }
+    pub fn new(host: &'a EvalHost<'a>) -> Self {
+        Self { host, answers: Mutex::default() }
     }
 
     /// The world that is asked.
-    pub(super) fn world(&self) -> &World<'_> {
-        self.world
+    pub(super) fn host(&self) -> &EvalHost<'_> {
+        self.host
     }
 
     /// What was asked and said; nothing where it could not be asked again.
-    pub(super) fn into_told(self) -> Option<Told> {
-        let told = self.told.into_inner().unwrap_or_else(PoisonError::into_inner);
-        (!told.unsteady).then_some(told)
+    pub(super) fn into_answers(self) -> Option<Answers> {
+        let answers = self.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (!answers.unsteady).then_some(answers)
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn note(&self, question: Question, answer: Answer) {
-        let mut told = self.told();
-        if let Some(before) = told.known.insert(question.clone(), answer) {
-            told.unsteady |= before != answer;
+        let mut answers = self.answers();
+        if let Some(before) = answers.known.insert(question.clone(), answer) {
+            answers.unsteady |= before != answer;
         } else {
-            told.answers.push((question, answer));
+            answers.answers.push((question, answer));
         }
     }
 }
 
 /// Asks again.
-pub(super) fn ask(world: &World<'_>, question: &Question) -> Answer {
+pub(super) fn ask(host: &EvalHost<'_>, question: &Question) -> Answer {
     match question {
         Question::File(path) => {
             let mut digest = FileDigest::default();
-            let result = world.stream_file(path, &mut |piece| digest.take(piece));
+            let result = host.stream_file(path, &mut |piece| digest.take(piece));
             digest.answer(&result)
         }
-        Question::Folder(path) => digest(&world.read_dir(path)),
-        Question::Type(path) => digest(&world.file_type(path)),
-        Question::Link(path) => digest(&world.read_link(path)),
-        Question::Resolved(path) => digest(&Host::resolve(world, path)),
-        Question::StorePath(path) => digest(&world.store_path(path)),
-        Question::Variable(name) => digest(&Ok(world.variable(name))),
-        Question::Home => digest(&Ok(world.home())),
+        Question::Folder(path) => digest(&host.read_dir(path)),
+        Question::Type(path) => digest(&host.file_type(path)),
+        Question::Link(path) => digest(&host.read_link(path)),
+        Question::Resolved(path) => digest(&Host::resolve(host, path)),
+        Question::StorePath(path) => digest(&host.store_path(path)),
+        Question::Variable(name) => digest(&Ok(host.variable(name))),
+        Question::Home => digest(&Ok(host.home())),
         Question::Tree(tree) => {
             let Tree { path, name, recursive, sha256, follow, left_out } = tree.clone();
             let request = AddPath { path, name, recursive, sha256, follow };
             match left_out {
-                None => digest(&world.add_path(&request, None)),
+                None => digest(&host.add_path(&request, None)),
                 Some(left_out) => {
                     let mut filter = |path: &Path, _| Ok(!left_out.contains(path));
-                    filtered(world, &request, &mut filter).1
+                    filtered(host, &request, &mut filter).1
                 }
             }
         }
@@ -145,12 +145,12 @@ pub(super) fn ask(world: &World<'_>, question: &Question) -> Answer {
 
 /// The store path of what a filter leaves; the answer is made of that and of all that it was asked.
 fn filtered(
-    world: &World<'_>,
+    host: &EvalHost<'_>,
     request: &AddPath,
     filter: &mut Filter<'_>,
 ) -> (HostResult<String>, Answer) {
     let mut asked = blake3::Hasher::new();
-    let found = world.add_path(
+    let found = host.add_path(
         request,
         Some(&mut |path: &Path, kind: FileType| {
             feed(&mut asked, path.as_os_str().as_encoded_bytes());
@@ -248,7 +248,7 @@ impl Feed for Vec<(Vec<u8>, FileType)> {
 
 impl Host for Recording<'_> {
     fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
-        let found = self.world.read_file(path, most);
+        let found = self.host.read_file(path, most);
         let mut digest = FileDigest::default();
         if let Ok(bytes) = &found {
             digest.take(bytes);
@@ -259,7 +259,7 @@ impl Host for Recording<'_> {
 
     fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8]) -> bool) -> HostResult<()> {
         let mut digest = FileDigest::default();
-        let found = self.world.stream_file(path, &mut |piece| {
+        let found = self.host.stream_file(path, &mut |piece| {
             digest.take(piece);
             take(piece)
         });
@@ -268,72 +268,72 @@ impl Host for Recording<'_> {
     }
 
     fn read_link(&self, path: &Path) -> HostResult<Option<PathBuf>> {
-        let found = self.world.read_link(path);
+        let found = self.host.read_link(path);
         self.note(Question::Link(path.to_owned()), digest(&found));
         found
     }
 
     fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
-        let found = self.world.read_dir(path);
+        let found = self.host.read_dir(path);
         self.note(Question::Folder(path.to_owned()), digest(&found));
         found
     }
 
     fn file_type(&self, path: &Path) -> HostResult<Option<FileType>> {
-        let found = self.world.file_type(path);
+        let found = self.host.file_type(path);
         self.note(Question::Type(path.to_owned()), digest(&found));
         found
     }
 
     fn resolve(&self, path: &Path) -> HostResult<PathBuf> {
-        let found = Host::resolve(self.world, path);
+        let found = Host::resolve(self.host, path);
         self.note(Question::Resolved(path.to_owned()), digest(&found));
         found
     }
 
     fn search_path(&self) -> Vec<(String, String)> {
-        self.world.search_path()
+        self.host.search_path()
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        let found = self.world.variable(name);
-        if self.world.surroundings.is_some() {
+        let found = self.host.variable(name);
+        if self.host.impure.is_some() {
             self.note(Question::Variable(name.to_owned()), digest(&Ok(found.clone())));
         }
         found
     }
 
     fn home(&self) -> Option<PathBuf> {
-        let found = self.world.home();
-        if self.world.surroundings.is_some() {
+        let found = self.host.home();
+        if self.host.impure.is_some() {
             self.note(Question::Home, digest(&Ok(found.clone())));
         }
         found
     }
 
     fn current_system(&self) -> Option<String> {
-        self.world.current_system()
+        self.host.current_system()
     }
 
     fn has_clock(&self) -> bool {
-        self.world.has_clock()
+        self.host.has_clock()
     }
 
     fn current_time(&self) -> i64 {
-        self.told().unsteady = true;
-        self.world.current_time()
+        self.answers().unsteady = true;
+        self.host.current_time()
     }
 
     fn store_dir(&self) -> &str {
-        self.world.store_dir()
+        self.host.store_dir()
     }
 
     fn placeholder(&self, output: &str) -> String {
-        self.world.placeholder(output)
+        self.host.placeholder(output)
     }
 
     fn add_text(&self, name: &str, text: &[u8], references: &[String]) -> HostResult<String> {
-        self.world.add_text(name, text, references)
+        self.host.add_text(name, text, references)
     }
 
     fn add_path(&self, request: &AddPath, filter: Option<&mut Filter<'_>>) -> HostResult<String> {
@@ -341,12 +341,12 @@ impl Host for Recording<'_> {
         let tree =
             |left_out| Question::Tree(Tree { path, name, recursive, sha256, follow, left_out });
         let Some(filter) = filter else {
-            let found = self.world.add_path(request, None);
+            let found = self.host.add_path(request, None);
             self.note(tree(None), digest(&found));
             return found;
         };
         let mut left_out = BTreeSet::new();
-        let (found, answer) = filtered(self.world, request, &mut |path, kind| {
+        let (found, answer) = filtered(self.host, request, &mut |path, kind| {
             let kept = filter(path, kind)?;
             if !kept {
                 left_out.insert(path.to_owned());
@@ -358,49 +358,49 @@ impl Host for Recording<'_> {
     }
 
     fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths> {
-        self.world.derivation(request)
+        self.host.derivation(request)
     }
 
     fn realise(&self, references: &[Reference]) -> HostResult<()> {
         // what is read of the result is asked for by itself
-        self.world.realise(references)
+        self.host.realise(references)
     }
 
     fn imported(&self, path: &Path) -> HostResult<Option<Imported>> {
         // pure evaluation knows what it has made; another finds what is there
-        self.told().unsteady |= self.world.surroundings.is_some();
-        self.world.imported(path)
+        self.answers().unsteady |= self.host.impure.is_some();
+        self.host.imported(path)
     }
 
     fn store_path(&self, path: &Path) -> HostResult<String> {
-        let found = self.world.store_path(path);
+        let found = self.host.store_path(path);
         self.note(Question::StorePath(path.to_owned()), digest(&found));
         found
     }
 
     fn references(&self, path: &Path) -> HostResult<Vec<String>> {
         // they are as lasting as the file's content, which is asked for by itself
-        self.world.references(path)
+        self.host.references(path)
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
-        let found = self.world.fetch(request);
+        let found = self.host.fetch(request);
         // by hash it always gives the same; an impure one may find something else
-        self.told().unsteady |= self.world.surroundings.is_some();
+        self.answers().unsteady |= self.host.impure.is_some();
         found
     }
 
     fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
-        self.world.fetch_later(request, attribute)
+        self.host.fetch_later(request, attribute)
     }
 
     fn trace(&self, text: &str) {
-        self.told().messages.push((text.to_owned(), false));
-        self.world.trace(text);
+        self.answers().messages.push((text.to_owned(), false));
+        self.host.trace(text);
     }
 
     fn warn(&self, text: &str) {
-        self.told().messages.push((text.to_owned(), true));
-        self.world.warn(text);
+        self.answers().messages.push((text.to_owned(), true));
+        self.host.warn(text);
     }
 }

@@ -16,17 +16,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use rustix::fs::OFlags;
 
 use super::{
-    Aside, Downloads, Holder, PathInfo, Root, Store, StoreError, Unclear,
+    Downloads, Holder, KeptBuild, PathInfo, Root, Store, StoreError, Unclear,
     disk_use::DiskUse,
     index,
     insert::now,
-    keep::Share,
     layout::{Layout, Refusal},
     lock::{hold, open_own},
     lost::Rowless,
     pool::Pool,
     removal,
     roots::entries,
+    temporary_roots::Share,
 };
 use crate::{files, store_path::StorePath};
 
@@ -65,7 +65,7 @@ pub struct Collected {
     /// What stays although no root reaches it, since it may be a download.
     pub unclear: Vec<Unclear>,
     /// What builds had set aside; `freed` counts it, too.
-    pub aside: Vec<Aside>,
+    pub kept_builds: Vec<KeptBuild>,
     /// Trees that a crash left without a row; `freed` counts them, too.
     pub left: Vec<StorePath>,
     /// Roots that keep nothing any more: links that have gone or lead elsewhere, and pins that have ended.
@@ -114,7 +114,7 @@ impl Store {
         if let Some(Refusal::Lost(_)) = self.layout.refusal {
             self.need_writable()?;
         }
-        let aside = self.old_aside(limits)?;
+        let kept_builds = self.old_kept_builds(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let roots = self.roots()?;
         let (known, excused) = self.index.read(|c| Ok((Known::read(c)?, index::left_out(c)?)))?;
@@ -122,7 +122,7 @@ impl Store {
         let dropped = self.dead_roots()?;
         Ok(Collected {
             dropped,
-            ..self.choose(&known, &roots, limits, usize::MAX, &mut disk, (aside, left))
+            ..self.choose(&known, &roots, limits, usize::MAX, &mut disk, (kept_builds, left))
         })
     }
 
@@ -160,7 +160,7 @@ impl Store {
         let then = self.collect_now(rest, usize::MAX)?;
         first.paths.extend(then.paths);
         first.left.extend(then.left);
-        first.aside.extend(then.aside);
+        first.kept_builds.extend(then.kept_builds);
         first.dropped.extend(then.dropped);
         first.size += then.size;
         first.freed += then.freed;
@@ -170,7 +170,7 @@ impl Store {
     /// Collects at most so many paths.
     fn collect_now(&self, limits: Limits, most: usize) -> Result<Collected, StoreError> {
         // looking at trees takes its time, so it is done before others have to wait
-        let aside = self.old_aside(limits)?;
+        let kept_builds = self.old_kept_builds(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let alone = self.collect_lock(Share::Nobody)?;
         let dropped = self.remove_dead_roots()?;
@@ -184,7 +184,8 @@ impl Store {
             }
             let rowless = self.left(&known, excused, &roots)?;
             let left = rowless.removable(&roots);
-            let collected = self.choose(&known, &roots, limits, most, &mut disk, (aside, left));
+            let collected =
+                self.choose(&known, &roots, limits, most, &mut disk, (kept_builds, left));
             writer.forget(&collected.paths)?;
             // if this is killed, the next collection knows that the index has not lost them
             writer.leave_out(collected.paths.iter().chain(&rowless.trees))?;
@@ -195,7 +196,7 @@ impl Store {
         // what cannot be removed does not keep the rest
         let swept = self.sweep(&roots);
         self.sweep_logs()?;
-        self.remove_aside(&collected.aside)?;
+        self.remove_kept_builds(&collected.kept_builds)?;
         swept?;
         self.pool.sweep()?;
         remove_partials(&self.layout, SystemTime::now() - Duration::from_secs(PARTIAL))?;
@@ -272,17 +273,17 @@ impl Store {
         limits: Limits,
         most: usize,
         disk: &mut DiskUse<'_>,
-        (aside, left): (Vec<Aside>, Vec<StorePath>),
+        (kept_builds, left): (Vec<KeptBuild>, Vec<StorePath>),
     ) -> Collected {
         // these go whatever the limits are
-        let first: u64 = aside.iter().map(|aside| aside.size).sum::<u64>()
+        let first: u64 = kept_builds.iter().map(|build| build.size).sum::<u64>()
             + left.iter().map(|path| disk.free(path)).sum::<u64>();
         let mut enough = limits.max_freed.unwrap_or(u64::MAX).saturating_sub(first);
         if let Some(size) = limits.max_size {
             enough = enough.min(disk.total().saturating_sub(size));
         }
         let (dead, unclear) = self.dead(known, roots, limits);
-        let mut collected = Collected { unclear, aside, left, ..Collected::default() };
+        let mut collected = Collected { unclear, kept_builds, left, ..Collected::default() };
         for info in dead {
             if collected.freed >= enough || collected.paths.len() >= most {
                 break;

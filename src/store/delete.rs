@@ -15,11 +15,11 @@ use rustix::fs::OFlags;
 use super::{
     Holder, Store, StoreError,
     index::Index,
-    keep::Share,
     layout::Layout,
     lock::{hold, is_numbered, open_own},
     processes,
     roots::entries,
+    temporary_roots::Share,
 };
 use crate::{files, store_path::StorePath};
 

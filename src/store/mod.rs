@@ -4,14 +4,13 @@
 //! Several threads and processes use one store at once, without a daemon.
 
 mod add;
-mod aside;
 mod collect;
 mod delete;
 mod disk_use;
 mod downloads;
 mod index;
 mod insert;
-mod keep;
+mod kept_builds;
 mod layout;
 mod lock;
 mod logs;
@@ -30,6 +29,7 @@ mod salvage;
 mod scan;
 mod scratch;
 mod seal;
+mod temporary_roots;
 mod verify;
 mod write;
 
@@ -40,11 +40,11 @@ use std::{
 };
 
 pub use add::Maker;
-pub use aside::Aside;
 pub use collect::{Collected, Limits};
 pub use delete::Deletion;
 pub use downloads::{Downloads, Unclear};
 pub use insert::{Insertion, References, Source};
+pub use kept_builds::KeptBuild;
 pub use lock::PathLock;
 pub use logs::{LogReader, LogWriter};
 pub use pins::Pin;
@@ -70,7 +70,7 @@ pub struct Store {
     layout: Layout,
     dir: PathBuf,
     index: Index,
-    live: keep::Live,
+    temporary_roots: temporary_roots::TemporaryRoots,
     pool: pool::Pool,
 }
 
@@ -305,7 +305,13 @@ impl Store {
 
     fn with(layout: Layout, index: Index) -> Self {
         let pool = pool::Pool::new(layout.pool());
-        Self { dir: layout.store(), layout, index, live: keep::Live::default(), pool }
+        Self {
+            dir: layout.store(),
+            layout,
+            index,
+            temporary_roots: temporary_roots::TemporaryRoots::default(),
+            pool,
+        }
     }
 
     /// The folder given when it was opened, absolute.

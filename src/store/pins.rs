@@ -3,7 +3,7 @@
 
 use std::{io, path::PathBuf};
 
-use super::{Store, StoreError, insert::now, keep::Share, roots::entries};
+use super::{Store, StoreError, insert::now, roots::entries, temporary_roots::Share};
 use crate::{
     files,
     store_path::{StorePath, check_name},

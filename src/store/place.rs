@@ -13,7 +13,7 @@ const SYSTEM: &str = "/clutch";
 
 /// What decides where the store is kept. Empty texts count as not set.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wishes<'a> {
+pub struct Choices<'a> {
     /// What the user asks for (`--store`).
     pub explicit: Option<&'a Path>,
     /// The variable `CLUTCH_STORE`.
@@ -28,21 +28,21 @@ pub struct Wishes<'a> {
 /// `usable` says that it can be written, else `clutch` in the user's data folder. Nothing where no
 /// rule gives a place.
 #[must_use]
-pub fn place(wishes: Wishes<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
+pub fn place(choices: Choices<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let set = |text: Option<&OsStr>| text.filter(|t| !t.is_empty()).map(PathBuf::from);
     let absolute = |path: &PathBuf| path.is_absolute();
-    if let Some(path) = wishes.explicit {
+    if let Some(path) = choices.explicit {
         return Some(path.to_owned());
     }
-    if let Some(path) = set(wishes.clutch_store) {
+    if let Some(path) = set(choices.clutch_store) {
         return Some(path);
     }
     if usable(Path::new(SYSTEM)) {
         return Some(SYSTEM.into());
     }
-    let data = set(wishes.xdg_data_home)
+    let data = set(choices.xdg_data_home)
         .filter(absolute)
-        .or_else(|| Some(set(wishes.home).filter(absolute)?.join(".local/share")));
+        .or_else(|| Some(set(choices.home).filter(absolute)?.join(".local/share")));
     Some(data?.join("clutch"))
 }
 
@@ -81,22 +81,22 @@ mod tests {
     #[test]
     fn the_first_rule_that_applies_decides() {
         let text = |t: &'static str| Some(OsStr::new(t));
-        let all = Wishes {
+        let all = Choices {
             explicit: Some(Path::new("here")),
             clutch_store: text("/env"),
             xdg_data_home: text("/data"),
             home: text("/home/me"),
         };
-        let at = |wishes, usable: bool| place(wishes, |_| usable).map(PathBuf::into_os_string);
+        let at = |choices, usable: bool| place(choices, |_| usable).map(PathBuf::into_os_string);
         let is = |t: &str| Some(t.into());
         assert_eq!(at(all, true), is("here"));
-        let all = Wishes { explicit: None, ..all };
+        let all = Choices { explicit: None, ..all };
         assert_eq!(at(all, true), is("/env"));
-        let all = Wishes { clutch_store: text(""), ..all };
+        let all = Choices { clutch_store: text(""), ..all };
         assert_eq!(at(all, true), is("/clutch"));
         assert_eq!(at(all, false), is("/data/clutch"));
-        let all = Wishes { xdg_data_home: text("relative"), ..all };
+        let all = Choices { xdg_data_home: text("relative"), ..all };
         assert_eq!(at(all, false), is("/home/me/.local/share/clutch"));
-        assert_eq!(at(Wishes { home: None, ..all }, false), None);
+        assert_eq!(at(Choices { home: None, ..all }, false), None);
     }
 }

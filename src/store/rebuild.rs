@@ -17,10 +17,10 @@ use super::{
     PathInfo, Store, StoreError,
     index::{Index, Writer},
     insert::now,
-    keep::Share,
     layout::Layout,
     salvage::{self, Salvaged},
     seal,
+    temporary_roots::Share,
 };
 use crate::{
     derivation::Derivation,

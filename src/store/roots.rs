@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Store, StoreError, keep::Share, processes};
+use super::{Store, StoreError, processes, temporary_roots::Share};
 use crate::{files, hash::encode_nix32, store_path::StorePath};
 
 /// How long the names in the folder of links are: 160 bits in base 32.

@@ -51,10 +51,10 @@ impl<T> Fail<T> for rustix::io::Result<T> {
 /// Something of the host, opened, and where it will show.
 pub(super) struct Source {
     inside: PathBuf,
-    what: What,
+    content: Content,
 }
 
-enum What {
+enum Content {
     Tree {
         mount: OwnedFd,
         directory: bool,
@@ -74,7 +74,7 @@ pub(super) fn devices() -> Result<Vec<Source>, Failure> {
             let set = libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NOEXEC;
             set_attributes(&mount, c"", set, &path)?;
             let inside = Path::new("dev").join(name);
-            Ok(Source { inside, what: What::Tree { mount, directory: false } })
+            Ok(Source { inside, content: Content::Tree { mount, directory: false } })
         })
         .collect()
 }
@@ -170,14 +170,14 @@ pub(super) fn source(
     if kind == FileType::Symlink {
         let target = readlinkat(&mount, "", Vec::new()).fail(Step::OpenSource, host)?;
         let target = PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes()));
-        return Ok(Source { inside, what: What::Link(target) });
+        return Ok(Source { inside, content: Content::Link(target) });
     }
     if let Some(writable) = writable {
         let set = libc::MOUNT_ATTR_NOSUID | libc::MOUNT_ATTR_NODEV;
         let set = if writable { set } else { set | libc::MOUNT_ATTR_RDONLY };
         set_attributes(&mount, c"", set, host)?;
     }
-    Ok(Source { inside, what: What::Tree { mount, directory: kind == FileType::Directory } })
+    Ok(Source { inside, content: Content::Tree { mount, directory: kind == FileType::Directory } })
 }
 
 /// A copy of the mounts below a path, attached nowhere.
@@ -264,15 +264,15 @@ pub(super) fn tmpfs(mode: &str) -> Result<OwnedFd, Failure> {
 /// Attaches a source at its place, which is made first.
 pub(super) fn show(source: Source) -> Result<(), Failure> {
     let inside = source.inside;
-    match source.what {
-        What::Link(target) => match symlink(&target, &inside) {
+    match source.content {
+        Content::Link(target) => match symlink(&target, &inside) {
             Err(Errno::NOENT) => {
                 parents(&inside)?;
                 symlink(&target, &inside).fail(Step::File, &inside)
             }
             other => other.fail(Step::File, &inside),
         },
-        What::Tree { mount, directory } => {
+        Content::Tree { mount, directory } => {
             match place(&inside, directory) {
                 Err(Errno::NOENT) => {
                     parents(&inside)?;

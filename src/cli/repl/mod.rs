@@ -17,7 +17,7 @@ use self::session::Session;
 use super::{
     Outcome,
     context::Context,
-    evaluation::{Realiser, with, world},
+    evaluation::{Realiser, host, with},
     expression::ExpressionArguments,
     failure::{Failure, Kind},
     realise::BuildArguments,
@@ -78,9 +78,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         context.say(format!("clutch {}; `:?` for help", env!("CARGO_PKG_VERSION")));
     }
     loop {
-        let world = world(context, &arguments.expression, &realiser)?;
+        let host = host(context, &arguments.expression, &realiser)?;
         let limit = arguments.expression.measure.limit();
-        let end = with(context, &world, &arguments.expression, limit, |it| {
+        let end = with(context, &host, &arguments.expression, limit, |it| {
             Ok(lines.run(Session::new(&mut repl, it)))
         })?;
         if let End::Quit = end {

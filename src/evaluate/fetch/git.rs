@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use clutch_expr::host::{FetchValue, Fetched, HostError, HostResult};
 
-use super::{Arguments, World, date};
+use super::{Arguments, EvalHost, date};
 use crate::{
     derivation::{Fixed, HashMode, fixed_path},
     git::{Commit, Known, Revision, is_ref_name, shown_address},
@@ -38,13 +38,13 @@ fn refuse(error: impl std::fmt::Display) -> HostError {
 }
 
 /// The tree of a revision.
-pub(super) fn fetch(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
+pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
     let revision = revision(arguments)?;
     let name = arguments.text("name").unwrap_or_else(|| "source".to_owned());
     check_name(&name).map_err(|e| arguments.refuse(e))?;
     let given = arguments.find("narHash").map(|_| arguments.hash("narHash", &revision.url));
     let given = given.transpose()?.map(|(hash, _)| hash);
-    let store = world.realiser.store().map_err(HostError)?;
+    let store = host.realiser.store().map_err(HostError)?;
     let known = match Known::find(store, &revision) {
         Some(known) => Some(known),
         // a lock says all that a fetch would
@@ -57,9 +57,9 @@ pub(super) fn fetch(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<
             .map_err(refuse)
     };
     let (path, known) = match known {
-        Some(known) if is_there(world, store, &path(&known)?)? => (path(&known)?, known),
+        Some(known) if is_there(host, store, &path(&known)?)? => (path(&known)?, known),
         _ => {
-            let known = bring(world, store, &revision, |known| {
+            let known = bring(host, store, &revision, |known| {
                 check(arguments, known, given)?;
                 path(known)
             })?;
@@ -90,15 +90,15 @@ pub(super) fn fetch(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<
 }
 
 /// How many commits a revision has behind it.
-pub(super) fn count(world: &World<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
+pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
     let revision = revision(arguments)?;
-    let store = world.realiser.store().map_err(HostError)?;
+    let store = host.realiser.store().map_err(HostError)?;
     let known = Known::find(store, &revision);
     if let Some(count) = known.as_ref().and_then(|known| known.count) {
         return Ok(FetchValue::Int(count));
     }
     let scratch = store.scratch().map_err(refuse)?;
-    let count = world.realiser.count_revisions(&revision, scratch.path());
+    let count = host.realiser.count_revisions(&revision, scratch.path());
     let count =
         count.map_err(|e| arguments.refuse(format!("'{}': {e}", shown_address(&revision.url))))?;
     let count = i64::try_from(count).map_err(refuse)?;
@@ -166,8 +166,8 @@ fn check(arguments: &Arguments<'_>, known: &Known, given: Option<Hash>) -> HostR
     }
 }
 
-fn is_there(world: &World<'_>, store: &Store, path: &StorePath) -> HostResult<bool> {
-    if world.pending().waits(path) {
+fn is_there(host: &EvalHost<'_>, store: &Store, path: &StorePath) -> HostResult<bool> {
+    if host.pending().waits(path) {
         return Ok(true);
     }
     store.is_valid(path).map_err(refuse)
@@ -175,7 +175,7 @@ fn is_there(world: &World<'_>, store: &Store, path: &StorePath) -> HostResult<bo
 
 /// Fetches a tree into the store, under the path that `place` gives it or refuses.
 fn bring(
-    world: &World<'_>,
+    host: &EvalHost<'_>,
     store: &Store,
     revision: &Revision,
     place: impl FnOnce(&Known) -> HostResult<StorePath>,
@@ -183,7 +183,7 @@ fn bring(
     let scratch = store.scratch().map_err(refuse)?;
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
-    let fetched = world.realiser.fetch_revision(revision, &tree, &work);
+    let fetched = host.realiser.fetch_revision(revision, &tree, &work);
     let commit = fetched.map_err(|e| {
         refuse(format!("fetching {} from '{}': {e}", revision.rev, shown_address(&revision.url)))
     })?;
@@ -194,7 +194,7 @@ fn bring(
     let leaves = tree::leaves(&listing).map_err(refuse)?;
     let hash = tree::fold(&listing, &leaves).hash;
     store.keep(&BTreeSet::from([path.clone()])).map_err(refuse)?;
-    let mut pending = world.pending();
+    let mut pending = host.pending();
     pending.add_tree(path, listing, leaves, hash);
     // now, since scratch goes
     pending.commit(store).map_err(refuse)?;

@@ -1,5 +1,5 @@
-//! What of a process's surroundings explains an error of the system: a working folder that was removed, limits
-//! that are too low, a `/proc` that is not there. The system's own words name none of it.
+//! Explains errors of the system by the state of the process: a working folder that was removed, limits that are
+//! too low, a `/proc` that is not mounted. The system's own words name none of these.
 
 use std::path::Path;
 

@@ -23,7 +23,7 @@ use crate::{files, store_path::StorePath};
 
 /// The file of one open store; made when it is first needed.
 #[derive(Debug, Default)]
-pub(super) struct Live(Mutex<Option<File>>);
+pub(super) struct TemporaryRoots(Mutex<Option<File>>);
 
 #[derive(Debug)]
 struct File {
@@ -49,7 +49,7 @@ impl Store {
         if !self.layout.writable() {
             return Ok(());
         }
-        let mut live = self.live.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut live = self.temporary_roots.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = live.as_ref().map(|file| &file.paths);
         let fresh: Vec<&StorePath> = paths
             .into_iter()

@@ -19,9 +19,9 @@ use super::{
     Access, AccessError,
     access::object,
     fetch,
+    hash_positions::{Given, HashPositions},
     pending::Pending,
     selection::Selection,
-    written::{Given, Written},
 };
 use crate::git::{Commit, Revision};
 use crate::{
@@ -70,13 +70,13 @@ pub trait Realise: Sync {
 }
 
 /// What an evaluation may see of the world, and what it has made so far.
-pub struct World<'a> {
+pub struct EvalHost<'a> {
     /// Which files.
     pub access: Access,
     /// Entries of the search path, as `(prefix, path)`.
     pub search_path: Vec<(String, String)>,
     /// What pure evaluation hides: variables, clock, platform and home.
-    pub surroundings: Option<Surroundings>,
+    pub impure: Option<ImpureSettings>,
     /// The platform where it was asked for by name: then it is no secret of the machine.
     pub system: Option<String>,
     /// Whether what is read may be built in the middle of the evaluation.
@@ -84,14 +84,14 @@ pub struct World<'a> {
     /// Builds, and takes messages.
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
-    written: Mutex<Written>,
+    positions: Mutex<HashPositions>,
     /// How many store paths may be read, when last all that they refer to was among them.
     reached: Mutex<usize>,
 }
 
 /// What only impure evaluation sees.
 #[derive(Clone, Debug, Default)]
-pub struct Surroundings {
+pub struct ImpureSettings {
     /// The process environment.
     pub variables: BTreeMap<String, String>,
     /// The home folder.
@@ -106,19 +106,19 @@ fn refuse(error: impl Display) -> HostError {
     HostError(error.to_string())
 }
 
-impl<'a> World<'a> {
+impl<'a> EvalHost<'a> {
     /// A world in which nothing has been made yet.
     #[must_use]
     pub fn new(access: Access, realiser: &'a dyn Realise) -> Self {
         Self {
             access,
             search_path: Vec::new(),
-            surroundings: None,
+            impure: None,
             system: None,
             import_from_derivation: true,
             realiser,
             pending: Mutex::default(),
-            written: Mutex::default(),
+            positions: Mutex::default(),
             reached: Mutex::default(),
         }
     }
@@ -139,12 +139,12 @@ impl<'a> World<'a> {
 
     /// What was read, and where the hashes of fixed outputs are written.
     #[must_use]
-    pub fn written(&self) -> Written {
+    pub fn hash_positions(&self) -> HashPositions {
         self.note().clone()
     }
 
-    pub(super) fn note(&self) -> MutexGuard<'_, Written> {
-        self.written.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn note(&self) -> MutexGuard<'_, HashPositions> {
+        self.positions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn pending(&self) -> MutexGuard<'_, Pending> {
@@ -169,7 +169,7 @@ impl<'a> World<'a> {
         }
     }
 
-    /// Where a path is on this machine, as [`World::walk`] finds it.
+    /// Where a path is on this machine, as [`EvalHost::walk`] finds it.
     fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
         Ok(self.access.real(&self.walk(path, last)?))
     }
@@ -229,7 +229,7 @@ impl<'a> World<'a> {
         let file = fs_err::File::from_parts(file.map_err(|e| cannot(e.into()))?.into(), &place);
         let found = file.metadata().map_err(cannot)?;
         let stream = found.file_type().is_fifo() || found.file_type().is_char_device();
-        if stream && self.surroundings.is_some() {
+        if stream && self.impure.is_some() {
             return Ok((fs_err::File::open(&place).map_err(cannot)?, limits::STREAM));
         }
         regular::check(&file).map_err(cannot)?;
@@ -426,7 +426,7 @@ pub(super) fn parse(text: &str, algorithm: Option<Algorithm>) -> HostResult<Hash
     }
 }
 
-impl Host for World<'_> {
+impl Host for EvalHost<'_> {
     fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
         let (mut file, bound) = self.open(path)?;
         let size = file.metadata().map_err(refuse)?.len();
@@ -528,24 +528,24 @@ impl Host for World<'_> {
     }
 
     fn variable(&self, name: &str) -> Option<String> {
-        self.surroundings.as_ref()?.variables.get(name).cloned()
+        self.impure.as_ref()?.variables.get(name).cloned()
     }
 
     fn home(&self) -> Option<PathBuf> {
-        self.surroundings.as_ref()?.home.clone()
+        self.impure.as_ref()?.home.clone()
     }
 
     fn current_system(&self) -> Option<String> {
-        let found = self.surroundings.as_ref().map(|s| &s.system).or(self.system.as_ref());
+        let found = self.impure.as_ref().map(|s| &s.system).or(self.system.as_ref());
         found.cloned()
     }
 
     fn has_clock(&self) -> bool {
-        self.surroundings.is_some()
+        self.impure.is_some()
     }
 
     fn current_time(&self) -> i64 {
-        self.surroundings.as_ref().map_or(0, |s| s.time)
+        self.impure.as_ref().map_or(0, |s| s.time)
     }
 
     fn store_dir(&self) -> &str {

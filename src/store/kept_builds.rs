@@ -21,7 +21,7 @@ const DAYS: u64 = 7;
 
 /// A folder or file that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Aside {
+pub struct KeptBuild {
     /// Where it is.
     pub place: PathBuf,
     /// The bytes that it takes on disk.
@@ -30,7 +30,7 @@ pub struct Aside {
 
 impl Store {
     /// What was set aside longer ago than the limits say.
-    pub(super) fn old_aside(&self, limits: Limits) -> Result<Vec<Aside>, StoreError> {
+    pub(super) fn old_kept_builds(&self, limits: Limits) -> Result<Vec<KeptBuild>, StoreError> {
         let since = days_ago(limits.keep_days.unwrap_or(DAYS));
         let since = i64::try_from(since).unwrap_or(i64::MAX);
         let mut old = Vec::new();
@@ -39,7 +39,7 @@ impl Store {
                 // when it was moved there: a build can set all other times
                 match fs_err::symlink_metadata(&place) {
                     Ok(found) if found.ctime() <= since => {
-                        old.push(Aside { size: size(&place), place });
+                        old.push(KeptBuild { size: size(&place), place });
                     }
                     Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e.into()),
                     _ => {}
@@ -51,10 +51,10 @@ impl Store {
     }
 
     /// Removes it. Each loses its name in one step, so that nobody takes a part for the whole.
-    pub(super) fn remove_aside(&self, old: &[Aside]) -> Result<(), StoreError> {
-        for aside in old {
+    pub(super) fn remove_kept_builds(&self, old: &[KeptBuild]) -> Result<(), StoreError> {
+        for build in old {
             let trash = self.scratch()?;
-            match removal::take_away(&aside.place, &trash.path().join("aside")) {
+            match removal::take_away(&build.place, &trash.path().join("aside")) {
                 // another collection was faster
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 other => other?,

@@ -21,7 +21,7 @@ use crate::{
 
 /// What an evaluation has read and where its hashes came from.
 #[derive(Clone, Debug, Default)]
-pub struct Written {
+pub struct HashPositions {
     /// Each file, by its place on this machine.
     pub(super) files: BTreeSet<PathBuf>,
     /// The hash of each derivation with a fixed output.
@@ -59,7 +59,7 @@ pub struct NoPlace {
     pub problem: String,
 }
 
-impl Written {
+impl HashPositions {
     /// The text of a derivation's hash, as it was given.
     #[must_use]
     pub fn text(&self, derivation: &StorePath) -> Option<&str> {
@@ -231,10 +231,10 @@ mod tests {
         let project = root.join("project");
         fs_err::create_dir(&project).unwrap();
         fs_err::write(root.join("other.nix"), format!("{{ hash = \"{given}\"; }}")).unwrap();
-        let mut written = Written::default();
+        let mut positions = HashPositions::default();
         for (name, text) in files {
             fs_err::write(project.join(name), text).unwrap();
-            written.files.insert(project.join(name));
+            positions.files.insert(project.join(name));
         }
         let place = |&(file, line, column): &(&str, u32, u32)| Place {
             origin: Origin::File(project.join(file).as_os_str().as_encoded_bytes().to_vec()),
@@ -242,8 +242,8 @@ mod tests {
             column,
         };
         let places = places.iter().map(place).collect();
-        written.hashes.insert(derivation(), Given { text: given.to_owned(), places });
-        let edit = written
+        positions.hashes.insert(derivation(), Given { text: given.to_owned(), places });
+        let edit = positions
             .edit(&derivation(), &hash("right"), &project)
             .map_err(|e| e.to_string().replace(root.to_str().unwrap(), ""))?;
         let mut text = fs_err::read_to_string(&edit.file).unwrap();
