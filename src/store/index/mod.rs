@@ -1,0 +1,331 @@
+//! The index: which paths are valid, what they refer to and what made them, in SQLite
+//! (docs/formats.md, "Index"). A path is in the store exactly where its row is here. Whether it is the index of
+//! what lies in the store is for `lost` to say.
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+
+use self::schema::{LEFT_OUT, TABLES, VERSION, version};
+pub(super) use self::{
+    rows::{
+        all, any, derivations, has_had_rows, id, info, left_out, path_column, reachable, referrers,
+        unused_since, uses,
+    },
+    writer::Writer,
+};
+use super::StoreError;
+use crate::files;
+
+/// How long to wait for another process that writes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How an index is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Write,
+    Read,
+    /// There is none: one without rows, in memory, stands for it.
+    Nothing,
+}
+
+/// The index of one store. Any thread may use it; each use takes a connection of its own.
+pub(super) struct Index {
+    path: PathBuf,
+    access: Access,
+    idle: Mutex<Vec<Connection>>,
+    /// Threads of one process wait here, where they are woken at once; processes wait in SQLite.
+    writing: Mutex<()>,
+}
+
+impl Index {
+    /// Opens the index; nothing where there is none yet.
+    pub(super) fn open(path: PathBuf, writable: bool) -> Result<Option<Self>, StoreError> {
+        // before SQLite makes an empty file
+        if !path.metadata().is_ok_and(|found| found.len() > 0 || !found.is_file()) {
+            return Ok(None);
+        }
+        let access = if writable { Access::Write } else { Access::Read };
+        let (index, connection) = Self::connected(path, access)?;
+        let found = index.explain(version(&connection))?;
+        index.idle().push(connection);
+        match found {
+            0 => Ok(None),
+            VERSION => Ok(Some(index)),
+            _ => {
+                let (root, known) = (index.path, VERSION.unsigned_abs());
+                Err(StoreError::Newer { root, found: found.unsigned_abs(), known })
+            }
+        }
+    }
+
+    /// Makes the index, unless another process was quicker. It is on disk when this returns, so that no power
+    /// cut leaves trees in a store that seems to have had no index.
+    pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
+        let (index, mut connection) = Self::connected(path, Access::Write)?;
+        index.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
+        let make = |transaction: &Transaction<'_>| {
+            if version(transaction)? == 0 {
+                transaction.execute_batch(TABLES)?;
+                transaction.execute_batch(LEFT_OUT)?;
+                transaction.pragma_update(None, "user_version", VERSION)?;
+            }
+            Ok(())
+        };
+        let made = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        let made =
+            made.and_then(|transaction| make(&transaction).and_then(|()| transaction.commit()));
+        index.explain(made)?;
+        index.sync()?;
+        index.explain(connection.pragma_update(None, "synchronous", "NORMAL"))?;
+        index.idle().push(connection);
+        Ok(index)
+    }
+
+    /// Closes the index of which this is the only user; everything is in its one file then, and on disk.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        let connection = self.take()?;
+        // closing does the same, and says nothing if it fails
+        let busy: i64 =
+            self.explain(
+                connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0)),
+            )?;
+        drop(connection);
+        let place = self.path.clone();
+        drop(self);
+        let mut log = place.clone().into_os_string();
+        log.push("-wal");
+        if busy != 0 || Path::new(&log).exists() {
+            let problem = format!("'{}' was not written to its end", place.display());
+            return Err(std::io::Error::other(problem).into());
+        }
+        Ok(fs_err::File::open(&place)?.sync_all()?)
+    }
+
+    /// What stands for an index that is not there: no path is valid, and nothing is written.
+    pub(super) fn nothing(path: PathBuf) -> Self {
+        Self { path, access: Access::Nothing, idle: Mutex::default(), writing: Mutex::default() }
+    }
+
+    fn connected(path: PathBuf, access: Access) -> Result<(Self, Connection), StoreError> {
+        let index = Self { access, ..Self::nothing(path) };
+        let connection = index.connect()?;
+        Ok((index, connection))
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        self.explain(match self.access {
+            Access::Write => self.connect_to_write(),
+            Access::Read => self.connect_to_read(),
+            Access::Nothing => Connection::open_in_memory().and_then(|connection| {
+                connection.execute_batch(TABLES)?;
+                Ok(connection)
+            }),
+        })
+    }
+
+    fn connect_to_write(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&self.path, flags)?;
+        connection.busy_timeout(PATIENCE)?;
+        patiently(|| connection.query_row("PRAGMA journal_mode = WAL", (), |_| Ok(())))?;
+        // a commit that a power cut undoes leaves files without a row, never a row without files
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.pragma_update(None, "foreign_keys", true)?;
+        connection.set_prepared_statement_cache_capacity(64);
+        Ok(connection)
+    }
+
+    /// Opens the index where nothing can be written. Where somebody who can write is at work, or has
+    /// left all three files, SQLite reads them as usual. Else nobody is there: the index is read as a file
+    /// that does not change, or, with a log that was left behind, into memory without any locks.
+    fn connect_to_read(&self) -> rusqlite::Result<Connection> {
+        let open = |options: &str| {
+            let name: String = self
+                .path
+                .to_string_lossy()
+                .chars()
+                .map(|c| match c {
+                    '%' => "%25".to_owned(),
+                    '?' => "%3f".to_owned(),
+                    '#' => "%23".to_owned(),
+                    c => c.to_string(),
+                })
+                .collect();
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+                | OpenFlags::SQLITE_OPEN_URI
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(format!("file:{name}?{options}"), flags)?;
+            connection.busy_timeout(PATIENCE)?;
+            if options.ends_with("unix-none") {
+                // without this, the log's index would be a file
+                connection.query_row("PRAGMA locking_mode = EXCLUSIVE", (), |_| Ok(()))?;
+            }
+            connection.query_row("SELECT count(*) FROM sqlite_schema", (), |_| Ok(()))?;
+            Ok(connection)
+        };
+        let log = self.path.with_extension("sqlite-wal");
+        match open("mode=ro") {
+            Ok(connection) => Ok(connection),
+            Err(_) if log.metadata().map_or(true, |m| m.len() == 0) => open("immutable=1"),
+            Err(_) => open("mode=ro&vfs=unix-none"),
+        }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn explain<T>(&self, result: rusqlite::Result<T>) -> Result<T, StoreError> {
+        result.map_err(|source| match is_full(&source) {
+            true => StoreError::Full(self.path.clone()),
+            false => StoreError::Index { path: self.path.clone(), source },
+        })
+    }
+
+    /// Reads with a connection of its own; all that `work` reads is of one moment.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let connection = self.take()?;
+        let result = connection.unchecked_transaction().and_then(|moment| work(&moment));
+        self.idle().push(connection);
+        self.explain(result)
+    }
+
+    /// Makes what was written durable: everything committed is in the log, or was synced when it
+    /// left it.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        match fs_err::File::open(self.path.with_extension("sqlite-wal")) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            other => other?.sync_all()?,
+        }
+        // SQLite makes the log's name durable only when it syncs the log itself
+        match self.path.parent() {
+            Some(folder) => Ok(files::sync_folder(folder)?),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Index::write`], and what it did is on disk when this returns.
+    pub(super) fn write_durably<T>(
+        &self,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.take()?;
+        self.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
+        let (connection, result) = self.transact(connection, work)?;
+        self.explain(connection.pragma_update(None, "synchronous", "NORMAL"))?;
+        self.idle().push(connection);
+        Ok(result)
+    }
+
+    /// Does `work` in one transaction, alone among all threads and processes. An error undoes it.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _alone = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (connection, result) = self.transact(self.take()?, work)?;
+        self.idle().push(connection);
+        Ok(result)
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle().pop();
+        idle.map_or_else(|| self.connect(), Ok)
+    }
+
+    fn transact<T>(
+        &self,
+        mut connection: Connection,
+        work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
+    ) -> Result<(Connection, T), StoreError> {
+        let result = {
+            let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+            let writer = Writer { transaction: self.explain(begun)?, index: self };
+            let result = work(&writer)?;
+            self.explain(writer.transaction.commit())?;
+            result
+        };
+        Ok((connection, result))
+    }
+}
+
+/// Tries again while somebody else is at it. SQLite waits by itself, but not where a reader becomes a
+/// writer, which is so where several processes make one index.
+fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match work() {
+            Err(e)
+                if e.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseBusy)
+                    && Instant::now() < end =>
+            {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Whether there is no space left for an index.
+fn is_full(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| {
+        // the second where readers and writers of the log meet cannot be made
+        error.code == rusqlite::ErrorCode::DiskFull
+            || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+    })
+}
+
+/// Whether an index is not what it should be, such that another one has to be made.
+pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
+    use rusqlite::{Error, ErrorCode};
+    match error {
+        // `Unknown` is what SQLite says of a table or a column that is missing
+        Error::SqliteFailure(e, _) | Error::SqlInputError { error: e, .. } => matches!(
+            e.code,
+            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown
+        ),
+        _ => true,
+    }
+}
+
+/// The folder of an index, for messages.
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Index").field(&Path::new(&self.path)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_makes_the_index_beside_another_waits() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.sqlite");
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE; CREATE TABLE begun (n)").unwrap();
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| Index::create(path.clone()).map(drop));
+            std::thread::sleep(Duration::from_millis(300));
+            other.execute_batch("ROLLBACK").unwrap();
+            drop(other);
+            opened.join().unwrap().unwrap();
+        });
+    }
+}
