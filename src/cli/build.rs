@@ -21,20 +21,23 @@ pub(super) struct Arguments {
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
-    /// The link to the result, which also keeps it from being collected.
+    /// Create a link to the result, which keeps it from being deleted by `clutch gc`.
     #[arg(short, long, value_name = "LINK", default_value = "result")]
     out_link: PathBuf,
-    /// Make no link.
+    /// Do not create a link to the result.
     #[arg(long, conflicts_with = "out_link")]
     no_link: bool,
-    /// Say what would be built and fetched; build nothing.
+    /// Show what would be built and fetched, without doing it.
     #[arg(long, conflicts_with = "update_hashes")]
     dry_run: bool,
-    /// Build what is there again, as differently as a builder must not notice, and say what differs.
-    /// Only what is named is built again, not what it is made from.
+    /// Build again and compare the results.
+    ///
+    /// The second build runs under different conditions, such as another time and fewer processors, that
+    /// must not change its result. Only the derivations you name are built again, not their
+    /// dependencies.
     #[arg(long, conflicts_with_all = ["out_link", "dry_run", "update_hashes"])]
     check: bool,
-    /// With --check, keep what came out different, and say where.
+    /// With --check, keep outputs that differ and print their paths.
     #[arg(long, requires = "check")]
     keep_differing: bool,
     #[command(flatten)]

@@ -15,13 +15,13 @@ use crate::{closure, store::StoreError, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths, links to such, profiles, or pins.
+    /// Store paths, links to them, profiles or pins.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
-    /// Show the size of each path and of all that it needs.
+    /// Show the size of each path, alone and with its dependencies.
     #[arg(short, long)]
     size: bool,
-    /// Show how the first path comes to need this one.
+    /// Show why the first path depends on this one.
     #[arg(long, value_name = "PATH", add = completions::store_paths())]
     why: Option<String>,
 }

@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The shell.
+    /// Shell to print the script for.
     shell: Shell,
 }
 

@@ -29,19 +29,19 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
-    /// Evaluate lists and sets in full.
+    /// Evaluate lists and attribute sets recursively.
     #[arg(long)]
     strict: bool,
-    /// Print as XML.
+    /// Print the value as XML.
     #[arg(long, conflicts_with = "raw")]
     xml: bool,
-    /// With --xml, leave out where attributes and functions were defined.
+    /// With --xml, omit source locations.
     #[arg(long)]
     no_location: bool,
-    /// Print a string, or what interpolation makes of the value, without quotes.
+    /// Print the value as a string, without quotes.
     #[arg(long)]
     raw: bool,
-    /// Only parse, and print the expression in full parentheses.
+    /// Parse the expression without evaluating it, and print it fully parenthesised.
     #[arg(long, conflicts_with_all = ["xml", "raw", "strict"])]
     parse: bool,
 }

@@ -1,48 +1,127 @@
-//! Examples behind the help of each command.
+//! Examples at the end of the help of each command. A line has at most 80 characters.
 
-pub(super) const EVAL: &str = "Examples:\n  clutch eval                           the value of default.nix here\n  clutch eval -E '1 + 1'                of an expression\n  clutch eval --json -A packages x.nix  one attribute, for programs";
+pub(super) const CLUTCH: &str = "\
+Examples:
+  clutch lock requirements.txt  Lock packages in clutch.lock
+  clutch run . -- python        Build default.nix and run Python in it
+  clutch shell .                Start a shell in the same environment
+  clutch help run               Show the help of a command";
 
-pub(super) const REPL: &str = "Examples:\n  clutch repl              evaluates what you type\n  clutch repl default.nix  with the attributes of an expression";
+pub(super) const EVAL: &str = "\
+Examples:
+  clutch eval                           Evaluate default.nix in this folder
+  clutch eval -E '1 + 1'                Evaluate an expression
+  clutch eval --json -A packages x.nix  Print an attribute as JSON";
 
-pub(super) const BUILD: &str = "Examples:\n  clutch build                       default.nix here; ./result leads to the output\n  clutch build -A tools.hello x.nix  one attribute of another file\n  clutch build --dry-run             says what would be built";
+pub(super) const REPL: &str = "\
+Examples:
+  clutch repl              Start without a file
+  clutch repl default.nix  Load the attributes of a file";
 
-pub(super) const RUN: &str = "Examples:\n  clutch run examples/report               the main program\n  clutch run examples/report -- --help     with an argument\n  clutch run examples/report -- python -V  another program of the environment\n  clutch run ./result                      what was built";
+pub(super) const BUILD: &str = "\
+Examples:
+  clutch build                       Build default.nix and link ./result to it
+  clutch build -A tools.hello x.nix  Build one attribute of another file
+  clutch build --dry-run             Show what would be built";
 
-pub(super) const SHELL: &str = "Examples:\n  clutch shell                    a shell with the environment of default.nix\n  clutch shell . -- pytest tests  a command in it";
+pub(super) const RUN: &str = "\
+Examples:
+  clutch run examples/report               Run the main program
+  clutch run examples/report -- --help     Run it with an argument
+  clutch run examples/report -- python -V  Run another program
+  clutch run ./result                      Run what you built before";
 
-pub(super) const SHOW: &str = "Examples:\n  clutch show ./result                        a store path\n  clutch show --json /clutch/store/...-x.drv  a derivation, for programs";
+pub(super) const SHELL: &str = "\
+Examples:
+  clutch shell                    Start a shell in the default.nix environment
+  clutch shell . -- pytest tests  Run one command in it";
 
-pub(super) const LOG: &str = "Examples:\n  clutch log ./result  what its build printed\n  clutch log -f .      follows the build that runs";
+pub(super) const SHOW: &str = "\
+Examples:
+  clutch show ./result                        Show a store path
+  clutch show --json /clutch/store/...-x.drv  Show a derivation as JSON";
 
-pub(super) const CLOSURE: &str = "Examples:\n  clutch closure ./result         what it needs to run\n  clutch closure --size ./result  and how large that is";
+pub(super) const LOG: &str = "\
+Examples:
+  clutch log ./result  Show how a result was built
+  clutch log -f .      Follow a build that is running";
 
-pub(super) const PATHS: &str = "Examples:\n  clutch paths         everything in the store\n  clutch paths --json  for programs";
+pub(super) const CLOSURE: &str = "\
+Examples:
+  clutch closure ./result             List all dependencies
+  clutch closure --size ./result      Show their sizes, too
+  clutch closure ./result --why PATH  Show why PATH is a dependency";
 
-pub(super) const EXPORT: &str = "Examples:\n  clutch export ./result -o app.clutch                    one file for another machine\n  clutch export ./result -o - | ssh host clutch import -  without a file";
+pub(super) const PATHS: &str = "\
+Examples:
+  clutch paths         List all paths
+  clutch paths --json  List them as JSON";
 
-pub(super) const IMPORT: &str = "Examples:\n  clutch import app.clutch --accept-unsigned  what was built elsewhere\n  clutch import app.clutch --pin app          keeps it under a name";
+pub(super) const EXPORT: &str = "\
+Examples:
+  clutch export ./result -o app.clutch                    Write a file
+  clutch export ./result -o - | ssh HOST clutch import -  Copy to a machine";
 
-pub(super) const LOCK: &str = "Examples:\n  clutch lock requirements.txt                writes clutch.lock beside it\n  clutch lock --python 3.13 requirements.txt  for another Python\n  clutch lock --debian bookworm hello         a Debian package and all that it needs";
+pub(super) const IMPORT: &str = "\
+Examples:
+  clutch import app.clutch --accept-unsigned  Import what another machine built
+  clutch import app.clutch --pin app          Pin it as well";
 
-pub(super) const GC: &str = "Examples:\n  clutch gc                                     removes what nothing keeps\n  clutch gc --dry-run                           says what would go\n  clutch gc --keep-days 30 --keep-downloads 2G  keeps what was used lately";
+pub(super) const LOCK: &str = "\
+Examples:
+  clutch lock requirements.txt                Write clutch.lock beside the file
+  clutch lock --python 3.13 requirements.txt  Lock for another Python
+  clutch lock --debian bookworm hello         Lock a Debian package";
 
-pub(super) const WHY_ALIVE: &str = "Examples:\n  clutch why-alive ./result  what keeps it";
+pub(super) const GC: &str = "\
+Examples:
+  clutch gc                                     Delete everything unused
+  clutch gc --dry-run                           Show what would be deleted
+  clutch gc --keep-days 30 --keep-downloads 2G  Keep what was used lately";
 
-pub(super) const PIN: &str = "Examples:\n  clutch pin app ./result            keeps it until it is let go\n  clutch pin app ./result --days 30  for a month\n  clutch pin --remove app            lets go";
+pub(super) const WHY_ALIVE: &str = "\
+Examples:
+  clutch why-alive ./result  Show the links, profiles and pins that use it";
 
-pub(super) const PROFILE: &str = "Examples:\n  clutch profile set web .     builds and deploys default.nix as web\n  clutch run web               runs it\n  clutch profile rollback web  goes back to the one before";
+pub(super) const PIN: &str = "\
+Examples:
+  clutch pin                         List all pins
+  clutch pin app ./result            Keep a result until the pin is removed
+  clutch pin app ./result --days 30  Keep it for 30 days
+  clutch pin --remove app            Remove the pin";
 
-pub(super) const VERIFY: &str = "Examples:\n  clutch verify           hashes everything again\n  clutch verify --repair  makes what is damaged whole";
+pub(super) const PROFILE: &str = "\
+Examples:
+  clutch profile set web .     Build default.nix and deploy it as web
+  clutch run web               Run it
+  clutch profile rollback web  Go back to the generation before";
 
-pub(super) const OPTIMISE: &str =
-    "Examples:\n  clutch optimise  shares equal files of the whole store";
+pub(super) const VERIFY: &str = "\
+Examples:
+  clutch verify                             Check the whole store
+  clutch verify --repair                    Repair what is damaged
+  clutch verify --repair --from app.clutch  Repair it from an export";
 
-pub(super) const STORE: &str =
-    "Examples:\n  clutch store delete --yes  removes the whole store without a question";
+pub(super) const OPTIMISE: &str = "\
+Examples:
+  clutch optimise  Share equal files in the whole store";
 
-pub(super) const DOCTOR: &str = "Examples:\n  clutch doctor  what this machine allows";
+pub(super) const STORE: &str = "\
+Examples:
+  clutch store delete        Delete the store after a confirmation
+  clutch store delete --yes  Delete it without asking";
 
-pub(super) const COMPLETIONS: &str = "Examples:\n  source <(clutch completions bash)  in ~/.bashrc";
+pub(super) const DOCTOR: &str = "\
+Examples:
+  clutch doctor  Check this machine";
 
-pub(super) const MAN: &str =
-    "Examples:\n  clutch man ~/.local/share/man/man1  then `man clutch-build` shows a page";
+pub(super) const COMPLETIONS: &str = "\
+Examples:
+  source <(clutch completions bash)  Add this to ~/.bashrc
+  source <(clutch completions zsh)   Add this to ~/.zshrc, after compinit
+  clutch completions fish | source   Add this to ~/.config/fish/config.fish";
+
+pub(super) const MAN: &str = "\
+Examples:
+  clutch man ~/.local/share/man/man1  Write the pages
+  man clutch-build                    Read one";

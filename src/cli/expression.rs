@@ -6,39 +6,39 @@ use super::{completions, measure::Measure};
 
 /// Which expression, and with what arguments.
 #[derive(Clone, clap::Args)]
-#[command(next_help_heading = "Which expression")]
+#[command(next_help_heading = "Evaluation options")]
 pub(super) struct ExpressionArguments {
-    /// An expression file or a folder with a default.nix (default: here).
+    /// Expression file, or folder with a default.nix (default: the current folder).
     #[arg(value_name = "PATH", help_heading = None::<&'static str>, add = completions::store_paths())]
     pub(super) path: Option<PathBuf>,
-    /// The expression itself.
+    /// Use EXPRESSION instead of a file.
     #[arg(short = 'E', long = "expr", value_name = "EXPRESSION", conflicts_with = "path")]
     pub(super) expression: Option<String>,
-    /// Select an attribute of the value, such as `tools.hello`; may be given again.
+    /// Select an attribute of the value, such as `tools.hello`; can be repeated.
     #[arg(short = 'A', long = "attr", value_name = "ATTRIBUTE", add = completions::attributes())]
     pub(super) attributes: Vec<String>,
-    /// Call the value, a function, with NAME bound to an expression.
+    /// Pass an expression as argument NAME, if the value is a function.
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPRESSION"])]
     pub(super) arg: Vec<String>,
-    /// Call the value, a function, with NAME bound to a string.
+    /// Pass a string as argument NAME, if the value is a function.
     #[arg(long, num_args = 2, value_names = ["NAME", "STRING"])]
     pub(super) argstr: Vec<String>,
-    /// Add an entry to the search path that `<name>` looks in.
+    /// Add PATH to the search path for names such as `<clutch>`.
     #[arg(short = 'I', value_name = "[NAME=]PATH", value_hint = clap::ValueHint::AnyPath)]
     pub(super) include: Vec<String>,
-    /// Allow the environment, the clock and files outside the project to be read.
+    /// Allow access to environment variables, the clock and files outside the project.
     #[arg(long)]
     pub(super) impure: bool,
-    /// Allow experimental features of the language: `pipe-operators`, `parse-toml-timestamps`.
+    /// Enable experimental language features: `pipe-operators`, `parse-toml-timestamps`.
     #[arg(long, value_name = "FEATURE", value_delimiter = ' ')]
     pub(super) extra_experimental_features: Vec<String>,
-    /// Refuse to build during the evaluation what it reads.
+    /// Fail if the evaluation reads something that has to be built first.
     #[arg(long)]
     pub(super) no_allow_import_from_derivation: bool,
-    /// Take a warning of the evaluation for an error, which shows what led to it.
+    /// Treat warnings as errors and show a trace.
     #[arg(long)]
     pub(super) abort_on_warn: bool,
-    /// Evaluate, also where the result is known and nothing that it was made from has changed.
+    /// Re-evaluate even if a cached result is still valid.
     #[arg(long)]
     pub(super) no_eval_cache: bool,
     #[command(flatten)]

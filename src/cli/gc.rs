@@ -20,28 +20,29 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct GcArguments {
-    /// Say what would be removed; remove nothing.
+    /// Show what would be deleted, without doing it.
     #[arg(long)]
     dry_run: bool,
-    /// Keep what was used in the last N days, with all that it needs; and what --keep-failed and
-    /// --keep-differing set aside in these days (default for that: a week).
+    /// Keep paths that were used in the last N days, with their dependencies.
+    ///
+    /// Also sets how long to keep the files of --keep-failed and --keep-differing (default: 7 days).
     #[arg(long, value_name = "N")]
     keep_days: Option<u64>,
-    /// Keep downloads (wheels, packed and unpacked, packages, sources) that nothing needs any more:
-    /// those used last, up to a size such as 2G, or those used in so many days, such as 30d.
+    /// Keep unused downloads: the most recently used ones up to a size such as 2G, or all that were used
+    /// in a number of days such as 30d.
     #[arg(long, value_name = "SIZE|DAYS", value_parser = downloads)]
     keep_downloads: Option<Downloads>,
-    /// Stop when so many bytes are freed; with a unit such as 500M or 2G.
+    /// Stop when SIZE bytes are freed, such as 500M or 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_freed: Option<u64>,
-    /// Stop when the store's paths take no more than so many bytes on disk.
+    /// Stop when the store takes no more than SIZE on disk, such as 500M or 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_size: Option<u64>,
 }
 
 #[derive(clap::Args)]
 pub(super) struct WhyArguments {
-    /// A store path, a link to one, a profile, or a pin.
+    /// Store path, link to one, profile or pin.
     #[arg(add = completions::store_paths())]
     path: String,
 }

@@ -24,8 +24,8 @@ use crate::{
 /// What every command takes that builds for an expression.
 #[derive(clap::Args)]
 pub(super) struct HashArguments {
-    /// Where a file has another hash than the expression says, write the right one into the
-    /// expression's files, show what was changed, and go on.
+    /// Replace wrong hashes in your expression files with the right ones, show the changes, and
+    /// continue.
     #[arg(long)]
     update_hashes: bool,
 }
@@ -122,7 +122,7 @@ pub(super) fn updating<T>(
         written_before.extend(
             failure.mismatches.iter().map(|m| (m.name.clone(), like(&m.specified, &m.got))),
         );
-        context.say("trying again with what was positions");
+        context.say("trying again with the new hashes");
     }
 }
 

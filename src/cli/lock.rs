@@ -26,33 +26,33 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A file of requirements, each pinned as `name==version`; with --debian, packages.
+    /// Requirements file with exact versions (`name==version`); with --debian, names of packages.
     #[arg(required = true, value_name = "FILE|PACKAGE", value_hint = clap::ValueHint::FilePath)]
     names: Vec<String>,
-    /// Lock Debian packages of this suite, with all that they depend on.
+    /// Lock Debian packages from SUITE, with their dependencies.
     #[arg(long, value_name = "SUITE")]
     debian: Option<String>,
-    /// The lock to write (default: clutch.lock beside FILE, or SUITE.lock here); `-` prints it.
+    /// File to write; `-` is standard output (default: clutch.lock beside FILE, or SUITE.lock).
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// A Python version to lock for; may be given again.
+    /// Python version to lock for; can be repeated.
     #[arg(long, value_name = "VERSION", default_value = "3.11")]
     python: Vec<String>,
-    /// A platform to lock for, as its newest wheel tag such as manylinux_2_36_x86_64; may be given
-    /// again. Default: that of the library's interpreter of the version.
+    /// Platform to lock for, as a wheel tag such as manylinux_2_36_x86_64; can be repeated (default: the
+    /// newest that the library's Python supports).
     #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
-    /// The index that holds the files.
+    /// Package index to use for the requirements.
     // not `index`: that is the id of the global `--index NAME=ADDRESS`
     #[arg(long, value_name = "INDEX", default_value = PYPI)]
     from: String,
-    /// With --debian: the architecture.
+    /// With --debian, the architecture of the packages.
     #[arg(long, value_name = "ARCHITECTURE", default_value = "amd64")]
     architecture: String,
-    /// With --debian: leave out everything but the named packages.
+    /// With --debian, lock only the named packages, without their dependencies.
     #[arg(long, requires = "debian")]
     no_dependencies: bool,
-    /// With --debian: leave out this package and what only it needs; may be given again.
+    /// With --debian, leave out PACKAGE and anything only it depends on; can be repeated.
     #[arg(long, value_name = "PACKAGE", requires = "debian")]
     without: Vec<String>,
 }

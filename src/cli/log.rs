@@ -27,15 +27,13 @@ use crate::{
 /// How often a log that is followed is looked at.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Print the log of a build: of a derivation, of what made a store path, or of what an expression
-/// describes.
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
     expression: ExpressionArguments,
     #[command(flatten)]
     build: BuildArguments,
-    /// Go on until the build ends, whichever process it is of.
+    /// Keep printing until the build ends.
     #[arg(short, long)]
     follow: bool,
 }

@@ -12,7 +12,7 @@ use super::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The folder to write to, such as ~/.local/share/man/man1; it is made if it is not there.
+    /// Folder to write to, such as ~/.local/share/man/man1; created if it does not exist.
     #[arg(value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     folder: PathBuf,
 }

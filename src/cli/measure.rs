@@ -16,30 +16,34 @@ use super::{closure::bytes, context::Context, destination, failure::Failure, gc:
 
 /// The options about what an evaluation takes.
 #[derive(Clone, Default, clap::Args)]
-#[command(next_help_heading = "What the evaluation takes")]
+#[command(next_help_heading = "Evaluation options")]
 #[group(skip)]
 pub(super) struct Measure {
-    /// Say on standard error what the evaluation took: times, calls, values, memory. As JSON with
-    /// `--stats=json` or --json.
+    /// Print evaluation statistics (times, calls, values, memory) to standard error.
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true,
         default_missing_value = "auto")]
     stats: Option<Form>,
-    /// End the evaluation with an error when its values need more memory than this, such as 500M or
-    /// 2G (default: three quarters of the memory that this machine or control group has). Under
-    /// `ulimit -v` it is never more than a third of that.
+    /// Stop the evaluation if it needs more memory than SIZE, such as 500M or 2G (default: three
+    /// quarters of the memory of this machine or control group).
+    ///
+    /// If `ulimit -v` is set, the evaluation can use at most a third of that limit.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_eval_memory: Option<u64>,
-    /// Write to FILE in which functions the time went, as folded stacks for flame-graph tools; `-` is
-    /// standard output. This evaluates also where the result is known.
+    /// Profile the evaluation and write folded stacks, for flame graphs, to FILE; `-` is standard
+    /// output.
+    ///
+    /// Always evaluates, even if a cached result is still valid.
     #[arg(long, value_name = "FILE")]
     pub(super) eval_profile: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Form {
-    /// JSON with --json, else text.
+    /// JSON with --json, otherwise text.
     Auto,
+    /// Plain text.
     Text,
+    /// A JSON object.
     Json,
 }
 

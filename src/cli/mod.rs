@@ -40,17 +40,18 @@ mod verify;
 
 use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Arg, ArgAction, Args, Parser, Subcommand};
 use rustix::{fs::Mode, process::umask};
 
 use self::{context::Context, examples as of, failure::Failure};
 
-/// A purely functional build store for Python environments.
+/// Build, run and deploy reproducible Python environments.
 ///
-/// Expressions in the Nix language describe environments; clutch builds them in a sandbox, keeps
-/// them under paths made from the hash of all that went in, and moves them between machines.
+/// You describe an environment in a file, in the Nix language. clutch builds it in a sandbox and
+/// keeps the result in a store, under a path that contains the hash of everything it was built from.
 #[derive(Parser)]
 #[command(name = "clutch", version, max_term_width = 100, args_override_self = true)]
+#[command(after_long_help = of::CLUTCH)]
 struct Arguments {
     #[command(flatten)]
     global: Global,
@@ -60,33 +61,34 @@ struct Arguments {
 
 /// Options of every command.
 #[derive(Args)]
-#[command(next_help_heading = "Options of every command")]
+#[command(next_help_heading = "Global options")]
 struct Global {
-    /// Keep the store in DIR (default: /clutch where that is possible, else the XDG data folder).
+    /// Use the store in DIR (default: $CLUTCH_STORE, else /clutch if it is writable, else
+    /// $XDG_DATA_HOME/clutch).
     #[arg(long, value_name = "DIR", global = true)]
     store: Option<PathBuf>,
-    /// The platform to evaluate for.
+    /// Evaluate for SYSTEM, such as `aarch64-linux` (default: the system of this machine).
     #[arg(long, value_name = "SYSTEM", global = true)]
     system: Option<String>,
-    /// Fetch nothing from the network.
+    /// Do not access the network.
     #[arg(long, global = true)]
     offline: bool,
-    /// Where an index is, such as `pypi=ADDRESS`; may be given again.
+    /// Set the address of a package index, such as `pypi=ADDRESS`; can be repeated.
     #[arg(long, value_name = "NAME=ADDRESS", global = true)]
     index: Vec<String>,
-    /// Print for programs: one JSON document.
+    /// Print results and errors as JSON.
     #[arg(long, global = true)]
     json: bool,
-    /// Write what happens to FILE as it happens, one JSON object a line; `-` is standard error.
+    /// Write progress events to FILE, one JSON object per line; `-` is standard error.
     #[arg(long, value_name = "FILE", global = true)]
     events: Option<PathBuf>,
-    /// Say more: the lines that builders print.
+    /// Show build output.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Say nothing but results and errors.
+    /// Print only results and errors.
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// With an error of evaluation, show every step that led to it.
+    /// Show the full trace of an evaluation error.
     #[arg(long, global = true)]
     show_trace: bool,
 }
@@ -96,87 +98,103 @@ enum Command {
     /// Evaluate an expression and print its value.
     #[command(after_long_help = of::EVAL)]
     Eval(eval::Arguments),
-    /// Evaluate expressions as they are typed.
+    /// Evaluate expressions interactively.
     ///
-    /// What is typed is an expression, whose value is printed, a definition such as `x = 1`, or a
-    /// command such as `:l FILE`; `:?` lists them. Ctrl-C ends an evaluation or drops a line, Ctrl-D
-    /// ends the repl. Where standard input is no terminal, its lines are taken, and the exit code is
-    /// 1 if one of them failed.
-    #[command(after_long_help = of::REPL)]
+    /// Type an expression to print its value, a definition such as `x = 1`, or a command such as `:l
+    /// FILE`. `:?` lists the commands. Ctrl-C stops an evaluation or clears the line. Ctrl-D quits.
+    ///
+    /// If standard input is not a terminal, the repl evaluates its lines, and exits with code 1 if one
+    /// of them failed.
+    #[command(after_long_help = of::REPL, mut_args(loaded_path))]
     Repl(repl::Arguments),
-    /// Build what an expression describes and print the output paths.
+    /// Build an expression and print the paths of the result.
     #[command(after_long_help = of::BUILD)]
     Build(build::Arguments),
-    /// Build, then run the main program, or the given command inside the environment.
-    ///
-    /// PATH may be a store path, a link to one, a profile, or a pin, too.
-    #[command(after_long_help = of::RUN)]
+    /// Build an environment and run a program in it.
+    #[command(after_long_help = of::RUN, mut_args(any_path))]
     Run(run::Arguments),
-    /// Build, then start a shell that sees the store and has the environment's programs first.
+    /// Build an environment and start a shell in it.
     ///
-    /// PATH may be a store path, a link to one, a profile, or a pin, too.
-    #[command(after_long_help = of::SHELL)]
+    /// The shell is your own, with the programs of the environment first in its search path.
+    #[command(after_long_help = of::SHELL, mut_args(any_path))]
     Shell(shell::Arguments),
-    /// Show a derivation or a store path.
+    /// Show a store path or a derivation.
     #[command(after_long_help = of::SHOW)]
     Show(show::Arguments),
-    /// Print the log of a build.
-    ///
-    /// PATH may be a store path, a link to one, a profile, or a pin, too.
-    #[command(after_long_help = of::LOG)]
+    /// Show the log of a build.
+    #[command(after_long_help = of::LOG, mut_args(any_path))]
     Log(log::Arguments),
-    /// List what a store path needs to run.
+    /// List everything that a store path depends on at run time.
     #[command(after_long_help = of::CLOSURE)]
     Closure(closure::Arguments),
-    /// List every valid path of the store.
+    /// List all paths in the store.
     #[command(after_long_help = of::PATHS)]
     Paths,
-    /// Write the closure of store paths into one file.
+    /// Write store paths and their dependencies to a file.
     #[command(after_long_help = of::EXPORT)]
     Export(transfer::ExportArguments),
-    /// Read such a file, verify all that it adds, and add it to the store.
+    /// Add the store paths in an exported file to the store.
     ///
-    /// Sources, texts, derivations and fixed outputs have names that follow from their content, which
-    /// is checked. Outputs of builds have not: unless the store has them, they are taken with
-    /// --accept-unsigned only.
+    /// Sources, derivations and downloads are checked against the hash in their store path. The outputs
+    /// of builds cannot be checked like this. If the store does not have them yet, the import fails
+    /// unless you give --accept-unsigned.
     #[command(after_long_help = of::IMPORT)]
     Import(transfer::ImportArguments),
-    /// Pin wheels or Debian packages by name, version, file, size and hash.
+    /// Lock Python requirements or Debian packages, with their hashes.
     #[command(after_long_help = of::LOCK)]
     Lock(lock::Arguments),
-    /// Remove what nothing keeps: no result link, profile, pin or running process.
+    /// Delete store paths that nothing uses.
+    ///
+    /// A path is in use if a result link, a profile, a pin or a running process needs it.
     #[command(after_long_help = of::GC)]
     Gc(gc::GcArguments),
-    /// Say what keeps a path from being removed.
+    /// Show what keeps a store path from being deleted.
     #[command(after_long_help = of::WHY_ALIVE)]
     WhyAlive(gc::WhyArguments),
-    /// Keep a path under a name, list such names, or let go of one.
+    /// Manage pins, which keep store paths from being deleted.
     #[command(after_long_help = of::PIN)]
     Pin(pin::Arguments),
-    /// Deploy under a name, with a history: set, list, roll back, compare, wipe, delete.
+    /// Manage profiles: named deployments that you can roll back.
     #[command(after_long_help = of::PROFILE)]
     Profile(profile::Arguments),
-    /// Hash what is in the store again and say what is damaged.
+    /// Check the store for damage and repair it.
+    ///
+    /// Every file is read and its hash compared with the recorded one.
     #[command(after_long_help = of::VERIFY)]
     Verify(verify::Arguments),
-    /// Share the bytes of equal files that are not shared yet.
+    /// Save disk space by sharing equal files.
+    ///
+    /// New paths share their files with the store when they are added. Use this command for paths that
+    /// do not.
     #[command(after_long_help = of::OPTIMISE)]
     Optimise(optimise::Arguments),
-    /// Do something to the store as a whole.
+    /// Manage the store as a whole.
     #[command(after_long_help = of::STORE)]
     Store(store::Arguments),
-    /// Say what this machine allows, and what to do about what it does not.
+    /// Check this machine for potential problems.
+    ///
+    /// Reports which features builds and programs can use here, and how to enable the others.
     #[command(after_long_help = of::DOCTOR)]
     Doctor,
-    /// Print the completion script of a shell.
-    ///
-    /// For bash: `source <(clutch completions bash)` in ~/.bashrc; for zsh, with `zsh`, behind `compinit`
-    /// in ~/.zshrc. For fish: `clutch completions fish | source` in its configuration.
+    /// Print a shell completion script.
     #[command(after_long_help = of::COMPLETIONS)]
     Completions(completions::Arguments),
-    /// Write the help of every command as manual pages.
+    /// Write the manual pages to a folder.
     #[command(after_long_help = of::MAN)]
     Man(man::Arguments),
+}
+
+/// The argument PATH of commands that also take what is in the store.
+fn any_path(argument: Arg) -> Arg {
+    let help = "Expression file, folder with a default.nix, store path, link to one, profile or pin \
+                (default: the current folder)";
+    if argument.get_id() == "path" { argument.help(help) } else { argument }
+}
+
+/// The argument PATH of the repl.
+fn loaded_path(argument: Arg) -> Arg {
+    let help = "Expression file, or folder with a default.nix, to load";
+    if argument.get_id() == "path" { argument.help(help) } else { argument }
 }
 
 /// Reports that the machine refuses what a sandbox or a view needs.

@@ -20,7 +20,7 @@ use crate::store_path::StorePath;
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths (default: all).
+    /// Store paths to optimise (default: all).
     #[arg(value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
 }

@@ -15,19 +15,19 @@ use crate::{store::Pin, store_path::check_name};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// The name of the pin; without one all are listed.
+    /// Name of the pin; if omitted, list all pins.
     #[arg(add = completions::pins())]
     name: Option<String>,
-    /// The path to keep (or a link to it, a profile, or another pin); without one the pin is shown.
+    /// Store path to keep, link to one, profile or other pin; if omitted, show the pin.
     #[arg(requires = "name", add = completions::store_paths())]
     path: Option<String>,
-    /// Keep it for N days.
+    /// Keep the path for N days.
     #[arg(long, value_name = "N", requires = "path")]
     days: Option<u64>,
-    /// Keep it until then (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
+    /// Keep the path until TIME (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
     #[arg(long, value_name = "TIME", requires = "path", conflicts_with = "days", value_parser = time::parse)]
     until: Option<u64>,
-    /// Let go of the pin.
+    /// Remove the pin.
     #[arg(long, requires = "name", conflicts_with = "path")]
     remove: bool,
 }

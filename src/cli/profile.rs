@@ -30,26 +30,29 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Make a profile lead to a store path, or to what an expression describes, which is built.
+    /// Build an expression and make the result the current generation.
+    #[command(mut_args(super::any_path))]
     Set(Box<SetArguments>),
-    /// List the generations of a profile, or all profiles.
+    /// List all profiles, or the generations of one.
     List(ListArguments),
-    /// Make an earlier generation the current one.
+    /// Go back to an earlier generation.
     Rollback(RollbackArguments),
-    /// Show which packages came, went or changed between two generations, or any two paths.
+    /// Compare the packages of two generations or two store paths.
     Diff(DiffArguments),
-    /// Remove generations, so that `clutch gc` can remove what only they keep.
+    /// Delete old generations.
+    ///
+    /// The current generation is never deleted. To free disk space, run `clutch gc` afterwards.
     Wipe(WipeArguments),
-    /// Remove a profile with all its generations.
+    /// Delete a profile and all its generations.
     Delete(DeleteArguments),
 }
 
 #[derive(clap::Args)]
 struct SetArguments {
-    /// The profile: a name, or the path of its link.
+    /// Name of the profile, or path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
-    /// Say something of the generation, which `clutch profile list` shows.
+    /// Note to show in `clutch profile list`.
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
     #[command(flatten)]
@@ -62,53 +65,52 @@ struct SetArguments {
 
 #[derive(clap::Args)]
 struct ListArguments {
-    /// The profile: a name, or the path of its link.
+    /// Name of the profile, or path of its link.
     #[arg(add = completions::profiles())]
     profile: Option<String>,
 }
 
 #[derive(clap::Args)]
 struct RollbackArguments {
-    /// The profile: a name, or the path of its link.
+    /// Name of the profile, or path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
-    /// The generation (default: the one before the current one).
+    /// Generation to go back to (default: the one before the current one).
     #[arg(long, value_name = "N")]
     to: Option<u64>,
 }
 
 #[derive(clap::Args)]
 struct DiffArguments {
-    /// The profile: a name, or the path of its link; or a store path, a link to one, or a pin, to be
-    /// compared with another.
+    /// Name of the profile, or path of its link; or the first store path to compare.
     #[arg(add = completions::store_paths())]
     profile: String,
-    /// The generation to begin with (default: the one before the other); or the other path.
+    /// Generation to compare with TO (default: the one before it); or the second store path.
     #[arg(value_name = "FROM|PATH", add = completions::store_paths())]
     from: Option<String>,
-    /// The generation to end with (default: the current one).
+    /// Generation that is newer (default: the current one).
     to: Option<u64>,
 }
 
 #[derive(clap::Args)]
 struct DeleteArguments {
-    /// The profile: a name, or the path of its link.
+    /// Name of the profile, or path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
 }
 
 #[derive(clap::Args)]
 struct WipeArguments {
-    /// The profile: a name, or the path of its link.
+    /// Name of the profile, or path of its link.
     #[arg(add = completions::profiles())]
     profile: String,
-    /// Keep the newest N generations (default: none but the current one).
+    /// Keep the newest N generations (default: only the current one).
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     keep: usize,
-    /// Remove only what was made more than so many days ago.
+    /// Delete only generations that are older than this many days.
     #[arg(long, value_name = "DAYS")]
     older_than: Option<u64>,
-    /// Say what would be removed; remove nothing.
+    /// Show what would be deleted, without doing it.
     #[arg(long)]
     dry_run: bool,
 }

@@ -40,42 +40,42 @@ use crate::{
 
 /// How builds are done.
 #[derive(Clone, clap::Args)]
-#[command(next_help_heading = "How to build")]
+#[command(next_help_heading = "Build options")]
 pub(super) struct BuildArguments {
-    /// How many builds at a time (default: as many as there are processors).
+    /// Number of parallel builds (default: the number of processors).
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
-    /// How many processors one build may use; 0 for all.
+    /// Number of processors that each build can use (default: 0, which means all).
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     cores: usize,
-    /// After a failure, build what does not depend on it (the default where the variable CI is set).
+    /// Continue with other builds after a failure (default if $CI is set).
     #[arg(short, long, overrides_with = "no_keep_going")]
     keep_going: bool,
-    /// After a failure, start nothing new.
+    /// Start no new builds after a failure (default unless $CI is set).
     #[arg(long, overrides_with = "keep_going")]
     no_keep_going: bool,
-    /// Keep the working directory of a failed build, and say where.
+    /// Keep the working folder of a failed build and print its path.
     #[arg(long)]
     keep_failed: bool,
-    /// End a build that takes longer than this many seconds.
+    /// Stop a build that takes longer than this.
     #[arg(long, value_name = "SECONDS")]
     timeout: Option<u64>,
-    /// End a build that prints nothing for this many seconds.
+    /// Stop a build that prints nothing for this long.
     #[arg(long, value_name = "SECONDS")]
     max_silent_time: Option<u64>,
-    /// End a build that writes more than SIZE to its log; 0 for no limit.
+    /// Stop a build that prints more than SIZE; 0 means no limit.
     #[arg(long, value_name = "SIZE", value_parser = size, default_value = "512M")]
     max_log_size: u64,
-    /// End a build whose outputs and working directory take more than SIZE on disk.
+    /// Stop a build that uses more than SIZE of disk space.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_disk: Option<u64>,
-    /// End a build that makes more than N files and folders there.
+    /// Stop a build that creates more than N files and folders.
     #[arg(long, value_name = "N")]
     max_files: Option<u64>,
-    /// End a build whose processes use more than SIZE of memory together. Needs control groups.
+    /// Stop a build that uses more than SIZE of memory; requires control groups.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_memory: Option<u64>,
-    /// Let a build have at most N processes and threads (default: 8192). Needs control groups as root.
+    /// Limit a build to N processes and threads (default: 8192); as root, requires control groups.
     #[arg(long, value_name = "N")]
     max_processes: Option<u64>,
     #[command(flatten)]

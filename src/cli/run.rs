@@ -38,11 +38,11 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
-    /// Show the program nothing but its closure, /proc, /dev and an empty /tmp.
+    /// Hide everything from the program except its dependencies, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
-    /// A program of the environment and its arguments, in place of the main program; or arguments of the
-    /// main program, if the first begins with a dash.
+    /// Program of the environment to run instead of its main program, and its arguments. If the first
+    /// word begins with a dash, all are arguments of the main program.
     #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
     command: Vec<OsString>,
 }

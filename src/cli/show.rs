@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// A derivation or another store path, a link to one, a profile, or a pin.
+    /// Store path, link to one, profile or pin.
     #[arg(add = completions::store_paths())]
     path: String,
 }

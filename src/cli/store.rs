@@ -23,16 +23,17 @@ pub(super) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Remove the whole store, with every path, pin and log in it.
+    /// Delete the whole store, with all its paths, pins and logs.
     ///
-    /// `rm -rf` cannot, since the folders of paths are read-only. Which store that is says --store or
-    /// CLUTCH_STORE. Result links and profiles stay where they are, and lead nowhere then.
+    /// Use this instead of `rm -rf`, which cannot delete the read-only folders of a store. Select the
+    /// store with --store or $CLUTCH_STORE. Result links and profiles are not deleted; they point to
+    /// nothing afterwards.
     Delete(DeleteArguments),
 }
 
 #[derive(clap::Args)]
 struct DeleteArguments {
-    /// Do not ask.
+    /// Do not ask for confirmation.
     #[arg(long, short)]
     yes: bool,
 }

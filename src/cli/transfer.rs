@@ -28,27 +28,27 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
-    /// Store paths, links to such, profiles, or pins; all that they need goes with them.
+    /// Store paths, links to them, profiles or pins.
     #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
-    /// The file to write; `-` is standard output.
+    /// File to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     output: PathBuf,
 }
 
 #[derive(clap::Args)]
 pub(super) struct ImportArguments {
-    /// A file that `clutch export` wrote; `-` is standard input.
+    /// File written by `clutch export`; `-` is standard input.
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
-    /// Also take outputs of builds, whose content nothing can prove: as if whoever made the file had
-    /// built them here.
+    /// Accept outputs of builds, which cannot be verified. Use this only if you trust the origin of the
+    /// file.
     #[arg(long)]
     accept_unsigned: bool,
-    /// Make a result link to what was exported, which keeps it from being collected.
+    /// Create a link to the result, which keeps it from being deleted by `clutch gc`.
     #[arg(short, long, value_name = "LINK")]
     out_link: Option<PathBuf>,
-    /// Keep what was exported under this name, as `clutch pin` does.
+    /// Pin the result as NAME, which keeps it from being deleted by `clutch gc`.
     #[arg(long, value_name = "NAME")]
     pin: Option<String>,
 }

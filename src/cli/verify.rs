@@ -27,16 +27,16 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// Store paths (default: all, and what they share).
+    /// Store paths to check (default: all).
     #[arg(value_name = "PATH", add = completions::store_paths())]
     paths: Vec<String>,
-    /// First make the index anew out of what lies in the store: for an index that was lost.
+    /// First rebuild a lost index from the files in the store.
     #[arg(long)]
     rebuild_index: bool,
-    /// Make what is damaged whole again: from exports, else by building it again.
+    /// Repair damaged paths, from exports (--from) or by building them again.
     #[arg(long)]
     repair: bool,
-    /// An export to take damaged paths from; may be given again.
+    /// File written by `clutch export` to repair from; can be repeated.
     #[arg(long, value_name = "FILE", requires = "repair")]
     from: Vec<PathBuf>,
     #[command(flatten)]

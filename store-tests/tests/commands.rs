@@ -308,8 +308,8 @@ fn exit_codes_are_the_documented_ones() {
 fn help_tells_a_commands_own_options_from_the_others() {
     let help = Space::new(BINARY).ok(["build", "--help"]);
     let at = |text: &str| help.find(text).unwrap_or_else(|| panic!("no '{text}' in {help}"));
-    let sections = [at("Options:"), at("Which expression:"), at("How to build:")];
-    let common = at("Options of every command:");
+    let sections = [at("Options:"), at("Evaluation options:"), at("Build options:")];
+    let common = at("Global options:");
     assert!(sections.iter().all(|section| *section < common), "{help}");
     assert!(at("--out-link") < sections[1] && at("--update-hashes") < sections[1], "{help}");
     assert!(at("--quiet") > common && at("--events") > common, "{help}");

@@ -1,5 +1,7 @@
 //! Help in every form: pages, examples, completions, and words for what was meant otherwise.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use clutch_store_tests::Space;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -32,6 +34,34 @@ fn every_command_has_help_examples_and_a_page() {
         let page = fs_err::read_to_string(pages.join(format!("clutch-{command}.1"))).unwrap();
         assert!(page.contains("Examples:") && page.contains(".SH OPTIONS"), "{command}");
     }
+}
+
+#[test]
+fn help_has_one_voice() {
+    let space = Space::new(BINARY);
+    let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for command in commands(&space) {
+        let help = space.ok(["help", &command]);
+        for line in help.lines() {
+            let opens = |word: &&str| line.trim_start().starts_with(*word);
+            let word = ["What ", "Where ", "Whether ", "Which ", "Who "].into_iter().find(opens);
+            assert_eq!(word, None, "{command}: {line}");
+        }
+        let examples = help.lines().skip_while(|line| *line != "Examples:");
+        for line in examples {
+            assert!(line.len() <= 80, "{command}: it does not fit a terminal: {line}");
+        }
+        for block in help.split("\n\n") {
+            let lines = block.lines().map(str::trim).filter(|line| !line.starts_with("[default"));
+            let words: Vec<&str> = lines.skip_while(|line| !line.starts_with('-')).collect();
+            if let [option, text @ ..] = &words[..] {
+                texts.entry((*option).to_owned()).or_default().insert(text.join(" "));
+            }
+        }
+    }
+    assert!(texts.len() > 40, "{texts:?}");
+    let several = texts.iter().filter(|(_, texts)| texts.len() > 1).map(|(option, _)| option);
+    assert_eq!(several.collect::<Vec<_>>(), ["--dry-run", "-o, --output <FILE>"]);
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
-    /// A command to run in place of a shell.
+    /// Command to run instead of a shell, and its arguments.
     #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
     command: Vec<OsString>,
 }
