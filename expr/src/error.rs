@@ -8,6 +8,9 @@ use crate::source::Span;
 /// Results of the evaluator. The box keeps the result of an evaluation step at 16 bytes.
 pub type Result<T> = std::result::Result<T, Box<Error>>;
 
+/// An error of the host's own type behind a failure, for whoever started the evaluation.
+pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
 /// What kind of failure this is. `tryEval` catches [`Kind::Throw`] and [`Kind::Assert`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -56,6 +59,7 @@ struct Details {
     span: Span,
     help: Option<String>,
     labels: Vec<(Span, String)>,
+    cause: Option<Cause>,
 }
 
 /// One step on the way to the failure.
@@ -117,7 +121,7 @@ impl Error {
     #[cold]
     pub fn new(kind: Kind, span: Span, message: impl Into<String>) -> Box<Self> {
         let message = cut(message.into(), LONGEST_MESSAGE);
-        let what = Details { kind, message, span, help: None, labels: Vec::new() };
+        let what = Details { kind, message, span, help: None, labels: Vec::new(), cause: None };
         Box::new(Self { what: Arc::new(what), trace: None })
     }
 
@@ -134,6 +138,14 @@ impl Error {
     #[cold]
     pub fn with_label(mut self: Box<Self>, span: Span, text: impl Into<String>) -> Box<Self> {
         Arc::make_mut(&mut self.what).labels.push((span, text.into()));
+        self
+    }
+
+    /// Adds the error of the host that it is about.
+    #[must_use]
+    #[cold]
+    pub(crate) fn with_cause(mut self: Box<Self>, cause: Cause) -> Box<Self> {
+        Arc::make_mut(&mut self.what).cause = Some(cause);
         self
     }
 
@@ -206,6 +218,12 @@ impl Error {
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.what.help.as_deref()
+    }
+
+    /// The error of the host that it is about, if that has a type of its own.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.what.cause.as_ref()
     }
 
     /// Further places with their remarks.

@@ -3,12 +3,51 @@
 //! What is allowed (pure evaluation, paths outside the project) is the host's to decide: it
 //! refuses with an error.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::error::Cause;
 
 /// Why the host refuses. The text says what was asked, what happened, and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct HostError(pub String);
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct HostError {
+    text: String,
+    cause: Option<Cause>,
+}
+
+impl HostError {
+    /// A refusal that is told by its text alone.
+    #[must_use]
+    pub fn new(text: impl Into<String>) -> Self {
+        Self { text: text.into(), cause: None }
+    }
+
+    /// A refusal that has a type of its own.
+    #[must_use]
+    pub fn caused_by(cause: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self { text: cause.to_string(), cause: Some(Arc::new(cause)) }
+    }
+
+    /// What is said to people.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The error behind it, if that has a type of its own.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// The text, and the error behind it.
+    pub(crate) fn into_parts(self) -> (String, Option<Cause>) {
+        (self.text, self.cause)
+    }
+}
 
 /// Results of the host.
 pub type HostResult<T> = Result<T, HostError>;
@@ -305,7 +344,7 @@ pub trait Host: Sync {
     /// As [`Host::fetch`].
     fn fetch_later(&self, request: &FetchRequest, attribute: &str) -> HostResult<FetchValue> {
         let text = format!("'{}' gives '{attribute}' at once or never", request.builtin);
-        Err(HostError(text))
+        Err(HostError::new(text))
     }
 
     /// `builtins.trace`: a line for the person who watches.

@@ -17,7 +17,10 @@ use clap_complete::{
     env::Shells,
 };
 
-use clutch_expr::value::Value;
+use clutch_expr::{
+    host::{HostError, HostResult},
+    value::Value,
+};
 
 use super::{
     Global, Outcome,
@@ -180,20 +183,20 @@ fn program_names() -> Option<Vec<String>> {
 struct Nothing<'a>(&'a Context);
 
 impl Realise for Nothing<'_> {
-    fn realise(&self, _: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
-        Err("nothing is built for a completion".to_owned())
+    fn realise(&self, _: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
+        Err(HostError::new("nothing is built for a completion"))
     }
 
-    fn fetch_revision(&self, _: &Revision, _: &Path, _: &Path) -> Result<Commit, String> {
-        Err("nothing is fetched for a completion".to_owned())
+    fn fetch_revision(&self, _: &Revision, _: &Path, _: &Path) -> HostResult<Commit> {
+        Err(HostError::new("nothing is fetched for a completion"))
     }
 
-    fn count_revisions(&self, _: &Revision, _: &Path) -> Result<u64, String> {
-        Err("nothing is fetched for a completion".to_owned())
+    fn count_revisions(&self, _: &Revision, _: &Path) -> HostResult<u64> {
+        Err(HostError::new("nothing is fetched for a completion"))
     }
 
-    fn store(&self) -> Result<&Store, String> {
-        self.0.store().map_err(|failure| failure.message)
+    fn store(&self) -> HostResult<&Store> {
+        self.0.store().map_err(HostError::caused_by)
     }
 
     fn message(&self, _: &str, _: bool) {}

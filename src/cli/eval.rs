@@ -89,7 +89,7 @@ fn evaluate(
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         show(it, value, arguments, json)
     })
-    .map_err(|failure| (Box::new(realiser.explain(failure)), host.hash_positions()))
+    .map_err(|failure| (Box::new(failure), host.hash_positions()))
 }
 
 fn show<'a>(

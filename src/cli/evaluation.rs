@@ -5,13 +5,12 @@ use std::{
     env,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 use clutch_expr::{
     error::Error,
     eval::{Found, Interpreter, Limit, Options, did_you_mean, with_interpreter},
-    host::Host,
+    host::{Host, HostError, HostResult},
     show::Style,
     source::Origin,
     value::{Attrs, AttrsBuilder, Value},
@@ -88,7 +87,7 @@ impl Evaluation {
             it.derivations(value, args)
         });
         *positions = host.hash_positions();
-        let found = found.map_err(|failure| realiser.explain(failure))?;
+        let found = found?;
         let targets = found
             .into_iter()
             .flatten()
@@ -223,61 +222,36 @@ fn target(found: Found, arguments: &ExpressionArguments) -> Result<Target, Failu
 pub(super) struct Realiser<'a> {
     context: &'a Context,
     build: &'a BuildArguments,
-    /// What failed in the middle: the language only passes its text on.
-    failed: Mutex<Option<Failure>>,
 }
 
 impl<'a> Realiser<'a> {
     pub(super) fn new(context: &'a Context, build: &'a BuildArguments) -> Self {
-        Self { context, build, failed: Mutex::default() }
+        Self { context, build }
     }
 
-    /// The failure of an evaluation, with the kind and the hints of a build that failed in its
-    /// middle.
-    pub(super) fn explain(&self, mut failure: Failure) -> Failure {
-        let inner = self.failed.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(inner) = inner {
-            failure.kind = inner.kind;
-            failure.hints.extend(inner.hints);
-            failure.mismatches = inner.mismatches;
-            failure.only_mismatches = inner.only_mismatches;
-        }
-        failure
-    }
-
-    fn git<T>(&self, run: impl FnOnce(&Git<'_>) -> Result<T, GitError>) -> Result<T, String> {
+    fn git<T>(&self, run: impl FnOnce(&Git<'_>) -> Result<T, GitError>) -> HostResult<T> {
         let environment = Environment { variables: variables(), root: PathBuf::from("/") };
         let offline = self.context.global.offline;
         let git = Git { environment: &environment, offline, cancelled: &realise::is_cancelled };
-        self.keep(run(&git).map_err(|error| match error {
-            GitError::Cancelled => Failure::new(Kind::Interrupted, "interrupted"),
-            error => Failure::new(Kind::Failed, error.to_string()),
-        }))
-    }
-
-    fn keep<T>(&self, result: Result<T, Failure>) -> Result<T, String> {
-        result.map_err(|failure| {
-            let text = failure.message.clone();
-            *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-            text
+        run(&git).map_err(|error| {
+            HostError::caused_by(match error {
+                GitError::Cancelled => Failure::new(Kind::Interrupted, "interrupted"),
+                error => Failure::new(Kind::Failed, error),
+            })
         })
     }
 }
 
 impl Realise for Realiser<'_> {
-    fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> Result<(), String> {
+    fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
         let goals: Vec<Goal> =
             targets.iter().map(|(d, outputs)| realise::goal(d.clone(), outputs.clone())).collect();
-        self.keep(realise::realise(self.context, self.build, &Records::default(), &goals))
-            .map(|_| ())
+        realise::realise(self.context, self.build, &Records::default(), &goals)
+            .map(drop)
+            .map_err(HostError::caused_by)
     }
 
-    fn fetch_revision(
-        &self,
-        revision: &Revision,
-        to: &Path,
-        scratch: &Path,
-    ) -> Result<Commit, String> {
+    fn fetch_revision(&self, revision: &Revision, to: &Path, scratch: &Path) -> HostResult<Commit> {
         self.context.say(format!(
             "fetching {} from {}",
             revision.rev,
@@ -286,7 +260,7 @@ impl Realise for Realiser<'_> {
         self.git(|git| git.fetch(revision, to, scratch))
     }
 
-    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String> {
+    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> HostResult<u64> {
         self.context.say(format!(
             "fetching the history of {} from {}",
             revision.rev,
@@ -295,8 +269,8 @@ impl Realise for Realiser<'_> {
         self.git(|git| git.count(revision, scratch))
     }
 
-    fn store(&self) -> Result<&Store, String> {
-        self.keep(self.context.store())
+    fn store(&self) -> HostResult<&Store> {
+        self.context.store().map_err(HostError::caused_by)
     }
 
     fn message(&self, text: &str, warning: bool) {

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path};
 
 use clutch_expr::{
-    error::{Error, Kind as Reason},
+    error::{Cause, Error, Kind as Reason},
     show::{self, Style},
     source::{Place, Sources, Span},
 };
@@ -83,6 +83,14 @@ pub(super) struct Located {
     pub trace: Value,
 }
 
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
 impl Failure {
     /// A failure without hints.
     pub(super) fn new(kind: Kind, message: impl fmt::Display) -> Self {
@@ -117,10 +125,22 @@ impl Failure {
         let help = error.help().map(short);
         let at = place(show::place(error, sources));
         let located = Located { shown, help, place: at, trace: trace.into() };
-        Self {
-            evaluation: Some(Box::new(located)),
-            ..Self::new(kind, short(&show::without_colours(error.message())))
+        let message = short(&show::without_colours(error.message()));
+        Self { evaluation: Some(Box::new(located)), ..Self::new(kind, message) }
+            .because_of(error.cause())
+    }
+
+    /// The same, with the kind and the hints of what failed in the middle of an evaluation, such as a
+    /// build.
+    #[must_use]
+    pub(super) fn because_of(mut self, cause: Option<&Cause>) -> Self {
+        if let Some(inner) = cause.and_then(|cause| cause.downcast_ref::<Self>()) {
+            self.kind = inner.kind;
+            self.hints.extend(inner.hints.iter().cloned());
+            self.mismatches.clone_from(&inner.mismatches);
+            self.only_mismatches = inner.only_mismatches;
         }
+        self
     }
 
     /// What to do next, with the evaluator's own advice.

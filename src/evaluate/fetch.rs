@@ -187,7 +187,7 @@ pub(super) fn check_addresses(draft: &Draft) -> HostResult<()> {
     texts.extend(flat.map(|text| String::from_utf8_lossy(text)));
     for word in texts.iter().flat_map(|text| text.split_whitespace()) {
         if let Cow::Owned(shown) = shown_address(word) {
-            return Err(HostError(format!(
+            return Err(HostError::new(format!(
                 "the address '{shown}' is given with a name or password, which everybody could read \
                  in the derivation; put `machine HOST login NAME password PASSWORD` into ~/.netrc \
                  instead"
@@ -203,7 +203,7 @@ struct Arguments<'r> {
 
 impl Arguments<'_> {
     fn refuse(&self, text: impl std::fmt::Display) -> HostError {
-        HostError(format!("builtins.{}: {text}", self.request.builtin))
+        HostError::new(format!("builtins.{}: {text}", self.request.builtin))
     }
 
     fn is_git(&self) -> bool {

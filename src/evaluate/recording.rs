@@ -178,7 +178,7 @@ fn digest<T: Feed>(found: &HostResult<T>) -> Answer {
             hasher.update(b"+");
             answer.feed(&mut hasher);
         }
-        Err(refused) => feed(hasher.update(b"-"), refused.0.as_bytes()),
+        Err(refused) => feed(hasher.update(b"-"), refused.text().as_bytes()),
     }
     *hasher.finalize().as_bytes()
 }

@@ -105,9 +105,9 @@ fn add<'a>(
         let host = it.host;
         let mut asked = |path: &Path, kind: FileType| -> HostResult<bool> {
             keep(it, filter, path, kind).map_err(|error| {
-                let text = error.message().to_owned();
+                let refused = HostError::new(error.message());
                 failed = Some(error);
-                HostError(text)
+                refused
             })
         };
         let result = host.add_path(request, Some(&mut asked));

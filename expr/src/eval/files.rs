@@ -26,7 +26,7 @@ impl Interpreter<'_> {
     /// # Errors
     /// What the host said.
     pub fn from_host<T>(&self, result: HostResult<T>) -> Result<T> {
-        result.map_err(|error| Error::new(Kind::Host, Span::NONE, error.0))
+        result.map_err(refused)
     }
 
     /// The same for what was asked of one path: where that does not exist, what is there in its place.
@@ -41,7 +41,7 @@ impl Interpreter<'_> {
     fn explain(&self, path: &Path, error: HostError) -> Box<Error> {
         let there = |path: &Path| !matches!(self.host.file_type(path), Ok(None));
         if there(path) {
-            return Error::new(Kind::Host, Span::NONE, error.0);
+            return refused(error);
         }
         let error = no_such_file(path);
         let Some((folder, name)) = parts(path) else { return error };
@@ -177,6 +177,17 @@ impl Interpreter<'_> {
 /// The parent folder and the name of a path.
 fn parts(path: &Path) -> Option<(&Path, &OsStr)> {
     Some((path.parent()?, path.file_name()?))
+}
+
+/// The error of an evaluation for what the host refuses, with its own error behind it.
+#[cold]
+fn refused(error: HostError) -> Box<Error> {
+    let (text, cause) = error.into_parts();
+    let error = Error::new(Kind::Host, Span::NONE, text);
+    match cause {
+        Some(cause) => error.with_cause(cause),
+        None => error,
+    }
 }
 
 #[cold]

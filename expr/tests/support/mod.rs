@@ -35,7 +35,7 @@ pub(crate) fn differs(case: &Path, text: &str) -> Option<String> {
 }
 
 fn refuse<T>(message: impl std::fmt::Display) -> HostResult<T> {
-    Err(HostError(message.to_string()))
+    Err(HostError::new(message.to_string()))
 }
 
 /// A path that depends on everything that it is made of.

@@ -13,6 +13,8 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
 };
 
+use clutch_expr::host::{HostError, HostResult};
+
 use self::session::Session;
 use super::{
     Outcome,
@@ -106,33 +108,28 @@ impl Realise for Quiet<'_> {
     fn realise(
         &self,
         targets: &[(StorePath, std::collections::BTreeSet<String>)],
-    ) -> Result<(), String> {
+    ) -> HostResult<()> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err("nothing is built to complete a name".to_owned());
+            return Err(HostError::new("nothing is built to complete a name"));
         }
         self.inner.realise(targets)
     }
 
-    fn fetch_revision(
-        &self,
-        revision: &Revision,
-        to: &Path,
-        scratch: &Path,
-    ) -> Result<Commit, String> {
+    fn fetch_revision(&self, revision: &Revision, to: &Path, scratch: &Path) -> HostResult<Commit> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err("nothing is fetched to complete a name".to_owned());
+            return Err(HostError::new("nothing is fetched to complete a name"));
         }
         self.inner.fetch_revision(revision, to, scratch)
     }
 
-    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> Result<u64, String> {
+    fn count_revisions(&self, revision: &Revision, scratch: &Path) -> HostResult<u64> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err("nothing is fetched to complete a name".to_owned());
+            return Err(HostError::new("nothing is fetched to complete a name"));
         }
         self.inner.count_revisions(revision, scratch)
     }
 
-    fn store(&self) -> Result<&Store, String> {
+    fn store(&self) -> HostResult<&Store> {
         self.inner.store()
     }
 

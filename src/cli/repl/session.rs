@@ -139,7 +139,6 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
         if error.kind() == Reason::OutOfMemory {
             failure = failure.hint("`:r` forgets everything and starts with empty memory");
         }
-        let failure = self.repl.realiser.inner.explain(failure);
         self.fail(&failure);
     }
 
@@ -271,8 +270,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
             let wanted: Vec<Reference> =
                 one.outputs.iter().map(|(output, _)| built(output)).collect();
             if let Err(error) = self.it.host.realise(&wanted) {
-                let failure = Failure::new(Kind::Failed, error);
-                let failure = self.repl.realiser.inner.explain(failure);
+                let failure = Failure::new(Kind::Failed, &error).because_of(error.cause());
                 self.fail(&failure);
                 return None;
             }

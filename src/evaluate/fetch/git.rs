@@ -34,7 +34,7 @@ const ATTRIBUTES: [&str; 14] = [
 ];
 
 fn refuse(error: impl std::fmt::Display) -> HostError {
-    HostError(error.to_string())
+    HostError::new(error.to_string())
 }
 
 /// The tree of a revision.
@@ -44,7 +44,7 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     check_name(&name).map_err(|e| arguments.refuse(e))?;
     let given = arguments.find("narHash").map(|_| arguments.hash("narHash", &revision.url));
     let given = given.transpose()?.map(|(hash, _)| hash);
-    let store = host.realiser.store().map_err(HostError)?;
+    let store = host.realiser.store()?;
     let known = match Known::find(store, &revision) {
         Some(known) => Some(known),
         // a lock says all that a fetch would
@@ -92,7 +92,7 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
 /// How many commits a revision has behind it.
 pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
     let revision = revision(arguments)?;
-    let store = host.realiser.store().map_err(HostError)?;
+    let store = host.realiser.store()?;
     let known = Known::find(store, &revision);
     if let Some(count) = known.as_ref().and_then(|known| known.count) {
         return Ok(FetchValue::Int(count));

@@ -1,0 +1,207 @@
+//! The files that an evaluation reads: where they are, whether it may, and how much of them.
+
+use std::{
+    io::{self, Read as _},
+    os::unix::fs::FileTypeExt as _,
+    path::{Path, PathBuf},
+    sync::PoisonError,
+};
+
+use clutch_expr::host::{FileType, HostError, HostResult};
+use rustix::fs::{CWD, Mode, OFlags, openat};
+
+use super::{
+    AccessError, EvalHost,
+    access::object,
+    host::{missing, refuse},
+};
+use crate::{
+    limits, regular,
+    store_path::{STORE_DIR, StorePath},
+};
+
+/// The bytes of a file, if there are no more than `most`.
+pub(super) fn read(host: &EvalHost<'_>, path: &Path, most: u64) -> HostResult<Vec<u8>> {
+    let (mut file, bound) = host.open(path)?;
+    let size = file.metadata().map_err(refuse)?.len();
+    let most = most.min(bound);
+    let too_large = || {
+        refuse(format!(
+            "'{}' is larger than the {} KiB that may be read; --max-eval-memory gives the evaluation more",
+            path.display(),
+            most >> 10
+        ))
+    };
+    if size > most {
+        return Err(too_large());
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
+    // it may grow meanwhile, and files of the kernel say no size
+    (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(refuse)?;
+    if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
+}
+
+/// Gives the bytes of a file to `take`, piece by piece, until it wants no more.
+pub(super) fn stream(
+    host: &EvalHost<'_>,
+    path: &Path,
+    take: &mut dyn FnMut(&[u8]) -> bool,
+) -> HostResult<()> {
+    let (mut file, most) = host.open(path)?;
+    let too_large = || {
+        refuse(format!("'{}' is larger than {} KiB, which is the most", path.display(), most >> 10))
+    };
+    if file.metadata().map_err(refuse)?.len() > most {
+        return Err(too_large());
+    }
+    let mut buffer = vec![0; 1 << 16];
+    let mut taken = 0;
+    loop {
+        let length = match file.read(&mut buffer) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            other => other.map_err(refuse)?,
+        };
+        taken += length as u64;
+        if taken > most {
+            return Err(too_large());
+        }
+        if length == 0 || !take(&buffer[..length]) {
+            return Ok(());
+        }
+    }
+}
+
+/// The names and kinds in a folder.
+pub(super) fn list(host: &EvalHost<'_>, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let shown = host.walk(path, true)?;
+    let mut entries = Vec::new();
+    for entry in fs_err::read_dir(host.access.real(&shown)).map_err(refuse)? {
+        let entry = entry.map_err(refuse)?;
+        let name = entry.file_name();
+        // what pure evaluation never reads is not there
+        if name == ".git" && host.access.check(&shown.join(&name)).is_err() {
+            continue;
+        }
+        if entries.len() >= limits::FOLDER_ENTRIES {
+            let text =
+                format!("'{}' has more than {} entries", path.display(), limits::FOLDER_ENTRIES);
+            return Err(HostError::new(text));
+        }
+        let found = entry.file_type().map_err(refuse)?;
+        entries.push((name.into_vec(), kind_of(found)));
+    }
+    Ok(entries)
+}
+
+/// What is at a path; nothing if there is nothing.
+pub(super) fn kind(host: &EvalHost<'_>, path: &Path) -> HostResult<Option<FileType>> {
+    match fs_err::symlink_metadata(host.locate(path, false)?) {
+        Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
+        // it may be made in the middle of the evaluation
+        Err(_) if path == Path::new(STORE_DIR) => Ok(Some(FileType::Directory)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(e) => Err(refuse(e)),
+    }
+}
+
+fn kind_of(found: std::fs::FileType) -> FileType {
+    match found {
+        t if t.is_file() => FileType::Regular,
+        t if t.is_dir() => FileType::Directory,
+        t if t.is_symlink() => FileType::Symlink,
+        _ => FileType::Unknown,
+    }
+}
+
+impl EvalHost<'_> {
+    /// A path, links on the way followed, and at its end where `last` says so. What waits for the store is
+    /// put there first.
+    pub(super) fn walk(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
+        self.need(path)?;
+        loop {
+            match self.access.resolve(path, last) {
+                // a link in what may be read leads to what that refers to
+                Err(AccessError::Closed(place)) if self.is_reached(&place)? => {}
+                found => {
+                    let found = found.map_err(refuse)?;
+                    if !self.need(&found)? {
+                        return Ok(found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Where a path is on this machine, as [`EvalHost::walk`] finds it.
+    pub(super) fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
+        Ok(self.access.real(&self.walk(path, last)?))
+    }
+
+    /// Puts a store path that waits into the store; whether it did.
+    fn need(&self, path: &Path) -> HostResult<bool> {
+        let Some(path) = object(path) else { return Ok(false) };
+        let mut pending = self.pending();
+        let is_new = path.is_derivation() && pending.derivations.get(&path).is_some();
+        if !is_new && !pending.waits(&path) {
+            return Ok(false);
+        }
+        let store = self.realiser.store()?;
+        if is_new && store.is_valid(&path).map_err(refuse)? {
+            return Ok(false);
+        }
+        pending.commit(store).map_err(refuse)?;
+        Ok(true)
+    }
+
+    /// Whether what this evaluation has made refers to that store path, by whatever steps: then it may be
+    /// read, since it is the same wherever the first is.
+    fn is_reached(&self, place: &Path) -> HostResult<bool> {
+        let Some(wanted) = object(place) else { return Ok(false) };
+        let mut todo: Vec<StorePath> = self.access.opened().iter().cloned().collect();
+        let mut reached = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+        if todo.len() == *reached {
+            return Ok(false);
+        }
+        let store = self.realiser.store()?;
+        while let Some(path) = todo.pop() {
+            if path.is_derivation() {
+                continue;
+            }
+            for reference in
+                store.info(&path).map_err(refuse)?.into_iter().flat_map(|i| i.references)
+            {
+                if self.access.opened().insert(reference.clone()) {
+                    todo.push(reference);
+                }
+            }
+        }
+        let opened = self.access.opened();
+        *reached = opened.len();
+        Ok(opened.contains(&wanted))
+    }
+
+    /// Opens a file that an evaluation reads, and says how many bytes of it that are at most.
+    fn open(&self, path: &Path) -> HostResult<(fs_err::File, u64)> {
+        let place = self.locate(path, true)?;
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => refuse(missing(path)),
+            _ => refuse(format!("cannot read '{}': {error}", path.display())),
+        };
+        // whoever puts a link there now is not followed
+        let file = openat(CWD, &place, regular::CAREFULLY | OFlags::NOFOLLOW, Mode::empty());
+        let file = fs_err::File::from_parts(file.map_err(|e| cannot(e.into()))?.into(), &place);
+        let found = file.metadata().map_err(cannot)?;
+        let stream = found.file_type().is_fifo() || found.file_type().is_char_device();
+        if stream && self.impure.is_some() {
+            return Ok((fs_err::File::open(&place).map_err(cannot)?, limits::STREAM));
+        }
+        regular::check(&file).map_err(cannot)?;
+        if !path.starts_with(STORE_DIR) {
+            self.note().files.insert(place);
+        }
+        Ok((file, limits::SOURCE_FILE))
+    }
+}
