@@ -19,7 +19,7 @@ use clutch_expr::{
 struct Nowhere;
 
 fn nothing<T>() -> HostResult<T> {
-    Err(HostError("there is nothing here".to_owned()))
+    Err(HostError::new("there is nothing here".to_owned()))
 }
 
 impl Host for Nowhere {

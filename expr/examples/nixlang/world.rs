@@ -26,7 +26,7 @@ pub(crate) struct World {
 const STORE: &str = "/clutch/store";
 
 fn refuse(error: impl std::fmt::Display) -> HostError {
-    HostError(error.to_string())
+    HostError::new(error.to_string())
 }
 
 fn store_path(parts: &[&[u8]], name: &str) -> String {
@@ -94,7 +94,7 @@ impl Host for World {
         match self.text(path) {
             Some(text) => Ok(text),
             None if !path.exists() => {
-                Err(HostError(format!("path '{}' does not exist", path.display())))
+                Err(HostError::new(format!("path '{}' does not exist", path.display())))
             }
             None => fs_err::read(path).map_err(refuse),
         }
@@ -205,7 +205,7 @@ impl Host for World {
 
     fn realise(&self, references: &[Reference]) -> HostResult<()> {
         match references.iter().find(|reference| matches!(reference, Reference::Built { .. })) {
-            Some(built) => Err(HostError(format!("{built:?} cannot be built here"))),
+            Some(built) => Err(HostError::new(format!("{built:?} cannot be built here"))),
             None => Ok(()),
         }
     }
@@ -215,11 +215,14 @@ impl Host for World {
         if text.starts_with(STORE) {
             return Ok(text);
         }
-        Err(HostError(format!("path '{text}' is not in the store")))
+        Err(HostError::new(format!("path '{text}' is not in the store")))
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
-        Err(HostError(format!("'{}' is not possible here: there is no network", request.builtin)))
+        Err(HostError::new(format!(
+            "'{}' is not possible here: there is no network",
+            request.builtin
+        )))
     }
 
     fn trace(&self, text: &str) {
