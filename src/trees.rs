@@ -90,12 +90,6 @@ impl<'a> Trees<'a> {
         Self { folder, paths }
     }
 
-    /// The paths of the objects.
-    #[must_use]
-    pub fn paths(self) -> &'a [StorePath] {
-        self.paths
-    }
-
     /// The place that a logical path names: an object, or what is below one.
     ///
     /// # Errors
@@ -121,12 +115,6 @@ impl fmt::Display for Place<'_> {
 }
 
 impl<'a> Place<'a> {
-    /// The store object.
-    #[must_use]
-    pub fn object(&self) -> &StorePath {
-        &self.object
-    }
-
     /// What is below this place.
     #[must_use]
     pub fn join(&self, below: impl AsRef<Path>) -> Place<'a> {

@@ -103,17 +103,6 @@ impl Task<'_> {
         })
     }
 
-    /// The text of an attribute that must be there.
-    ///
-    /// # Errors
-    /// Where it is not set or not UTF-8.
-    pub fn required(&self, name: &str) -> Result<&str, TaskError> {
-        self.attribute(name)?.ok_or_else(|| TaskError::Attribute {
-            name: name.to_owned(),
-            problem: "it is missing".to_owned(),
-        })
-    }
-
     /// Where the output of that name is written.
     ///
     /// # Errors

@@ -61,11 +61,11 @@ impl Builtins for Builders {
         match name {
             "copy" => {
                 (task.progress)(1, Some(2));
-                let text = task.input(task.required("from")?)?.read(1 << 20)?;
+                let text = task.input(task.attribute("from")?.unwrap())?.read(1 << 20)?;
                 Ok(fs_err::write(task.output("out")?, text)?)
             }
             "probe" => {
-                let probe = task.required("probe")?;
+                let probe = task.attribute("probe")?.unwrap();
                 let out = task.output("out")?;
                 fs_err::create_dir(out)?;
                 let attempts =

@@ -159,18 +159,6 @@ impl<'a> Packages<'a> {
         self.looks.get() > limits::PACKAGE_LOOKS
     }
 
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.packages.len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.packages.is_empty()
-    }
-
     /// Every package that fulfils a need: the real ones first (newest first), then those that
     /// provide it, by name. A need of some version is fulfilled by a provider of that version only.
     pub fn fulfilling(&self, need: Need<'a>) -> impl Iterator<Item = &Package<'a>> {
@@ -263,7 +251,7 @@ pub(super) mod tests {
         let packages = Packages::parse(&text).unwrap();
         let versions: Vec<_> =
             packages.fulfilling(Need { name: "a", version: None }).map(|p| p.version).collect();
-        assert_eq!((versions, packages.len()), (vec!["1.10", "1.9"], 2));
+        assert_eq!((versions, packages.packages.len()), (vec!["1.10", "1.9"], 2));
     }
 
     #[test]
@@ -289,6 +277,7 @@ pub(super) mod tests {
         assert_eq!(
             Packages::parse(&text.replace("Version: 1", &format!("Version: {}", "1".repeat(2000))))
                 .unwrap()
+                .packages
                 .len(),
             0
         );

@@ -60,12 +60,6 @@ pub struct NoPlace {
 }
 
 impl HashPositions {
-    /// The text of a derivation's hash, as it was given.
-    #[must_use]
-    pub fn text(&self, derivation: &StorePath) -> Option<&str> {
-        self.hashes.get(derivation).map(|given| given.text.as_str())
-    }
-
     /// What to change for that derivation to have the right hash. Only files below `project` (a folder
     /// with its links followed) are looked at. `derivation` is one of this evaluation.
     ///

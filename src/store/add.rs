@@ -40,25 +40,12 @@ impl Store {
         Ok(path)
     }
 
-    /// The path that [`Store::add_source`] gives; nothing is copied.
-    ///
-    /// # Errors
-    /// Where the name is not valid, or the tree cannot be read or is not allowed in the store.
-    pub fn source_path(
-        name: &str,
-        from: &Path,
-        keep: &mut Keep<'_>,
-    ) -> Result<StorePath, StoreError> {
-        let listing = Listing::read_some(from, keep)?;
-        Ok(StorePath::of_source(&tree::measure_listed(&listing)?.hash, name)?)
-    }
-
     /// Adds a tree from outside (a file, a folder or a symlink), or what `keep` accepts of it. It is
     /// asked with the path below `from`. A tree that is there already is only read.
     ///
     /// # Errors
-    /// As [`Store::source_path`], where the tree changes meanwhile, and where the store cannot be
-    /// written.
+    /// If the name is not valid, the tree cannot be read, is not allowed in the store or changes meanwhile, or
+    /// the store cannot be written.
     pub fn add_source(
         &self,
         name: &str,

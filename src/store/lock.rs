@@ -24,28 +24,14 @@ pub struct PathLock {
 }
 
 impl Store {
-    /// Waits until no other thread or process makes `path`, and keeps them from it. Whether it has
-    /// become valid meanwhile is to be asked afterwards.
-    ///
-    /// # Errors
-    /// Where the lock cannot be made.
-    pub fn lock(&self, path: &StorePath) -> Result<PathLock, StoreError> {
-        self.need_writable()?;
-        let file = self.lock_file(path);
-        loop {
-            if let Some(lock) = take(&file, true)? {
-                return Ok(lock);
-            }
-        }
-    }
-
-    /// As [`Store::lock`], but gives nothing where another thread or process has it.
+    /// Keeps other threads and processes from making `path`; nothing if another of them has that right. Ask
+    /// afterwards if the path has become valid meanwhile.
     ///
     /// # Errors
     /// Where the lock cannot be made.
     pub fn try_lock(&self, path: &StorePath) -> Result<Option<PathLock>, StoreError> {
         self.need_writable()?;
-        Ok(take(&self.lock_file(path), false)?)
+        Ok(take(&self.lock_file(path))?)
     }
 
     /// Removes the lock files of dead processes.
@@ -73,12 +59,11 @@ impl Store {
     }
 }
 
-/// Takes the lock of that file. Nothing where another has it (only without `wait`), or where its
-/// last owner removed the file in between.
-fn take(path: &Path, wait: bool) -> io::Result<Option<PathLock>> {
+/// Takes the lock of that file; nothing if another has it.
+fn take(path: &Path) -> io::Result<Option<PathLock>> {
     loop {
         let file = create_own(path)?;
-        if !hold(&file, wait)? {
+        if !hold(&file, false)? {
             return Ok(None);
         }
         if is_at(&file, path)? {

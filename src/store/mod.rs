@@ -440,14 +440,6 @@ impl Store {
             .map_err(StoreError::NotValid)
     }
 
-    /// The valid paths that refer to this one (maybe itself among them), ordered by path.
-    ///
-    /// # Errors
-    /// Where the index cannot be read.
-    pub fn referrers(&self, path: &StorePath) -> Result<Vec<StorePath>, StoreError> {
-        self.index.read(|connection| index::referrers(connection, path))
-    }
-
     /// Every valid path, ordered by path.
     ///
     /// # Errors

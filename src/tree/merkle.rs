@@ -39,15 +39,8 @@ pub struct Measure {
 /// # Errors
 /// Where something cannot be read or is not allowed in the store.
 pub fn measure(root: &Path) -> Result<Measure, ArchiveError> {
-    measure_listed(&Listing::read(root)?)
-}
-
-/// Hashes what a listing holds, files in parallel.
-///
-/// # Errors
-/// Where something cannot be read.
-pub fn measure_listed(listing: &Listing) -> Result<Measure, ArchiveError> {
-    Ok(fold(listing, &leaves(listing)?))
+    let listing = Listing::read(root)?;
+    Ok(fold(&listing, &leaves(&listing)?))
 }
 
 /// Hashes the files and symlinks of a listing in parallel; nothing for folders.

@@ -14,15 +14,7 @@ use crate::hash::{Algorithm, Hash, Hasher};
 /// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means.
 ///
 /// # Errors
-/// Where something cannot be read or is not allowed in the store.
-pub fn nar_hash(root: &Path, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
-    nar_hash_within(root, algorithm, Bounds::NONE)
-}
-
-/// As [`nar_hash`], of a tree that may be anything.
-///
-/// # Errors
-/// As [`nar_hash`], and where `bounds` say so.
+/// If something cannot be read or is not allowed in the store, and if `bounds` say so.
 pub fn nar_hash_within(
     root: &Path,
     algorithm: Algorithm,
@@ -161,7 +153,7 @@ mod tests {
         fs_err::write(root.join("large"), vec![7; 300_001]).unwrap();
         symlink("b/run", root.join("link")).unwrap();
         let hash = |path: &str| {
-            let hash = nar_hash(&root.join(path), Algorithm::Sha256).unwrap();
+            let hash = nar_hash_within(&root.join(path), Algorithm::Sha256, Bounds::NONE).unwrap();
             hash.format(crate::hash::Format::Nix32)
         };
         assert_eq!(

@@ -19,7 +19,6 @@ pub struct Deb {
     file: fs::File,
     /// Where `data.tar.*` lies in the file.
     data: Range<u64>,
-    size: u64,
     /// The fields of the control file, names in lower case.
     pub control: BTreeMap<String, String>,
 }
@@ -43,31 +42,13 @@ impl Deb {
             find("control.tar").ok_or_else(|| ArchiveError::archive(path, "no control.tar"))?;
         let data = find("data.tar").ok_or_else(|| ArchiveError::archive(path, "no data.tar"))?;
         let control = read_control(&file, control)?;
-        Ok(Self { file, data, size, control })
+        Ok(Self { file, data, control })
     }
 
     /// The package file's path, for messages.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.file.path()
-    }
-
-    /// The package's name.
-    #[must_use]
-    pub fn package(&self) -> &str {
-        &self.control["package"]
-    }
-
-    /// The package's version.
-    #[must_use]
-    pub fn version(&self) -> &str {
-        &self.control["version"]
-    }
-
-    /// The size of the package file in bytes.
-    #[must_use]
-    pub fn size(&self) -> u64 {
-        self.size
     }
 
     /// Unpacks the files. `select` is given each clean name (`usr/lib/...`) and says where it goes
@@ -258,7 +239,7 @@ pub(crate) mod tests {
     fn a_package_is_read() {
         let (_dir, deb) = open(&deb(&tar_of(&[])));
         let deb = deb.unwrap();
-        assert_eq!((deb.package(), deb.version()), ("x", "1:2.0-1"));
+        assert_eq!((&*deb.control["package"], &*deb.control["version"]), ("x", "1:2.0-1"));
         assert_eq!(deb.control["description"], "short\nlong\n.");
     }
 

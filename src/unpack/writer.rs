@@ -150,12 +150,6 @@ impl<'a> Tree<'a> {
         links.map(|(name, _)| name.clone()).collect()
     }
 
-    /// How many bytes all files have so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
     /// Makes a folder and those above it. One that exists is left as it is.
     ///
     /// # Errors

@@ -100,12 +100,6 @@ impl Zip {
         Ok(zip)
     }
 
-    /// The archive's path.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Every entry, in the order of the central directory.
     #[must_use]
     pub fn entries(&self) -> &[Entry] {

@@ -37,7 +37,6 @@ pub fn index(data: &[u8]) {
         for path in &paths {
             let _ = store.glimpse(path);
             let _ = store.reachable(std::slice::from_ref(path));
-            let _ = store.referrers(path);
             let _ = store.why_alive(path);
         }
     }

@@ -45,9 +45,6 @@ pub use request::{Bind, Limits, Request, Variation};
 pub use supervise::{Exit, SandboxError, Watch, noexec_mount};
 pub use view::View;
 
-/// The user and group that a program in the sandbox has.
-pub const USER: (u32, u32) = (namespaces::UID, namespaces::GID);
-
 /// Takes up what this process was started for, where that is not the program itself: the helper
 /// never returns, and a process that was to become a [`View`]'s program gives back why it could not.
 /// Every program that uses [`Sandbox`] or [`View`] calls this first of all.

@@ -73,12 +73,6 @@ impl Wheel {
         Ok(Self { zip, file: file.to_owned(), identity, record })
     }
 
-    /// Name and version.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
-
     /// Installs into `out`, which is made.
     ///
     /// # Errors

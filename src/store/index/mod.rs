@@ -17,7 +17,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use self::schema::{LEFT_OUT, TABLES, VERSION, version};
 pub(super) use self::{
     rows::{
-        all, any, derivations, has_had_rows, id, info, left_out, path_column, reachable, referrers,
+        all, any, derivations, has_had_rows, id, info, left_out, path_column, reachable,
         unused_since, uses,
     },
     writer::Writer,

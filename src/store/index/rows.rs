@@ -122,21 +122,6 @@ pub(in crate::store) fn reachable(
     Ok(Ok(infos))
 }
 
-/// The valid paths that refer to a path, itself maybe among them.
-pub(in crate::store) fn referrers(
-    connection: &Connection,
-    path: &StorePath,
-) -> rusqlite::Result<Vec<StorePath>> {
-    connection
-        .prepare_cached(
-            "SELECT paths.base FROM paths AS wanted
-             JOIN refs ON refs.reference = wanted.id JOIN paths ON paths.id = refs.path
-             WHERE wanted.base = ? ORDER BY paths.base",
-        )?
-        .query_map([path.base()], |row| path_column(row, 0))?
-        .collect()
-}
-
 /// The valid paths that are named as derivations.
 pub(in crate::store) fn derivations(connection: &Connection) -> rusqlite::Result<Vec<StorePath>> {
     connection
