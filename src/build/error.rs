@@ -7,7 +7,7 @@ use super::{
     sandbox::{self, Exit, SandboxError},
     task::TaskError,
 };
-use crate::{hash::Hash, store::StoreError, store_path::StorePath, tree::ArchiveError};
+use crate::{hash::Hash, store::StoreError, store_path::StorePath, tree::TreeError};
 
 /// Why one build failed.
 #[derive(Debug, thiserror::Error)]
@@ -130,7 +130,7 @@ pub enum BuildError {
     Store(#[from] StoreError),
     /// An output cannot be read.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] TreeError),
     /// Reading or writing failed; the text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),

@@ -27,7 +27,7 @@ use crate::{
     derivation::Derivation,
     store::{Insertion, PathLock, Scratch, Store, StoreError},
     store_path::{STORE_DIR, StorePath},
-    tree::{ArchiveError, Bounds},
+    tree::{Bounds, TreeError},
     trees::Trees,
 };
 
@@ -333,8 +333,8 @@ impl Build<'_, '_> {
             _ => (disk, "the size of its disk"),
         };
         work(Bounds { stop: &stop, largest, limit }).map_err(|error| match error {
-            BuildError::Archive(ArchiveError::Stopped)
-            | BuildError::Store(StoreError::Archive(ArchiveError::Stopped)) => {
+            BuildError::Archive(TreeError::Stopped)
+            | BuildError::Store(StoreError::Archive(TreeError::Stopped)) => {
                 self.over().unwrap_or(error)
             }
             error => error,

@@ -516,7 +516,7 @@ fn work_on_an_output_has_bounds() {
         derivation::HashMode,
         difference,
         hash::Algorithm,
-        tree::{self, ArchiveError, Bounds},
+        tree::{self, Bounds, TreeError},
     };
     let dir = tempfile::tempdir().unwrap();
     let trees = ["one", "two"].map(|name| dir.path().join(name));
@@ -530,7 +530,7 @@ fn work_on_an_output_has_bounds() {
     let stop = || asked.fetch_add(1, Ordering::Relaxed) > 20;
     let stopping = Bounds { stop: &stop, ..Bounds::NONE };
     let small = Bounds { largest: 1 << 41, limit: "the test", ..Bounds::NONE };
-    type Work<'a> = &'a dyn Fn(Bounds<'_>) -> Result<(), ArchiveError>;
+    type Work<'a> = &'a dyn Fn(Bounds<'_>) -> Result<(), TreeError>;
     let work: [Work<'_>; 4] = [
         &|bounds| tree::nar_hash_within(&trees[0], Algorithm::Sha256, bounds).map(drop),
         &|bounds| {
@@ -546,10 +546,10 @@ fn work_on_an_output_has_bounds() {
     for (n, work) in work.iter().enumerate() {
         asked.store(0, Ordering::Relaxed);
         let error = work(stopping).unwrap_err();
-        assert!(matches!(error, ArchiveError::Stopped), "{n}: {error}");
+        assert!(matches!(error, TreeError::Stopped), "{n}: {error}");
         if n < 3 {
             let error = work(small).unwrap_err();
-            assert!(matches!(error, ArchiveError::Large { .. }), "{n}: {error}");
+            assert!(matches!(error, TreeError::Large { .. }), "{n}: {error}");
         }
     }
 }

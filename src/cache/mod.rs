@@ -17,7 +17,7 @@ pub use export::export;
 pub use import::{Imported, Trust, import};
 pub use restore::restore;
 
-use crate::{codec::CodecError, store::StoreError, store_path::StorePath, tree::ArchiveError};
+use crate::{codec::CodecError, store::StoreError, store_path::StorePath, tree::TreeError};
 
 /// The name of the header's entry in an export.
 const HEADER: &str = "export";
@@ -33,7 +33,7 @@ pub enum TransferError {
     Store(#[from] StoreError),
     /// A store path cannot be read.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] TreeError),
     /// The header cannot be written.
     #[error(transparent)]
     Codec(#[from] CodecError),

@@ -12,7 +12,7 @@ use super::{
     Change, Difference, MOST, Window,
     container::{self, Container},
 };
-use crate::tree::{ArchiveError, Bounds};
+use crate::tree::{Bounds, TreeError};
 
 /// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it
 /// half of that, and so on: so archives in archives have a bound together. Less in
@@ -57,7 +57,7 @@ pub(super) fn files(
     new: &Path,
     found: &mut Vec<Difference>,
     bounds: Bounds<'_>,
-) -> Result<(), ArchiveError> {
+) -> Result<(), TreeError> {
     let sizes = (fs_err::metadata(old)?.len(), fs_err::metadata(new)?.len());
     if is_small(sizes.0) && is_small(sizes.1) {
         bytes(place, &fs_err::read(old)?, &fs_err::read(new)?, found);

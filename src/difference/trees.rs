@@ -10,7 +10,7 @@ use super::{
     Change, Difference, MOST,
     content::{self, Place},
 };
-use crate::tree::{ArchiveError, Bounds, Kind, Listing, Node};
+use crate::tree::{Bounds, Kind, Listing, Node, TreeError};
 
 /// What differs between the trees at `first` and `second`, as far as a tree hash would see it, ordered
 /// by path. At most [`MOST`] differences are given.
@@ -21,7 +21,7 @@ pub fn trees(
     first: &Path,
     second: &Path,
     bounds: Bounds<'_>,
-) -> Result<Vec<Difference>, ArchiveError> {
+) -> Result<Vec<Difference>, TreeError> {
     let first = Listing::read_within(first, bounds)?;
     let second = Listing::read_within(second, bounds)?;
     let mut found = Vec::new();
@@ -75,7 +75,7 @@ fn entries(
     new: &Node,
     found: &mut Vec<Difference>,
     bounds: Bounds<'_>,
-) -> Result<(), ArchiveError> {
+) -> Result<(), TreeError> {
     let place = Place { path: path.to_owned(), members: Vec::new() };
     if old.kind != new.kind {
         found.push(place.differs(Change::Kind(old.kind, new.kind)));

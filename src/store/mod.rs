@@ -61,7 +61,7 @@ use crate::{
     derivation::IdentityError,
     hash::TreeHash,
     store_path::{StorePath, StorePathError},
-    tree::ArchiveError,
+    tree::TreeError,
 };
 
 /// An open store.
@@ -99,7 +99,7 @@ pub enum StoreError {
     Io(#[from] io::Error),
     /// A tree cannot be read or is not allowed in the store.
     #[error(transparent)]
-    Archive(#[from] ArchiveError),
+    Archive(#[from] TreeError),
     /// A name is not valid.
     #[error(transparent)]
     Path(#[from] StorePathError),

@@ -10,7 +10,7 @@ use super::{Scratch, Store, StoreError, roots::entries, seal};
 use crate::{
     files,
     store_path::StorePath,
-    tree::{ArchiveError, Kind, Listing},
+    tree::{Kind, Listing, TreeError},
 };
 
 /// The file in a scratch folder that names the paths, a base name a line.
@@ -93,7 +93,7 @@ impl Store {
     fn seal_folders(&self, path: &StorePath) -> Result<(), StoreError> {
         let listing = match Listing::read(&self.real(path)) {
             // it was collected
-            Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(TreeError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
         let mut folders = listing.nodes().iter().filter(|node| node.kind == Kind::Directory);

@@ -26,7 +26,7 @@ use crate::{
     derivation::Derivation,
     files,
     store_path::StorePath,
-    tree::{ArchiveError, Bounds},
+    tree::{Bounds, TreeError},
 };
 
 /// What [`Store::rebuild`] did.
@@ -188,7 +188,7 @@ impl Store {
                     Ok(Ok(Found::of(path, salvaged, &there)))
                 }
                 // the machine fails, which says nothing of the tree
-                (Err(e @ (StoreError::Io(_) | StoreError::Archive(ArchiveError::Io(_)))), _)
+                (Err(e @ (StoreError::Io(_) | StoreError::Archive(TreeError::Io(_)))), _)
                     if self.real(path).symlink_metadata().is_ok() =>
                 {
                     Err(e)

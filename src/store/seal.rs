@@ -24,7 +24,7 @@ use super::{
 use crate::{
     files, immutable,
     store_path::StorePath,
-    tree::{self, ArchiveError, Bounds, Kind, Leaf, Listing, Measure, Node},
+    tree::{self, Bounds, Kind, Leaf, Listing, Measure, Node, TreeError},
 };
 
 /// Up to this many entries, each is synced by itself; more are synced with their file system.
@@ -55,7 +55,7 @@ pub(super) fn seal(
     pool: Option<&Pool>,
     each: bool,
     bounds: Bounds<'_>,
-) -> Result<Sealed, ArchiveError> {
+) -> Result<Sealed, TreeError> {
     let listing = Listing::read_within(root, bounds)?;
     let scan = Scan::new(candidates);
     let synced = each && listing.nodes().len() <= FEW;
@@ -127,7 +127,7 @@ pub(super) fn is_canonical(metadata: &std::fs::Metadata) -> bool {
 }
 
 /// Makes the metadata of a symlink canonical, and hashes it.
-pub(super) fn seal_symlink(path: &Path, scan: &Scan<'_>) -> Result<Leaf, ArchiveError> {
+pub(super) fn seal_symlink(path: &Path, scan: &Scan<'_>) -> Result<Leaf, TreeError> {
     let target = fs_err::read_link(path)?;
     let target = target.as_os_str().as_bytes();
     scan.whole(target);
@@ -154,7 +154,7 @@ fn seal_file(
     sync: bool,
     buffer: &mut Vec<u8>,
     bounds: Bounds<'_>,
-) -> Result<(Leaf, Option<Shareable>), ArchiveError> {
+) -> Result<(Leaf, Option<Shareable>), TreeError> {
     let path = &node.path;
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOATIME;
     let open = |flags| rustix::fs::open(path, flags, Mode::empty());

@@ -15,7 +15,7 @@ use super::{PathInfo, Store, StoreError, pool::Pool, seal};
 use crate::{
     hash::TreeHash,
     store_path::StorePath,
-    tree::{self, ArchiveError, Bounds, Digest, Kind, Leaf, Listing, Measure, Node},
+    tree::{self, Bounds, Digest, Kind, Leaf, Listing, Measure, Node, TreeError},
 };
 
 /// A valid path that is not what the index says.
@@ -40,7 +40,7 @@ pub enum Fault {
         found: TreeHash,
     },
     /// It cannot be read.
-    Unreadable(ArchiveError),
+    Unreadable(TreeError),
     /// Its content is right, but the mode or the time of this was changed.
     Metadata(PathBuf),
 }
@@ -126,7 +126,7 @@ impl Store {
                 Ok((measure, _)) => {
                     Some(Fault::Changed { expected: info.tree, found: measure.hash })
                 }
-                Err(ArchiveError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {
+                Err(TreeError::Io(e)) if e.kind() == io::ErrorKind::NotFound => {
                     Some(Fault::Missing)
                 }
                 Err(e) => Some(Fault::Unreadable(e)),
@@ -172,7 +172,7 @@ impl Store {
 
 /// Hashes a tree; files with several names only where their digest is not known. Gives a file or folder
 /// whose metadata are not canonical, too.
-fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), ArchiveError> {
+fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), TreeError> {
     let odd = OnceLock::new();
     let look = |node: &Node, metadata: &Metadata| {
         if !seal::is_canonical(metadata) {
@@ -181,7 +181,7 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
         }
     };
     let known = || digests.lock().unwrap_or_else(PoisonError::into_inner);
-    let leaf = |buffer: &mut Vec<u8>, node: &Node| -> Result<Option<Leaf>, ArchiveError> {
+    let leaf = |buffer: &mut Vec<u8>, node: &Node| -> Result<Option<Leaf>, TreeError> {
         match node.kind {
             Kind::Directory => {
                 look(node, &fs_err::symlink_metadata(&node.path)?);

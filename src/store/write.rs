@@ -19,7 +19,7 @@ use super::{
 use crate::{
     files,
     store_path::StorePath,
-    tree::{self, ArchiveError, Digest, Kind, Leaf, Listing, Node},
+    tree::{self, Digest, Kind, Leaf, Listing, Node, TreeError},
 };
 
 /// Copies what a listing holds to `target`, which does not exist yet. `leaves` are what it held when
@@ -35,7 +35,7 @@ pub(super) fn copy(
     candidates: &[StorePath],
     pool: &Pool,
     each: bool,
-) -> Result<Sealed, ArchiveError> {
+) -> Result<Sealed, TreeError> {
     let scan = Scan::new(candidates);
     let place = |node: &Node| match listing.relative(node) {
         root if root.as_os_str().is_empty() => target.to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn copy(
         .par_iter()
         .zip(leaves)
         .map_init(Vec::new, one)
-        .collect::<Result<Vec<_>, ArchiveError>>()?
+        .collect::<Result<Vec<_>, TreeError>>()?
         .into_iter()
         .unzip();
     // from behind, so that a folder is changed when nothing in it changes any more
@@ -95,7 +95,7 @@ pub(super) fn text(
     target: &Path,
     candidates: &[StorePath],
     each: bool,
-) -> Result<Sealed, ArchiveError> {
+) -> Result<Sealed, TreeError> {
     let scan = Scan::new(candidates);
     scan.whole(bytes);
     let digest = *blake3::hash(bytes).as_bytes();
@@ -119,7 +119,7 @@ fn copy_file(
     pool: &Pool,
     sync: bool,
     buffer: &mut Vec<u8>,
-) -> Result<(Option<Leaf>, Option<Shareable>), ArchiveError> {
+) -> Result<(Option<Leaf>, Option<Shareable>), TreeError> {
     let Leaf { executable, digest, size } = *known;
     let shareable = Shareable { file: target.to_owned(), digest, executable };
     let mut tail = Tail::default();

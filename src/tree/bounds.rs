@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use super::ArchiveError;
+use super::TreeError;
 
 /// Bounds of work on a tree.
 #[derive(Clone, Copy)]
@@ -26,18 +26,18 @@ impl Bounds<'static> {
 
 impl<'a> Bounds<'a> {
     /// Goes on, if it is not to stop.
-    pub(crate) fn check(&self) -> Result<(), ArchiveError> {
-        if (self.stop)() { Err(ArchiveError::Stopped) } else { Ok(()) }
+    pub(crate) fn check(&self) -> Result<(), TreeError> {
+        if (self.stop)() { Err(TreeError::Stopped) } else { Ok(()) }
     }
 
     /// Goes on with a file of that size.
-    pub(crate) fn check_file(&self, path: &Path, size: u64) -> Result<(), ArchiveError> {
+    pub(crate) fn check_file(&self, path: &Path, size: u64) -> Result<(), TreeError> {
         self.check()?;
         let Self { largest, limit, .. } = *self;
         if size <= largest {
             return Ok(());
         }
-        Err(ArchiveError::Large { path: path.to_owned(), size, largest, limit })
+        Err(TreeError::Large { path: path.to_owned(), size, largest, limit })
     }
 
     /// A reader that fails when it is time to stop; [`Bounds::explain`] tells this from other failures.
@@ -46,8 +46,8 @@ impl<'a> Bounds<'a> {
     }
 
     /// The failure of such a reader.
-    pub(crate) fn explain(&self, error: io::Error) -> ArchiveError {
-        self.check().err().unwrap_or(ArchiveError::Io(error))
+    pub(crate) fn explain(&self, error: io::Error) -> TreeError {
+        self.check().err().unwrap_or(TreeError::Io(error))
     }
 }
 

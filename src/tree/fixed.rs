@@ -2,7 +2,7 @@
 
 use std::{io::Read, os::unix::fs::PermissionsExt, path::Path};
 
-use super::{ArchiveError, Bounds, nar_hash_within};
+use super::{Bounds, TreeError, nar_hash_within};
 use crate::{
     derivation::HashMode,
     hash::{Algorithm, Hash, Hasher},
@@ -18,7 +18,7 @@ pub fn fixed_hash(
     mode: HashMode,
     algorithm: Algorithm,
     bounds: Bounds<'_>,
-) -> Result<Option<Hash>, ArchiveError> {
+) -> Result<Option<Hash>, TreeError> {
     if mode == HashMode::Recursive {
         return nar_hash_within(root, algorithm, bounds).map(Some);
     }

@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{ArchiveError, Bounds};
+use super::{Bounds, TreeError};
 use crate::limits;
 
 /// What an entry is.
@@ -55,7 +55,7 @@ impl Listing {
     ///
     /// # Errors
     /// Where a folder cannot be read, or holds something that is not allowed in the store.
-    pub fn read(root: &Path) -> Result<Self, ArchiveError> {
+    pub fn read(root: &Path) -> Result<Self, TreeError> {
         Self::read_within(root, Bounds::NONE)
     }
 
@@ -63,7 +63,7 @@ impl Listing {
     ///
     /// # Errors
     /// As [`Listing::read`], and where `bounds` say so.
-    pub fn read_within(root: &Path, bounds: Bounds<'_>) -> Result<Self, ArchiveError> {
+    pub fn read_within(root: &Path, bounds: Bounds<'_>) -> Result<Self, TreeError> {
         Self::list(root, &mut |_, _| true, bounds)
     }
 
@@ -73,11 +73,11 @@ impl Listing {
     ///
     /// # Errors
     /// As [`Listing::read`]; what is not kept is never an error.
-    pub fn read_some(root: &Path, keep: &mut Keep<'_>) -> Result<Self, ArchiveError> {
+    pub fn read_some(root: &Path, keep: &mut Keep<'_>) -> Result<Self, TreeError> {
         Self::list(root, keep, Bounds::NONE)
     }
 
-    fn list(root: &Path, keep: &mut Keep<'_>, bounds: Bounds<'_>) -> Result<Self, ArchiveError> {
+    fn list(root: &Path, keep: &mut Keep<'_>, bounds: Bounds<'_>) -> Result<Self, TreeError> {
         let mut nodes: Vec<Node> = Vec::new();
         let mut todo = vec![(root.to_owned(), fs_err::symlink_metadata(root)?.file_type(), 0)];
         // the folders that the present one is in, and itself
@@ -92,10 +92,10 @@ impl Listing {
                 continue;
             }
             if open.len() > limits::DEPTH {
-                return Err(ArchiveError::Deep(path));
+                return Err(TreeError::Deep(path));
             }
             if path.as_os_str().len() > limits::PATH {
-                return Err(ArchiveError::Long(path));
+                return Err(TreeError::Long(path));
             }
             let node = Node { path, kind: kind?, parent };
             if node.kind == Kind::Directory {
@@ -138,7 +138,7 @@ fn below<'a>(root: &Path, path: &'a Path) -> &'a Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-fn kind_of(found: FileType, path: &Path) -> Result<Kind, ArchiveError> {
+fn kind_of(found: FileType, path: &Path) -> Result<Kind, TreeError> {
     let kind = match found {
         t if t.is_file() => return Ok(Kind::File),
         t if t.is_dir() => return Ok(Kind::Directory),
@@ -147,7 +147,7 @@ fn kind_of(found: FileType, path: &Path) -> Result<Kind, ArchiveError> {
         t if t.is_fifo() => "named pipe",
         _ => "device",
     };
-    Err(ArchiveError::Unsupported { path: path.to_owned(), kind })
+    Err(TreeError::Unsupported { path: path.to_owned(), kind })
 }
 
 #[cfg(test)]
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(Listing::read(&tree).unwrap().nodes().len(), 1 + 2 * limits::DEPTH);
         fs_err::write(folder.join("file"), "").unwrap();
         let error = Listing::read(&tree).unwrap_err();
-        assert!(matches!(error, ArchiveError::Deep(_)), "{error}");
+        assert!(matches!(error, TreeError::Deep(_)), "{error}");
         assert!(error.to_string().len() < 400, "{error}");
         let mut keep = |path: &Path, _| !path.ends_with("file");
         assert!(Listing::read_some(&tree, &mut keep).is_ok(), "what is not kept is no error");
@@ -187,7 +187,7 @@ mod tests {
             folder = openat(&folder, &name, crate::files::FOLDER, Mode::empty()).unwrap();
         }
         let error = Listing::read(dir.path()).unwrap_err();
-        assert!(matches!(error, ArchiveError::Long(_)), "{error}");
+        assert!(matches!(error, TreeError::Long(_)), "{error}");
         assert!(error.to_string().len() < 400, "{error}");
         crate::files::remove_tree(dir.path()).unwrap();
     }
@@ -198,6 +198,6 @@ mod tests {
         fs_err::write(dir.path().join("file"), "").unwrap();
         let bounds = Bounds { stop: &|| true, ..Bounds::NONE };
         let error = Listing::read_within(dir.path(), bounds).unwrap_err();
-        assert!(matches!(error, ArchiveError::Stopped), "{error}");
+        assert!(matches!(error, TreeError::Stopped), "{error}");
     }
 }

@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 
 use rayon::prelude::*;
 
-use super::{ArchiveError, Bounds, Kind, Listing, Node};
+use super::{Bounds, Kind, Listing, Node, TreeError};
 use crate::hash::{Purpose, TreeHash};
 
 /// BLAKE3 of a file's content or of a symlink's target.
@@ -38,7 +38,7 @@ pub struct Measure {
 ///
 /// # Errors
 /// Where something cannot be read or is not allowed in the store.
-pub fn measure(root: &Path) -> Result<Measure, ArchiveError> {
+pub fn measure(root: &Path) -> Result<Measure, TreeError> {
     let listing = Listing::read(root)?;
     Ok(fold(&listing, &leaves(&listing)?))
 }
@@ -47,7 +47,7 @@ pub fn measure(root: &Path) -> Result<Measure, ArchiveError> {
 ///
 /// # Errors
 /// Where something cannot be read.
-pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, ArchiveError> {
+pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, TreeError> {
     leaves_within(listing, Bounds::NONE)
 }
 
@@ -58,7 +58,7 @@ pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, ArchiveError> {
 pub fn leaves_within(
     listing: &Listing,
     bounds: Bounds<'_>,
-) -> Result<Vec<Option<Leaf>>, ArchiveError> {
+) -> Result<Vec<Option<Leaf>>, TreeError> {
     let nodes = listing.nodes().par_iter();
     nodes.map_init(Vec::new, |buffer, node| leaf_within(node, buffer, bounds)).collect()
 }
@@ -108,7 +108,7 @@ fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
 ///
 /// # Errors
 /// Where it cannot be read.
-pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, ArchiveError> {
+pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, TreeError> {
     leaf_within(node, buffer, Bounds::NONE)
 }
 
@@ -116,7 +116,7 @@ fn leaf_within(
     node: &Node,
     buffer: &mut Vec<u8>,
     bounds: Bounds<'_>,
-) -> Result<Option<Leaf>, ArchiveError> {
+) -> Result<Option<Leaf>, TreeError> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
     match node.kind {
         Kind::Directory => Ok(None),

@@ -19,16 +19,14 @@ use crate::limits;
 pub use bounds::Bounds;
 pub use fixed::fixed_hash;
 pub use listing::{Keep, Kind, Listing, Node};
-pub use merkle::{
-    Digest, Leaf, Measure, fold, hash_file, leaf, leaves, leaves_within, measure,
-};
+pub use merkle::{Digest, Leaf, Measure, fold, hash_file, leaf, leaves, leaves_within, measure};
 pub use nar::{nar_hash_listed, nar_hash_within};
 pub use pack::{pack, pack_bytes, pack_end};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
 /// Why a tree cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub enum TreeError {
     /// Reading failed; the text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),

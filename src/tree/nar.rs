@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{ArchiveError, Bounds, Kind, Listing, Node};
+use super::{Bounds, Kind, Listing, Node, TreeError};
 use crate::hash::{Algorithm, Hash, Hasher};
 
 /// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means.
@@ -19,7 +19,7 @@ pub fn nar_hash_within(
     root: &Path,
     algorithm: Algorithm,
     bounds: Bounds<'_>,
-) -> Result<Hash, ArchiveError> {
+) -> Result<Hash, TreeError> {
     let mut hasher = Hasher::new(algorithm);
     write_nar(&Listing::read_within(root, bounds)?, &mut hasher, bounds)?;
     Ok(hasher.finish())
@@ -29,18 +29,14 @@ pub fn nar_hash_within(
 ///
 /// # Errors
 /// Where something cannot be read.
-pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, ArchiveError> {
+pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, TreeError> {
     let mut hasher = Hasher::new(algorithm);
     write_nar(listing, &mut hasher, Bounds::NONE)?;
     Ok(hasher.finish())
 }
 
 /// Writes what a listing holds in that format.
-fn write_nar(
-    listing: &Listing,
-    out: &mut impl Write,
-    bounds: Bounds<'_>,
-) -> Result<(), ArchiveError> {
+fn write_nar(listing: &Listing, out: &mut impl Write, bounds: Bounds<'_>) -> Result<(), TreeError> {
     let mut out = Nar { out, buffer: vec![0; 128 << 10], bounds };
     out.texts(&[b"nix-archive-1"])?;
     // the folders that the current entry is in, outermost first
@@ -104,7 +100,7 @@ impl<W: Write> Nar<'_, W> {
         self.out.write_all(&[0; 8][..(length.wrapping_neg() % 8) as usize])
     }
 
-    fn file(&mut self, node: &Node) -> Result<(), ArchiveError> {
+    fn file(&mut self, node: &Node) -> Result<(), TreeError> {
         let mut file = fs_err::File::open(&node.path)?;
         let metadata = file.metadata()?;
         let length = metadata.len();

@@ -9,7 +9,7 @@ use std::{
 
 use tar::{EntryType, Header};
 
-use super::{ArchiveError, Kind, Listing};
+use super::{Kind, Listing, TreeError};
 
 /// The longest name or target that stands in an entry's own header, in bytes.
 pub(super) const SHORT: usize = 100;
@@ -21,7 +21,7 @@ pub(super) const LONG: &[u8] = b"././@LongLink";
 ///
 /// # Errors
 /// Where something cannot be read, changes meanwhile, or `out` fails.
-pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), ArchiveError> {
+pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), TreeError> {
     for node in listing.nodes() {
         let mut full = name.as_bytes().to_vec();
         let below = listing.relative(node).as_os_str().as_bytes();
@@ -115,7 +115,7 @@ fn content(
     size: u64,
     path: &Path,
     out: &mut impl Write,
-) -> Result<(), ArchiveError> {
+) -> Result<(), TreeError> {
     let copied = io::copy(&mut file.take(size), out)?;
     if copied < size {
         let text = format!("'{}' became shorter while it was read", path.display());
