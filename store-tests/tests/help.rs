@@ -52,7 +52,10 @@ fn help_has_one_voice() {
             assert!(line.len() <= 80, "{command}: it does not fit a terminal: {line}");
         }
         for block in help.split("\n\n") {
-            let lines = block.lines().map(str::trim).filter(|line| !line.starts_with("[default"));
+            let lines = block
+                .lines()
+                .map(str::trim)
+                .filter(|line| !line.is_empty() && !line.starts_with("[default"));
             let words: Vec<&str> = lines.skip_while(|line| !line.starts_with('-')).collect();
             if let [option, text @ ..] = &words[..] {
                 texts.entry((*option).to_owned()).or_default().insert(text.join(" "));
