@@ -11,7 +11,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clutch_store_tests::{Ran, Space, child::Running, probing};
+use clutch_store_tests::{
+    Ran, Space,
+    child::{self, Running},
+    probing,
+};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -253,6 +257,30 @@ fn processes_killed_at_random_leave_nothing_half_made() {
             space.ok(["gc"]);
         }
         eprintln!("{failed} builds failed, {whole} did not notice");
+    }
+}
+
+/// In a container whose process 1 waits for nobody, here a `cat`: what clutch has started has been waited for when it
+/// ends, where a sandbox can be made and where it cannot.
+#[test]
+fn nothing_is_left_to_a_process_1_that_waits_for_nobody() {
+    let words: [&[&str]; 1] = [&["write", "$out", "x"]];
+    let space = Space::new(BINARY).with_probe();
+    space.write("default.nix", probing("one", &space.salt(), &words));
+    for (before, code) in [("", 0), ("echo 0 > /proc/sys/user/max_user_namespaces", 4)] {
+        let script = format!(
+            "mkfifo told; {{ {before}\n \"$0\" build --no-link >&2; echo \"code $?\"; \
+             cat /proc/[0-9]*/stat; }} > told & exec cat told"
+        );
+        let mut command = space.command_of("unshare");
+        command.args(["--map-root-user", "--pid", "--fork", "--mount-proc", "sh", "-c", &script]);
+        let ran = Ran::of(child::output(command.arg(space.command().get_program())).unwrap());
+        let (first, processes) = ran.stdout.split_once('\n').unwrap();
+        assert_eq!(first, format!("code {code}"), "{}", ran.stderr);
+        let left: Vec<&str> = processes.lines().filter(|line| line.contains(") Z ")).collect();
+        assert_eq!(left, Vec::<&str>::new());
+        fs_err::remove_file(space.path("project/told")).unwrap();
+        space.ok(["gc"]);
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use rustix::{
     io::Errno,
     net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair},
-    process::{WaitOptions, wait},
+    process::{Pid, Signal, WaitOptions, kill_process, wait},
 };
 
 use super::{
@@ -33,8 +33,9 @@ const STACK: usize = 128 << 10;
 /// The control socket, where the parent puts it.
 const CONTROL: i32 = 0;
 
-/// Serves orders until clutch is gone. When this process ends, the kernel ends every sandbox: each
-/// first process asked for that.
+/// Serves orders until clutch is gone or has no more. Then it ends every sandbox and waits for each first process,
+/// because process 1 of the machine or container may wait for nobody's. If it is killed itself, the kernel ends them:
+/// each first process asked for that.
 ///
 /// One first process is always made ahead: it has its namespaces and the common part of its root when
 /// an order comes. Where the host's network is to stay it is of no use, and another one is made.
@@ -52,8 +53,9 @@ pub(super) fn serve(place: Option<&Path>) -> ! {
         First::make(network, place, &filter).map_err(|e| Failure::new(Step::UserNamespace, "", e))
     };
     let mut ahead = make(false);
+    let mut started = Vec::new();
     loop {
-        let Ok(Some((packet, fds))) = wire::receive(&control) else { std::process::exit(0) };
+        let Ok(Some((packet, fds))) = wire::receive(&control) else { break };
         let mut fds = fds.into_iter();
         let (Some(order), Some(status), Some(log)) = (fds.next(), fds.next(), fds.next()) else {
             continue;
@@ -65,29 +67,42 @@ pub(super) fn serve(place: Option<&Path>) -> ! {
                 .and_then(|first| if first.has_ended() { make(false) } else { Ok(first) }),
         };
         match first {
-            Ok(first) => match first.join(fds) {
-                Ok(()) => {
-                    let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
-                    // The status socket's end tells the parent if one of these fails.
-                    let _ = wire::send(&first.orders, &[wire::ORDER], &orders).and_then(|()| {
-                        wire::send_reply(&status, &Reply::Started, &[first.pidfd.as_fd()])
-                    });
+            Ok(first) => {
+                match first.join(fds) {
+                    Ok(()) => {
+                        let orders = [order.as_fd(), status.as_fd(), log.as_fd()];
+                        // The status socket's end tells the parent if one of these fails.
+                        let _ = wire::send(&first.orders, &[wire::ORDER], &orders).and_then(|()| {
+                            wire::send_reply(&status, &Reply::Started, &[first.pidfd.as_fd()])
+                        });
+                    }
+                    // It ends with the socket of its orders.
+                    Err(failure) => fail(&status, failure),
                 }
-                // It ends with the socket of its orders.
-                Err(failure) => fail(&status, failure),
-            },
+                started.push(first.pid);
+            }
             Err(failure) => fail(&status, failure),
         }
         drop((order, status, log));
+        while let Ok(Some((ended, _))) = wait(WaitOptions::NOHANG) {
+            started.retain(|&first| first != ended);
+        }
         if ahead.is_err() {
             ahead = make(false);
         }
     }
+    drop(ahead);
+    for first in started {
+        // It may have ended already, and keeps its number until it is waited for.
+        let _ = kill_process(first, Signal::KILL);
+    }
+    while matches!(wait(WaitOptions::empty()), Ok(_) | Err(Errno::INTR)) {}
+    std::process::exit(0)
 }
 
 /// A first process that waits for its order.
 struct First {
-    pid: libc::c_long,
+    pid: Pid,
     pidfd: OwnedFd,
     orders: OwnedFd,
 }
@@ -117,7 +132,7 @@ impl First {
     /// Puts it into control groups, each given by the file that takes process numbers.
     fn join(&self, groups: impl Iterator<Item = OwnedFd>) -> Result<(), Failure> {
         for group in groups {
-            rustix::io::write(group, self.pid.to_string().as_bytes())
+            rustix::io::write(group, self.pid.as_raw_nonzero().to_string().as_bytes())
                 .fail(Step::ControlGroup, "cgroup.procs")?;
         }
         Ok(())
@@ -127,7 +142,7 @@ impl First {
 enum Forked {
     Child,
     /// With the child's number.
-    Parent(libc::c_long, OwnedFd),
+    Parent(Pid, OwnedFd),
 }
 
 /// Forks a child that is process 1 of a new process namespace, with all capabilities in a new user
@@ -151,12 +166,14 @@ fn fork_first() -> Result<Forked, Errno> {
     // CLONE_VM and a stack this is fork with more flags. `args` has the size that is passed.
     let pid =
         unsafe { libc::syscall(libc::SYS_clone3, &raw mut args, size_of::<libc::clone_args>()) };
-    match pid {
-        0 => Ok(Forked::Child),
-        // SAFETY: the kernel stored a new descriptor that nobody else owns.
-        pid if pid > 0 => Ok(Forked::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) })),
-        _ => Err(last_errno()),
+    if pid < 0 {
+        return Err(last_errno());
     }
+    Ok(match Pid::from_raw(pid as i32) {
+        // SAFETY: the kernel stored a new descriptor that nobody else owns.
+        Some(pid) => Forked::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }),
+        None => Forked::Child,
+    })
 }
 
 pub(super) fn last_errno() -> Errno {
