@@ -2,7 +2,7 @@
 
 use std::os::unix::fs::symlink;
 
-use clutch_store_tests::{Space, child::Running, probing};
+use clutch_store_tests::{Space, child::Running, probing, terminal::Terminal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
@@ -39,6 +39,28 @@ fn a_store_is_removed_as_a_whole() {
     let said = space.fails(3, ["store", "delete", "--yes"]);
     assert!(said.contains("does not exist"), "{said}");
     space.ok(["build", "--no-link"]);
+}
+
+/// Only a clear yes is one.
+#[test]
+fn on_a_terminal_it_is_asked_first() {
+    let space = filled();
+    let line = format!("'{BINARY}' store delete");
+    // the end of the input, Ctrl-C, and what is no answer
+    for (typed, code) in [("\n", 130), ("no\n", 130), ("yy\n", 130), ("\x04", 130), ("\x03", 130)] {
+        let mut terminal = Terminal::new(&space, &line, &[]);
+        let asked = terminal.expect("[y/N] ");
+        assert!(asked.contains("with 3 paths") && asked.contains("1 link"), "{asked}");
+        terminal.write(typed);
+        assert_eq!(terminal.end(), code, "{typed:?}");
+        assert_eq!(space.valid().len(), 3, "{typed:?}");
+    }
+    let mut terminal = Terminal::new(&space, &line, &[]);
+    terminal.expect("[y/N] ");
+    terminal.write("y\n");
+    terminal.expect("removed");
+    assert_eq!(terminal.end(), 0);
+    assert!(!space.store().exists());
 }
 
 #[test]

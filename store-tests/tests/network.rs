@@ -42,6 +42,15 @@ fn build(space: &Space, expression: &str, variables: &[(&str, &str)]) -> Ran {
     ran
 }
 
+/// Stops a command once it waits for its server.
+fn stop(mut child: std::process::Child, signal: &str) -> std::process::ExitStatus {
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none(), "it does not wait");
+    let id = child.id().to_string();
+    assert!(child::status(Command::new("kill").args(["-s", signal, &id])).unwrap().success());
+    child.wait().unwrap()
+}
+
 /// Fetches an address, whose content has to be `content`.
 fn fetch(url: &str, variables: &[(&str, &str)]) -> Result<(), String> {
     let space = Space::new(BINARY);
@@ -77,7 +86,7 @@ fn a_stopped_fetch_ends_at_every_stage() {
             scope.spawn(move || {
                 let space = Space::new(BINARY);
                 let events = space.path("events");
-                let mut child = command(&space, &[*variable])
+                let child = command(&space, &[*variable])
                     .args(["build", "--no-link", "-E", &fetching(url, "x"), "--events"])
                     .arg(&events)
                     .stdout(Stdio::null())
@@ -92,13 +101,8 @@ fn a_stopped_fetch_ends_at_every_stage() {
                     assert!(start.elapsed() < Duration::from_secs(60), "{stage}: it never fetches");
                     std::thread::sleep(Duration::from_millis(20));
                 }
-                std::thread::sleep(Duration::from_millis(300));
-                assert!(child.try_wait().unwrap().is_none(), "{stage}: it does not wait");
                 let start = Instant::now();
-                let mut kill = Command::new("kill");
-                assert!(child::status(kill.arg(child.id().to_string())).unwrap().success());
-                let status = child.wait().unwrap();
-                assert_eq!(status.code(), Some(130), "{stage}");
+                assert_eq!(stop(child, "TERM").code(), Some(130), "{stage}");
                 assert!(
                     start.elapsed() < Duration::from_secs(15),
                     "{stage}: {:?}",
@@ -369,6 +373,39 @@ fn an_index_that_is_not_known_is_told_once_and_doctor_knows() {
     assert!(said.contains(expected), "{said}");
     let ran = build(&space, fetches, &[]);
     assert_eq!(ran.stderr.matches(expected).count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_lock_that_is_stopped_stays_the_old_one() {
+    let silent = Peer::silent("");
+    let index = format!("pypi=http://127.0.0.1:{}/simple", silent.port());
+    for (signal, old) in [("INT", None), ("TERM", Some("old")), ("KILL", Some("old"))] {
+        let space = Space::new(BINARY);
+        space.write("requirements.txt", "small==1.0\n");
+        let mut names = vec!["requirements.txt"];
+        if let Some(old) = old {
+            space.write("clutch.lock", old);
+            names.insert(0, "clutch.lock");
+        }
+        let mut command = command(&space, &[]);
+        command.args(["lock", "requirements.txt", "--index", &index]);
+        let before = silent.seen().len();
+        let child = command.stderr(Stdio::null()).spawn().unwrap();
+        let start = Instant::now();
+        while silent.seen().len() == before {
+            assert!(start.elapsed() < Duration::from_secs(60), "{signal}: it asks nobody");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let status = stop(child, signal);
+        assert_eq!(status.code(), if signal == "KILL" { None } else { Some(130) }, "{signal}");
+        let found = fs_err::read_dir(space.path("project")).unwrap();
+        let mut found: Vec<_> =
+            found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        found.sort();
+        assert_eq!(found, names, "{signal}");
+        let lock = fs_err::read_to_string(space.path("project/clutch.lock"));
+        assert_eq!(lock.ok().as_deref(), old, "{signal}");
+    }
 }
 
 #[test]
