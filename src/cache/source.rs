@@ -89,7 +89,8 @@ impl Source {
         let mut start = [0; gzip::HEADER as usize];
         let filled = match &mut self.stream {
             Some(stream) => fill(stream, &mut start)?,
-            None => fill(&mut Range { file: self.file.file(), at, end: self.length }, &mut start)?,
+            None => fill(&mut Range { file: self.file.file(), at, end: self.length }, &mut start)
+                .map_err(|e| self.named("read", &e))?,
         };
         // another file is told as such, however short
         let is_ours = gzip::is_start(&start[..filled]);
@@ -197,6 +198,11 @@ impl Source {
         }
     }
 
+    /// An error of the system, with the file in its text.
+    fn named(&self, work: &str, error: &io::Error) -> io::Error {
+        io::Error::new(error.kind(), format!("failed to {work} '{}': {error}", self.name))
+    }
+
     /// Inflates a member for `read`; the member has to end where it says, with its checksum.
     fn read<T>(
         &self,
@@ -217,8 +223,7 @@ impl Source {
             .map_err(|e| match e {
                 // not the file's fault: no space, say
                 UnpackError::Io(e) if !is_content(&e) => {
-                    let text = format!("failed to unpack '{place}' of '{}': {e}", self.name);
-                    TransferError::Io(io::Error::new(e.kind(), text))
+                    self.named(&format!("unpack '{place}' of"), &e).into()
                 }
                 e => self.refuse(place, e.to_string()),
             })?;
