@@ -5,11 +5,11 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, check,
+    check,
     context::Context,
     evaluation::Evaluation,
     expression::ExpressionArguments,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, Outcome},
     hashes::{self, HashArguments},
     realise::{self, BuildArguments},
 };

@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
     context::Context,
     evaluation::Evaluation,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, Outcome},
+    interruption,
     realise::{self, Again, BuildArguments},
 };
 use crate::{
@@ -51,7 +51,7 @@ pub(super) fn run(
         }
     }
     if !outcome.is_success() {
-        return Err(realise::report(&plan, &outcome, realise::is_cancelled()));
+        return Err(realise::report(&plan, &outcome, interruption::is_cancelled()));
     }
     if differ == 0 {
         return Ok(ExitCode::SUCCESS);

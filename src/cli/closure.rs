@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, completions,
+    completions,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
-    paths::describe,
+    documents,
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    quantity::{bytes, counted},
     show::parse_path,
 };
 use crate::{closure, store::StoreError, store_path::StorePath};
@@ -59,7 +60,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let paths: Vec<Value> = infos
             .iter()
             .map(|info| {
-                let mut value = describe(info);
+                let mut value = documents::of_path(info);
                 value["closureSize"] = sizes.get(&info.path).copied().into();
                 value
             })
@@ -81,7 +82,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
     }
     if arguments.size {
-        context.say(format!("{} in {}", bytes(total), counted(infos.len())));
+        context.say(format!("{} in {}", bytes(total), counted(infos.len(), "path")));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -91,41 +92,5 @@ fn fail(error: StoreError) -> Failure {
         StoreError::NotValid(_) => Failure::new(Kind::Failed, error)
             .hint("build it first, or give the store that has it with --store"),
         other => Failure::new(Kind::Store, other),
-    }
-}
-
-/// A number of paths for people.
-pub(super) fn counted(number: usize) -> String {
-    format!("{number} path{}", if number == 1 { "" } else { "s" })
-}
-
-/// A size for people: three digits and a unit of 1024.
-pub(super) fn bytes(size: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
-    let (mut value, mut unit) = (size as f64, 0);
-    while value >= 1000.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    match (unit, value) {
-        (0, _) => format!("{size} B"),
-        (_, v) if v < 9.995 => format!("{v:.2} {}", UNITS[unit]),
-        (_, v) if v < 99.95 => format!("{v:.1} {}", UNITS[unit]),
-        (_, v) => format!("{v:.0} {}", UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes;
-
-    #[test]
-    fn sizes_have_three_digits() {
-        let shown = [0, 999, 1000, 1024, 1536, 10_240, 1_048_576, 999 << 20, 5 << 40].map(bytes);
-        let expected = [
-            "0 B", "999 B", "0.98 KiB", "1.00 KiB", "1.50 KiB", "10.0 KiB", "1.00 MiB", "999 MiB",
-            "5.00 TiB",
-        ];
-        assert_eq!(shown, expected);
     }
 }

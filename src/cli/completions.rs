@@ -23,12 +23,12 @@ use clutch_expr::{
 };
 
 use super::{
-    Global, Outcome,
     context::{self, Context},
     evaluation,
     expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _},
-    output, realise,
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    global::Global,
+    interruption, output, report,
     show::stored,
 };
 use crate::{
@@ -72,8 +72,8 @@ pub(super) fn answer() -> Option<ExitCode> {
     let answer = CompleteEnv::with_factory(super::Arguments::command).var(ASKED);
     match answer.try_complete(env::args_os(), here.as_deref()) {
         Ok(false) => None,
-        Ok(true) => Some(super::printed(output::flush())),
-        Err(error) => Some(super::printed(Err(Failure::new(Kind::Failed, error)))),
+        Ok(true) => Some(report::printed(output::flush())),
+        Err(error) => Some(report::printed(Err(Failure::new(Kind::Failed, error)))),
     }
 }
 
@@ -147,7 +147,7 @@ fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
     // what takes long offers nothing
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
-        realise::interruption().store(true, std::sync::atomic::Ordering::Relaxed);
+        interruption::flag().store(true, std::sync::atomic::Ordering::Relaxed);
     });
     let nothing = Nothing(&context);
     let host = evaluation::host(&context, &expression, &nothing).ok()?;

@@ -13,12 +13,11 @@ use anstyle::{AnsiColor, Style};
 use serde_json::Value;
 
 use super::{
-    Global, Outcome,
     events::Events,
-    failure::{Failure, Kind, OrFail as _},
-    hashes::Mismatch,
-    output,
-    realise::is_cancelled,
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    global::Global,
+    interruption::is_cancelled,
+    output, report,
 };
 use crate::{
     builders::fetch::{FetchSettings, Fetcher},
@@ -180,7 +179,7 @@ impl Context {
             events.error(failure);
         }
         if !self.events_on_stderr() {
-            report(failure, self.global.json);
+            report::report(failure, self.global.json);
         }
     }
 
@@ -204,7 +203,7 @@ impl Context {
         let Some(events) = &self.events else { return ExitCode::from(code) };
         match events.end(code) {
             Err(failure) if code == 0 => {
-                report(&failure, self.global.json);
+                report::report(&failure, self.global.json);
                 ExitCode::from(failure.kind.code())
             }
             _ => ExitCode::from(code),
@@ -248,40 +247,4 @@ pub(super) fn variables() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-/// Says how a command failed, for people or as JSON.
-pub(super) fn report(failure: &Failure, json: bool) {
-    if json {
-        let (message, exit) = (&failure.message, failure.kind.code());
-        let mut error =
-            serde_json::json!({ "message": message, "hints": failure.all_hints(), "exit": exit });
-        if !failure.mismatches.is_empty() {
-            let mismatch = |m: &Mismatch| {
-                serde_json::json!({
-                    "derivation": m.derivation.to_string(), "name": m.name,
-                    "specified": m.specified, "got": m.got.to_string(),
-                })
-            };
-            error["mismatches"] = failure.mismatches.iter().map(mismatch).collect();
-        }
-        if let Some(at) = &failure.evaluation {
-            error["place"] = at.place.clone();
-            error["trace"] = at.trace.clone();
-        }
-        output::say(&without_credentials(&serde_json::json!({ "error": error }).to_string()));
-        return;
-    }
-    let error = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let hint = Style::new().bold().fg_color(Some(AnsiColor::Cyan.into()));
-    match &failure.evaluation {
-        Some(at) => output::say(&without_credentials(&at.shown)),
-        None => {
-            let message = without_credentials(&failure.message);
-            output::say(&format!("{error}error:{error:#} {message}"));
-        }
-    }
-    for text in &failure.hints {
-        output::say(&format!("{hint}hint:{hint:#} {}", without_credentials(text)));
-    }
 }

@@ -26,8 +26,8 @@ use tempfile::NamedTempFile;
 
 use super::{
     failure::{Failure, Kind, OrFail as _},
+    interruption::{is_cancelled, is_interrupted},
     output,
-    realise::{is_cancelled, is_interrupted},
 };
 use crate::{files, limits, store::Store};
 

@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 
-use super::{Outcome, context::Context, failure::Kind};
+use super::{
+    context::Context,
+    failure::{Kind, Outcome},
+};
 use crate::{
     build::sandbox::{Finding, Health, examine},
     net::index::{Found, IndexError},

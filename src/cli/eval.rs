@@ -11,11 +11,10 @@ use clutch_expr::{
 };
 
 use super::{
-    Outcome,
     context::Context,
     evaluation::{Realiser, Source, host, interpret, source, with},
     expression::ExpressionArguments,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, Outcome},
     hashes::{Failed, HashArguments, updating},
     realise::BuildArguments,
 };

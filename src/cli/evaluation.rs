@@ -20,7 +20,7 @@ use super::{
     context::{Context, variables},
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _},
-    progress,
+    interruption, progress,
     realise::{self, BuildArguments},
     show::{at_its_place, parse_path},
 };
@@ -232,7 +232,8 @@ impl<'a> Realiser<'a> {
     fn git<T>(&self, run: impl FnOnce(&Git<'_>) -> Result<T, GitError>) -> HostResult<T> {
         let environment = Environment { variables: variables(), root: PathBuf::from("/") };
         let offline = self.context.global.offline;
-        let git = Git { environment: &environment, offline, cancelled: &realise::is_cancelled };
+        let git =
+            Git { environment: &environment, offline, cancelled: &interruption::is_cancelled };
         run(&git).map_err(|error| {
             HostError::caused_by(match error {
                 GitError::Cancelled => Failure::new(Kind::Interrupted, "interrupted"),
@@ -411,7 +412,7 @@ pub(super) fn interpret<T: Send>(
     let mut each = each;
     let folder = absolute(Path::new("."))?;
     let source = source(arguments)?;
-    let limit = arguments.measure.limit().stopped_by(realise::interruption());
+    let limit = arguments.measure.limit().stopped_by(interruption::flag());
     with(context, host, arguments, limit, move |it| {
         use std::os::unix::ffi::OsStrExt as _;
         let folder = folder.as_os_str().as_bytes();

@@ -6,9 +6,8 @@ use std::path::Path;
 use rustix::process::{Resource, getrlimit};
 
 use super::{
-    context,
     failure::{Failure, Kind},
-    shorten,
+    report, shorten,
 };
 use crate::limits;
 
@@ -27,7 +26,7 @@ pub(super) fn watch_threads(json: bool) {
         }
         let system = std::io::Error::from_raw_os_error(libc::EAGAIN);
         let failure = Failure::new(Kind::Failed, format!("cannot start a thread: {system}"));
-        context::report(&explain(failure), json);
+        report::report(&explain(failure), json);
         // what this process has left is recognised as that of a dead one
         std::process::exit(Kind::Failed.code().into());
     }));

@@ -1,6 +1,6 @@
 //! How a command fails: a kind, which decides the exit code, a message, and hints.
 
-use std::{fmt, path::Path};
+use std::{fmt, path::Path, process::ExitCode};
 
 use clutch_expr::{
     error::{Cause, Error, Kind as Reason},
@@ -10,6 +10,9 @@ use clutch_expr::{
 use serde_json::{Value, json};
 
 use super::{hashes::Mismatch, shorten::shortened};
+
+/// What a command gives back.
+pub(super) type Outcome = Result<ExitCode, Failure>;
 
 /// What went wrong, as far as a calling program needs to know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,11 +5,10 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
-    closure::{bytes, counted},
     completions,
     context::Context,
-    failure::{Kind, OrFail as _},
+    failure::{Kind, OrFail as _, Outcome},
+    quantity::{bytes, counted, size},
     show::parse_path,
 };
 use crate::{
@@ -103,7 +102,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
         }
     }
     let would = if arguments.dry_run { "would be " } else { "" };
-    let (removed, freed) = (counted(collected.paths.len()), bytes(collected.freed));
+    let (removed, freed) = (counted(collected.paths.len(), "path"), bytes(collected.freed));
     let kept_builds = match collected.kept_builds.len() {
         0 => String::new(),
         1 => " and what 1 build set aside".to_owned(),
@@ -161,24 +160,9 @@ fn downloads(text: &str) -> Result<Downloads, String> {
     }
 }
 
-/// Reads a number of bytes with an optional unit of 1024.
-pub(super) fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let shift = match &text[digits.len()..] {
-        "" | "B" => 0,
-        "K" | "KiB" => 10,
-        "M" | "MiB" => 20,
-        "G" | "GiB" => 30,
-        "T" | "TiB" => 40,
-        unit => return Err(format!("unknown unit '{unit}', expected K, M, G or T")),
-    };
-    let number: u64 = digits.parse().map_err(|_| "expected a number, such as 500M".to_owned())?;
-    number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Downloads, downloads, size};
+    use super::{Downloads, downloads};
 
     #[test]
     fn downloads_are_kept_by_size_or_days() {
@@ -186,16 +170,6 @@ mod tests {
         assert_eq!(downloads("2G"), Ok(Downloads::Size(2 << 30)));
         for text in ["d", "-1d", "1.5d", "x"] {
             assert!(downloads(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn sizes_have_units_of_1024() {
-        assert_eq!(size("12"), Ok(12));
-        assert_eq!(size("2G"), Ok(2 << 30));
-        assert_eq!(size("500MiB"), Ok(500 << 20));
-        for text in ["", "G", "1.5G", "5X", "99999999999999T"] {
-            assert!(size(text).is_err(), "{text}");
         }
     }
 }

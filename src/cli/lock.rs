@@ -8,11 +8,10 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Outcome,
     context::Context,
     destination,
-    failure::{Failure, Kind, OrFail as _, expect_file},
-    realise::is_cancelled,
+    failure::{Failure, Kind, OrFail as _, Outcome, expect_file},
+    interruption::is_cancelled,
 };
 use crate::{
     debian::{archive, closure::Scope},

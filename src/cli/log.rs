@@ -10,11 +10,10 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
     context::Context,
     evaluation::Evaluation,
     expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
     output,
     realise::BuildArguments,
     show::parse_path,

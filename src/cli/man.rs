@@ -5,9 +5,8 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::CommandFactory as _;
 
 use super::{
-    Outcome,
     context::Context,
-    failure::{Kind, OrFail as _},
+    failure::{Kind, OrFail as _, Outcome},
 };
 
 #[derive(clap::Args)]

@@ -12,7 +12,9 @@ use rustix::{
 };
 use serde_json::json;
 
-use super::{closure::bytes, context::Context, destination, failure::Failure, gc::size, output};
+use super::{
+    context::Context, destination, failure::Failure, output, quantity::bytes, quantity::size,
+};
 
 /// The options about what an evaluation takes.
 #[derive(Clone, Default, clap::Args)]

@@ -8,6 +8,7 @@ mod completions;
 mod context;
 mod destination;
 mod doctor;
+mod documents;
 mod eval;
 mod evaluation;
 mod events;
@@ -16,10 +17,13 @@ mod explain;
 mod expression;
 mod failure;
 mod gc;
+mod global;
 mod hashes;
+mod interruption;
 mod lock;
 mod log;
 mod man;
+mod mask;
 mod measure;
 mod optimise;
 mod output;
@@ -27,8 +31,10 @@ mod paths;
 mod pin;
 mod profile;
 mod progress;
+mod quantity;
 mod realise;
 mod repl;
+mod report;
 mod run;
 mod shell;
 mod shorten;
@@ -38,12 +44,11 @@ mod time;
 mod transfer;
 mod verify;
 
-use std::{ffi::OsString, path::PathBuf, process::ExitCode, sync::OnceLock};
+use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Arg, ArgAction, Args, Parser, Subcommand};
-use rustix::{fs::Mode, process::umask};
+use clap::{Arg, Parser, Subcommand};
 
-use self::{context::Context, examples as of, failure::Failure};
+use self::{context::Context, examples as of, global::Global};
 
 /// Build, run and deploy reproducible Python environments.
 ///
@@ -57,40 +62,6 @@ struct Arguments {
     global: Global,
     #[command(subcommand)]
     command: Command,
-}
-
-/// Options of every command.
-#[derive(Args)]
-#[command(next_help_heading = "Global options")]
-struct Global {
-    /// Use the store in DIR (default: $CLUTCH_STORE, else /clutch if it is writable, else
-    /// $XDG_DATA_HOME/clutch).
-    #[arg(long, value_name = "DIR", global = true)]
-    store: Option<PathBuf>,
-    /// Evaluate for SYSTEM, such as `aarch64-linux` (default: the system of this machine).
-    #[arg(long, value_name = "SYSTEM", global = true)]
-    system: Option<String>,
-    /// Do not access the network.
-    #[arg(long, global = true)]
-    offline: bool,
-    /// Set the address of a package index, such as `pypi=ADDRESS`; can be repeated.
-    #[arg(long, value_name = "NAME=ADDRESS", global = true)]
-    index: Vec<String>,
-    /// Print results and errors as JSON.
-    #[arg(long, global = true)]
-    json: bool,
-    /// Write progress events to FILE, one JSON object per line; `-` is standard error.
-    #[arg(long, value_name = "FILE", global = true)]
-    events: Option<PathBuf>,
-    /// Show build output.
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    verbose: u8,
-    /// Print only results and errors.
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
-    quiet: bool,
-    /// Show the full trace of an evaluation error.
-    #[arg(long, global = true)]
-    show_trace: bool,
 }
 
 #[derive(Subcommand)]
@@ -201,35 +172,17 @@ fn loaded_path(argument: Arg) -> Arg {
 #[must_use]
 pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
     let failure = explain::explain(run::refusal(error));
-    context::report(&failure, false);
+    report::report(&failure, false);
     ExitCode::from(failure.kind.code())
 }
 
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
-    set_mask();
+    mask::set();
     match completions::answer() {
         Some(code) => code,
         None => dispatch(std::env::args_os()),
-    }
-}
-
-/// The mask of modes that this process was started with.
-static MASK: OnceLock<Mode> = OnceLock::new();
-
-/// Has new files and folders belong to this user alone: with a mask that lets others write, they could change the
-/// store, and with one that lets nobody, not even clutch could use it.
-fn set_mask() {
-    let mask = umask(Mode::RWXG | Mode::RWXO);
-    let _ = MASK.set(mask);
-    umask((mask & (Mode::RWXG | Mode::RWXO)) | Mode::WGRP | Mode::WOTH);
-}
-
-/// Has the program that this process becomes start with the mask that this process was started with.
-fn restore_mask() {
-    if let Some(mask) = MASK.get() {
-        umask(*mask);
     }
 }
 
@@ -243,7 +196,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 output::say(text.trim_end());
                 return ExitCode::from(2);
             }
-            return printed(output::show(&text));
+            return report::printed(output::show(&text));
         }
     };
     let json = arguments.global.json;
@@ -252,7 +205,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(context) => context,
         Err(failure) => {
             let failure = explain::explain(failure);
-            context::report(&failure, json);
+            report::report(&failure, json);
             return ExitCode::from(failure.kind.code());
         }
     };
@@ -282,15 +235,3 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     context.end(&result.map_err(explain::explain))
 }
-
-/// The end of what only prints.
-fn printed(done: Result<(), Failure>) -> ExitCode {
-    let Err(failure) = done else { return ExitCode::SUCCESS };
-    if failure.kind != failure::Kind::Closed {
-        context::report(&failure, false);
-    }
-    ExitCode::from(failure.kind.code())
-}
-
-/// What a command gives back.
-type Outcome = Result<ExitCode, Failure>;

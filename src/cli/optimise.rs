@@ -8,13 +8,12 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Outcome,
-    closure::{self, bytes},
     completions,
     context::Context,
-    failure::{Kind, OrFail as _},
+    failure::{Kind, OrFail as _, Outcome},
     paths::infos,
     progress::Transfer,
+    quantity::{bytes, counted},
 };
 use crate::store_path::StorePath;
 
@@ -37,7 +36,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "paths": paths.len(), "saved": saved }))?;
     } else {
-        context.say(format!("{} looked at, {} saved", closure::counted(paths.len()), bytes(saved)));
+        context.say(format!("{} looked at, {} saved", counted(paths.len(), "path"), bytes(saved)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,12 +2,10 @@
 
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
-
 use super::{
-    Outcome,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    documents,
+    failure::{Failure, Kind, OrFail as _, Outcome},
     show::parse_valid,
 };
 use crate::store::PathInfo;
@@ -15,7 +13,7 @@ use crate::store::PathInfo;
 pub(super) fn run(context: &Context) -> Outcome {
     let all = context.store()?.all().or_fail(Kind::Store)?;
     if context.global.json {
-        context.json(&all.iter().map(describe).collect())?;
+        context.json(&all.iter().map(documents::of_path).collect())?;
     } else {
         context.print(all.iter().map(|info| format!("{}\n", info.path)).collect::<String>())?;
     }
@@ -34,16 +32,4 @@ pub(super) fn infos(context: &Context, texts: &[String]) -> Result<Vec<PathInfo>
         info.ok_or_else(|| Failure::new(Kind::Failed, format!("'{path}' is not in the store")))
     };
     texts.iter().map(info).collect()
-}
-
-/// What programs are told of a valid path.
-pub(super) fn describe(info: &PathInfo) -> Value {
-    json!({
-        "path": info.path.to_string(),
-        "treeHash": info.tree.to_string(),
-        "size": info.size,
-        "references": info.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "deriver": info.deriver.as_ref().map(ToString::to_string),
-        "registered": info.registered,
-    })
 }

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, completions,
+    completions,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
     show::parse_valid,
     time,
 };

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    Outcome,
-    closure::bytes,
     completions,
     context::{self, Context},
     expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
     hashes::{self, HashArguments},
+    quantity::{bytes, counted},
     realise::BuildArguments,
     show::{check_valid, parse_valid, stored},
     time,
@@ -244,7 +243,7 @@ fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
     }
     show(context, &wiped)?;
     let would = if arguments.dry_run { "would be " } else { "" };
-    context.say(format!("{} {would}removed", counted(wiped.len())));
+    context.say(format!("{} {would}removed", counted(wiped.len(), "generation")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -254,14 +253,10 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     if context.global.json {
         context.json(&deleted.iter().map(describe).collect())?;
     } else {
-        let (name, count) = (&arguments.profile, counted(deleted.len()));
+        let (name, count) = (&arguments.profile, counted(deleted.len(), "generation"));
         context.say(format!("the profile '{name}' was removed with {count}"));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn counted(number: usize) -> String {
-    format!("{number} generation{}", if number == 1 { "" } else { "s" })
 }
 
 fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {

@@ -1,32 +1,26 @@
 //! What `build`, `run` and `shell` share: builds what is missing, with progress, and folds what
 //! failed into one report.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, LazyLock,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{
     context::Context,
     events::Events,
     expression::EndOfSection,
     failure::{Failure, Kind, OrFail as _},
-    gc::size,
     hashes::Mismatch,
+    interruption::is_cancelled,
     progress::Progress,
+    quantity::size,
 };
 use crate::{
     build::{
         BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
         plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
-        sandbox::{Limits, SandboxError, can_limit_memory, started},
+        sandbox::{Limits, SandboxError, can_limit_memory},
         task::{Builtins, Task, TaskError},
     },
     builders,
@@ -132,21 +126,6 @@ impl Builtins for AllBuiltins {
     }
 }
 
-/// Whether the user has stopped it.
-static FLAG: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-
-/// The same flag, from when it is first looked at: set by the first Ctrl-C; a second one ends the
-/// process at once. Before, the first one does.
-static CANCELLED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
-    let flag = FLAG.clone();
-    for signal in [SIGINT, SIGTERM].into_iter().filter(|signal| !started::was_ignored(*signal)) {
-        // an error here only means that Ctrl-C ends the process at once, which is safe
-        let _ = signal_hook::flag::register_conditional_shutdown(signal, 130, flag.clone());
-        let _ = signal_hook::flag::register(signal, flag.clone());
-    }
-    flag
-});
-
 /// All who take the events of builds.
 struct Everyone<'a> {
     progress: &'a Progress,
@@ -160,21 +139,6 @@ impl Observer for Everyone<'_> {
         }
         self.progress.event(event);
     }
-}
-
-/// What a Ctrl-C sets once something looks at it: builds and fetches do.
-pub(super) fn interruption() -> Arc<AtomicBool> {
-    FLAG.clone()
-}
-
-/// Whether Ctrl-C was seen; as opposed to [`is_cancelled`], it ends the process at once until that is asked.
-pub(super) fn is_interrupted() -> bool {
-    FLAG.load(Ordering::Relaxed)
-}
-
-/// An interruption that was dealt with is none of the next build.
-pub(super) fn forget_interruption() {
-    CANCELLED.store(false, Ordering::Relaxed);
 }
 
 /// What is missing for the goals.
@@ -272,11 +236,6 @@ pub(super) fn execute(
         progress.summary();
     }
     Ok(outcome)
-}
-
-/// Whether the user has stopped it.
-pub(super) fn is_cancelled() -> bool {
-    CANCELLED.load(Ordering::Relaxed)
 }
 
 /// All failures in one, the hash mismatches with what to write instead.

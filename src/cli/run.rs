@@ -13,11 +13,12 @@ use std::{
 };
 
 use super::{
-    Outcome, completions,
+    completions,
     context::Context,
     expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
     hashes::{self, HashArguments},
+    mask,
     realise::BuildArguments,
     show::{check_valid, stored},
 };
@@ -317,7 +318,7 @@ impl Start {
             refused.map_or(Ok(()), |error| Err(refusal(&error)))?;
         }
         store.touch(&environment.paths).or_fail(Kind::Store)?;
-        super::restore_mask();
+        mask::restore();
         if !isolated && store.dir() == Path::new(STORE_DIR) {
             let mut command = std::process::Command::new(&program);
             started::exec_as_started(&mut command);

@@ -5,20 +5,14 @@ use std::{
     process::ExitCode,
 };
 
-use serde_json::{Map, Value, json};
-
 use super::{
-    Outcome,
-    closure::bytes,
     completions,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
-    paths::describe,
+    documents,
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    quantity::bytes,
 };
-use crate::{
-    derivation::{Derivation, HashMode},
-    store_path::{STORE_DIR, StorePath, check_name},
-};
+use crate::store_path::{STORE_DIR, StorePath, check_name};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -36,7 +30,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     })?;
     if path.is_derivation() {
         let derivation = store.read_derivation(&path).or_fail(Kind::Store)?;
-        let value = describe_derivation(&path, &derivation);
+        let value = documents::of_derivation(&path, &derivation);
         if context.global.json {
             context.json(&value)?;
         } else {
@@ -45,7 +39,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     if context.global.json {
-        context.json(&describe(&info))?;
+        context.json(&documents::of_path(&info))?;
         return Ok(ExitCode::SUCCESS);
     }
     context.line(format!("path        {}", info.path))?;
@@ -199,49 +193,4 @@ pub(super) fn check_valid(context: &Context, path: StorePath) -> Result<StorePat
         false => Err(Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
             .hint("import it, or build its derivation")),
     }
-}
-
-/// A derivation for people and programs. Bytes that are no UTF-8 are shown with replacement
-/// characters; the record itself has them.
-fn describe_derivation(path: &StorePath, derivation: &Derivation) -> Value {
-    let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
-    let outputs: Map<String, Value> = derivation
-        .outputs
-        .iter()
-        .map(|(name, output)| {
-            let mut value = json!({ "path": output.path.to_string() });
-            if let Some(fixed) = &output.fixed {
-                value["hash"] = fixed.hash.to_string().into();
-                value["mode"] = match fixed.mode {
-                    HashMode::Flat => "flat",
-                    HashMode::Recursive => "recursive",
-                }
-                .into();
-            }
-            (name.clone(), value)
-        })
-        .collect();
-    let inputs: Map<String, Value> = derivation
-        .input_derivations
-        .iter()
-        .map(|(path, outputs)| (path.to_string(), json!(outputs)))
-        .collect();
-    let env: Map<String, Value> =
-        derivation.env.iter().map(|(n, v)| (n.clone(), text(v).into())).collect();
-    let mut value = json!({
-        "path": path.to_string(),
-        "name": derivation.name,
-        "system": derivation.system,
-        "builder": text(&derivation.builder),
-        "args": derivation.args.iter().map(text).collect::<Vec<_>>(),
-        "env": env,
-        "outputs": outputs,
-        "inputDerivations": inputs,
-        "inputSources": derivation.input_sources.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    });
-    if let Some(structured) = &derivation.structured {
-        value["structuredAttrs"] =
-            serde_json::from_str(structured).unwrap_or_else(|_| structured.clone().into());
-    }
-    value
 }

@@ -8,10 +8,9 @@ use std::{
 use serde_json::json;
 
 use super::{
-    Outcome,
-    closure::counted,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    quantity::counted,
 };
 use crate::store::{Holder, Store};
 
@@ -50,14 +49,12 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     let is_link = |holder: &&Holder| matches!(holder, Holder::Link(_));
     let links = deletion.roots.iter().filter(is_link).count();
     let pins = deletion.roots.len() - links;
-    let number =
-        |count: usize, noun: &str| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
     let what = format!(
         "store '{}' with {}; {} and {} keep some of it",
         place.display(),
-        counted(deletion.paths),
-        number(links, "link"),
-        number(pins, "pin"),
+        counted(deletion.paths, "path"),
+        counted(links, "link"),
+        counted(pins, "pin"),
     );
     if !arguments.yes {
         if !io::stdin().is_terminal() {
@@ -76,7 +73,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "store": place, "paths": paths }))?;
     } else {
-        context.say(format!("store '{}' removed, {}", place.display(), counted(paths)));
+        context.say(format!("store '{}' removed, {}", place.display(), counted(paths, "path")));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -10,15 +10,13 @@ use clap::ValueHint;
 use serde_json::json;
 
 use super::{
-    Outcome,
-    closure::bytes,
     completions,
     context::Context,
     destination,
-    failure::{Failure, Kind, OrFail as _, expect_file},
-    output,
+    failure::{Failure, Kind, OrFail as _, Outcome, expect_file},
+    interruption, output,
     progress::Transfer,
-    realise,
+    quantity::bytes,
     show::parse_path,
 };
 use crate::{
@@ -64,7 +62,7 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     let size = destination::write_with(output, store, |file| {
         let progress = Transfer::new(context, "exported");
         cache::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(|error| {
-            match realise::is_interrupted() {
+            match interruption::is_interrupted() {
                 true => Failure::new(Kind::Interrupted, "interrupted"),
                 false => fail(error),
             }

@@ -10,11 +10,13 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    Outcome, closure, completions,
+    completions,
     context::Context,
-    failure::{Failure, Kind, OrFail as _},
+    failure::{Failure, Kind, OrFail as _, Outcome},
+    interruption,
     paths::infos,
     progress::Transfer,
+    quantity::counted,
     realise::{self, Again, BuildArguments},
 };
 use crate::{
@@ -60,9 +62,9 @@ enum End {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if arguments.rebuild_index {
         let (_, rebuilt) = Store::rebuild(&context.store_root()?).or_fail(Kind::Store)?;
-        context.say(format!("{} registered anew", closure::counted(rebuilt.registered)));
+        context.say(format!("{} registered anew", counted(rebuilt.registered, "path")));
         if rebuilt.dropped > 0 {
-            let dropped = closure::counted(rebuilt.dropped);
+            let dropped = counted(rebuilt.dropped, "path");
             context.say(format!("{dropped} dropped that are not in the store"));
         }
         for (name, why) in &rebuilt.refused {
@@ -145,7 +147,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         };
         context.say(format!(
             "{} checked, {damaged} damaged{repaired}",
-            closure::counted(verified.checked)
+            counted(verified.checked, "path")
         ));
     }
     if left + pooled == 0 {
@@ -275,7 +277,7 @@ fn build(
     let damaged = round.paths.clone();
     let outcome =
         realise::execute(context, &arguments.build, &round.plan, Again::Damaged(damaged))?;
-    if realise::is_cancelled() {
+    if interruption::is_cancelled() {
         return Err(Failure::new(Kind::Interrupted, "interrupted; what was repaired is kept"));
     }
     let paths: Vec<StorePath> = round.paths.iter().cloned().collect();

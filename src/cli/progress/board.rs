@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::line::{Line, Tone};
 use crate::{
     build::plan::{Plan, Step},
-    cli::closure::bytes,
+    cli::quantity::bytes,
     store_path::StorePath,
 };
 

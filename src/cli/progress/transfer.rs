@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{FRAME, Line, Screen, board::duration};
-use crate::cli::{closure::bytes, context::Context};
+use crate::cli::{context::Context, quantity::bytes};
 
 /// Takes how much is done. What it has drawn disappears with it.
 pub(in crate::cli) struct Transfer {

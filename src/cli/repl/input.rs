@@ -24,7 +24,7 @@ use signal_hook::{consts::SIGINT, iterator::Signals};
 use super::{End, session::Session};
 use crate::cli::{
     failure::{Failure, Kind},
-    output, realise,
+    interruption, output,
 };
 
 const PROMPT: &str = "clutch> ";
@@ -110,7 +110,7 @@ fn terminal(session: Session<'_, '_, '_>) -> End {
                     }
                 }
                 // a second Ctrl-C ends the process: not everything can be stopped
-                realise::forget_interruption();
+                interruption::forget();
                 if let Some(end) = session.borrow_mut().line(&line) {
                     break end;
                 }

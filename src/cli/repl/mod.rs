@@ -17,11 +17,10 @@ use clutch_expr::host::{HostError, HostResult};
 
 use self::session::Session;
 use super::{
-    Outcome,
     context::Context,
     evaluation::{Realiser, host, with},
     expression::ExpressionArguments,
-    failure::{Failure, Kind},
+    failure::{Failure, Kind, Outcome},
     realise::BuildArguments,
 };
 use crate::{

@@ -9,9 +9,10 @@ use std::{
 };
 
 use super::{
-    Outcome, completions,
+    completions,
     context::Context,
     expression::ExpressionArguments,
+    failure::Outcome,
     hashes::HashArguments,
     realise::BuildArguments,
     run::{self, Environment, FOREIGN, Start},
