@@ -42,4 +42,6 @@ pub mod lock_file;
 pub mod debian;
 pub mod python;
 
+pub mod library;
+
 pub mod cli;

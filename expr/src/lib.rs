@@ -14,7 +14,7 @@
 //!
 //! Beside it stand the formats that builtins read and write, which know nothing of values: [`json`],
 //! [`toml`], [`ere`] (POSIX patterns), [`text`] (numbers, quotes, XML), [`hash`], [`versions`] and
-//! [`flake_ref`]; and the [`library`] that `<clutch>` is.
+//! [`flake_ref`]; and the [`library`] that a host hands in.
 #![forbid(unsafe_code)]
 
 pub mod builtins;

@@ -1,78 +1,124 @@
-//! The library inside the binary: the files of `lib/`, seen by the language below a folder that
-//! exists nowhere else. `<clutch>` is its `clutch.nix`.
+//! The library that a host hands in: files of the language that are part of its program, and functions of
+//! the host that only these files can call. The language sees the files below a folder that exists nowhere
+//! else.
 
 use std::path::{Path, PathBuf};
 
-use crate::host::FileType;
+use crate::{
+    builtins::Builtin,
+    eval::{as_path, path},
+    host::FileType,
+};
 
-/// The folder that the library seems to be in.
+/// The folder that the files seem to be in.
 pub const ROOT: &str = "/__clutch__";
 
-/// What `<clutch>` stands for.
-pub const ENTRY: &str = "/__clutch__/clutch.nix";
-
-/// What makes a set like that of `derivation` of an imported one.
-pub(crate) const IMPORTED: &str = "/__clutch__/nix/imported.nix";
-
-/// Every file, by its path below `lib/`, sorted.
-static FILES: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/library_files.rs"));
-
-/// The path below the library's folder; `None` for a path outside.
-fn inside(path: &Path) -> Option<&Path> {
-    path.strip_prefix(ROOT).ok()
+/// The files and functions of a host.
+pub struct Library {
+    /// The files, by their paths below [`ROOT`].
+    pub files: &'static [(&'static str, &'static [u8])],
+    /// Search path entries for the library, as `(prefix, folder below ROOT)`. An entry of the search path
+    /// with the same prefix comes first.
+    pub entries: &'static [(&'static str, &'static str)],
+    /// The functions. In every file of the library, and nowhere else, they are attributes of the variable
+    /// `host`. Each is a pure function of its arguments and of the files that it reads through the
+    /// [`Host`](crate::host::Host).
+    pub functions: &'static [Builtin],
 }
 
 /// Whether a path is in the library's folder.
 #[must_use]
 pub fn contains(path: &Path) -> bool {
-    inside(path).is_some()
+    path.starts_with(ROOT)
 }
 
-/// The bytes of a file of the library.
-#[must_use]
-pub fn read(path: &Path) -> Option<&'static [u8]> {
-    let name = inside(path)?;
-    FILES.iter().find(|(file, _)| Path::new(file) == name).map(|(_, bytes)| *bytes)
-}
+impl Library {
+    /// No files, no functions.
+    pub const NONE: Self = Self { files: &[], entries: &[], functions: &[] };
 
-/// What is at a path of the library.
-#[must_use]
-pub fn file_type(path: &Path) -> Option<FileType> {
-    if read(path).is_some() {
-        return Some(FileType::Regular);
+    /// The bytes of a file.
+    #[must_use]
+    pub fn read(&self, path: &Path) -> Option<&'static [u8]> {
+        let name = path.strip_prefix(ROOT).ok()?;
+        self.files.iter().find(|(file, _)| Path::new(file) == name).map(|(_, bytes)| *bytes)
     }
-    let name = inside(path)?;
-    FILES.iter().any(|(file, _)| Path::new(file).starts_with(name)).then_some(FileType::Directory)
-}
 
-/// The entries of a folder of the library.
-#[must_use]
-pub fn entries(path: &Path) -> Option<Vec<(PathBuf, FileType)>> {
-    let folder = inside(path)?;
-    let mut found: Vec<(PathBuf, FileType)> = FILES
-        .iter()
-        .filter_map(|(file, _)| {
-            let mut below = Path::new(file).strip_prefix(folder).ok()?.components();
-            let name = PathBuf::from(below.next()?.as_os_str());
-            let kind = if below.next().is_some() { FileType::Directory } else { FileType::Regular };
-            Some((name, kind))
+    /// What is at a path.
+    #[must_use]
+    pub fn file_type(&self, path: &Path) -> Option<FileType> {
+        if self.read(path).is_some() {
+            return Some(FileType::Regular);
+        }
+        let name = path.strip_prefix(ROOT).ok()?;
+        let is_folder = self.files.iter().any(|(file, _)| Path::new(file).starts_with(name));
+        is_folder.then_some(FileType::Directory)
+    }
+
+    /// The entries of a folder.
+    #[must_use]
+    pub fn read_dir(&self, path: &Path) -> Option<Vec<(PathBuf, FileType)>> {
+        let folder = path.strip_prefix(ROOT).ok()?;
+        let mut found: Vec<(PathBuf, FileType)> = self
+            .files
+            .iter()
+            .filter_map(|(file, _)| {
+                let mut below = Path::new(file).strip_prefix(folder).ok()?.components();
+                let name = PathBuf::from(below.next()?.as_os_str());
+                let is_folder = below.next().is_some();
+                Some((name, if is_folder { FileType::Directory } else { FileType::Regular }))
+            })
+            .collect();
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        found.dedup();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// What `<name>` stands for: a file of the library, or a folder with a `default.nix`.
+    pub(crate) fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
+        self.entries.iter().find_map(|(prefix, folder)| {
+            let rest = path::below(prefix.as_bytes(), name)?;
+            let parts = [ROOT.as_bytes(), folder.as_bytes(), rest];
+            let found = path::canonical(&parts.join(&b'/'));
+            let file = as_path(&found);
+            let default = file.join("default.nix");
+            (self.read(file).is_some() || self.read(&default).is_some()).then_some(found.clone())
         })
-        .collect();
-    found.dedup();
-    (!found.is_empty()).then_some(found)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const LIBRARY: Library = Library {
+        files: &[("default.nix", b"1"), ("a/x.nix", b"2"), ("a/y/z.nix", b"3")],
+        entries: &[("lib", ""), ("a", "a")],
+        functions: &[],
+    };
+
     #[test]
-    fn the_entry_is_there_and_nothing_outside_is() {
-        assert!(read(Path::new(ENTRY)).is_some());
-        assert_eq!(file_type(Path::new(ROOT)), Some(FileType::Directory));
-        assert_eq!(file_type(Path::new("/__clutch__/no such file")), None);
-        assert!(!contains(Path::new("/__clutch__x/clutch.nix")));
-        let names = entries(Path::new(ROOT)).unwrap();
-        assert!(names.contains(&(PathBuf::from("clutch.nix"), FileType::Regular)));
+    fn its_files_are_there_and_nothing_outside_is() {
+        let at = |path: &str| LIBRARY.file_type(&Path::new(ROOT).join(path));
+        assert_eq!(LIBRARY.read(Path::new("/__clutch__/a/x.nix")), Some(&b"2"[..]));
+        assert_eq!(at(""), Some(FileType::Directory));
+        assert_eq!(at("a/y"), Some(FileType::Directory));
+        assert_eq!((at("b"), at("a/x")), (None, None));
+        assert!(!contains(Path::new("/__clutch__x/default.nix")));
+        let names = LIBRARY.read_dir(Path::new("/__clutch__/a")).unwrap();
+        let expected = [("x.nix", FileType::Regular), ("y", FileType::Directory)];
+        assert_eq!(names, expected.map(|(name, kind)| (PathBuf::from(name), kind)));
+        assert_eq!(Library::NONE.read_dir(Path::new(ROOT)), None);
+    }
+
+    #[test]
+    fn names_lead_to_what_can_be_imported() {
+        let find =
+            |name: &str| LIBRARY.find(name.as_bytes()).map(|p| String::from_utf8(p).unwrap());
+        assert_eq!(find("lib").as_deref(), Some("/__clutch__"));
+        assert_eq!(find("a/x.nix").as_deref(), Some("/__clutch__/a/x.nix"));
+        assert_eq!(find("lib/a/y/z.nix").as_deref(), Some("/__clutch__/a/y/z.nix"));
+        for name in ["a", "a/y", "library", "lib/../etc/passwd", "lib/../..", ""] {
+            assert_eq!(find(name), None, "{name}");
+        }
     }
 }

@@ -76,6 +76,7 @@ well_known! {
     url = "url";
     sha256 = "sha256";
     filter = "filter";
+    host = "host";
     recursive = "recursive";
     builtins = "builtins";
     derivation = "derivation";

@@ -33,6 +33,7 @@ use crate::{
         project,
     },
     git::{Commit, Git, GitError, Revision, shown_address},
+    library::LIBRARY,
     net::index::Environment,
     regular,
     store::Store,
@@ -311,6 +312,7 @@ pub(super) fn host<'a>(
     let access = Access::new(store, (!arguments.impure).then_some(allowed)).at_home(home);
     named.iter().for_each(|path| access.open(path));
     let mut host = EvalHost::new(access, realiser);
+    host.library = &LIBRARY;
     host.system.clone_from(&context.global.system);
     host.import_from_derivation = !arguments.no_allow_import_from_derivation;
     if arguments.impure {

@@ -7,7 +7,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use clutch_expr::host::{HostError, HostResult};
+use clutch_expr::{
+    host::{HostError, HostResult},
+    library::Library,
+};
 
 use super::{Access, Realise, hash_positions::HashPositions, pending::Pending};
 use crate::{
@@ -18,6 +21,8 @@ use crate::{
 
 /// What an evaluation may see of the world, and what it has made so far.
 pub struct EvalHost<'a> {
+    /// The library, and the functions that it calls.
+    pub library: &'static Library,
     /// Which files.
     pub access: Access,
     /// Entries of the search path, as `(prefix, path)`.
@@ -59,6 +64,7 @@ impl<'a> EvalHost<'a> {
     #[must_use]
     pub fn new(access: Access, realiser: &'a dyn Realise) -> Self {
         Self {
+            library: &Library::NONE,
             access,
             search_path: Vec::new(),
             impure: None,

@@ -8,7 +8,6 @@ use crate::{
     eval::{Coercion, Interpreter, as_path, path},
     hash::{Format, Hasher},
     host::FileType,
-    library,
     source::Span,
     symbol::known,
     value::{AttrsBuilder, Context, Str, Value, share},
@@ -136,27 +135,14 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     }
     let name = it.plain_string(args[1])?;
     for (prefix, directory) in search {
-        let Some(rest) = below(prefix, name.bytes()) else { continue };
+        let Some(rest) = path::below(prefix, name.bytes()) else { continue };
         let path = path::canonical(&[directory, b"/", rest].concat());
         if let Some(found) = existing(it, &path) {
             return Ok(it.new_path(found.as_os_str().as_encoded_bytes()));
         }
     }
-    if let Some(rest) = below(b"clutch", name.bytes()) {
-        let file = if rest.is_empty() {
-            library::ENTRY.as_bytes().to_vec()
-        } else {
-            path::canonical(&[library::ROOT.as_bytes(), b"/", rest].concat())
-        };
-        if it.file_type(as_path(&file))?.is_some() {
-            return Ok(it.new_path(&file));
-        }
-    }
-    if let Some(rest) = below(b"nix", name.bytes()) {
-        let file = path::canonical(&[library::ROOT.as_bytes(), b"/nix/", rest].concat());
-        if it.file_type(as_path(&file))? == Some(FileType::Regular) {
-            return Ok(it.new_path(&file));
-        }
+    if let Some(file) = it.library.find(name.bytes()) {
+        return Ok(it.new_path(&file));
     }
     let name = name.lossy();
     let message = format!("file '{name}' was not found in the search path");
@@ -169,18 +155,6 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
         ),
     };
     Err(Error::new(Kind::Throw, Span::NONE, message).with_help(help))
-}
-
-/// What of `name` follows the search path entry `prefix`; an empty one fits every name.
-fn below<'n>(prefix: &[u8], name: &'n [u8]) -> Option<&'n [u8]> {
-    if prefix.is_empty() {
-        return Some(name);
-    }
-    match name.strip_prefix(prefix)? {
-        [] => Some(b""),
-        [b'/', rest @ ..] => Some(rest),
-        _ => None,
-    }
 }
 
 fn existing(it: &Interpreter<'_>, path: &[u8]) -> Option<PathBuf> {

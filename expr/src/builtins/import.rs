@@ -1,15 +1,11 @@
 //! `import`, `scopedImport`, and the search path.
 
-use std::path::Path;
-
 use super::{Builtin, context::is_store_path, store::realise};
 use crate::{
     error::Result,
     eval::{Interpreter, as_path},
-    library,
-    source::Span,
     symbol::known,
-    value::{AttrsBuilder, Context, Str, Value},
+    value::{Attrs, AttrsBuilder, Context, Str, Value},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -45,18 +41,27 @@ fn derivation<'a>(it: &mut Interpreter<'a>, path: &'a Str<'a>) -> Result<Option<
     let result = it.host.imported(as_path(path.bytes()));
     let Some(imported) = it.from_host(result)? else { return Ok(None) };
     let drv = it.symbols.intern(path.bytes());
-    let mut set = AttrsBuilder::with_capacity(3 + imported.outputs.len());
-    set.push(known::drv_path, it.text_with(path.bytes(), &[Context::DrvDeep(drv)]));
-    set.push(known::name, it.text(imported.name.as_bytes()));
-    let mut names = Vec::with_capacity(imported.outputs.len());
-    for (name, path) in &imported.outputs {
-        let output = it.symbols.intern(name.as_bytes());
-        set.push(output, it.text_with(path.as_bytes(), &[Context::Built { drv, output }]));
-        names.push(Value::String(it.symbols.string(output)));
+    // every output has the attributes of all, among them every output: the slots are filled at the end
+    let outputs = imported.outputs.iter();
+    let outputs: Vec<_> = outputs
+        .map(|(name, path)| (it.symbols.intern(name.as_bytes()), path, it.slot(Value::Null)))
+        .collect();
+    let slots: Vec<Value<'a>> = outputs.iter().map(|(_, _, slot)| Value::Ref(slot)).collect();
+    let mut common = AttrsBuilder::with_capacity(4 + outputs.len());
+    common.push(known::all, it.new_list(&slots));
+    common.push(known::drv_path, it.text_with(path.bytes(), &[Context::DrvDeep(drv)]));
+    common.push(known::name, it.text(imported.name.as_bytes()));
+    common.push(known::type_, it.text(b"derivation"));
+    outputs.iter().zip(&slots).for_each(|((name, ..), slot)| common.push(*name, *slot));
+    let common = common.build(it.arena);
+    for (output, path, slot) in outputs {
+        let mut own = AttrsBuilder::with_capacity(2);
+        let context = [Context::Built { drv, output }];
+        own.push(known::out_path, it.text_with(path.as_bytes(), &context));
+        own.push(known::output_name, Value::String(it.symbols.string(output)));
+        slot.set(Value::Attrs(Attrs::update(it.arena, common, own.build(it.arena))));
     }
-    set.push(known::outputs, it.new_list(&names));
-    let function = it.import(Path::new(library::IMPORTED))?;
-    it.call(function, &[Value::Attrs(set.build(it.arena))], Span::NONE).map(Some)
+    slots.first().map(|slot| it.value(*slot)).transpose()
 }
 
 /// `builtins.nixPath`

@@ -94,7 +94,7 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
         if library::contains(path) {
-            return match library::read(path) {
+            return match self.library.read(path) {
                 Some(bytes) => Ok(bytes.to_vec()),
                 None => Err(no_such_file(path)),
             };
@@ -126,7 +126,7 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>> {
         if library::contains(path) {
-            let Some(entries) = library::entries(path) else { return Err(no_such_file(path)) };
+            let Some(entries) = self.library.read_dir(path) else { return Err(no_such_file(path)) };
             let entries = entries.into_iter();
             return Ok(entries
                 .map(|(name, kind)| (name.as_os_str().as_bytes().to_vec(), kind))
@@ -141,7 +141,7 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn file_type(&self, path: &Path) -> Result<Option<FileType>> {
         if library::contains(path) {
-            return Ok(library::file_type(path));
+            return Ok(self.library.file_type(path));
         }
         self.from_host(self.host.file_type(path))
     }

@@ -14,12 +14,12 @@ use crate::{
     host::FileType,
     library,
     source::{Origin, Span},
-    symbol::{Symbol, Symbols},
+    symbol::{Symbol, Symbols, known},
     syntax::{
         self,
         ast::{Ast, ExprId},
     },
-    value::{Attrs, Env, Slot, Value, share},
+    value::{Attrs, AttrsBuilder, Env, Slot, Value, share},
 };
 
 #[allow(clippy::cast_possible_truncation)]
@@ -154,9 +154,7 @@ impl<'a> Interpreter<'a> {
             return Ok(known.clone());
         }
         let mut file = self.follow(path)?;
-        if file == Path::new(library::ROOT) {
-            file = library::ENTRY.into();
-        } else if self.file_type(&file)? == Some(FileType::Directory) {
+        if self.file_type(&file)? == Some(FileType::Directory) {
             // a link there is read, but paths in it are relative to this folder
             file.push("default.nix");
         }
@@ -215,11 +213,35 @@ impl<'a> Interpreter<'a> {
     fn load(&mut self, file: &Path, text: &Arc<[u8]>, slot: &'a Slot<'a>) -> Result<()> {
         let name = file.as_os_str().as_bytes();
         let folder = super::path::parent(name).to_vec();
-        let code = self.compile(Origin::File(name.to_vec()), text, &folder, &[])?;
+        let (names, env) = match library::contains(file) {
+            true => {
+                let (_, slots) = self.library_scope().flat(self.arena);
+                let env = Env::new(Some(self.root), slots);
+                (&[known::host][..], &*self.arena.alloc(env))
+            }
+            false => (&[][..], self.root),
+        };
+        let code = self.compile(Origin::File(name.to_vec()), text, &folder, names)?;
         let id = CodeId(u32::try_from(self.code.len()).unwrap_or(u32::MAX));
         self.code.push(code);
-        slot.set(Value::Thunk(id, self.root));
+        slot.set(Value::Thunk(id, env));
         Ok(())
+    }
+
+    /// What the files of the library see besides the global names: the host's functions, as `host`.
+    fn library_scope(&mut self) -> &'a Attrs<'a> {
+        if let Some(scope) = self.library_scope {
+            return scope;
+        }
+        let functions = self.library.functions;
+        let mut host = AttrsBuilder::with_capacity(functions.len());
+        for function in functions {
+            let name = self.symbols.intern(function.name().as_bytes());
+            host.push(name, Value::Builtin(function));
+        }
+        let mut scope = AttrsBuilder::with_capacity(1);
+        scope.push(known::host, Value::Attrs(host.build(self.arena)));
+        self.library_scope.insert(scope.build(self.arena))
     }
 
     /// The value of a file that sees the attributes of a set as variables; evaluated every time.
@@ -231,6 +253,10 @@ impl<'a> Interpreter<'a> {
         let text = self.read_source(&file)?;
         let name = file.as_os_str().as_bytes();
         let folder = super::path::parent(name).to_vec();
+        let scope = match library::contains(&file) {
+            true => Attrs::update(self.arena, self.library_scope(), scope),
+            false => scope,
+        };
         self.eval_text_with(Origin::File(name.to_vec()), text, &folder, scope).map_err(|error| {
             let text = format!("while evaluating the file '{}'", file.display());
             error.within(Span::NONE, text)
@@ -245,7 +271,7 @@ impl<'a> Interpreter<'a> {
     pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
         let function = self.value(value)?;
         if let Value::Attrs(attrs) = function
-            && let Some(functor) = attrs.get(crate::symbol::known::functor)
+            && let Some(functor) = attrs.get(known::functor)
         {
             return self.nest(|it| {
                 let inner = it.call(share(functor), &[function], Span::NONE)?;
@@ -256,7 +282,7 @@ impl<'a> Interpreter<'a> {
         let given = if formals.ellipsis {
             args
         } else {
-            let mut given = crate::value::AttrsBuilder::default();
+            let mut given = AttrsBuilder::default();
             for formal in formals.list {
                 match (args.entry(formal.name), formal.default) {
                     (Some((key, slot)), _) => given.push_at(formal.name, key.at, share(slot)),

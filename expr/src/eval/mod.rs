@@ -43,9 +43,10 @@ use crate::{
     compile::{Expr, Function, Globals},
     error::{Error, Kind, Result},
     host::Host,
+    library::Library,
     source::{Sources, Span},
     symbol::Symbols,
-    value::{Env, Slot, Spare, Value},
+    value::{Attrs, Env, Slot, Spare, Value},
 };
 
 /// What an evaluation may and may not do.
@@ -131,6 +132,10 @@ pub struct Interpreter<'a> {
     pub arena: &'a Bump,
     /// The world.
     pub host: &'a dyn Host,
+    /// The library that the host has handed in.
+    pub(crate) library: &'static Library,
+    /// What files of the library see besides the global names: `host`. Made when it is first needed.
+    library_scope: Option<&'a Attrs<'a>>,
     /// The names.
     pub symbols: Symbols<'a>,
     /// The source texts.
@@ -219,6 +224,8 @@ impl<'a> Interpreter<'a> {
         let mut interpreter = Self {
             arena,
             host,
+            library: host.library(),
+            library_scope: None,
             symbols,
             sources: Sources::default(),
             options,

@@ -39,6 +39,18 @@ pub fn parent(path: &[u8]) -> &[u8] {
     }
 }
 
+/// What of `name` follows the search path entry `prefix`; an empty one fits every name.
+pub(crate) fn below<'n>(prefix: &[u8], name: &'n [u8]) -> Option<&'n [u8]> {
+    if prefix.is_empty() {
+        return Some(name);
+    }
+    match name.strip_prefix(prefix)? {
+        [] => Some(b""),
+        [b'/', rest @ ..] => Some(rest),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{canonical, join, parent};

@@ -3,14 +3,28 @@
 
 use std::path::{Path, PathBuf};
 
+use clutch_expr::builtins::Builtin;
 use clutch_expr::eval::{Interpreter, Options, PrintOptions, with_interpreter};
 use clutch_expr::hash::{Algorithm, Format};
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
     Filter, Host, HostError, HostResult, Reference,
 };
+use clutch_expr::library::Library;
 use clutch_expr::show::{self, Style};
 use clutch_expr::source::Origin;
+use clutch_expr::value::Value;
+
+/// A library with one function.
+static LIBRARY: Library = Library {
+    files: &[
+        ("default.nix", b"{ twice = host.twice 21; apply = n: host.twice n; }"),
+        ("folder/text", b"a text"),
+        ("scoped.nix", b"host.twice x"),
+    ],
+    entries: &[("library", ""), ("folder", "folder")],
+    functions: &[Builtin::new("twice", 1, |it, args| Ok(Value::Int(it.int(args[0])? * 2)))],
+};
 
 /// Reads what is there, keeps nothing, knows no environment.
 pub(crate) struct TestHost;
@@ -57,6 +71,10 @@ fn file_type(kind: std::fs::FileType) -> FileType {
 }
 
 impl Host for TestHost {
+    fn library(&self) -> &'static Library {
+        &LIBRARY
+    }
+
     fn read_file(&self, path: &Path, _: u64) -> HostResult<Vec<u8>> {
         fs_err::read(path).or_else(refuse)
     }

@@ -1,4 +1,4 @@
-//! Lists the files of `lib/`, so that the library is part of the binary.
+//! Lists the files of `expr/lib/`, so that the library is part of the binary.
 
 use std::{
     fmt::Write as _,
@@ -7,8 +7,8 @@ use std::{
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
     println!("cargo::rerun-if-changed={}", folder.display());
-    for entry in folder.read_dir().expect("lib/ is a readable folder") {
-        let path = entry.expect("lib/ is a readable folder").path();
+    for entry in folder.read_dir().expect("expr/lib is a readable folder") {
+        let path = entry.expect("expr/lib is a readable folder").path();
         if path.is_dir() {
             collect(&path, files);
         } else {
@@ -20,13 +20,13 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
 
 fn main() {
     let variable = |name| PathBuf::from(std::env::var_os(name).expect("cargo sets it"));
-    let lib = variable("CARGO_MANIFEST_DIR").join("lib");
+    let lib = variable("CARGO_MANIFEST_DIR").join("expr/lib");
     let mut files = Vec::new();
     collect(&lib, &mut files);
     files.sort();
     let mut list = "&[\n".to_owned();
     for file in files {
-        let name = file.strip_prefix(&lib).expect("it is below lib/");
+        let name = file.strip_prefix(&lib).expect("it is below expr/lib");
         writeln!(list, "({name:?}, include_bytes!({file:?})),").expect("writing to a string");
     }
     list.push(']');
