@@ -56,10 +56,17 @@ impl Pool {
         Self { folder, most_names: MOST_NAMES }
     }
 
-    fn place(&self, shareable: &Shareable) -> PathBuf {
+    /// Where the pool's file of that content is, or would be. A link in place of a folder is not followed.
+    fn place(&self, shareable: &Shareable) -> io::Result<PathBuf> {
         let name = encode_nix32(&shareable.digest);
         let end = if shareable.executable { "x" } else { "" };
-        self.folder.join(&name[..2]).join(format!("{name}{end}"))
+        let folder = self.folder.join(&name[..2]);
+        match folder.symlink_metadata() {
+            Ok(found) if !found.is_dir() => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        Ok(folder.join(format!("{name}{end}")))
     }
 
     /// Replaces a file of canonical metadata by a link to the pool's, if that has the same content.
@@ -122,7 +129,7 @@ impl Pool {
         buffer: &mut Vec<u8>,
         see: &mut (dyn FnMut(&[u8]) + Send),
     ) -> io::Result<Option<PathBuf>> {
-        let place = self.place(shareable);
+        let place = self.place(shareable)?;
         let mut pooled = files::open_regular(&place)?;
         let found = pooled.metadata()?;
         let inode = |metadata: &Metadata| (metadata.dev(), metadata.ino());
@@ -160,7 +167,7 @@ impl Pool {
     /// Whether a file is the pool's.
     pub(super) fn has(&self, shareable: &Shareable) -> bool {
         let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let pooled = self.place(shareable).symlink_metadata().map(inode);
+        let pooled = self.place(shareable).and_then(|place| place.symlink_metadata()).map(inode);
         pooled.is_ok_and(|pooled| {
             shareable.file.symlink_metadata().map(inode).is_ok_and(|own| own == pooled)
         })
@@ -168,7 +175,7 @@ impl Pool {
 
     /// Puts a file into the pool; one that is there already stays. Gives whether it is in now.
     pub(super) fn offer(&self, shareable: &Shareable) -> bool {
-        let place = self.place(shareable);
+        let Ok(place) = self.place(shareable) else { return false };
         match fs_err::hard_link(&shareable.file, &place) {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {
                 let made = place.parent().is_some_and(|p| fs_err::create_dir_all(p).is_ok());

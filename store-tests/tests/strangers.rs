@@ -54,6 +54,52 @@ fn count(folder: &Path) -> usize {
     entries.map(|path| 1 + if path.is_dir() { count(&path) } else { 0 }).sum()
 }
 
+/// Nor is a folder of the pool: it has too many to look at each before every command.
+#[test]
+fn no_folder_of_the_pool_is_followed() {
+    let space = Space::new(BINARY).with_probe();
+    // three files that share one content
+    let words: [&[&str]; 5] = [
+        &["mkdir", "$out"],
+        &["write", "$out/a", &"x".repeat(5000)],
+        &["write", "$out/b", &"x".repeat(5000)],
+        &["copy", "$probe", "$out/c"],
+        &["copy", "$probe", "$out/d"],
+    ];
+    space.write("default.nix", probing("tool", "probe = ./probe;", &words));
+    let path = space.ok(["build", "--no-link"]);
+    space.ok(["optimise"]);
+    space.ok(["export", &path, "-o", "export"]);
+    let (victim, pool) = (space.path("victim"), space.store().join("var/pool"));
+    fs_err::create_dir(&victim).unwrap();
+    let mut replaced = 0;
+    for entry in fs_err::read_dir(&pool).unwrap() {
+        let folder = entry.unwrap().path();
+        if fs_err::read_dir(&folder).unwrap().next().is_some() {
+            fs_err::remove_dir_all(&folder).unwrap();
+            symlink(&victim, folder).unwrap();
+            replaced += 1;
+        }
+    }
+    assert!(replaced > 1);
+    let commands: [&[&str]; 8] = [
+        &["optimise"],
+        &["verify"],
+        &["gc", "--max-freed", "100G"],
+        &["build", "--no-link"],
+        &["verify", "--repair"],
+        &["gc"],
+        &["import", "export", "--accept-unsigned"],
+        &["optimise"],
+    ];
+    for args in commands {
+        let ran = space.run(args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.stderr);
+        assert_eq!(count(&victim), 0, "{args:?}");
+    }
+    assert_eq!(space.problems(), Vec::<String>::new());
+}
+
 #[test]
 fn no_folder_of_a_store_is_a_link() {
     for name in FOLDERS {
