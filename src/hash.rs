@@ -4,8 +4,8 @@
 use std::sync::LazyLock;
 
 pub use clutch_expr::hash::{
-    Algorithm, Format, Hash, Hasher, NIX32, ParseHashError, decode_nix32, encode_base16,
-    encode_nix32,
+    Algorithm, Format, Hash, Hasher, NIX32, ParseHashError, decode_base16, decode_base64,
+    decode_nix32, encode_base16, encode_base64, encode_nix32,
 };
 
 /// What a digest is made from; each purpose has a BLAKE3 `derive_key` context of its

@@ -333,7 +333,9 @@ pub fn decode_base16(text: &str) -> Option<Vec<u8>> {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-fn encode_base64(bytes: &[u8]) -> String {
+/// Base 64 with padding (RFC 4648).
+#[must_use]
+pub fn encode_base64(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(base64_len(bytes.len()));
     for chunk in bytes.chunks(3) {
         let word =
@@ -349,7 +351,9 @@ fn encode_base64(bytes: &[u8]) -> String {
     out
 }
 
-fn decode_base64(text: &str) -> Option<Vec<u8>> {
+/// The bytes of a text in base 64. Neither the padding nor the spare bits of the last digit are checked.
+#[must_use]
+pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
     let digits = text.trim_end_matches('=').as_bytes();
     if text.len() - digits.len() > 2 {
         return None;

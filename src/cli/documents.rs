@@ -16,6 +16,9 @@ pub(super) fn of_path(info: &PathInfo) -> Value {
         "size": info.size,
         "references": info.references.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "deriver": info.deriver.as_ref().map(ToString::to_string),
+        "narHash": info.nar.map(|nar| nar.hash.to_string()),
+        "narSize": info.nar.map(|nar| nar.size),
+        "signatures": info.signatures.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "registered": info.registered,
     })
 }

@@ -10,7 +10,6 @@ use super::{
     context::Context,
     documents,
     failure::{Failure, Kind, OrFail as _, Outcome},
-    quantity::bytes,
 };
 use crate::store_path::{STORE_DIR, StorePath, check_name};
 
@@ -19,16 +18,21 @@ pub(super) struct Arguments {
     /// Store path, link to one, profile or pin.
     #[arg(add = completions::store_paths())]
     path: String,
+    /// Compute the size and hash in Nix's archive format if they are not known yet.
+    #[arg(long)]
+    nar: bool,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let path = parse_path(context, &arguments.path)?;
     let store = context.store()?;
-    let info = store.info(&path).or_fail(Kind::Store)?.ok_or_else(|| {
+    let mut info = store.info(&path).or_fail(Kind::Store)?.ok_or_else(|| {
         Failure::new(Kind::Failed, format!("'{path}' is not in the store"))
             .hint("`clutch paths` lists what is")
     })?;
-    if path.is_derivation() {
+    if arguments.nar {
+        info.nar = Some(store.nar(&path).or_fail(Kind::Store)?);
+    } else if path.is_derivation() {
         let derivation = store.read_derivation(&path).or_fail(Kind::Store)?;
         let value = documents::of_derivation(&path, &derivation);
         if context.global.json {
@@ -42,15 +46,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         context.json(&documents::of_path(&info))?;
         return Ok(ExitCode::SUCCESS);
     }
-    context.line(format!("path        {}", info.path))?;
-    context.line(format!("tree hash   {}", info.tree))?;
-    context.line(format!("size        {}", bytes(info.size)))?;
-    if let Some(deriver) = &info.deriver {
-        context.line(format!("deriver     {deriver}"))?;
-    }
-    for (n, reference) in info.references.iter().enumerate() {
-        context.line(format!("{:12}{reference}", if n == 0 { "references" } else { "" }))?;
-    }
+    context.print(info.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 

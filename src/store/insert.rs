@@ -411,7 +411,9 @@ fn prepare(
             }
         };
         let size = sealed.measure.size;
-        let info = PathInfo { path, tree: found, size, references, deriver, registered };
+        let (nar, signatures) = (None, BTreeSet::new());
+        let info =
+            PathInfo { path, tree: found, size, references, deriver, nar, signatures, registered };
         let source = source.place().to_owned();
         let Sealed { synced, shareable, kind, .. } = sealed;
         Ok(Prepared { source, kind, synced, info, shareable })

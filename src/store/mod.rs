@@ -15,8 +15,10 @@ mod layout;
 mod lock;
 mod logs;
 mod lost;
+mod nar;
 mod opened;
 mod optimise;
+mod path_info;
 mod pins;
 pub mod place;
 mod pool;
@@ -47,6 +49,7 @@ pub use insert::{Insertion, References, Source};
 pub use kept_builds::KeptBuild;
 pub use lock::PathLock;
 pub use logs::{LogReader, LogWriter};
+pub use path_info::{Nar, PathInfo, PathInfoError, Signature};
 pub use pins::Pin;
 pub use rebuild::Rebuilt;
 pub use roots::{Holder, Root};
@@ -72,23 +75,6 @@ pub struct Store {
     index: Index,
     temporary_roots: temporary_roots::TemporaryRoots,
     pool: pool::Pool,
-}
-
-/// What is known of a valid path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PathInfo {
-    /// The path.
-    pub path: StorePath,
-    /// The hash of its tree.
-    pub tree: TreeHash,
-    /// Bytes in its files and symlink targets.
-    pub size: u64,
-    /// The paths that it refers to, maybe itself.
-    pub references: BTreeSet<StorePath>,
-    /// The derivation that made it.
-    pub deriver: Option<StorePath>,
-    /// When it became valid here, in seconds since 1970.
-    pub registered: u64,
 }
 
 /// Why the store refuses something.

@@ -214,6 +214,12 @@ impl Store {
         for info in known.values_mut() {
             let deriver = derivers.remove(&info.path);
             info.deriver = deriver.or(info.deriver.take());
+            // signatures of another statement are worth nothing
+            let same =
+                |s: &&Salvaged| (&s.references, &s.deriver) == (&info.references, &info.deriver);
+            if let Some(salvaged) = salvaged.get(&info.path).filter(same) {
+                info.signatures.clone_from(&salvaged.signatures);
+            }
         }
         let mut infos: Vec<PathInfo> = known.into_values().collect();
         infos.sort_unstable_by(|a, b| a.path.cmp(&b.path));
@@ -271,6 +277,8 @@ impl Store {
             size: sealed.measure.size,
             references,
             deriver: None,
+            nar: None,
+            signatures: BTreeSet::new(),
             registered: now(),
         };
         Ok(Ok(Found { info, outputs }))
@@ -300,6 +308,8 @@ impl Found {
             size: salvaged.size,
             references: BTreeSet::new(),
             deriver: None,
+            nar: None,
+            signatures: BTreeSet::new(),
             registered: salvaged.registered,
         };
         Self { info, outputs: Vec::new() }.with(Some(salvaged), there)

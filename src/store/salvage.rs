@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OpenFlags, Row};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Scratch, index::path_column, layout::Layout};
+use super::{Scratch, Signature, index::path_column, layout::Layout};
 use crate::{hash::TreeHash, store_path::StorePath};
 
 /// A row of a damaged index.
@@ -15,6 +15,7 @@ pub(super) struct Salvaged {
     pub(super) tree: TreeHash,
     pub(super) size: u64,
     pub(super) deriver: Option<StorePath>,
+    pub(super) signatures: BTreeSet<Signature>,
     pub(super) registered: u64,
     pub(super) used: u64,
     /// Those that could be read.
@@ -38,14 +39,19 @@ pub(super) fn salvage(layout: &Layout, scratch: &Scratch) -> FxHashMap<StorePath
     };
     let mut found: FxHashMap<StorePath, Salvaged> = FxHashMap::default();
     let mut bases: FxHashMap<i64, StorePath> = FxHashMap::default();
-    let sql = "SELECT id, base, tree, size, deriver, registered, used FROM paths";
-    // an error ends the reading; what was read before it counts
-    let _ = each(&connection, sql, |row| {
-        if let Some((id, path, salvaged)) = salvaged(row) {
-            bases.insert(id, path.clone());
-            found.insert(path, salvaged);
-        }
-    });
+    // an index of version 1 has no signatures
+    for signatures in ["signatures", "NULL"] {
+        let sql = format!(
+            "SELECT id, base, tree, size, deriver, registered, used, {signatures} FROM paths"
+        );
+        // an error ends the reading; what was read before it counts
+        let _ = each(&connection, &sql, |row| {
+            if let Some((id, path, salvaged)) = salvaged(row) {
+                bases.insert(id, path.clone());
+                found.entry(path).or_insert(salvaged);
+            }
+        });
+    }
     let _ = each(&connection, "SELECT path, reference FROM refs", |row| {
         let name = |column| bases.get(&row.get(column).ok()?).cloned();
         if let (Some(path), Some(reference)) = (name(0), name(1))
@@ -69,10 +75,12 @@ fn each(connection: &Connection, sql: &str, mut see: impl FnMut(&Row<'_>)) -> ru
 fn salvaged(row: &Row<'_>) -> Option<(i64, StorePath, Salvaged)> {
     let number = |column| row.get::<_, i64>(column).map_or(0, i64::unsigned_abs);
     let deriver: Option<String> = row.get(4).ok().flatten();
+    let signatures: String = row.get(7).ok().flatten().unwrap_or_default();
     let salvaged = Salvaged {
         tree: TreeHash(row.get(2).ok()?),
         size: row.get::<_, i64>(3).ok()?.unsigned_abs(),
         deriver: deriver.and_then(|base| StorePath::from_base(&base).ok()),
+        signatures: signatures.lines().filter_map(|line| line.parse().ok()).collect(),
         registered: number(5),
         used: number(6),
         references: BTreeSet::new(),

@@ -11,10 +11,21 @@ use std::{
 use super::{Bounds, Kind, Listing, Node, TreeError};
 use crate::hash::{Algorithm, Hash, Hasher};
 
-/// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means.
+/// The SHA-256 and the size of the tree at `root` in that format.
 ///
 /// # Errors
-/// If something cannot be read or is not allowed in the store, and if `bounds` say so.
+/// If something cannot be read or is not allowed in the store.
+pub fn nar(root: &Path) -> Result<(Hash, u64), TreeError> {
+    let mut out = Counted { hasher: Hasher::new(Algorithm::Sha256), size: 0 };
+    write_nar(&Listing::read(root)?, &mut out, Bounds::NONE)?;
+    Ok((out.hasher.finish(), out.size))
+}
+
+/// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means. The tree may be
+/// anything.
+///
+/// # Errors
+/// As [`nar`], and if `bounds` say so.
 pub fn nar_hash_within(
     root: &Path,
     algorithm: Algorithm,
@@ -33,6 +44,24 @@ pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, 
     let mut hasher = Hasher::new(algorithm);
     write_nar(listing, &mut hasher, Bounds::NONE)?;
     Ok(hasher.finish())
+}
+
+/// Takes the bytes of an archive.
+struct Counted {
+    hasher: Hasher,
+    size: u64,
+}
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.hasher.update(bytes);
+        self.size += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes what a listing holds in that format.
@@ -148,10 +177,7 @@ mod tests {
         fs_err::set_permissions(root.join("b/run"), PermissionsExt::from_mode(0o755)).unwrap();
         fs_err::write(root.join("large"), vec![7; 300_001]).unwrap();
         symlink("b/run", root.join("link")).unwrap();
-        let hash = |path: &str| {
-            let hash = nar_hash_within(&root.join(path), Algorithm::Sha256, Bounds::NONE).unwrap();
-            hash.format(crate::hash::Format::Nix32)
-        };
+        let hash = |path: &str| nar(&root.join(path)).unwrap().0.format(crate::hash::Format::Nix32);
         assert_eq!(
             ["", "a/deep/file", "b/run", "link", "a/deep/empty"].map(hash),
             [

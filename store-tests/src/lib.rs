@@ -3,6 +3,7 @@
 
 pub mod child;
 pub mod consistency;
+pub mod earlier;
 pub mod fault;
 pub mod index;
 pub mod peer;

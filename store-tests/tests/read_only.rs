@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use clutch_store_tests::{Ran, Space, probing};
+use clutch_store_tests::{Ran, Space, earlier::RESULT, probing};
 use rusqlite::Connection;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -122,4 +122,18 @@ fn a_running_command_is_not_disturbed_by_readers() {
     space.write("new.nix", probing("new", "", &[&["mkdir", "$out"]]));
     let new = space.ok(["build", "--no-link", "new.nix"]);
     assert!(ok(&space, &["paths"]).contains(&new), "what was just built is seen");
+}
+
+#[test]
+fn an_index_of_an_earlier_program_is_read_as_it_is() {
+    let space = Space::new(BINARY).of_version_1();
+    let file = space.store().join("var/index.sqlite");
+    let before = fs_err::read(&file).unwrap();
+    assert_eq!(ok(&space, &["paths"]).lines().count(), 5);
+    assert!(ok(&space, &["show", RESULT]).contains("deriver: "));
+    assert_eq!(ok(&space, &["closure", RESULT]).lines().count(), 3);
+    assert_eq!(ok(&space, &["build", "--no-link"]), RESULT);
+    ok(&space, &["verify"]);
+    assert!(ok(&space, &["show", "--nar", RESULT]).contains("nar: sha256-"));
+    assert_eq!(fs_err::read(&file).unwrap(), before);
 }

@@ -12,9 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use self::schema::{LEFT_OUT, TABLES, VERSION, version};
+use self::schema::{VERSION, version};
 pub(super) use self::{
     rows::{
         all, any, derivations, has_had_rows, id, info, left_out, path_column, reachable,
@@ -41,21 +41,35 @@ enum Access {
 pub(super) struct Index {
     path: PathBuf,
     access: Access,
+    /// It is of an earlier program and cannot be written.
+    is_older: bool,
     idle: Mutex<Vec<Connection>>,
     /// Threads of one process wait here, where they are woken at once; processes wait in SQLite.
     writing: Mutex<()>,
 }
 
 impl Index {
-    /// Opens the index; nothing where there is none yet.
+    /// Opens the index; nothing if there is none yet. One of an earlier program is brought up to date, or is read as
+    /// it is if it cannot be written.
     pub(super) fn open(path: PathBuf, writable: bool) -> Result<Option<Self>, StoreError> {
         // before SQLite makes an empty file
         if !path.metadata().is_ok_and(|found| found.len() > 0 || !found.is_file()) {
             return Ok(None);
         }
         let access = if writable { Access::Write } else { Access::Read };
-        let (index, connection) = Self::connected(path, access)?;
-        let found = index.explain(version(&connection))?;
+        let (mut index, mut connection) = Self::connected(path, access)?;
+        let mut found = index.explain(version(&connection))?;
+        if (1..VERSION).contains(&found) {
+            if writable {
+                index.upgrade(&mut connection)?;
+                // a newer program may have been quicker
+                found = index.explain(version(&connection))?;
+            } else {
+                index.explain(schema::read_as_current(&connection))?;
+                index.is_older = true;
+                found = VERSION;
+            }
+        }
         index.idle().push(connection);
         match found {
             0 => Ok(None),
@@ -72,22 +86,20 @@ impl Index {
     pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
         let (index, mut connection) = Self::connected(path, Access::Write)?;
         index.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
-        let make = |transaction: &Transaction<'_>| {
-            if version(transaction)? == 0 {
-                transaction.execute_batch(TABLES)?;
-                transaction.execute_batch(LEFT_OUT)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-            }
-            Ok(())
-        };
-        let made = connection.transaction_with_behavior(TransactionBehavior::Immediate);
-        let made =
-            made.and_then(|transaction| make(&transaction).and_then(|()| transaction.commit()));
-        index.explain(made)?;
+        index.upgrade(&mut connection)?;
         index.sync()?;
         index.explain(connection.pragma_update(None, "synchronous", "NORMAL"))?;
         index.idle().push(connection);
         Ok(index)
+    }
+
+    /// Brings the tables up to date in one transaction.
+    fn upgrade(&self, connection: &mut Connection) -> Result<(), StoreError> {
+        let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
+        self.explain(begun.and_then(|transaction| {
+            schema::upgrade(&transaction)?;
+            transaction.commit()
+        }))
     }
 
     /// Closes the index of which this is the only user; everything is in its one file then, and on disk.
@@ -112,7 +124,13 @@ impl Index {
 
     /// What stands for an index that is not there: no path is valid, and nothing is written.
     pub(super) fn nothing(path: PathBuf) -> Self {
-        Self { path, access: Access::Nothing, idle: Mutex::default(), writing: Mutex::default() }
+        Self {
+            path,
+            access: Access::Nothing,
+            is_older: false,
+            idle: Mutex::default(),
+            writing: Mutex::default(),
+        }
     }
 
     fn connected(path: PathBuf, access: Access) -> Result<(Self, Connection), StoreError> {
@@ -124,9 +142,16 @@ impl Index {
     fn connect(&self) -> Result<Connection, StoreError> {
         self.explain(match self.access {
             Access::Write => self.connect_to_write(),
-            Access::Read => self.connect_to_read(),
-            Access::Nothing => Connection::open_in_memory().and_then(|connection| {
-                connection.execute_batch(TABLES)?;
+            Access::Read => self.connect_to_read().and_then(|connection| {
+                if self.is_older {
+                    schema::read_as_current(&connection)?;
+                }
+                Ok(connection)
+            }),
+            Access::Nothing => Connection::open_in_memory().and_then(|mut connection| {
+                let transaction = connection.transaction()?;
+                schema::upgrade(&transaction)?;
+                transaction.commit()?;
                 Ok(connection)
             }),
         })

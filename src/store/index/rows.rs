@@ -5,7 +5,14 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension, Row};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::{hash::TreeHash, store::PathInfo, store_path::StorePath};
+use crate::{
+    hash::{Algorithm, Hash, TreeHash},
+    store::{Nar, PathInfo},
+    store_path::StorePath,
+};
+
+/// What a [`PathInfo`] is read from.
+const COLUMNS: &str = "id, base, tree, size, deriver, registered, nar, nar_size, signatures";
 
 /// Whether the index says of itself that it has rows.
 pub(in crate::store) fn has_had_rows(connection: &Connection) -> rusqlite::Result<bool> {
@@ -22,9 +29,6 @@ pub(in crate::store) fn any(connection: &Connection) -> rusqlite::Result<Option<
 pub(in crate::store) fn left_out(
     connection: &Connection,
 ) -> rusqlite::Result<FxHashSet<StorePath>> {
-    if !connection.table_exists(None, "left_out")? {
-        return Ok(FxHashSet::default());
-    }
     let mut statement = connection.prepare_cached("SELECT base FROM left_out")?;
     statement.query_map((), |row| path_column(row, 0))?.collect()
 }
@@ -74,9 +78,7 @@ pub(in crate::store) fn info(
     path: &StorePath,
 ) -> rusqlite::Result<Option<PathInfo>> {
     let found = connection
-        .prepare_cached(
-            "SELECT id, base, tree, size, deriver, registered FROM paths WHERE base = ?",
-        )?
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM paths WHERE base = ?"))?
         .query_row([path.base()], |row| Ok((row.get(0)?, row_info(row)?)))
         .optional()?;
     let Some((id, mut info)) = found else { return Ok(None) };
@@ -90,9 +92,8 @@ pub(in crate::store) fn reachable(
     connection: &Connection,
     roots: &[StorePath],
 ) -> rusqlite::Result<Result<Vec<PathInfo>, StorePath>> {
-    let mut row = connection.prepare_cached(
-        "SELECT id, base, tree, size, deriver, registered FROM paths WHERE id = ?",
-    )?;
+    let mut row =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM paths WHERE id = ?"))?;
     let mut row_references =
         connection.prepare_cached("SELECT reference FROM refs WHERE path = ?")?;
     let mut places: FxHashMap<i64, usize> = FxHashMap::default();
@@ -134,9 +135,8 @@ pub(in crate::store) fn derivations(connection: &Connection) -> rusqlite::Result
 pub(in crate::store) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
     let mut places: FxHashMap<i64, usize> = FxHashMap::default();
     let mut infos: Vec<PathInfo> = Vec::new();
-    let mut statement = connection.prepare_cached(
-        "SELECT id, base, tree, size, deriver, registered FROM paths ORDER BY base",
-    )?;
+    let mut statement =
+        connection.prepare_cached(&format!("SELECT {COLUMNS} FROM paths ORDER BY base"))?;
     let mut rows = statement.query(())?;
     while let Some(row) = rows.next()? {
         places.insert(row.get(0)?, infos.len());
@@ -162,15 +162,28 @@ fn references(connection: &Connection, id: i64) -> rusqlite::Result<BTreeSet<Sto
         .collect()
 }
 
-/// A row of id, base, tree, size, deriver, registered, without the references.
+/// A row of [`COLUMNS`], without the references.
 fn row_info(row: &Row<'_>) -> rusqlite::Result<PathInfo> {
     let deriver: Option<String> = row.get(4)?;
+    let nar = match (row.get::<_, Option<[u8; 32]>>(6)?, row.get::<_, Option<i64>>(7)?) {
+        (Some(hash), Some(size)) => {
+            let hash = Hash::from_slice(Algorithm::Sha256, &hash);
+            Some(Nar { hash, size: size.unsigned_abs() })
+        }
+        _ => None,
+    };
+    let signatures = match row.get_ref(8)?.as_str_or_null()? {
+        Some(text) => text.lines().map(str::parse).collect::<Result<_, _>>().map_err(odd(8))?,
+        None => BTreeSet::new(),
+    };
     Ok(PathInfo {
         path: path_column(row, 1)?,
         tree: TreeHash(row.get(2)?),
         size: row.get::<_, i64>(3)?.unsigned_abs(),
         references: BTreeSet::new(),
         deriver: deriver.map(|base| to_path(&base, 4)).transpose()?,
+        nar,
+        signatures,
         registered: row.get::<_, i64>(5)?.unsigned_abs(),
     })
 }
@@ -182,9 +195,16 @@ pub(in crate::store) fn path_column(row: &Row<'_>, column: usize) -> rusqlite::R
 }
 
 fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
-    StorePath::from_base(base).map_err(|e| {
+    StorePath::from_base(base).map_err(odd(column))
+}
+
+/// That a column of text does not hold what it should.
+fn odd<E: std::error::Error + Send + Sync + 'static>(
+    column: usize,
+) -> impl Fn(E) -> rusqlite::Error {
+    move |e| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
-    })
+    }
 }
 
 /// A reference to a row that is not there, which a whole index does not have.

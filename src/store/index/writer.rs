@@ -1,16 +1,16 @@
 //! Changes to the index, each in a transaction that is alone among all threads and processes.
 
-use std::ops::Deref;
+use std::{collections::BTreeSet, ops::Deref};
 
 use rusqlite::{Connection, Transaction};
 
 use super::{
     Index,
     rows::{has_had_rows, id, info, left_out},
-    schema::LEFT_OUT,
 };
 use crate::{
-    store::{PathInfo, StoreError},
+    hash::TreeHash,
+    store::{Nar, PathInfo, Signature, StoreError},
     store_path::StorePath,
 };
 
@@ -31,15 +31,19 @@ impl Writer<'_> {
         let add = |info: &PathInfo| {
             self.transaction
                 .prepare_cached(
-                    "INSERT INTO paths (base, tree, size, deriver, registered, used)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+                    "INSERT INTO paths
+                     (base, tree, size, deriver, registered, used, nar, nar_size, signatures)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8)",
                 )?
                 .insert((
                     info.path.base(),
                     info.tree.0,
-                    i64::try_from(info.size).unwrap_or(i64::MAX),
+                    number(info.size),
                     info.deriver.as_ref().map(StorePath::base),
-                    i64::try_from(info.registered).unwrap_or(i64::MAX),
+                    number(info.registered),
+                    info.nar.as_ref().map(|nar| nar.hash.bytes()),
+                    info.nar.map(|nar| number(nar.size)),
+                    signatures(&info.signatures),
                 ))
         };
         if !infos.is_empty() {
@@ -53,17 +57,30 @@ impl Writer<'_> {
         infos.iter().zip(ids).try_for_each(|(info, own)| self.refer(info, own))
     }
 
-    /// Changes what is known of a valid path: its tree, size and references, and what made it where
-    /// that is said.
+    /// Changes what is known of a valid path: its tree, size and references, and what made it if that is said. The
+    /// NAR hash of another tree and signatures of another statement are forgotten.
     pub(in crate::store) fn change(&self, info: &PathInfo) -> Result<(), StoreError> {
+        let Some(before) = self.info(&info.path)? else {
+            return Err(StoreError::NotValid(info.path.clone()));
+        };
+        let mut info = info.clone();
+        info.deriver = info.deriver.or_else(|| before.deriver.clone());
+        info.nar = before.nar.filter(|_| before.tree == info.tree);
+        if before.statement() == info.statement() {
+            info.signatures.extend(before.signatures);
+        }
         let change = || {
             self.transaction.execute(
-                "UPDATE paths SET tree = ?2, size = ?3, deriver = ifnull(?4, deriver) WHERE base = ?1",
+                "UPDATE paths SET tree = ?2, size = ?3, deriver = ?4, nar = ?5, nar_size = ?6,
+                 signatures = ?7 WHERE base = ?1",
                 (
                     info.path.base(),
                     info.tree.0,
-                    i64::try_from(info.size).unwrap_or(i64::MAX),
+                    number(info.size),
                     info.deriver.as_ref().map(StorePath::base),
+                    info.nar.as_ref().map(|nar| nar.hash.bytes()),
+                    info.nar.map(|nar| number(nar.size)),
+                    signatures(&info.signatures),
                 ),
             )?;
             let own = id(&self.transaction, &info.path)?;
@@ -73,8 +90,20 @@ impl Writer<'_> {
         let own = self.index.explain(change())?;
         own.map_or_else(
             || Err(StoreError::NotValid(info.path.clone())),
-            |own| self.refer(info, own),
+            |own| self.refer(&info, own),
         )
+    }
+
+    /// Keeps the NAR hash of a path, if its tree is still this one.
+    pub(in crate::store) fn know_nar(
+        &self,
+        path: &StorePath,
+        tree: TreeHash,
+        nar: Nar,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE paths SET nar = ?3, nar_size = ?4 WHERE base = ?1 AND tree = ?2";
+        let row = (path.base(), tree.0, nar.hash.bytes(), number(nar.size));
+        self.index.explain(self.transaction.execute(sql, row).map(drop))
     }
 
     /// Adds the references of a row.
@@ -121,7 +150,6 @@ impl Writer<'_> {
         paths: impl IntoIterator<Item = &'p StorePath>,
     ) -> Result<(), StoreError> {
         let excuse = || {
-            self.transaction.execute_batch(LEFT_OUT)?;
             let sql = "INSERT OR IGNORE INTO left_out VALUES (?)";
             let mut add = self.transaction.prepare_cached(sql)?;
             paths.into_iter().try_for_each(|path| add.execute([path.base()]).map(drop))
@@ -134,11 +162,8 @@ impl Writer<'_> {
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
     ) -> Result<(), StoreError> {
-        let leave = || {
-            self.transaction.execute_batch(LEFT_OUT)?;
-            self.transaction.execute("DELETE FROM left_out", ()).map(drop)
-        };
-        self.index.explain(leave())?;
+        let none = self.transaction.execute("DELETE FROM left_out", ()).map(drop);
+        self.index.explain(none)?;
         self.excuse(paths)
     }
 
@@ -163,7 +188,7 @@ impl Writer<'_> {
 
     /// Records that paths are used now.
     pub(in crate::store) fn touch(&self, paths: &[StorePath], now: u64) -> Result<(), StoreError> {
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        let now = number(now);
         let touch = || {
             let mut statement = self
                 .transaction
@@ -188,4 +213,14 @@ impl Deref for Writer<'_> {
     fn deref(&self) -> &Connection {
         &self.transaction
     }
+}
+
+fn number(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Signatures as a column has them, a line each.
+fn signatures(signatures: &BTreeSet<Signature>) -> Option<String> {
+    let lines: Vec<String> = signatures.iter().map(ToString::to_string).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }

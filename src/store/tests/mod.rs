@@ -8,6 +8,7 @@ use super::*;
 
 mod collect;
 mod logs;
+mod path_info;
 mod pool;
 mod profile;
 mod verify;
