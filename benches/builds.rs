@@ -9,12 +9,17 @@ use std::{
 use clutch::{
     build::{
         Builder, Derivations, Options,
+        builtin::{Builtins, Registry},
         plan::{Goal, plan},
         queue::Jobs,
         sandbox::{Limits, init_if_helper},
-        task::{Builtins, Task, TaskError},
     },
     derivation::{Derivation, Draft, DraftOutputs, Identities},
+    net::{
+        http::HttpSettings,
+        index::Environment,
+        network::{Network, NetworkSettings},
+    },
     store::Store,
     store_path::StorePath,
 };
@@ -28,14 +33,6 @@ const PROGRAM: &str = r#"
 #include <unistd.h>
 int main(void) { return write(open(getenv("out"), O_CREAT | O_WRONLY, 0644), "x", 1) != 1; }
 "#;
-
-struct NoBuiltins;
-
-impl Builtins for NoBuiltins {
-    fn run(&self, name: &str, _: &Task<'_>) -> Result<(), TaskError> {
-        Err(TaskError::Unknown(name.to_owned()))
-    }
-}
 
 /// A fresh store with derivations that are not built yet.
 struct World {
@@ -98,7 +95,14 @@ impl World {
             damaged: BTreeSet::new(),
         };
         let never = || false;
-        let outcome = Builder::new(&self.store, &NoBuiltins, options, &(), &never).run(&plan);
+        let network = Network::new(NetworkSettings {
+            indexes: BTreeMap::new(),
+            environment: Environment { variables: BTreeMap::new(), root: "/nowhere".into() },
+            http: HttpSettings::default(),
+            partial: None,
+        });
+        let builtins = Builtins { registry: Registry(&[]), network: &network };
+        let outcome = Builder::new(&self.store, builtins, options, &(), &never).run(&plan);
         assert!(outcome.is_success(), "{:?}", outcome.failed);
     }
 }

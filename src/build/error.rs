@@ -18,7 +18,10 @@ pub enum BuildError {
     /// The sandbox could not be made, or ended the builder.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// A builder inside the binary failed.
+    /// The derivation names a built-in builder that does not exist.
+    #[error("there is no builder 'builtin:{0}'")]
+    UnknownBuiltin(String),
+    /// A built-in builder failed.
     #[error("builtin:{name}: {error}")]
     Builtin {
         /// What follows `builtin:`.
@@ -26,7 +29,7 @@ pub enum BuildError {
         /// Its error.
         error: TaskError,
     },
-    /// A builder inside the binary has a bug.
+    /// A built-in builder has a bug.
     #[error("builtin:{name} panicked: {message}; this is a bug in clutch")]
     Panic {
         /// What follows `builtin:`.
@@ -200,7 +203,7 @@ impl fmt::Display for BuildFailure {
         let error = self.error.to_string();
         write!(f, "cannot build '{}': {error}", self.derivation)?;
         if !self.tail.is_empty() {
-            // a builder inside the binary logs its error, too
+            // a built-in builder logs its error, too
             let more = self.tail.iter().filter(|line| !error.contains(line.as_str()));
             for (n, line) in more.enumerate() {
                 let head = if n == 0 { "\nthe log ends with:" } else { "" };

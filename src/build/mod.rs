@@ -3,6 +3,7 @@
 //! the binary, log, and what becomes of its outputs.
 
 mod attributes;
+pub mod builtin;
 mod check;
 mod environment;
 mod error;

@@ -114,16 +114,10 @@ impl Plan {
 }
 
 impl Step {
-    /// The name of the builder inside the binary that makes this, if one does.
+    /// The name of its built-in builder, if it has one.
     #[must_use]
     pub fn builtin(&self) -> Option<&str> {
         self.derivation.builtin()
-    }
-
-    /// Whether this waits for the network rather than for the processor.
-    #[must_use]
-    pub fn is_fetch(&self) -> bool {
-        self.builtin() == Some("fetch")
     }
 
     /// The store path of each output.

@@ -65,17 +65,11 @@ enum State {
     Skipped,
 }
 
-/// The two kinds of workers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Build,
-    Fetch,
-}
-
-impl Kind {
-    fn of(step: &Step) -> Self {
-        if step.is_fetch() { Self::Fetch } else { Self::Build }
-    }
+/// Steps of each lane have workers of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Lane {
+    Builds,
+    Fetches,
 }
 
 /// Longest chain first, then in the plan's order.
@@ -89,6 +83,7 @@ struct Queue<'a, E> {
 
 struct Progress<E> {
     states: Vec<State>,
+    lanes: Vec<Lane>,
     builds: Heap,
     fetches: Heap,
     /// Steps that may still be started or are running.
@@ -99,27 +94,31 @@ struct Progress<E> {
     outcome: Outcome<E>,
 }
 
-/// Runs `work` for every step, whose error comes with what to start after it; `skip` is told of steps
-/// that cannot be started and why. Stops starting new ones when `cancelled` says so; running ones are
-/// expected to ask it themselves.
+/// Runs `work` for every step. Its error says what may still be started. `is_fetch` says which steps
+/// belong to the workers that wait for the network. `skip` is told of each step that cannot be started,
+/// and of the failed step that it needs. When `cancelled` says so, nothing new is started; running
+/// steps are expected to ask it themselves.
 pub fn run<E: Send>(
     plan: &Plan,
     jobs: Jobs,
+    is_fetch: &impl Fn(&Step) -> bool,
     work: &(impl Fn(StepId, &Step) -> Result<(), (E, After)> + Sync),
     skip: &(impl Fn(&Step, &Step) + Sync),
     cancelled: &(impl Fn() -> bool + Sync + ?Sized),
 ) -> Outcome<E> {
-    let queue = Queue::new(plan);
-    let fetches = plan.steps.iter().filter(|step| step.is_fetch()).count();
+    let lane = |step| if is_fetch(step) { Lane::Fetches } else { Lane::Builds };
+    let lanes: Vec<Lane> = plan.steps.iter().map(lane).collect();
+    let fetches = lanes.iter().filter(|lane| **lane == Lane::Fetches).count();
     let workers = [
-        (Kind::Build, jobs.builds.max(1).min(plan.steps.len() - fetches)),
-        (Kind::Fetch, jobs.fetches.max(1).min(fetches)),
+        (Lane::Builds, jobs.builds.max(1).min(plan.steps.len() - fetches)),
+        (Lane::Fetches, jobs.fetches.max(1).min(fetches)),
     ];
+    let queue = Queue::new(plan, lanes);
     std::thread::scope(|scope| {
-        for (kind, number) in workers {
+        for (lane, number) in workers {
             for _ in 0..number {
                 let queue = &queue;
-                scope.spawn(move || queue.work(kind, work, skip, cancelled));
+                scope.spawn(move || queue.work(lane, work, skip, cancelled));
             }
         }
     });
@@ -128,9 +127,10 @@ pub fn run<E: Send>(
 }
 
 impl<'a, E: Send> Queue<'a, E> {
-    fn new(plan: &'a Plan) -> Self {
+    fn new(plan: &'a Plan, lanes: Vec<Lane>) -> Self {
         let mut progress = Progress {
             states: plan.steps.iter().map(|step| State::Waits(step.needs.len())).collect(),
+            lanes,
             builds: Heap::new(),
             fetches: Heap::new(),
             open: plan.steps.len(),
@@ -155,7 +155,7 @@ impl<'a, E: Send> Queue<'a, E> {
 
     fn work(
         &self,
-        kind: Kind,
+        lane: Lane,
         work: &(impl Fn(StepId, &Step) -> Result<(), (E, After)> + Sync),
         skip: &(impl Fn(&Step, &Step) + Sync),
         cancelled: &(impl Fn() -> bool + Sync + ?Sized),
@@ -165,9 +165,9 @@ impl<'a, E: Send> Queue<'a, E> {
             if progress.is_over() {
                 return;
             }
-            let Some(id) = progress.next(self.plan, kind) else {
+            let Some(id) = progress.next(self.plan, lane) else {
                 if progress.is_over() {
-                    // what was left of this kind is not to be started: the others need not wait for it
+                    // what was left in this lane is not to be started: the others need not wait for it
                     self.changed.notify_all();
                     return;
                 }
@@ -240,20 +240,20 @@ impl<E> Progress<E> {
         self.builds.len() + self.fetches.len()
     }
 
-    /// Takes the next step of a kind that may be started.
-    fn next(&mut self, plan: &Plan, kind: Kind) -> Option<StepId> {
+    /// Takes the next step of a lane that may be started.
+    fn next(&mut self, plan: &Plan, lane: Lane) -> Option<StepId> {
         loop {
-            let (_, Reverse(id)) = self.heap(kind).pop()?;
+            let (_, Reverse(id)) = self.heap(lane).pop()?;
             if self.starts == After::All || plan.step(id).derivation.is_fixed() {
                 return Some(id);
             }
         }
     }
 
-    fn heap(&mut self, kind: Kind) -> &mut Heap {
-        match kind {
-            Kind::Build => &mut self.builds,
-            Kind::Fetch => &mut self.fetches,
+    fn heap(&mut self, lane: Lane) -> &mut Heap {
+        match lane {
+            Lane::Builds => &mut self.builds,
+            Lane::Fetches => &mut self.fetches,
         }
     }
 
@@ -261,8 +261,8 @@ impl<E> Progress<E> {
     fn set(&mut self, plan: &Plan, id: StepId, state: State) {
         match state {
             State::Ready => {
-                let step = plan.step(id);
-                self.heap(Kind::of(step)).push((step.chain, Reverse(id)));
+                let lane = self.lanes[id.index()];
+                self.heap(lane).push((plan.step(id).chain, Reverse(id)));
             }
             State::Done | State::Failed | State::Skipped => self.open -= 1,
             State::Runs => self.running += 1,
@@ -288,6 +288,10 @@ mod tests {
         false
     }
 
+    fn is_fetch(step: &Step) -> bool {
+        step.builtin() == Some("fetch")
+    }
+
     fn names(plan: &Plan, ids: impl IntoIterator<Item = StepId>) -> Vec<String> {
         let mut names: Vec<_> =
             ids.into_iter().map(|id| plan.step(id).derivation.name.clone()).collect();
@@ -304,7 +308,7 @@ mod tests {
             log.lock().unwrap().push(step.derivation.name.clone());
             Ok(())
         };
-        let outcome = run(&plan, JOBS, &work, &|_, _| (), &never);
+        let outcome = run(&plan, JOBS, &is_fetch, &work, &|_, _| (), &never);
         assert!(outcome.is_success());
         let log = log.into_inner().unwrap();
         assert_eq!((log[0].as_str(), log[3].as_str(), log.len()), ("a", "d", 4));
@@ -318,7 +322,7 @@ mod tests {
             log.lock().unwrap().push(step.derivation.name.clone());
             Ok(())
         };
-        run(&plan, Jobs { builds: 1, ..JOBS }, &work, &|_, _| (), &never);
+        run(&plan, Jobs { builds: 1, ..JOBS }, &is_fetch, &work, &|_, _| (), &never);
         assert_eq!(*log.lock().unwrap(), ["a", "b", "x", "y", "c"]);
     }
 
@@ -336,7 +340,7 @@ mod tests {
             assert_eq!(because.derivation.name, "bad");
             skipped.fetch_add(1, Ordering::Relaxed);
         };
-        let outcome = run(&plan, JOBS, &fail, &skip, &never);
+        let outcome = run(&plan, JOBS, &is_fetch, &fail, &skip, &never);
         assert_eq!(names(&plan, outcome.done), ["d", "ok"]);
         assert_eq!(names(&plan, outcome.failed.iter().map(|f| f.0)), ["bad"]);
         assert_eq!(names(&plan, outcome.skipped.iter().map(|s| s.0)), ["b", "c"]);
@@ -348,9 +352,10 @@ mod tests {
         let plan = plan_of(&[("a", &[]), ("b", &[]), ("c", &[])]);
         let jobs = Jobs { builds: 1, fetches: 1 };
         let fail = |_: StepId, _: &Step| Err(("it failed", After::Nothing));
-        let outcome = run(&plan, jobs, &fail, &|_, _| (), &never);
+        let outcome = run(&plan, jobs, &is_fetch, &fail, &|_, _| (), &never);
         assert_eq!((outcome.failed.len(), outcome.not_started), (1, 2));
-        let outcome = run(&plan, jobs, &|_, _| Ok::<(), ((), After)>(()), &|_, _| (), &|| true);
+        let outcome =
+            run(&plan, jobs, &is_fetch, &|_, _| Ok::<(), ((), After)>(()), &|_, _| (), &|| true);
         assert_eq!((outcome.done.len(), outcome.not_started), (1, 2));
         assert!(!outcome.is_success());
     }
@@ -400,7 +405,7 @@ mod tests {
                 _ => Ok(()),
             };
             let jobs = Jobs { builds, fetches: 2 };
-            let outcome = run(&plan, jobs, &work, &|_, _| (), &never);
+            let outcome = run(&plan, jobs, &is_fetch, &work, &|_, _| (), &never);
             assert_eq!(names(&plan, outcome.failed.iter().map(|f| f.0)), ["bad", "worse"]);
             let done = names(&plan, outcome.done.iter().copied());
             assert!(["f", "g", "x"].iter().all(|name| done.iter().any(|d| d == name)), "{done:?}");
@@ -420,7 +425,7 @@ mod tests {
             names.iter().zip(&before).map(|(name, needs)| (name.as_str(), &needs[..])).collect();
         let plan = plan_of(&steps);
         let work = |_: StepId, _: &Step| Ok::<(), ((), After)>(());
-        let outcome = run(&plan, JOBS, &work, &|_, _| (), &never);
+        let outcome = run(&plan, JOBS, &is_fetch, &work, &|_, _| (), &never);
         assert_eq!(outcome.done.len(), 5000);
     }
 }

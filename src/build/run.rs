@@ -13,6 +13,7 @@ use std::{
 use super::{
     BuildError, BuildFailure, Event, Observer,
     attributes::Attributes,
+    builtin::{BuiltinKind, Builtins},
     check::{self, Check},
     environment::{BUILD_DIR, environment, fill_placeholders},
     inputs::Closures,
@@ -21,7 +22,7 @@ use super::{
     plan::{Plan, Step},
     queue::{self, After, Jobs, Outcome},
     sandbox::{Exit, Limits, Request, Sandbox, SandboxError, Watch},
-    task::{Builtins, Task, TaskError},
+    task::{Task, TaskError},
 };
 use crate::{
     derivation::Derivation,
@@ -57,7 +58,7 @@ pub struct Options {
 /// What builds are done with. One serves any number of plans; it may be shared between threads.
 pub struct Builder<'a> {
     store: &'a Store,
-    builtins: &'a dyn Builtins,
+    builtins: Builtins<'a>,
     options: Options,
     observer: &'a dyn Observer,
     cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -71,7 +72,7 @@ impl<'a> Builder<'a> {
     #[must_use]
     pub fn new(
         store: &'a Store,
-        builtins: &'a dyn Builtins,
+        builtins: Builtins<'a>,
         options: Options,
         observer: &'a dyn Observer,
         cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -96,7 +97,8 @@ impl<'a> Builder<'a> {
             })
         };
         let skip = |step: &Step, failed: &Step| self.observer.event(Event::Skipped(step, failed));
-        let outcome = queue::run(plan, self.options.jobs, &work, &skip, self.cancelled);
+        let is_fetch = |step: &Step| self.builtins.registry.is_fetch(step);
+        let outcome = queue::run(plan, self.options.jobs, &is_fetch, &work, &skip, self.cancelled);
         let failed = outcome.failed.into_iter().map(|(id, failure)| (id, *failure)).collect();
         let Outcome { done, skipped, not_started, .. } = outcome;
         Outcome { done, failed, skipped, not_started }
@@ -310,7 +312,7 @@ impl Build<'_, '_> {
         if (self.builder.cancelled)() {
             return Some(BuildError::Cancelled);
         }
-        // builders inside the binary have no limit of time
+        // built-in builders have no limit of time
         let limit = self.builder.options.limits.wall.filter(|_| self.step.builtin().is_none())?;
         (self.start.elapsed() > limit).then(|| SandboxError::Wall(limit).into())
     }
@@ -326,7 +328,7 @@ impl Build<'_, '_> {
             .map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
         // some file systems do not tell
         let disk = if disk == 0 { u64::MAX } else { disk };
-        // builders inside the binary have no limit of their own
+        // built-in builders have no limit of their own
         let most = self.builder.options.limits.disk.filter(|_| self.step.builtin().is_none());
         let (largest, limit) = match most {
             Some(most) if most < disk => (most, "the limit set by --max-disk"),
@@ -418,8 +420,11 @@ impl Build<'_, '_> {
         Ok(self.builder.sandbox.run(&request, watch)?)
     }
 
-    /// Runs a builder inside the binary.
+    /// Runs a built-in builder.
     fn run_builtin(&self, name: &str) -> Result<(), BuildError> {
+        let Builtins { registry, network } = self.builder.builtins;
+        let builtin =
+            registry.get(name).ok_or_else(|| BuildError::UnknownBuiltin(name.to_owned()))?;
         let places = outputs::places(self.derivation, &self.place.store);
         let sandbox = |request: &Request| self.run_for_task(request);
         let log = |line: &str| lock(self.log).line(line);
@@ -432,12 +437,12 @@ impl Build<'_, '_> {
             scratch: &self.place.build,
             inputs: Trees::new(self.builder.store.dir(), self.inputs),
             sandbox: &sandbox,
+            network: (builtin.kind == BuiltinKind::Fetch).then_some(network),
             log: &log,
             progress: &progress,
             cancelled: self.builder.cancelled,
         };
-        let run = || self.builder.builtins.run(name, &task);
-        match catch_unwind(AssertUnwindSafe(run)) {
+        match catch_unwind(AssertUnwindSafe(|| (builtin.build)(&task))) {
             Ok(Ok(())) => outputs::check_present(self.derivation, &[], &self.place.store),
             Ok(Err(error)) => Err(BuildError::Builtin { name: name.to_owned(), error }),
             Err(panic) => {
@@ -446,7 +451,7 @@ impl Build<'_, '_> {
         }
     }
 
-    /// Runs a program of an input for a builder inside the binary. The inputs come before its own
+    /// Runs a program of an input for a built-in builder. The inputs come before its own
     /// binds, which may lie beside them.
     fn run_for_task(&self, request: &Request) -> Result<(), TaskError> {
         let mut all = self.with_inputs(Request { binds: Vec::new(), ..request.clone() });

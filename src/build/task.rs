@@ -1,5 +1,5 @@
-//! What a builder inside the binary (`builtin:...`) is given, and what it gives back. The builders
-//! themselves are below in the pipeline (`builders`, `python`); the queue only knows this trait.
+//! One run of a built-in builder: its view of the world, and its errors. The builders themselves are
+//! below in the pipeline (`builders`, `python`).
 
 use std::{
     collections::BTreeMap,
@@ -10,21 +10,12 @@ use std::{
 use super::sandbox;
 use crate::{
     derivation::Derivation,
+    net::network::Network,
     trees::{Place, Trees},
     unpack::ArchiveError,
 };
 
-/// A set of builders inside the binary.
-pub trait Builtins: Sync {
-    /// Runs the builder of that name (what follows `builtin:`). It reads declared inputs only and
-    /// writes the task's outputs only. The caller hashes, scans and registers.
-    ///
-    /// # Errors
-    /// [`TaskError::Unknown`] where this set has no such builder; else what went wrong.
-    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError>;
-}
-
-/// One run of a builder inside the binary.
+/// One run of a built-in builder.
 pub struct Task<'a> {
     /// The derivation being built.
     pub derivation: &'a Derivation,
@@ -39,6 +30,8 @@ pub struct Task<'a> {
     /// unless the request binds one; whatever is to be written (the scratch folder, an output) must
     /// exist and be bound writable. An exit status other than 0 is an error.
     pub sandbox: &'a (dyn Fn(&sandbox::Request) -> Result<(), TaskError> + Sync),
+    /// The network, for a builder that fetches (`BuiltinKind::Fetch`) and no other.
+    pub network: Option<&'a Network>,
     /// Takes a line for the log.
     pub log: &'a (dyn Fn(&str) + Sync),
     /// Takes how much is done, and of how much where that is known (bytes).
@@ -47,12 +40,9 @@ pub struct Task<'a> {
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Why a builder inside the binary failed. The text is for the log and the failure report.
+/// Why a built-in builder failed. The text is for the log and the failure report.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
-    /// No such builder.
-    #[error("there is no builder 'builtin:{0}'")]
-    Unknown(String),
     /// The user or a sibling's failure stopped it.
     #[error("cancelled")]
     Cancelled,
@@ -111,6 +101,16 @@ impl Task<'_> {
         self.outputs.get(name).map(PathBuf::as_path).ok_or_else(|| TaskError::Attribute {
             name: "outputs".to_owned(),
             problem: format!("an output '{name}' is expected"),
+        })
+    }
+
+    /// The network.
+    ///
+    /// # Errors
+    /// If this builder may not use it.
+    pub fn network(&self) -> Result<&Network, TaskError> {
+        self.network.ok_or_else(|| {
+            TaskError::Failed("its builder fetches, but is not registered as one".to_owned())
         })
     }
 

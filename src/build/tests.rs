@@ -8,15 +8,21 @@ use std::{
 };
 
 use super::{
+    builtin::{Builtin, BuiltinKind, Builtins, Registry},
     plan::Goal,
     queue::{Jobs, Outcome},
     sandbox::{Limits, tests::probe},
-    task::{Builtins, Task, TaskError},
+    task::{Task, TaskError},
     *,
 };
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities, Records, placeholder},
     hash::Algorithm,
+    net::{
+        http::HttpSettings,
+        index::Environment,
+        network::{Network, NetworkSettings},
+    },
     store::PathInfo,
 };
 
@@ -53,32 +59,31 @@ impl Observer for Events {
     }
 }
 
-/// Builders that show what a task can do.
-struct Builders;
+/// Built-in builders that show what a task can do.
+const BUILTINS: Registry = Registry(&[
+    &[row("copy", copy), row("probe", run_probe)],
+    &[row("nothing", |_| Ok(())), row("panic", |_| panic!("of the test"))],
+]);
 
-impl Builtins for Builders {
-    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
-        match name {
-            "copy" => {
-                (task.progress)(1, Some(2));
-                let text = task.input(task.attribute("from")?.unwrap())?.read(1 << 20)?;
-                Ok(fs_err::write(task.output("out")?, text)?)
-            }
-            "probe" => {
-                let probe = task.attribute("probe")?.unwrap();
-                let out = task.output("out")?;
-                fs_err::create_dir(out)?;
-                let attempts =
-                    ["list=/clutch/store", "list=/build", "create=/out/made", "create=/build/x"];
-                let request = sandbox::Request::new(probe).args(attempts).writable(out, "/out");
-                (task.sandbox)(&request)?;
-                (task.sandbox)(&sandbox::Request::new(probe).args(["exit=4"]))
-            }
-            "nothing" => Ok(()),
-            "panic" => panic!("of the test"),
-            _ => Err(TaskError::Unknown(name.to_owned())),
-        }
-    }
+const fn row(name: &'static str, build: fn(&Task<'_>) -> Result<(), TaskError>) -> Builtin {
+    Builtin { name, build, kind: BuiltinKind::Build, verb: "building" }
+}
+
+fn copy(task: &Task<'_>) -> Result<(), TaskError> {
+    assert!(task.network().is_err(), "it is not registered as a fetch");
+    (task.progress)(1, Some(2));
+    let text = task.input(task.attribute("from")?.unwrap())?.read(1 << 20)?;
+    Ok(fs_err::write(task.output("out")?, text)?)
+}
+
+fn run_probe(task: &Task<'_>) -> Result<(), TaskError> {
+    let probe = task.attribute("probe")?.unwrap();
+    let out = task.output("out")?;
+    fs_err::create_dir(out)?;
+    let attempts = ["list=/clutch/store", "list=/build", "create=/out/made", "create=/build/x"];
+    let request = sandbox::Request::new(probe).args(attempts).writable(out, "/out");
+    (task.sandbox)(&request)?;
+    (task.sandbox)(&sandbox::Request::new(probe).args(["exit=4"]))
 }
 
 impl World {
@@ -140,7 +145,14 @@ impl World {
             damaged: BTreeSet::new(),
         };
         let cancelled = || self.cancelled.load(std::sync::atomic::Ordering::Relaxed);
-        Builder::new(&self.store, &Builders, options, &self.events, &cancelled).run(&plan)
+        let network = Network::new(NetworkSettings {
+            indexes: BTreeMap::new(),
+            environment: Environment { variables: BTreeMap::new(), root: "/nowhere".into() },
+            http: HttpSettings::default(),
+            partial: None,
+        });
+        let builtins = Builtins { registry: BUILTINS, network: &network };
+        Builder::new(&self.store, builtins, options, &self.events, &cancelled).run(&plan)
     }
 
     /// Builds a draft that must succeed; what is known of its output `out`, and where that is.

@@ -7,11 +7,8 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
 };
 
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
@@ -24,10 +21,9 @@ use super::{
 use crate::net::{
     address::Address,
     download::{Download, DownloadError},
-    http::{Http, HttpError, HttpSettings},
-    index::{Environment, Indexes},
-    settings,
-    simple::{self, normalised},
+    http::HttpError,
+    network::Network,
+    simple::normalised,
 };
 use crate::{
     build::task::{Task, TaskError},
@@ -36,269 +32,156 @@ use crate::{
     hash::{Algorithm, Format, Hash},
 };
 
-/// What fetching depends on.
-pub struct FetchSettings {
-    /// Addresses by `--index NAME=URL`.
-    pub indexes: BTreeMap<String, String>,
-    /// The process's variables and the root of the file system.
-    pub environment: Environment,
-    /// Timeouts, tries, credentials, `--offline`.
-    pub http: HttpSettings,
-    /// A folder for partial files, on the store's file system; they outlive the run. Without one
-    /// they are in the task's scratch.
-    pub partial: Option<PathBuf>,
-}
-
-impl FetchSettings {
-    /// What the environment says, with nothing given beyond: `NETRC` or the user's `.netrc`, and how
-    /// long pip and uv are told to wait for a server and how often to try again.
-    ///
-    /// # Errors
-    /// Names the setting that is no number of seconds.
-    pub fn of(environment: Environment) -> Result<Self, String> {
-        let netrc = environment.variable("NETRC").map(PathBuf::from);
-        let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
-        let netrc = netrc.filter(|path| path.is_file());
-        let mut http = HttpSettings { netrc, ..HttpSettings::default() };
-        if let Some((text, origin)) = settings::timeout(&environment) {
-            let seconds = text.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s > 0.0);
-            let seconds = seconds.ok_or_else(|| {
-                format!("{origin} is '{text}', expected a number of seconds above 0")
-            })?;
-            http.read = Duration::from_secs_f64(seconds.min(86_400.0));
-            http.connect = http.connect.min(http.read);
+/// Runs `builtin:fetch`.
+///
+/// # Errors
+/// Where no location has the file: what happened at each. Where a location has another file
+/// under that name and no other location is left: both hashes.
+pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
+    let network = task.network()?;
+    let wanted = Wanted::of(task)?;
+    let mut tried = Vec::new();
+    for place in places(task)? {
+        if (task.cancelled)() {
+            return Err(TaskError::Cancelled);
         }
-        if let Some((text, origin)) = settings::retries(&environment) {
-            let retries = text.trim().parse::<u32>();
-            let retries =
-                retries.map_err(|_| format!("{origin} is '{text}', expected a number"))?;
-            http.attempts = retries.saturating_add(1).min(100);
-        }
-        Ok(Self { indexes: BTreeMap::new(), environment, http, partial: None })
-    }
-}
-
-/// The files of projects, by index and normalised name.
-type Projects = BTreeMap<(Address, String), Arc<Vec<simple::File>>>;
-
-/// Fetches files: one pool of connections, one memory of indexes and of projects' pages.
-pub struct Fetcher {
-    indexes: Indexes,
-    environment: Environment,
-    settings: HttpSettings,
-    partial: Option<PathBuf>,
-    /// Made when the first request is, since certificates have to be read for it.
-    http: OnceLock<Http>,
-    projects: Mutex<Projects>,
-}
-
-impl Fetcher {
-    /// Nothing is read or asked before it is needed.
-    #[must_use]
-    pub fn new(settings: FetchSettings) -> Self {
-        Self {
-            indexes: Indexes::new(
-                settings.indexes,
-                settings.environment.clone(),
-                settings.http.cancelled,
-            ),
-            environment: settings.environment,
-            settings: settings.http,
-            partial: settings.partial,
-            http: OnceLock::new(),
-            projects: Mutex::default(),
-        }
-    }
-
-    /// The indexes.
-    #[must_use]
-    pub fn indexes(&self) -> &Indexes {
-        &self.indexes
-    }
-
-    /// The connections.
-    ///
-    /// # Errors
-    /// Where certificates, proxies or the netrc file of the settings are not usable.
-    pub fn http(&self) -> Result<&Http, HttpError> {
-        if self.http.get().is_none() {
-            let http = Http::new(self.settings.clone(), &self.environment)?;
-            // another thread may have been quicker; its client is as good
-            let _ = self.http.set(http);
-        }
-        self.http.get().ok_or(HttpError::Cancelled)
-    }
-
-    /// The files that an index lists for a project (normalised name). Asked once a process.
-    ///
-    /// # Errors
-    /// Where the page cannot be had.
-    pub fn project(
-        &self,
-        index: &Address,
-        project: &str,
-    ) -> Result<Arc<Vec<simple::File>>, simple::SimpleError> {
-        let key = (index.clone(), project.to_owned());
-        let known = || self.projects.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(files) = known().get(&key) {
-            return Ok(files.clone());
-        }
-        let files = Arc::new(simple::project(self.http()?, index, project)?);
-        known().insert(key, files.clone());
-        Ok(files)
-    }
-
-    /// Runs `builtin:fetch`.
-    ///
-    /// # Errors
-    /// Where no location has the file: what happened at each. Where a location has another file
-    /// under that name and no other location is left: both hashes.
-    pub fn build(&self, task: &Task<'_>) -> Result<(), TaskError> {
-        let wanted = Wanted::of(task)?;
-        let mut tried = Vec::new();
-        for place in places(task)? {
-            if (task.cancelled)() {
-                return Err(TaskError::Cancelled);
-            }
-            let result = self
-                .locate(&place, wanted.hash, task.log)
-                .and_then(|address| self.download(task, &address, &wanted));
-            match result {
-                Ok(()) => return Ok(()),
-                Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
-                Err(error) => {
-                    (task.log)(&error.to_string());
-                    tried.push(error);
-                }
-            }
-        }
-        let mismatch = |e: &TaskError| matches!(e, TaskError::HashMismatch { .. });
-        if tried.len() == 1 || tried.iter().any(mismatch) {
-            let at = tried.iter().position(mismatch).unwrap_or(0);
-            return Err(tried.swap_remove(at));
-        }
-        let all: Vec<_> = tried.iter().map(ToString::to_string).collect();
-        Err(TaskError::Failed(format!("no location has the file: {}", all.join("; "))))
-    }
-
-    /// The address of a place.
-    fn locate(
-        &self,
-        place: &Place,
-        hash: Option<Hash>,
-        log: &dyn Fn(&str),
-    ) -> Result<Address, TaskError> {
-        match place {
-            Place::Url(url) => {
-                if let Cow::Owned(shown) = shown_address(url) {
-                    return Err(TaskError::Failed(credentials(&shown)));
-                }
-                Address::parse(url).map_err(failed)
-            }
-            Place::Below { index, file } => {
-                Ok(self.indexes.find(index).map_err(failed)?.address.below(file))
-            }
-            Place::Project { index, project, file } => {
-                if self.settings.offline {
-                    return Err(TaskError::Failed(format!(
-                        "{file} of the project '{project}' would have to be fetched from the index \
-                         '{index}', but --offline was given"
-                    )));
-                }
-                let base = self.indexes.find(index).map_err(failed)?.address;
-                let files = self.project(&base, project).map_err(failed)?;
-                let found = files.iter().find(|f| f.name == *file).ok_or_else(|| {
-                    TaskError::Failed(format!(
-                        "the index '{index}' at {base} lists no file '{file}' for the project \
-                         '{project}'"
-                    ))
-                })?;
-                if let (Some(listed), Some(hash)) = (&found.sha256, hash)
-                    && hash.algorithm() == Algorithm::Sha256
-                    && *listed != hash.format(Format::Base16)
-                {
-                    let actual = Hash::parse(listed, Some(Algorithm::Sha256)).map_err(failed)?;
-                    log(&format!("the index '{index}' lists '{file}' with another hash"));
-                    return Err(TaskError::HashMismatch { expected: hash, actual });
-                }
-                if let Some(reason) = &found.yanked {
-                    let why = if reason.is_empty() { "no reason given" } else { reason };
-                    log(&format!("warning: {file} was yanked from the index '{index}': {why}"));
-                }
-                Ok(found.address.clone())
-            }
-        }
-    }
-
-    fn download(
-        &self,
-        task: &Task<'_>,
-        address: &Address,
-        wanted: &Wanted,
-    ) -> Result<(), TaskError> {
-        let (partial, _guard) = self.partial_file(task.scratch, wanted.hash)?;
-        (task.log)(&format!("fetching {address}"));
-        let download = Download {
-            address,
-            hash: wanted.hash,
-            size: wanted.size,
-            partial: &partial,
-            progress: task.progress,
-            cancelled: task.cancelled,
-            log: task.log,
-        };
-        let result = self.http().map_err(DownloadError::from).and_then(|http| download.run(http));
+        let result = locate(network, &place, wanted.hash, task.log)
+            .and_then(|address| download(network, task, &address, &wanted));
         match result {
-            Ok(()) if wanted.unpack => {
-                let archive = fs::File::open(&partial)?;
-                let out = task.output("out")?;
-                unpack::unpack(&archive, None, Strip::Auto, out, task.cancelled)?;
-                Ok(fs::remove_file(&partial)?)
-            }
-            Ok(()) => {
-                let mode = if wanted.executable { 0o755 } else { 0o644 };
-                Ok(place_file(&partial, task.output("out")?, mode)?)
-            }
+            Ok(()) => return Ok(()),
+            Err(TaskError::Cancelled) => return Err(TaskError::Cancelled),
             Err(error) => {
-                // an empty partial file is of no use to anybody
-                if fs::metadata(&partial).is_ok_and(|meta| meta.len() == 0) {
-                    fs::remove_file(&partial)?;
-                }
-                Err(match error {
-                    DownloadError::Hash(wrong) => {
-                        TaskError::HashMismatch { expected: wrong.expected, actual: wrong.actual }
-                    }
-                    DownloadError::Http(HttpError::Cancelled) => TaskError::Cancelled,
-                    DownloadError::Io(error) => TaskError::Io(error),
-                    other => failed(other),
-                })
+                (task.log)(&error.to_string());
+                tried.push(error);
             }
         }
     }
+    let mismatch = |e: &TaskError| matches!(e, TaskError::HashMismatch { .. });
+    if tried.len() == 1 || tried.iter().any(mismatch) {
+        let at = tried.iter().position(mismatch).unwrap_or(0);
+        return Err(tried.swap_remove(at));
+    }
+    let all: Vec<_> = tried.iter().map(ToString::to_string).collect();
+    Err(TaskError::Failed(format!("no location has the file: {}", all.join("; "))))
+}
 
-    /// The partial file for a hash, held by a lock; one in scratch where another process holds it, and
-    /// where the file's hash is not known.
-    fn partial_file(
-        &self,
-        scratch: &Path,
-        hash: Option<Hash>,
-    ) -> Result<(PathBuf, Option<fs::File>), TaskError> {
-        let Some(hash) = hash else { return Ok((scratch.join("fetched"), None)) };
-        let name = format!("{}-{}", hash.algorithm(), hash.format(Format::Nix32));
-        if let Some(folder) = &self.partial {
-            fs::create_dir_all(folder)?;
-            let path = folder.join(format!("{name}.part"));
-            let mut options = fs::OpenOptions::new();
-            options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
-            let file = options.write(true).create(true).truncate(false).open(&path)?;
-            // the lock only counts where nobody has moved the file away in the meantime
-            let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());
-            if file.file().try_lock().is_ok() && fs::metadata(&path).and_then(same)? {
-                return Ok((path, Some(file)));
+/// The address of a place.
+fn locate(
+    network: &Network,
+    place: &Place,
+    hash: Option<Hash>,
+    log: &dyn Fn(&str),
+) -> Result<Address, TaskError> {
+    match place {
+        Place::Url(url) => {
+            if let Cow::Owned(shown) = shown_address(url) {
+                return Err(TaskError::Failed(credentials(&shown)));
             }
+            Address::parse(url).map_err(failed)
         }
-        Ok((scratch.join(name), None))
+        Place::Below { index, file } => {
+            Ok(network.indexes().find(index).map_err(failed)?.address.below(file))
+        }
+        Place::Project { index, project, file } => {
+            if network.is_offline() {
+                return Err(TaskError::Failed(format!(
+                    "{file} of the project '{project}' would have to be fetched from the index \
+                     '{index}', but --offline was given"
+                )));
+            }
+            let base = network.indexes().find(index).map_err(failed)?.address;
+            let files = network.project(&base, project).map_err(failed)?;
+            let found = files.iter().find(|f| f.name == *file).ok_or_else(|| {
+                TaskError::Failed(format!(
+                    "the index '{index}' at {base} lists no file '{file}' for the project \
+                     '{project}'"
+                ))
+            })?;
+            if let (Some(listed), Some(hash)) = (&found.sha256, hash)
+                && hash.algorithm() == Algorithm::Sha256
+                && *listed != hash.format(Format::Base16)
+            {
+                let actual = Hash::parse(listed, Some(Algorithm::Sha256)).map_err(failed)?;
+                log(&format!("the index '{index}' lists '{file}' with another hash"));
+                return Err(TaskError::HashMismatch { expected: hash, actual });
+            }
+            if let Some(reason) = &found.yanked {
+                let why = if reason.is_empty() { "no reason given" } else { reason };
+                log(&format!("warning: {file} was yanked from the index '{index}': {why}"));
+            }
+            Ok(found.address.clone())
+        }
     }
+}
+
+fn download(
+    network: &Network,
+    task: &Task<'_>,
+    address: &Address,
+    wanted: &Wanted,
+) -> Result<(), TaskError> {
+    let (partial, _guard) = partial_file(network, task.scratch, wanted.hash)?;
+    (task.log)(&format!("fetching {address}"));
+    let download = Download {
+        address,
+        hash: wanted.hash,
+        size: wanted.size,
+        partial: &partial,
+        progress: task.progress,
+        cancelled: task.cancelled,
+        log: task.log,
+    };
+    let result = network.http().map_err(DownloadError::from).and_then(|http| download.run(http));
+    match result {
+        Ok(()) if wanted.unpack => {
+            let archive = fs::File::open(&partial)?;
+            let out = task.output("out")?;
+            unpack::unpack(&archive, None, Strip::Auto, out, task.cancelled)?;
+            Ok(fs::remove_file(&partial)?)
+        }
+        Ok(()) => {
+            let mode = if wanted.executable { 0o755 } else { 0o644 };
+            Ok(place_file(&partial, task.output("out")?, mode)?)
+        }
+        Err(error) => {
+            // an empty partial file is of no use to anybody
+            if fs::metadata(&partial).is_ok_and(|meta| meta.len() == 0) {
+                fs::remove_file(&partial)?;
+            }
+            Err(match error {
+                DownloadError::Hash(wrong) => {
+                    TaskError::HashMismatch { expected: wrong.expected, actual: wrong.actual }
+                }
+                DownloadError::Http(HttpError::Cancelled) => TaskError::Cancelled,
+                DownloadError::Io(error) => TaskError::Io(error),
+                other => failed(other),
+            })
+        }
+    }
+}
+
+/// The partial file for a hash, held by a lock; one in scratch where another process holds it, and
+/// where the file's hash is not known.
+fn partial_file(
+    network: &Network,
+    scratch: &Path,
+    hash: Option<Hash>,
+) -> Result<(PathBuf, Option<fs::File>), TaskError> {
+    let Some(hash) = hash else { return Ok((scratch.join("fetched"), None)) };
+    let name = format!("{}-{}", hash.algorithm(), hash.format(Format::Nix32));
+    if let Some(folder) = network.partial() {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(format!("{name}.part"));
+        let mut options = fs::OpenOptions::new();
+        options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
+        let file = options.write(true).create(true).truncate(false).open(&path)?;
+        // the lock only counts where nobody has moved the file away in the meantime
+        let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());
+        if file.file().try_lock().is_ok() && fs::metadata(&path).and_then(same)? {
+            return Ok((path, Some(file)));
+        }
+    }
+    Ok((scratch.join(name), None))
 }
 
 /// Why an address with credentials is not fetched.

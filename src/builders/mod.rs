@@ -1,30 +1,18 @@
-//! Builders inside the binary: frequent trusted work without a process. They read declared inputs
-//! only and write their output only; the queue hashes, scans and registers.
+//! The general built-in builders: frequent trusted work without a process. They read declared inputs
+//! only and write their outputs only; whoever runs them hashes, scans and registers.
 
 pub mod attributes;
-pub mod fetch;
+mod fetch;
 pub mod prefix;
-pub mod text;
+mod text;
 pub mod unpack;
 
-use std::sync::Arc;
+use crate::build::builtin::{Builtin, BuiltinKind};
 
-use crate::build::task::{Builtins, Task, TaskError};
-
-/// The builders of this module, by the name behind `builtin:`.
-pub struct Builders {
-    /// What fetches; shared with those who only want to look something up.
-    pub fetcher: Arc<fetch::Fetcher>,
-}
-
-impl Builtins for Builders {
-    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
-        match name {
-            "fetch" => self.fetcher.build(task),
-            "prefix" => prefix::build(task),
-            "text" => text::build(task),
-            "unpack" => unpack::build(task),
-            other => Err(TaskError::Unknown(other.to_owned())),
-        }
-    }
-}
+/// The rows of this module in the registry.
+pub const BUILTINS: &[Builtin] = &[
+    Builtin { name: "fetch", build: fetch::build, kind: BuiltinKind::Fetch, verb: "fetching" },
+    Builtin { name: "prefix", build: prefix::build, kind: BuiltinKind::Build, verb: "building" },
+    Builtin { name: "text", build: text::build, kind: BuiltinKind::Build, verb: "building" },
+    Builtin { name: "unpack", build: unpack::build, kind: BuiltinKind::Build, verb: "unpacking" },
+];

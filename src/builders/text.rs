@@ -13,7 +13,7 @@ use crate::unpack::entry_name;
 ///
 /// # Errors
 /// Where an attribute is wrong or the file cannot be written.
-pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let text =
         attributes::text(task, "text")?.ok_or_else(|| attributes::bad("text", "it is missing"))?;
     let executable = attributes::flag(task, "executable")?;

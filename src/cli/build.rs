@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
 use serde_json::{Value, json};
 
 use super::{
+    builtins::BUILTINS,
     check,
     context::Context,
     evaluation::Evaluation,
@@ -112,7 +113,7 @@ fn link(
 
 fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
     let plan = realise::plan(context.store()?, &evaluation.derivations, &evaluation.goals())?;
-    let (fetch, build): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| s.is_fetch());
+    let (fetch, build): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| BUILTINS.is_fetch(s));
     if context.global.json {
         let paths = |steps: &[&crate::build::plan::Step]| -> Value {
             steps.iter().map(|s| s.path.to_string()).collect()

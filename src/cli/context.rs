@@ -6,7 +6,7 @@ use std::{
     env, io,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 use anstyle::{AnsiColor, Style};
@@ -20,10 +20,10 @@ use super::{
     output, report,
 };
 use crate::{
-    builders::fetch::{FetchSettings, Fetcher},
     net::{
         address::{redacted, without_credentials},
         index::{Environment, is_name},
+        network::{Network, NetworkSettings},
     },
     store::{
         Store, StoreError,
@@ -39,14 +39,14 @@ pub(super) struct Context {
     /// With `--events`.
     pub(super) events: Option<Events>,
     store: OnceLock<Store>,
-    fetcher: OnceLock<Arc<Fetcher>>,
+    network: OnceLock<Network>,
 }
 
 impl Context {
     /// Opens what events go to.
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
         let events = global.events.as_deref().map(Events::open).transpose()?;
-        Ok(Self { global, events, store: OnceLock::new(), fetcher: OnceLock::new() })
+        Ok(Self { global, events, store: OnceLock::new(), network: OnceLock::new() })
     }
 
     /// The platform to evaluate for and to build on: the option, else that of this program.
@@ -93,10 +93,10 @@ impl Context {
         Profile::at(&link).or_fail(Kind::Usage)
     }
 
-    /// What fetches, with the machine's settings. Nothing is read or asked before it is needed.
-    pub(super) fn fetcher(&self) -> Result<Arc<Fetcher>, Failure> {
-        if let Some(fetcher) = self.fetcher.get() {
-            return Ok(fetcher.clone());
+    /// The network, with the machine's settings. Nothing is read or asked before it is needed.
+    pub(super) fn network(&self) -> Result<&Network, Failure> {
+        if let Some(network) = self.network.get() {
+            return Ok(network);
         }
         let mut indexes = BTreeMap::new();
         for text in &self.global.index {
@@ -108,14 +108,13 @@ impl Context {
             indexes.insert(name.to_owned(), address.to_owned());
         }
         let environment = Environment { variables: variables(), root: PathBuf::from("/") };
-        let mut settings =
-            FetchSettings::of(environment).map_err(|problem| Failure::new(Kind::Usage, problem))?;
+        let mut settings = NetworkSettings::of(environment)
+            .map_err(|problem| Failure::new(Kind::Usage, problem))?;
         settings.indexes = indexes;
         settings.http.offline = self.global.offline;
         settings.http.cancelled = is_cancelled;
         settings.partial = self.store.get().filter(|s| s.is_writable()).map(Store::partial);
-        let fetcher = Arc::new(Fetcher::new(settings));
-        Ok(self.fetcher.get_or_init(|| fetcher).clone())
+        Ok(self.network.get_or_init(|| Network::new(settings)))
     }
 
     /// Prints a result as it is.

@@ -73,11 +73,11 @@ pub(super) fn run(context: &Context) -> Outcome {
 /// cannot be fetched.
 fn indexes(context: &Context) -> Vec<Finding> {
     let finding = |state, found, remedies| Finding { subject: "indexes", state, found, remedies };
-    let fetcher = match context.fetcher() {
-        Ok(fetcher) => fetcher,
+    let network = match context.network() {
+        Ok(network) => network,
         Err(failure) => return vec![finding(Health::Bad, failure.message, failure.hints)],
     };
-    let indexes = fetcher.indexes();
+    let indexes = network.indexes();
     let names = match indexes.names() {
         Ok(names) => names,
         Err(error) => return vec![finding(Health::Bad, error.to_string(), Vec::new())],

@@ -11,6 +11,7 @@ use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use super::{
+    builtins::BUILTINS,
     destination,
     failure::{Failure, Kind},
 };
@@ -136,7 +137,7 @@ impl Observer for Events {
     fn event(&self, event: Event<'_>) {
         match event {
             Event::Planned(plan) => {
-                let fetches = plan.steps.iter().filter(|step| step.is_fetch()).count();
+                let fetches = plan.steps.iter().filter(|step| BUILTINS.is_fetch(step)).count();
                 let builds = plan.steps.len() - fetches;
                 let value =
                     json!({ "builds": builds, "fetches": fetches, "present": plan.present });
@@ -148,7 +149,7 @@ impl Observer for Events {
                 self.of_step(
                     "started",
                     step,
-                    json!({ "builder": builder, "fetch": step.is_fetch() }),
+                    json!({ "builder": builder, "fetch": BUILTINS.is_fetch(step) }),
                 );
             }
             Event::Line(step, text) => self.of_step("line", step, json!({ "text": text })),

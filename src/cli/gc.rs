@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
+    builtins::BUILTINS,
     completions,
     context::Context,
     failure::{Kind, OrFail as _, Outcome},
@@ -12,8 +13,10 @@ use super::{
     show::parse_path,
 };
 use crate::{
+    build::builtin::BuiltinKind,
+    derivation::Derivation,
     evaluate,
-    store::{Downloads, Holder, Limits, Unclear},
+    store::{DownloadLimit, Downloads, Holder, Limits, Unclear},
     store_path::StorePath,
 };
 
@@ -30,7 +33,7 @@ pub(super) struct GcArguments {
     /// Keep unused downloads: the most recently used ones up to a size such as 2G, or all that were used
     /// in a number of days such as 30d.
     #[arg(long, value_name = "SIZE|DAYS", value_parser = downloads)]
-    keep_downloads: Option<Downloads>,
+    keep_downloads: Option<DownloadLimit>,
     /// Stop when SIZE bytes are freed, such as 500M or 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_freed: Option<u64>,
@@ -53,7 +56,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     };
     let limits = Limits {
         keep_days: arguments.keep_days,
-        keep_downloads: arguments.keep_downloads,
+        keep_downloads: arguments.keep_downloads.map(|limit| Downloads { limit, is_install }),
         max_freed: arguments.max_freed,
         max_size: arguments.max_size,
     };
@@ -152,22 +155,27 @@ fn kind(holder: &Holder) -> &'static str {
     }
 }
 
+/// Whether a derivation only lays out a download.
+fn is_install(derivation: &Derivation) -> bool {
+    BUILTINS.of(derivation).is_some_and(|builtin| builtin.kind == BuiltinKind::Install)
+}
+
 /// Reads a size, or a number of days with a `d` behind it.
-fn downloads(text: &str) -> Result<Downloads, String> {
+fn downloads(text: &str) -> Result<DownloadLimit, String> {
     match text.strip_suffix('d') {
-        Some(days) => days.parse().map(Downloads::Days).map_err(|e| e.to_string()),
-        None => size(text).map(Downloads::Size),
+        Some(days) => days.parse().map(DownloadLimit::Days).map_err(|e| e.to_string()),
+        None => size(text).map(DownloadLimit::Size),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Downloads, downloads};
+    use super::{DownloadLimit, downloads};
 
     #[test]
     fn downloads_are_kept_by_size_or_days() {
-        assert_eq!(downloads("30d"), Ok(Downloads::Days(30)));
-        assert_eq!(downloads("2G"), Ok(Downloads::Size(2 << 30)));
+        assert_eq!(downloads("30d"), Ok(DownloadLimit::Days(30)));
+        assert_eq!(downloads("2G"), Ok(DownloadLimit::Size(2 << 30)));
         for text in ["d", "-1d", "1.5d", "x"] {
             assert!(downloads(text).is_err(), "{text}");
         }

@@ -107,8 +107,8 @@ fn python(
         let message = format!("{}: it has no requirements", file.display());
         return Err(Failure::new(Kind::Input, message));
     }
-    let fetcher = context.fetcher()?;
-    let mut lock = locking::lock(&fetcher, &arguments.from, &requirements, &targets, warn)
+    let network = context.network()?;
+    let mut lock = locking::lock(network, &arguments.from, &requirements, &targets, warn)
         .or_fail(Kind::Failed)?;
     let default = file.with_file_name("clutch.lock");
     let output = arguments.output.as_deref().filter(|output| !destination::is_output(output));
@@ -133,7 +133,7 @@ fn made_of(files: &[ReadFile], lock: &Path) -> Vec<LockedRequirements> {
 }
 
 fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locked, Failure> {
-    let fetcher = context.fetcher()?;
+    let network = context.network()?;
     let request = archive::Request {
         suite,
         architecture: &arguments.architecture,
@@ -145,8 +145,8 @@ fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locke
         },
         keyrings: archive::keyrings(Path::new("/")),
     };
-    let http = fetcher.http().or_fail(Kind::Failed)?;
-    let lock = archive::lock(http, fetcher.indexes(), &request, &|text| context.warn(text))
+    let http = network.http().or_fail(Kind::Failed)?;
+    let lock = archive::lock(http, network.indexes(), &request, &|text| context.warn(text))
         .or_fail(Kind::Failed)?;
     Ok((lock.to_string(), lock.packages.len(), format!("{suite}.lock").into()))
 }

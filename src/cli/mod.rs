@@ -2,6 +2,7 @@
 //! process environment or decides an exit code; one file a command.
 
 mod build;
+mod builtins;
 mod check;
 mod closure;
 mod completions;

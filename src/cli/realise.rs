@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{
+    builtins::BUILTINS,
     context::Context,
     events::Events,
     expression::EndOfSection,
@@ -18,16 +19,14 @@ use super::{
 use crate::{
     build::{
         BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
+        builtin::Builtins,
         plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
         sandbox::{Limits, SandboxError, can_limit_memory},
-        task::{Builtins, Task, TaskError},
     },
-    builders,
     derivation::Records,
     evaluate::like,
     hash::Hash,
-    python,
     store::Store,
     store_path::StorePath,
 };
@@ -111,21 +110,6 @@ impl BuildArguments {
     }
 }
 
-/// All builders inside the binary.
-struct AllBuiltins {
-    general: builders::Builders,
-    python: python::Builders,
-}
-
-impl Builtins for AllBuiltins {
-    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
-        match self.general.run(name, task) {
-            Err(TaskError::Unknown(_)) => self.python.run(name, task),
-            other => other,
-        }
-    }
-}
-
 /// All who take the events of builds.
 struct Everyone<'a> {
     progress: &'a Progress,
@@ -204,10 +188,7 @@ pub(super) fn execute(
     if !plan.steps.is_empty() {
         store.need_writable().or_fail(Kind::Store)?;
     }
-    let builtins = AllBuiltins {
-        general: builders::Builders { fetcher: context.fetcher()? },
-        python: python::Builders,
-    };
+    let builtins = Builtins { registry: BUILTINS, network: context.network()? };
     if context.global.verbose > 0 && arguments.max_memory.is_none() && !plan.steps.is_empty() {
         context.say(match can_limit_memory() {
             Ok(()) => "the memory of a build has no limit (--max-memory sets one)".to_owned(),
@@ -227,7 +208,7 @@ pub(super) fn execute(
         }
         Again::Checked(wanted) => check = Some(wanted),
     }
-    let mut builder = Builder::new(store, &builtins, options, &observer, &is_cancelled);
+    let mut builder = Builder::new(store, builtins, options, &observer, &is_cancelled);
     if let Some(check) = check {
         builder = builder.checking(check);
     }

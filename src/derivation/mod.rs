@@ -75,7 +75,7 @@ impl Derivation {
         self.outputs.values().any(|o| o.fixed.is_some())
     }
 
-    /// The name of the builder inside the binary that makes this, if one does: what follows `builtin:`.
+    /// The name of its built-in builder, if it has one: the text that follows `builtin:`.
     #[must_use]
     pub fn builtin(&self) -> Option<&str> {
         std::str::from_utf8(&self.builder).ok()?.strip_prefix("builtin:")

@@ -9,6 +9,7 @@ pub mod download;
 pub mod http;
 pub mod index;
 pub mod netrc;
+pub mod network;
 mod proxy;
 pub mod remote_zip;
 mod resolver;

@@ -1,3 +1,3 @@
-//! The attributes of a builder inside the binary, as a typed record.
+//! The attributes of a built-in builder, as a typed record.
 
 pub use crate::builders::attributes::read;

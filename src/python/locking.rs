@@ -20,8 +20,8 @@ use super::{
     wheel_name::{WheelName, sdist_version},
 };
 use crate::{
-    builders::fetch::Fetcher,
     limits,
+    net::network::Network,
     net::{
         address::Address,
         http::HttpError,
@@ -54,7 +54,7 @@ pub enum LockingError {
 /// # Errors
 /// All requirements that cannot be locked, each with its place in the file.
 pub fn lock(
-    fetcher: &Fetcher,
+    network: &Network,
     index: &str,
     requirements: &Requirements,
     targets: &[Target],
@@ -62,13 +62,13 @@ pub fn lock(
 ) -> Result<PythonLock, LockingError> {
     requirements.warnings.iter().for_each(|line| warn(line));
     let pins = pins(&requirements.lines, targets)?;
-    let base = fetcher.indexes().find(index)?.address;
+    let base = network.indexes().find(index)?.address;
     let threads = rayon::ThreadPoolBuilder::new().num_threads(REQUESTS).build();
     let threads = threads.map_err(|e| LockingError::Threads(e.to_string()))?;
     let (mut packages, mut failed) = (Vec::new(), Vec::new());
     let (mut requires, mut unread) = (BTreeMap::new(), Vec::new());
     let results: Vec<_> =
-        threads.install(|| pins.par_iter().map(|pin| pin.lock(fetcher, &base, warn)).collect());
+        threads.install(|| pins.par_iter().map(|pin| pin.lock(network, &base, warn)).collect());
     for (pin, result) in pins.iter().zip(results) {
         match result {
             Ok((package, needs)) => {
@@ -221,11 +221,11 @@ fn pins<'a>(lines: &'a [Line], targets: &'a [Target]) -> Result<Vec<Pin<'a>>, Lo
 impl Pin<'_> {
     fn lock(
         &self,
-        fetcher: &Fetcher,
+        network: &Network,
         base: &Address,
         warn: &(dyn Fn(&str) + Sync),
     ) -> Result<(LockedPackage, Result<Vec<String>, String>), String> {
-        let listed = fetcher.project(base, self.name).map_err(|e: SimpleError| e.to_string())?;
+        let listed = network.project(base, self.name).map_err(|e: SimpleError| e.to_string())?;
         let wheels: Vec<(&File, WheelName)> = listed
             .iter()
             .filter_map(|file| Some((file, file.name.parse::<WheelName>().ok()?)))
@@ -250,20 +250,20 @@ impl Pin<'_> {
         }
         // those of one version have the same requirements, but for the odd one
         let first = chosen.values().find(|file| file.metadata).or(chosen.values().next());
-        let needs = first.map_or_else(|| Ok(Vec::new()), |file| requires(fetcher, file));
+        let needs = first.map_or_else(|| Ok(Vec::new()), |file| requires(network, file));
         let mut files = Vec::new();
         for file in chosen.into_values() {
             if let Some(reason) = &file.yanked {
                 let why = if reason.is_empty() { "no reason given" } else { reason };
                 warn(&format!("{}: {} was yanked from the index: {why}", self.place, file.name));
             }
-            files.push(self.pin_file(fetcher, file)?);
+            files.push(self.pin_file(network, file)?);
         }
         let (name, version) = (self.name.to_owned(), self.version.clone());
         Ok((LockedPackage { name, version, marker: self.marker.clone(), files }, needs))
     }
 
-    fn pin_file(&self, fetcher: &Fetcher, file: &File) -> Result<LockedFile, String> {
+    fn pin_file(&self, network: &Network, file: &File) -> Result<LockedFile, String> {
         let sha256 = file.sha256.clone().ok_or_else(|| {
             format!(
                 "the index gives no SHA-256 (64 hexadecimal digits) for {}, so that it cannot be \
@@ -274,7 +274,7 @@ impl Pin<'_> {
         let size = match file.size {
             Some(size) => size,
             None => {
-                let size = fetcher.http().and_then(|http| http.size(&file.address));
+                let size = network.http().and_then(|http| http.size(&file.address));
                 size.map_err(|e: HttpError| e.to_string())?
             }
         };
@@ -334,9 +334,9 @@ impl Pin<'_> {
 
 /// What the metadata of a wheel says that it needs: beside it where the index has it there (PEP 658),
 /// else in it.
-fn requires(fetcher: &Fetcher, file: &File) -> Result<Vec<String>, String> {
+fn requires(network: &Network, file: &File) -> Result<Vec<String>, String> {
     let read = || -> Result<Vec<String>, String> {
-        let http = fetcher.http().map_err(|e| e.to_string())?;
+        let http = network.http().map_err(|e| e.to_string())?;
         let metadata = if file.metadata {
             let name = format!("{}.metadata", file.name);
             let address = file.address.join(&name).map_err(|e| e.to_string())?;
@@ -378,7 +378,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        builders::fetch::FetchSettings,
+        net::network::NetworkSettings,
         net::{http::HttpSettings, index::Environment, test_index::Index},
         python::requirements_file,
     };
@@ -395,7 +395,7 @@ mod tests {
         fs_err::write(&file, text).unwrap();
         let requirements = requirements_file::read(&file).map_err(|e| e.to_string())?;
         let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
-        let fetcher = Fetcher::new(FetchSettings {
+        let network = Network::new(NetworkSettings {
             indexes: [("pypi".to_owned(), index.simple())].into(),
             environment,
             http: HttpSettings::default(),
@@ -409,7 +409,7 @@ mod tests {
             }
             warned.lock().unwrap().push_str(line);
         };
-        let lock = lock(&fetcher, "pypi", &requirements, &targets(pythons), &warn)
+        let lock = lock(&network, "pypi", &requirements, &targets(pythons), &warn)
             .map_err(|e| e.to_string().replace(&*dir.path().to_string_lossy(), ""))?;
         let read = PythonLock::parse("l".as_ref(), &lock.to_string());
         assert_eq!(read.unwrap().to_string(), lock.to_string());

@@ -1,4 +1,4 @@
-//! The Python wing: wheels and environments, and the builders inside the binary that make them.
+//! The Python wing: wheels and environments, and the built-in builders that make them.
 
 pub mod attributes;
 pub mod bytecode;
@@ -22,19 +22,27 @@ pub mod wheel_name;
 #[cfg(test)]
 mod testing;
 
-use crate::build::task::{Builtins, Task, TaskError};
+use crate::build::builtin::{Builtin, BuiltinKind};
 
-/// The builders of this wing, by the name behind `builtin:`.
-pub struct Builders;
-
-impl Builtins for Builders {
-    fn run(&self, name: &str, task: &Task<'_>) -> Result<(), TaskError> {
-        match name {
-            "distribution" => distribution::build(task),
-            "environment" => environment::build(task),
-            "python" => interpreter::build(task),
-            "wheel" => wheel::build(task),
-            other => Err(TaskError::Unknown(other.to_owned())),
-        }
-    }
-}
+/// The rows of this module in the registry of built-in builders.
+pub const BUILTINS: &[Builtin] = &[
+    Builtin {
+        name: "distribution",
+        build: distribution::build,
+        kind: BuiltinKind::Build,
+        verb: "building",
+    },
+    Builtin {
+        name: "environment",
+        build: environment::build,
+        kind: BuiltinKind::Build,
+        verb: "composing",
+    },
+    Builtin {
+        name: "python",
+        build: interpreter::build,
+        kind: BuiltinKind::Build,
+        verb: "building",
+    },
+    Builtin { name: "wheel", build: wheel::build, kind: BuiltinKind::Install, verb: "installing" },
+];

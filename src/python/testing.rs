@@ -207,6 +207,7 @@ impl Bench {
                 let binds = real.chain(request.binds.iter().cloned()).collect();
                 without_sandbox(&Request { binds, ..request.clone() })
             },
+            network: None,
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
             progress: &|_, _| {},
             cancelled: &|| false,

@@ -40,7 +40,7 @@ const FEW: usize = 32;
 const PARTIAL: u64 = 7 * DAY;
 
 /// What a collection spares of what no root reaches.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
     /// What was used in so many days stays, with all that it needs; and what was set aside in so many,
     /// else in a week.

@@ -10,13 +10,19 @@ use super::{
 };
 use crate::{derivation::Derivation, store_path::StorePath};
 
-/// The builder that installs one wheel: `builtin:wheel`.
-const WHEEL: &str = "wheel";
+/// The downloads that stay although no root reaches them.
+#[derive(Clone, Copy, Debug)]
+pub struct Downloads {
+    /// How many of them.
+    pub limit: DownloadLimit,
+    /// Whether a derivation only lays out a download. If so, its outputs count as downloads, too, as
+    /// every fixed output does.
+    pub is_install: fn(&Derivation) -> bool,
+}
 
-/// Which downloads stay that no root reaches: fixed outputs, and wheels that were unpacked for an
-/// interpreter.
+/// How many downloads stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Downloads {
+pub enum DownloadLimit {
     /// Those used last, as long as they and what they need have no more than so many bytes together.
     Size(u64),
     /// Those used in so many days.
@@ -34,11 +40,11 @@ pub struct Unclear {
 
 impl Store {
     /// Marks the downloads that stay, and whatever cannot be told from one, which it gives.
-    pub(super) fn spare(&self, alive: &mut Alive<'_>, limit: Downloads) -> Vec<Unclear> {
+    pub(super) fn spare(&self, alive: &mut Alive<'_>, spared: Downloads) -> Vec<Unclear> {
         let known = alive.known;
         let (mut downloads, mut unclear) = (Vec::new(), Vec::new());
         for at in (0..known.all.len()).filter(|at| !alive.has(*at)) {
-            match self.is_download(known, at) {
+            match self.is_download(known, at, spared.is_install) {
                 Ok(true) => downloads.push(at),
                 Ok(false) => {}
                 Err(error) => unclear.push((at, error.to_string())),
@@ -49,9 +55,9 @@ impl Store {
         let mut size = 0;
         for at in downloads {
             size += alive.size_of(at);
-            let stays = match limit {
-                Downloads::Size(limit) => size <= limit,
-                Downloads::Days(days) => known.used(at) >= days_ago(days),
+            let stays = match spared.limit {
+                DownloadLimit::Size(limit) => size <= limit,
+                DownloadLimit::Days(days) => known.used(at) >= days_ago(days),
             };
             if !stays {
                 break;
@@ -62,19 +68,23 @@ impl Store {
         unclear.into_iter().map(|(at, problem)| Unclear { path: path(at), problem }).collect()
     }
 
-    /// Whether a path is a download by the derivation that made it. Where that is not in the store,
+    /// Whether a path is a download by the derivation that made it. If that is not in the store,
     /// nothing says so.
-    fn is_download(&self, known: &Known, at: usize) -> Result<bool, StoreError> {
+    fn is_download(
+        &self,
+        known: &Known,
+        at: usize,
+        is_install: fn(&Derivation) -> bool,
+    ) -> Result<bool, StoreError> {
         let info = &known.all[at];
         match info.deriver.as_ref().filter(|deriver| known.places.contains_key(*deriver)) {
             // an import says what made a path, and the derivation itself what it makes
-            Some(deriver) => Ok(makes_download(&self.read_derivation(deriver)?, &info.path)),
+            Some(deriver) => {
+                let derivation = self.read_derivation(deriver)?;
+                let makes = derivation.outputs.values().any(|output| output.path == info.path);
+                Ok(makes && (derivation.is_fixed() || is_install(&derivation)))
+            }
             None => Ok(false),
         }
     }
-}
-
-fn makes_download(derivation: &Derivation, path: &StorePath) -> bool {
-    derivation.outputs.values().any(|output| output.path == *path)
-        && (derivation.is_fixed() || derivation.builtin() == Some(WHEEL))
 }

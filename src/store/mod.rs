@@ -44,7 +44,7 @@ use std::{
 pub use add::Maker;
 pub use collect::{Collected, Limits};
 pub use delete::Deletion;
-pub use downloads::{Downloads, Unclear};
+pub use downloads::{DownloadLimit, Downloads, Unclear};
 pub use insert::{Insertion, References, Source};
 pub use kept_builds::KeptBuild;
 pub use lock::PathLock;

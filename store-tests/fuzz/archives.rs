@@ -294,6 +294,7 @@ fn run(
         scratch: &scratch,
         inputs: Trees::new(&store, &inputs),
         sandbox: &compile_nothing,
+        network: None,
         log: &|_| {},
         progress: &|_, _| {},
         cancelled: &|| false,

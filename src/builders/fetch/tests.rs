@@ -1,9 +1,12 @@
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     derivation::{Derivation, Fixed, Output},
     net::test_index::{Fault, Index, sha256},
+    net::{http::HttpSettings, index::Environment, network::NetworkSettings},
     store_path::StorePath,
     trees::Trees,
 };
@@ -36,7 +39,7 @@ impl Bench {
 
     fn fetch_by(&self, fixed: Fixed, attributes: &Value) -> Result<Vec<u8>, String> {
         let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
-        let fetcher = Fetcher::new(FetchSettings {
+        let network = Network::new(NetworkSettings {
             indexes: self.indexes.clone(),
             environment,
             http: self.http.clone(),
@@ -55,12 +58,13 @@ impl Bench {
             input_sources: std::collections::BTreeSet::new(),
         };
         let out = self.dir.path().join("out");
-        let result = fetcher.build(&Task {
+        let result = build(&Task {
             derivation: &derivation,
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
             inputs: Trees::new(self.dir.path(), &[]),
             sandbox: &|_| unreachable!("fetch runs no program"),
+            network: Some(&network),
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
             progress: &|_, _| {},
             cancelled: &|| false,
@@ -456,35 +460,4 @@ fn attributes_are_checked() {
     assert!(fail(json!({"url": "x"})).contains("'x' is no address"));
     assert!(fail(json!({"url": "http://127.0.0.1/x", "size": "a"})).contains("whole number"));
     assert!(fail(json!({"index": "mine", "file": "x"})).contains("--index mine=URL"));
-}
-
-#[test]
-fn the_environment_says_how_to_fetch() {
-    let dir = tempfile::tempdir().unwrap();
-    let of = |variables: &[(&str, &str)]| {
-        let mut all = BTreeMap::from([("HOME", dir.path().to_str().unwrap())]);
-        all.extend(variables.iter().copied());
-        let variables = all.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-        FetchSettings::of(Environment { variables, root: "/nowhere".into() }).map(|s| s.http)
-    };
-    let refused = |name, value| of(&[(name, value)]).unwrap_err();
-    let of = |variables: &[(&str, &str)]| of(variables).unwrap();
-    assert_eq!((of(&[]).netrc, of(&[]).read), (None, Duration::from_secs(60)));
-    fs::write(dir.path().join(".netrc"), "").unwrap();
-    let seven = of(&[("PIP_DEFAULT_TIMEOUT", "7")]);
-    assert_eq!((seven.read, seven.connect), (Duration::from_secs(7), Duration::from_secs(7)));
-    let both = [("PIP_DEFAULT_TIMEOUT", "7"), ("UV_HTTP_TIMEOUT", "90")];
-    assert_eq!((of(&both).read, of(&both).connect.as_secs()), (Duration::from_secs(90), 20));
-    assert_eq!(of(&[("UV_HTTP_TIMEOUT", "1e300")]).read, Duration::from_secs(86_400));
-    fs::create_dir_all(dir.path().join(".config/pip")).unwrap();
-    fs::write(dir.path().join(".config/pip/pip.conf"), "[global]\ntimeout = 2.5\n").unwrap();
-    assert_eq!(of(&[]).read, Duration::from_millis(2500));
-    assert_eq!((of(&[]).attempts, of(&[("UV_HTTP_RETRIES", "0")]).attempts), (5, 1));
-    assert!(refused("PIP_RETRIES", "-1").contains("PIP_RETRIES is '-1'"));
-    for value in ["soon", "0", "-1", "nan"] {
-        let error = refused("UV_HTTP_TIMEOUT", value);
-        assert!(error.contains("UV_HTTP_TIMEOUT is") && error.contains(value), "{error}");
-    }
-    assert_eq!(of(&[]).netrc, Some(dir.path().join(".netrc")));
-    assert_eq!(of(&[("NETRC", "/nothing")]).netrc, None);
 }

@@ -97,6 +97,7 @@ fn make(debs: &[Vec<u8>], links: &serde_json::Value) -> Result<Made, String> {
         scratch: &scratch,
         inputs: Trees::new(&store, &inputs),
         sandbox: &|_| panic!("nothing of a package is run"),
+        network: None,
         log: &|line| log.lock().unwrap().push(line.to_owned()),
         progress: &|_, _| {},
         cancelled: &|| false,

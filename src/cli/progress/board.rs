@@ -11,7 +11,7 @@ use rustc_hash::FxHashMap;
 use super::line::{Line, Tone};
 use crate::{
     build::plan::{Plan, Step},
-    cli::quantity::bytes,
+    cli::{builtins::BUILTINS, quantity::bytes},
     store_path::StorePath,
 };
 
@@ -79,17 +79,6 @@ impl Rate {
     }
 }
 
-/// What is being done.
-pub(super) fn verb(step: &Step) -> &'static str {
-    match step.builtin() {
-        Some("fetch") => "fetching",
-        Some("unpack") => "unpacking",
-        Some("wheel") => "installing",
-        Some("environment") => "composing",
-        _ => "building",
-    }
-}
-
 /// A duration for people: `7s`, `1m05s`, `2h03m`.
 pub(super) fn duration(time: Duration) -> String {
     match time.as_secs() {
@@ -103,8 +92,8 @@ impl Board {
     pub(super) fn plan(&mut self, plan: &Plan, now: Instant) {
         let row = |step: &Step| Row {
             name: step.derivation.name.clone(),
-            verb: verb(step),
-            is_fetch: step.is_fetch(),
+            verb: BUILTINS.verb(step),
+            is_fetch: BUILTINS.is_fetch(step),
             needs: step.needs.iter().map(|id| id.index()).collect(),
             parent: step.needed_by.iter().max_by_key(|id| plan.step(**id).chain).map(|i| i.index()),
             state: State::Waiting,

@@ -16,7 +16,7 @@ use std::{
 
 pub(super) use self::transfer::Transfer;
 use self::{board::Board, line::Line, screen::Screen};
-use super::{context::Context, output};
+use super::{builtins::BUILTINS, context::Context, output};
 use crate::build::{Event, Observer, plan::Step};
 
 /// How often a terminal is drawn.
@@ -186,7 +186,7 @@ impl Observer for Progress {
             Event::Started(step) => {
                 state.board.started(step, now);
                 if lines {
-                    state.say(form, &title(board::verb(step), step));
+                    state.say(form, &title(BUILTINS.verb(step), step));
                 }
             }
             Event::Line(step, text) => {

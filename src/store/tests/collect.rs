@@ -227,6 +227,10 @@ fn what_made_a_path_stays_with_it() {
     assert_eq!(space.store.collect(Limits::default()).unwrap().paths, [out]);
 }
 
+fn downloads_of(limit: DownloadLimit) -> Downloads {
+    Downloads { limit, is_install: |derivation| derivation.builtin() == Some("wheel") }
+}
+
 #[test]
 fn downloads_have_a_limit_of_their_own() {
     let space = space();
@@ -236,8 +240,8 @@ fn downloads_have_a_limit_of_their_own() {
     for ((_, out), days) in made.iter().zip([40u64, 20, 1]) {
         age(&space, out, days);
     }
-    let kept = |downloads| {
-        let limits = Limits { keep_downloads: Some(downloads), ..Limits::default() };
+    let kept = |limit| {
+        let limits = Limits { keep_downloads: Some(downloads_of(limit)), ..Limits::default() };
         let gone = space.store.garbage(limits).unwrap().paths;
         // without keeping it
         let is_valid = |path: &StorePath| space.store.glimpse(path).unwrap().is_some();
@@ -245,12 +249,15 @@ fn downloads_have_a_limit_of_their_own() {
         let kept = made.iter().filter(|(drv, out)| stays(drv) && stays(out));
         kept.map(|(_, out)| out.name().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(kept(Downloads::Size(14)), ["old.whl", "new.whl"], "of seven bytes each");
-    assert_eq!(kept(Downloads::Size(13)), ["new.whl"], "it was used last");
-    assert_eq!(kept(Downloads::Size(6)), [""; 0]);
-    assert_eq!(kept(Downloads::Days(30)), ["new.whl"]);
+    assert_eq!(kept(DownloadLimit::Size(14)), ["old.whl", "new.whl"], "of seven bytes each");
+    assert_eq!(kept(DownloadLimit::Size(13)), ["new.whl"], "it was used last");
+    assert_eq!(kept(DownloadLimit::Size(6)), [""; 0]);
+    assert_eq!(kept(DownloadLimit::Days(30)), ["new.whl"]);
     // what is kept is still known as a download at the next collection
-    let limits = |size| Limits { keep_downloads: Some(Downloads::Size(size)), ..Limits::default() };
+    let limits = |size| Limits {
+        keep_downloads: Some(downloads_of(DownloadLimit::Size(size))),
+        ..Limits::default()
+    };
     assert_eq!(
         space.store.collect(limits(14)).unwrap().paths.len(),
         2,
@@ -258,7 +265,7 @@ fn downloads_have_a_limit_of_their_own() {
     );
     assert_eq!(space.store.collect(limits(14)).unwrap().paths, []);
     space.store.touch([&made[0].1]).unwrap();
-    assert_eq!(kept(Downloads::Size(7)), ["old.whl"]);
+    assert_eq!(kept(DownloadLimit::Size(7)), ["old.whl"]);
     assert_eq!(space.store.collect(limits(0)).unwrap().paths.len(), 4);
 }
 
@@ -275,19 +282,19 @@ fn unpacked_wheels_are_known_by_their_builder_and_count_with_what_they_need() {
     for (days, path) in [(30, &tied), (20, &pure), (10, &other)] {
         age(&space, path, days);
     }
-    let kept = |downloads| {
-        let limits = Limits { keep_downloads: Some(downloads), ..Limits::default() };
+    let kept = |limit| {
+        let limits = Limits { keep_downloads: Some(downloads_of(limit)), ..Limits::default() };
         let gone = space.store.garbage(limits).unwrap().paths;
         let all = [&python, &tied, &pure, &other].into_iter().filter(|path| !gone.contains(*path));
         all.map(|path| path.name().to_owned()).collect::<Vec<_>>()
     };
     let size = |path: &StorePath| space.store.glimpse(path).unwrap().unwrap().size;
     let all = size(&python) + size(&tied) + size(&pure);
-    assert_eq!(kept(Downloads::Size(all)), ["python", "tied-1.0", "pure-1.0"]);
-    assert_eq!(kept(Downloads::Size(all - 1)), ["pure-1.0"]);
-    assert_eq!(kept(Downloads::Size(size(&pure) - 1)), [""; 0]);
-    assert_eq!(kept(Downloads::Days(40)), ["python", "tied-1.0", "pure-1.0"]);
-    assert_eq!(kept(Downloads::Days(25)), ["pure-1.0"]);
+    assert_eq!(kept(DownloadLimit::Size(all)), ["python", "tied-1.0", "pure-1.0"]);
+    assert_eq!(kept(DownloadLimit::Size(all - 1)), ["pure-1.0"]);
+    assert_eq!(kept(DownloadLimit::Size(size(&pure) - 1)), [""; 0]);
+    assert_eq!(kept(DownloadLimit::Days(40)), ["python", "tied-1.0", "pure-1.0"]);
+    assert_eq!(kept(DownloadLimit::Days(25)), ["pure-1.0"]);
 }
 
 #[test]
@@ -308,7 +315,8 @@ fn what_cannot_be_told_from_a_download_stays_and_is_reported() {
     let record = space.store.real(&damaged);
     fs_err::set_permissions(&record, PermissionsExt::from_mode(0o644)).unwrap();
     fs_err::write(&record, "nonsense").unwrap();
-    let limits = Limits { keep_downloads: Some(Downloads::Size(0)), ..Limits::default() };
+    let limits =
+        Limits { keep_downloads: Some(downloads_of(DownloadLimit::Size(0))), ..Limits::default() };
     for collected in [space.store.garbage(limits).unwrap(), space.store.collect(limits).unwrap()] {
         assert!(collected.paths.contains(&drv) && collected.paths.contains(&claims));
         assert!(!collected.paths.contains(&tool) && !collected.paths.contains(&damaged));
