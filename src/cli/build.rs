@@ -103,7 +103,7 @@ fn link(
             }
             context.store()?.link_root(link.as_ref(), path).map_err(|error| {
                 Failure::new(Kind::Failed, format!("cannot make the link '{link}': {error}")).hint(
-                    "-o LINK puts it elsewhere, --no-link makes none; what was built is there",
+                    "choose another place with -o LINK, or no link with --no-link; the result is in the store",
                 )
             })?;
         }
@@ -132,7 +132,7 @@ fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
         }
     }
     if plan.steps.is_empty() {
-        context.line("everything is there")?;
+        context.line("nothing to build or fetch")?;
     }
     Ok(ExitCode::SUCCESS)
 }

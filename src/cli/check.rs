@@ -60,7 +60,7 @@ pub(super) fn run(
     let failure = Failure::new(Kind::Failed, message);
     Err(match keep_differing {
         true => failure,
-        false => failure.hint("--keep-differing keeps what was built, to be looked at"),
+        false => failure.hint("use --keep-differing to keep the new outputs"),
     })
 }
 
@@ -123,10 +123,10 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
         }
     }
     if count > SHOWN {
-        let _ = writeln!(text, "  and {} more; --json has them", count - SHOWN);
+        let _ = writeln!(text, "  and {} more, which --json shows", count - SHOWN);
     }
     if let Some(kept) = kept {
-        let _ = writeln!(text, "  what was built is kept: {}", kept.display());
+        let _ = writeln!(text, "  kept in {}", kept.display());
     }
     text
 }

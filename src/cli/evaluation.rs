@@ -196,7 +196,7 @@ fn cached(
     }
     let found = cache::find(context.store()?, host, key).or_fail(Kind::Store)?;
     if found.is_some() && context.global.verbose > 0 {
-        context.say("nothing that the evaluation read has changed: its result is known");
+        context.say("using the cached evaluation: nothing that it read has changed");
     }
     Ok(found)
 }

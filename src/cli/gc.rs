@@ -70,14 +70,14 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     }
     for Unclear { path, problem } in &collected.unclear {
         context.warn(format!(
-            "'{path}' stays, since it may be a download: {problem} (`clutch verify --repair --from FILE` \
-             mends it; without --keep-downloads the path goes)"
+            "kept '{path}', which may be a download: {problem} (repair it with `clutch verify --repair \
+             --from FILE`, or delete it by leaving out --keep-downloads)"
         ));
     }
     for holder in &collected.dropped {
         context.say(match holder {
-            Holder::Pin(_) => format!("{holder} has ended"),
-            _ => format!("{holder} has gone or leads elsewhere: it keeps nothing any more"),
+            Holder::Pin(_) => format!("{holder} has expired"),
+            _ => format!("{holder} has gone or leads elsewhere, and no longer keeps anything"),
         });
     }
     if context.global.json {
@@ -108,14 +108,14 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     let (removed, freed) = (counted(collected.paths.len(), "path"), bytes(collected.freed));
     let kept_builds = match collected.kept_builds.len() {
         0 => String::new(),
-        1 => " and what 1 build set aside".to_owned(),
-        number => format!(" and what {number} builds set aside"),
+        1 => " and 1 kept build".to_owned(),
+        number => format!(" and {number} kept builds"),
     };
     let left = match collected.left.len() {
         0 => String::new(),
-        number => format!(" and {number} that a crash left"),
+        number => format!(" and {number} left by a crash"),
     };
-    context.say(format!("{removed}{left}{kept_builds} {would}removed, {freed} {would}freed"));
+    context.say(format!("{removed}{left}{kept_builds} {would}deleted, {freed} {would}freed"));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -131,7 +131,7 @@ pub(super) fn why_alive(context: &Context, arguments: &WhyArguments) -> Outcome 
         return Ok(ExitCode::SUCCESS);
     }
     match why {
-        None => context.line("nothing keeps it: the next `clutch gc` may remove it")?,
+        None => context.line("nothing uses it; `clutch gc` can delete it")?,
         Some((root, chain)) => {
             context.line(root.holder.to_string())?;
             let mut above = None;

@@ -85,8 +85,7 @@ pub(super) fn updating<T>(
             match failure.mismatches.is_empty() {
                 true => failure,
                 false => failure.hint(
-                    "if that is what you want, the same command with --update-hashes writes it where \
-                     the other hash stands",
+                    "if the new content is what you want, run the command again with --update-hashes",
                 ),
             }
         });

@@ -74,7 +74,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "file": output, "packages": packages }))?;
     } else {
-        context.say(format!("{}: {packages} packages", output.display()));
+        context.say(format!("locked {packages} packages in {}", output.display()));
     }
     Ok(ExitCode::SUCCESS)
 }

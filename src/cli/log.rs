@@ -136,18 +136,18 @@ fn show(
     }
     if follow && ran {
         context.say(match is_built(store, derivation)? {
-            true => "the build has succeeded",
-            false => "the build has failed or was ended",
+            true => "the build succeeded",
+            false => "the build failed or was stopped",
         });
     } else if ran {
-        context.say("the build is still running; -f follows it");
+        context.say("the build is still running; use -f to follow it");
     } else if written == 0 {
         context.say(
             match (log.is_complete().or_fail(Kind::Store)?, is_built(store, derivation)?) {
                 (true, _) => "the log is empty: the build printed nothing",
                 (false, true) => "the log is lost: the machine lost power right after the build",
                 (false, false) => {
-                    "the log is empty: the build was ended before it printed anything"
+                    "the log is empty: the build was stopped before it printed anything"
                 }
             },
         );

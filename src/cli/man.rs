@@ -20,6 +20,9 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     fs_err::create_dir_all(&arguments.folder).or_fail(Kind::Failed)?;
     clap_mangen::generate_to(super::Arguments::command(), &arguments.folder)
         .or_fail(Kind::Failed)?;
-    context.say(format!("`man {}` shows it", arguments.folder.join("clutch.1").display()));
+    context.say(format!(
+        "wrote the manual pages; to read the first: man {}",
+        arguments.folder.join("clutch.1").display()
+    ));
     Ok(ExitCode::SUCCESS)
 }

@@ -105,7 +105,7 @@ impl Measure {
     pub(super) fn tell_known(&self, context: &Context) {
         match self.form(context) {
             Some(Form::Json) => output::say(&json!({ "cached": true }).to_string()),
-            Some(_) => output::say("evaluation: known, nothing was evaluated"),
+            Some(_) => output::say("evaluation: cached"),
             None => {}
         }
     }
@@ -173,17 +173,17 @@ impl Measured {
                 "memory",
                 bytes(stats.arena_bytes),
                 match peak() {
-                    Some(peak) => format!("of values; the process had {} at its peak", bytes(peak)),
+                    Some(peak) => format!("of values; {} for the process at its peak", bytes(peak)),
                     None => "of values".to_owned(),
                 },
             ),
-            ("thunks", grouped(stats.thunks), "values that were computed later".to_owned()),
-            ("calls", grouped(stats.calls), "of functions of the program".to_owned()),
+            ("thunks", grouped(stats.thunks), "values computed on demand".to_owned()),
+            ("calls", grouped(stats.calls), "of functions".to_owned()),
             ("", grouped(stats.builtin_calls), "of builtins".to_owned()),
-            ("sets", grouped(stats.sets), "written out and evaluated".to_owned()),
+            ("sets", grouped(stats.sets), "from literals".to_owned()),
             ("", grouped(stats.updates), "made with //".to_owned()),
             ("", grouped(stats.lookups), "attributes selected".to_owned()),
-            ("lists", grouped(stats.lists), "written out and evaluated".to_owned()),
+            ("lists", grouped(stats.lists), "from literals".to_owned()),
             ("names", grouped(stats.symbols), String::new()),
         ];
         let mut text = "evaluation\n".to_owned();

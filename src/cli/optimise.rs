@@ -29,14 +29,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let infos = infos(context, &arguments.paths)?;
     let all = infos.iter().map(|info| info.size).sum();
     let paths: Vec<StorePath> = infos.into_iter().map(|info| info.path).collect();
-    let (progress, done) = (Transfer::new(context, "looked at"), AtomicU64::new(0));
+    let (progress, done) = (Transfer::new(context, "checked"), AtomicU64::new(0));
     let show = |size: u64| progress.show(done.fetch_add(size, Ordering::Relaxed) + size, all);
     let saved = store.optimise(&paths, &show).or_fail(Kind::Store)?;
     drop(progress);
     if context.global.json {
         context.json(&json!({ "paths": paths.len(), "saved": saved }))?;
     } else {
-        context.say(format!("{} looked at, {} saved", counted(paths.len(), "path"), bytes(saved)));
+        context.say(format!("{} checked, {} saved", counted(paths.len(), "path"), bytes(saved)));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -82,7 +82,7 @@ fn list(context: &Context, pins: &[Pin]) -> Outcome {
     for pin in pins {
         let until = match pin.until {
             None => String::new(),
-            Some(until) if pin.has_ended() => format!("  ended {}", time::show(until)),
+            Some(until) if pin.has_ended() => format!("  expired {}", time::show(until)),
             Some(until) => format!("  until {}", time::show(until)),
         };
         context.line(format!("{:width$}  {}{until}", pin.name, pin.path))?;

@@ -138,9 +138,9 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
     if context.global.json {
         context.json(&describe(&generation))?;
     } else {
-        let was = if is_new { "is now" } else { "was already" };
+        let was = if is_new { "is now at" } else { "is already at" };
         let name = &arguments.profile;
-        context.say(format!("the profile '{name}' {was} generation {}", generation.number));
+        context.say(format!("profile '{name}' {was} generation {}", generation.number));
         context.line(path.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -227,7 +227,11 @@ fn rollback(context: &Context, arguments: &RollbackArguments) -> Outcome {
         context.json(&describe(&generation))?;
     } else {
         let place = profile.link();
-        context.say(format!("'{}' is now generation {}", place.display(), generation.number));
+        context.say(format!(
+            "profile '{}' is now at generation {}",
+            place.display(),
+            generation.number
+        ));
         context.line(generation.path.to_string())?;
     }
     Ok(ExitCode::SUCCESS)
@@ -243,7 +247,7 @@ fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
     }
     show(context, &wiped)?;
     let would = if arguments.dry_run { "would be " } else { "" };
-    context.say(format!("{} {would}removed", counted(wiped.len(), "generation")));
+    context.say(format!("{} {would}deleted", counted(wiped.len(), "generation")));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -254,7 +258,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
         context.json(&deleted.iter().map(describe).collect())?;
     } else {
         let (name, count) = (&arguments.profile, counted(deleted.len(), "generation"));
-        context.say(format!("the profile '{name}' was removed with {count}"));
+        context.say(format!("deleted profile '{name}' with {count}"));
     }
     Ok(ExitCode::SUCCESS)
 }

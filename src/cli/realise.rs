@@ -191,8 +191,8 @@ pub(super) fn execute(
     let builtins = Builtins { registry: BUILTINS, network: context.network()? };
     if context.global.verbose > 0 && arguments.max_memory.is_none() && !plan.steps.is_empty() {
         context.say(match can_limit_memory() {
-            Ok(()) => "the memory of a build has no limit (--max-memory sets one)".to_owned(),
-            Err(why) => format!("the memory of a build has no limit, and cannot have one: {why}"),
+            Ok(()) => "builds have no memory limit; set one with --max-memory".to_owned(),
+            Err(why) => format!("builds have no memory limit and cannot have one: {why}"),
         });
     }
     let progress = Progress::new(context, is_cancelled);
@@ -306,7 +306,7 @@ fn table(mismatches: &[Mismatch]) -> String {
         let specified = if specified.is_empty() { "\"\"" } else { specified };
         text += &format!(
             "\n  {name}\n    specified {specified}\n    got       {got}\n    \
-             where from: clutch log {derivation}"
+             log       clutch log {derivation}"
         );
     }
     text

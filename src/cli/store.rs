@@ -50,7 +50,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     let links = deletion.roots.iter().filter(is_link).count();
     let pins = deletion.roots.len() - links;
     let what = format!(
-        "store '{}' with {}; {} and {} keep some of it",
+        "store '{}' with {}; {} and {} lead into it",
         place.display(),
         counted(deletion.paths, "path"),
         counted(links, "link"),
@@ -58,14 +58,14 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     );
     if !arguments.yes {
         if !io::stdin().is_terminal() {
-            let message = format!("this would remove {what}");
-            return Err(Failure::new(Kind::Usage, message).hint("say --yes to remove it"));
+            let message = format!("this would delete {what}");
+            return Err(Failure::new(Kind::Usage, message).hint("use --yes to confirm"));
         }
-        let _ = write!(io::stderr(), "remove {what}? [y/N] ");
+        let _ = write!(io::stderr(), "delete {what}? [y/N] ");
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).or_fail(Kind::Usage)?;
         if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Err(Failure::new(Kind::Interrupted, "nothing was removed"));
+            return Err(Failure::new(Kind::Interrupted, "nothing was deleted"));
         }
     }
     let paths = deletion.paths;
@@ -73,7 +73,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "store": place, "paths": paths }))?;
     } else {
-        context.say(format!("store '{}' removed, {}", place.display(), counted(paths, "path")));
+        context.say(format!("deleted store '{}' with {}", place.display(), counted(paths, "path")));
     }
     Ok(ExitCode::SUCCESS)
 }

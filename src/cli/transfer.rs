@@ -74,7 +74,7 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     if context.global.json {
         context.json(&json!({ "file": output, "size": size }))?;
     } else {
-        context.say(format!("{}: {}", output.display(), bytes(size)));
+        context.say(format!("wrote {} ({})", output.display(), bytes(size)));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -122,20 +122,20 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
         }
         let trusted = match imported.trusted.len() {
             0 => String::new(),
-            number => format!(", {number} of them taken on trust"),
+            number => format!(", {number} of them unverified"),
         };
         let (new, total) = (imported.added.len(), imported.total);
-        context.say(format!("{new} of {total} paths were new{trusted}"));
+        context.say(format!("added {new} of {total} paths{trusted}"));
         if let Some(first) = imported.differing.first() {
             context.say(format!(
-                "{} that the store has with other content stayed as they are, such as '{first}'",
+                "{} were in the store with other content and were not replaced, such as '{first}'",
                 imported.differing.len()
             ));
         }
         let is_kept = arguments.out_link.is_some() || arguments.pin.is_some();
         if !is_kept && !imported.added.is_empty() {
             context.say(
-                "nothing keeps them: `clutch gc` removes them again; with -o LINK or --pin NAME they stay",
+                "nothing uses these paths, so `clutch gc` deletes them; to keep them, use -o LINK or --pin NAME",
             );
         }
     }

@@ -62,13 +62,13 @@ enum End {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if arguments.rebuild_index {
         let (_, rebuilt) = Store::rebuild(&context.store_root()?).or_fail(Kind::Store)?;
-        context.say(format!("{} registered anew", counted(rebuilt.registered, "path")));
+        context.say(format!("rebuilt the index with {}", counted(rebuilt.registered, "path")));
         if rebuilt.dropped > 0 {
             let dropped = counted(rebuilt.dropped, "path");
-            context.say(format!("{dropped} dropped that are not in the store"));
+            context.say(format!("dropped {dropped} whose files are missing"));
         }
         for (name, why) in &rebuilt.refused {
-            context.warn(format!("'{name}' was left out: {why}"));
+            context.warn(format!("left out '{name}': {why}"));
         }
     }
     let store = context.store()?;
@@ -124,12 +124,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             context.line(format!("{} {}", damage.path, told(&damage.fault)))?;
             match end(&damage.path) {
                 End::Untried => {}
-                End::Restored(file) => context.line(format!("  restored from '{}'", file.display()))?,
-                End::Sealed => context.line("  modes and times set right")?,
+                End::Restored(file) => {
+                    context.line(format!("  restored from '{}'", file.display()))?;
+                }
+                End::Sealed => context.line("  permissions and times restored")?,
                 End::Built { same: true } => context.line("  built again")?,
-                End::Built { same: false } => context.line(
-                    "  built again; what it is now differs from what it was: its build is not reproducible",
-                )?,
+                End::Built { same: false } => context
+                    .line("  built again, but the result differs: the build is not reproducible")?,
                 End::Left(obstacle) => {
                     let text = obstacle.to_string().replace('\n', "\n    ");
                     context.line(format!("  not repaired: {text}\n  {}", remedy(obstacle)))?;
@@ -137,7 +138,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             }
         }
         for file in &verified.pool {
-            let done = if arguments.repair { ": no longer" } else { "" };
+            let done = if arguments.repair { ", but no longer" } else { "" };
             context.line(format!("'{}' has changed and is shared{done}", file.display()))?;
         }
         let damaged = verified.damages.len();
@@ -154,13 +155,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         return Ok(ExitCode::SUCCESS);
     }
     if !arguments.repair && !context.global.json {
-        context.say("`clutch verify --repair` builds damaged paths again");
+        context.say("to repair them, run `clutch verify --repair`");
     }
     Ok(ExitCode::from(Kind::Failed.code()))
 }
 
 fn look(context: &Context, store: &Store, texts: &[String]) -> Result<Verified, Failure> {
-    let (progress, done) = (Transfer::new(context, "verified"), AtomicU64::new(0));
+    let (progress, done) = (Transfer::new(context, "checked"), AtomicU64::new(0));
     let show = |size: u64, all| progress.show(done.fetch_add(size, Ordering::Relaxed) + size, all);
     let verified = if texts.is_empty() {
         store.verify_all(&show).or_fail(Kind::Failed)?

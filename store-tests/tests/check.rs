@@ -156,7 +156,7 @@ fn what_differs_is_kept_where_it_is_asked_for() {
     let mut earlier = String::new();
     for _ in 0..2 {
         let ran = space.run(CHECK.iter().chain(&["--keep-differing"]));
-        let kept = ran.stdout.lines().find_map(|l| l.strip_prefix("  what was built is kept: "));
+        let kept = ran.stdout.lines().find_map(|l| l.strip_prefix("  kept in "));
         let kept = std::path::Path::new(kept.unwrap_or_else(|| panic!("{}", ran.stdout)));
         assert!(
             kept.starts_with(space.store().join("var/check"))

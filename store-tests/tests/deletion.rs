@@ -58,7 +58,7 @@ fn on_a_terminal_it_is_asked_first() {
     let mut terminal = Terminal::new(&space, &line, &[]);
     terminal.expect("[y/N] ");
     terminal.write("y\n");
-    terminal.expect("removed");
+    terminal.expect("deleted store");
     assert_eq!(terminal.end(), 0);
     assert!(!space.store().exists());
 }

@@ -5,7 +5,7 @@ use clutch_store_tests::{Ran, Space};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
-const HIT: &str = "its result is known";
+const HIT: &str = "using the cached evaluation";
 
 /// Evaluates `default.nix` and builds nothing.
 fn evaluate(space: &Space, arguments: &[&str]) -> Ran {

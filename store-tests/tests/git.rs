@@ -325,7 +325,7 @@ fn what_was_fetched_is_known_without_its_repository() {
     hide(&folder);
     let again = space.run(["build", "--no-link", "-v"]);
     assert_eq!(again.stdout.trim(), built);
-    assert!(again.stderr.contains("its result is known"), "{}", again.stderr);
+    assert!(again.stderr.contains("using the cached evaluation"), "{}", again.stderr);
 }
 
 #[test]

@@ -239,7 +239,7 @@ fn an_index_of_any_bytes_is_made_anew() {
     }
     // an index that is whole stays
     let ran = space.run(["verify", "--rebuild-index"]);
-    assert!(ran.stderr.contains("0 paths registered anew"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("rebuilt the index with 0 paths"), "{}", ran.stderr);
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn what_cannot_be_registered_is_collected_unless_a_root_keeps_it() {
     remove_index(&space);
     fs_err::remove_file(space.real(&library)).unwrap();
     let ran = space.run(["verify", "--rebuild-index"]);
-    assert!(ran.stderr.contains("was left out: it refers to"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("': it refers to"), "{}", ran.stderr);
     space.ok(["gc"]);
     assert!(space.real(&path).exists(), "the pin keeps its tree");
     space.ok(["pin", "--remove", "it"]);

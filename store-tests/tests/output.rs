@@ -371,7 +371,7 @@ fn an_empty_log_says_why() {
         file.write_all(b"").unwrap();
     }
     assert!(said("quiet.nix").contains("the machine lost power"), "{}", said("quiet.nix"));
-    assert!(said("failed.nix").contains("was ended before it printed"), "{}", said("failed.nix"));
+    assert!(said("failed.nix").contains("was stopped before it printed"), "{}", said("failed.nix"));
 }
 
 /// What is written beside its place goes when the command is stopped, and what was there stays.

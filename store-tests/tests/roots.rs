@@ -62,7 +62,7 @@ fn a_collection_frees_what_it_says() {
 
     space.ok(["pin", "--remove", "a"]);
     let said = space.run(["gc"]).stderr;
-    assert!(said.contains(" removed, ") && said.contains(" freed"), "{said}");
+    assert!(said.contains(" deleted, ") && said.contains(" freed"), "{said}");
     assert_eq!((space.on_disk(), space.valid()), (Vec::new(), Vec::new()));
 }
 
@@ -131,7 +131,7 @@ fn pins_are_listed_and_end() {
     let file = space.store().join("var/roots/pins/trial");
     let text = fs_err::read_to_string(&file).unwrap();
     fs_err::write(&file, text.replace(&until.to_string(), "1000000000")).unwrap();
-    assert!(space.ok(["pin"]).contains("ended 2001-09-09"));
+    assert!(space.ok(["pin"]).contains("expired 2001-09-09"));
     space.ok(["gc"]);
     assert!(space.real(&a).exists() && !space.real(&b).exists());
     assert_eq!(space.ok(["pin"]), format!("release  {a}"));
@@ -176,7 +176,7 @@ fn an_import_says_what_keeps_it() {
         let other = Space::new(BINARY);
         let ran = other.run(words);
         assert_eq!(ran.code, 0, "{}", ran.stderr);
-        assert_eq!(ran.stderr.contains("nothing keeps them"), !kept, "{}", ran.stderr);
+        assert_eq!(ran.stderr.contains("nothing uses these paths"), !kept, "{}", ran.stderr);
         other.ok(["gc"]);
         assert_eq!(other.valid().contains(&path), kept, "{words:?}");
     }

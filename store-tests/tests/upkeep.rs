@@ -57,11 +57,11 @@ fn what_builds_set_aside_goes_after_its_time() {
     }
     let kept = || fs_err::read_dir(space.store().join("var/failed")).unwrap().count();
     let said = space.run(["gc"]).stderr;
-    assert!(!said.contains("set aside") && kept() == 2, "{said}");
+    assert!(!said.contains("kept build") && kept() == 2, "{said}");
     let would = space.run(["gc", "--dry-run", "--keep-days", "0"]);
     assert!(would.stdout.contains("var/failed/bad-1") && kept() == 2, "{}", would.stdout);
     let said = space.run(["gc", "--keep-days", "0"]).stderr;
-    assert!(said.contains("and what 2 builds set aside removed"), "{said}");
+    assert!(said.contains("and 2 kept builds deleted"), "{said}");
     assert!(!said.contains(" 0 B freed") && kept() == 0, "{said}");
     assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new());
 }

@@ -121,7 +121,7 @@ impl Shared {
             if cancelled() && !state.stopped {
                 // said once and left alone, since the next Ctrl-C ends the process where it is
                 state.stopped = true;
-                state.say(form, "stopping; Ctrl-C once more ends at once");
+                state.say(form, "stopping; press Ctrl-C again to stop at once");
             } else if !state.stopped {
                 state.tick(form, now);
             }

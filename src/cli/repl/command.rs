@@ -39,19 +39,19 @@ pub(super) const NAMES: &[&str] = &[
 
 /// What `:?` says.
 pub(super) const HELP: &str = "\
-EXPRESSION         evaluates and prints one level of the value
-NAME = EXPRESSION  defines; so do `a = 1; b = 2` and `inherit (set) name`
-:a EXPRESSION      makes the attributes of a set variables
-:b EXPRESSION      builds a derivation and prints its outputs
-:doc EXPRESSION    shows what a builtin is for, or a function's comment /** ... */
-:l PATH            loads a file and makes the attributes of its value variables
-:p EXPRESSION      evaluates and prints in full
-:r                 forgets everything and loads the files again
-:t EXPRESSION      shows the type of a value
-:te [true|false]   shows every step that led to an error, or does not
-:q                 quits, as Ctrl-D does
-:?                 shows this
-Tab completes names, attributes, paths and commands. Ctrl-C ends an evaluation.
+EXPRESSION         Evaluate an expression and print one level of its value
+NAME = EXPRESSION  Define a variable; `a = 1; b = 2` and `inherit (set) name` work, too
+:a EXPRESSION      Add the attributes of a set as variables
+:b EXPRESSION      Build a derivation and print its outputs
+:doc EXPRESSION    Show the documentation of a builtin or a function
+:l PATH            Load a file and add the attributes of its value as variables
+:p EXPRESSION      Evaluate an expression and print its whole value
+:r                 Forget all variables and load the files again
+:t EXPRESSION      Show the type of a value
+:te [true|false]   Show or hide the trace of errors
+:q                 Quit; Ctrl-D does the same
+:?                 Show this help
+Press Tab to complete names, attributes, paths and commands, Ctrl-C to stop an evaluation.
 ";
 
 impl<'t> Command<'t> {

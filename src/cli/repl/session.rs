@@ -92,7 +92,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
                     _ => !self.style.trace,
                 };
                 let shown = if self.style.trace { "shown" } else { "not shown" };
-                self.repl.context.say(format!("every step that leads to an error is {shown}"));
+                self.repl.context.say(format!("the trace of an error is {shown}"));
                 Ok(())
             }
             Command::Help => {
