@@ -1,4 +1,4 @@
-//! What indexes and locks say: pages of the Simple API, `Packages` files, `clutch.lock` and files of
+//! Data of indexes and locks: pages of the Simple API, `Packages` files, `clutch.lock` and files of
 //! requirements. The laws: a hash is one, an address leads to no file of this machine, and what can be
 //! written into a lock is read from it again.
 

@@ -1,4 +1,4 @@
-//! What is fuzzed, and the laws that must hold for every input. Each function takes any bytes and
+//! The fuzz targets, and the laws that must hold for every input. Each function takes any bytes and
 //! panics where a law is broken; errors of the tool are fine. `tests/fuzz.rs` runs them on changed
 //! seeds, the programs in `fuzz_targets` under libFuzzer.
 

@@ -1,4 +1,4 @@
-//! What must hold of a store at any moment, whatever has happened to it: looked at from outside, with
+//! Invariants of a store at any moment, whatever has happened to it: looked at from outside, with
 //! nothing of the tool but the tree hash.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What the whole-tool tests share: a space of their own with a store, a project folder and an empty
+//! Shared by the whole-tool tests: a space of their own with a store, a project folder and an empty
 //! home, in which the real binary runs.
 
 pub mod child;

@@ -1,4 +1,4 @@
-//! What a hostile builder tries, and what must happen: tables of (name, what goes before, the attempt,
+//! Attempts of hostile builders: tables of (name, what goes before, the attempt,
 //! the answers that are right), each tried for real, as root and as an ordinary user. An answer is the
 //! kernel's error, or `done` where the attempt may succeed and reach nothing.
 

@@ -1,4 +1,4 @@
-//! Help in every form: pages, examples, completions, and words for what was meant otherwise.
+//! Help: manual pages, examples, completions, and hints for likely mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

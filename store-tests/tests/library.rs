@@ -1,4 +1,4 @@
-//! What the library `<clutch>` says to those who use it: mistakes are told at their line, with what to
+//! Errors of the library `<clutch>`: mistakes are told at their line, with what to
 //! do, and a lock that is older than its requirements is no secret.
 
 use clutch_store_tests::{

@@ -1,4 +1,4 @@
-//! What an evaluation may take and what it took, and how its errors are told.
+//! Limits, statistics and errors of evaluations.
 
 use clutch_store_tests::{Ran, Space, probing};
 use serde_json::Value;

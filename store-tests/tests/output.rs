@@ -1,4 +1,4 @@
-//! What a command prints and writes: an error of standard output is the command's, and what is no file is
+//! Output of commands: an error of standard output is the command's, and what is no file is
 //! written into, not replaced.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What a builder can leave behind that nobody expects: folders without end, files that are all hole, a
+//! Outputs that nobody expects: folders without end, files that are all hole, a
 //! folder for others that is a link. Each ends with an error that says what it is about, and leaves the
 //! store as it was.
 

@@ -1,4 +1,4 @@
-//! What comes from outside and is not what it should be: a clear error each, the store unchanged.
+//! Damaged or wrong data from outside: a clear error each, the store unchanged.
 //! The index is one on the loopback.
 
 use std::{

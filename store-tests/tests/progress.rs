@@ -1,4 +1,4 @@
-//! What is told while builds run: events for programs, lines for logs, a drawing for people.
+//! Progress of builds: events for programs, lines for logs, a drawing for people.
 
 use std::{collections::BTreeMap, process::Stdio, time::Duration};
 

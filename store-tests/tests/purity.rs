@@ -1,4 +1,4 @@
-//! What pure evaluation may read: a value never depends on what the store happens to hold, nor on more of
+//! Pure evaluation: a value never depends on what the store happens to hold, nor on more of
 //! the person's files than their project.
 
 use std::{os::unix::fs::symlink, process::Command};

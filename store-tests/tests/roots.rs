@@ -1,4 +1,4 @@
-//! What keeps paths from being collected, and what goes: links, pins, processes, imports, limits.
+//! Garbage collection: roots and limits that keep paths: links, pins, processes, imports, limits.
 
 use std::{collections::BTreeMap, os::unix::fs::MetadataExt as _, path::Path, process::Stdio};
 

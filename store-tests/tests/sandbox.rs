@@ -1,4 +1,4 @@
-//! What a builder sees, found out by trying: each builder here is the probe, which says how every
+//! The view of a builder, found out by trying: each builder here is the probe, which says how every
 //! attempt ended. What it must not be able to do stands in `escapes.rs`.
 
 use std::{ffi::OsStr, process::Command};

@@ -1,4 +1,4 @@
-//! What keeps paths, what goes, and what is found to be damaged, by the whole tool.
+//! Garbage collection and verification by the whole tool.
 
 use clutch_store_tests::{Space, probing};
 
