@@ -12,7 +12,7 @@ use fs_err as fs;
 use super::{
     closure::{ClosureError, Scope, closure},
     lock::{DebianLock, LockedDeb},
-    packages::Packages,
+    packages::{Packages, PackagesError},
 };
 use crate::{
     hash::{Algorithm, Format},
@@ -104,7 +104,10 @@ pub fn lock(
     let index = index_of(request.suite);
     let base = indexes.find(index)?.address;
     let (address, text) = packages_text(http, &base, request, warn)?;
-    let bad = |reason| ArchiveIndexError::Bad { address: address.clone(), reason };
+    let bad = |reason: PackagesError| {
+        let (address, reason) = (address.clone(), reason.to_string());
+        ArchiveIndexError::Bad { address, reason }
+    };
     let packages = Packages::parse(&text).map_err(bad)?;
     let members = closure(&packages, request.roots, &request.scope)
         .map_err(|error| ArchiveIndexError::Closure { suite: request.suite.to_owned(), error })?;

@@ -27,6 +27,29 @@ pub struct Package<'a> {
     provides: &'a str,
 }
 
+/// Why an index cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackagesError {
+    /// More packages than an archive can have.
+    #[error("it has more than {} packages", limits::PACKAGE_COUNT)]
+    Packages,
+    /// More names in `Provides` than an archive can have.
+    #[error("it provides more than {} names", limits::PROVIDED)]
+    Provided,
+    /// A field that cannot stand in a lock.
+    #[error("package '{package}': {field} '{value}', expected {expected}")]
+    Field {
+        /// The package.
+        package: String,
+        /// The field's name.
+        field: &'static str,
+        /// The beginning of its value.
+        value: String,
+        /// What it should be.
+        expected: &'static str,
+    },
+}
+
 /// A package that is needed, perhaps in some versions only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need<'a> {
@@ -55,14 +78,15 @@ impl<'a> Package<'a> {
             .filter(|alternatives| !alternatives.is_empty())
     }
 
-    /// Whether it can stand in a lock.
+    /// Checks that it can stand in a lock.
     ///
     /// # Errors
-    /// Says what is wrong with it.
-    pub fn check(&self) -> Result<(), String> {
-        let bad = |field: &str, value: &str, expected: &str| {
-            let value: String = value.chars().take(100).collect();
-            Err(format!("package '{}': {field} '{value}', expected {expected}", self.name))
+    /// Names the field that is wrong.
+    pub fn check(&self) -> Result<(), PackagesError> {
+        let bad = |field, value: &str, expected| {
+            let start = |text: &str| text.chars().take(100).collect();
+            let (package, value) = (start(self.name), start(value));
+            Err(PackagesError::Field { package, field, value, expected })
         };
         let word = |text: &str, also: &[u8]| {
             text.bytes().all(|b| b.is_ascii_alphanumeric() || also.contains(&b))
@@ -121,12 +145,12 @@ impl<'a> Packages<'a> {
     /// SHA-256 are left out.
     ///
     /// # Errors
-    /// Where it has more packages or provides more names than an archive can have.
-    pub fn parse(text: &'a str) -> Result<Self, String> {
+    /// If it has more packages or provides more names than an archive can have.
+    pub fn parse(text: &'a str) -> Result<Self, PackagesError> {
         let mut packages = Vec::new();
         for package in text.split("\n\n").filter_map(paragraph) {
             if packages.len() == limits::PACKAGE_COUNT {
-                return Err(format!("it has more than {} packages", limits::PACKAGE_COUNT));
+                return Err(PackagesError::Packages);
             }
             packages.push(package);
         }
@@ -138,7 +162,7 @@ impl<'a> Packages<'a> {
             for provided in package.provides() {
                 provided_names += 1;
                 if provided_names > limits::PROVIDED {
-                    return Err(format!("it provides more than {} names", limits::PROVIDED));
+                    return Err(PackagesError::Provided);
                 }
                 let version = provided.version.map(|(_, version)| version);
                 providers.entry(provided.name).or_default().push((n, version));
@@ -271,7 +295,7 @@ pub(super) mod tests {
             ("Version: 1", "Version: 1\"", "'Version'"),
             ("Package: a", "Package: a b", "'Package'"),
         ] {
-            let error = check(from, to).unwrap_err();
+            let error = check(from, to).unwrap_err().to_string();
             assert!(error.contains(&reason.replace('\'', "")), "{error}");
         }
         assert_eq!(
@@ -287,9 +311,9 @@ pub(super) mod tests {
     fn an_index_beyond_all_archives_is_refused() {
         let provides = "v,".repeat(limits::PROVIDED + 1);
         let text = index(&[("a", "1", &format!("Provides: {provides}\n"))]);
-        assert!(Packages::parse(&text).err().unwrap().contains("provides more than"));
+        assert_eq!(Packages::parse(&text).err(), Some(PackagesError::Provided));
         let text = "Package: a\nVersion: 1\nFilename: a\nSize: 1\nSHA256: 0\n\n"
             .repeat(limits::PACKAGE_COUNT + 1);
-        assert!(Packages::parse(&text).err().unwrap().contains("packages"));
+        assert_eq!(Packages::parse(&text).err(), Some(PackagesError::Packages));
     }
 }

@@ -5,7 +5,10 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::{address::Address, http::Http};
+use super::{
+    address::Address,
+    http::{Http, HttpError},
+};
 use crate::regular::{self, Link};
 
 /// How much is asked for at a time, in bytes. In most wheels the end holds the metadata, too.
@@ -20,20 +23,52 @@ const DIRECTORY: u64 = 1 << 20;
 /// The record at the end, with the longest comment.
 const END: u64 = 22 + 0xffff;
 
+/// Why an entry cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoteZipError {
+    /// The server does not answer as it should.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A part cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// No record of an archive at the end.
+    #[error("expected a zip archive")]
+    NotZip,
+    /// More entries than are looked at, or one of the format's 64-bit forms.
+    #[error("its directory is larger than {DIRECTORY} bytes")]
+    LargeDirectory,
+    /// The directory is not what the format says.
+    #[error("its directory is damaged")]
+    Damaged,
+    /// No entry that is wanted, or several.
+    #[error("expected one entry of that name, found {0}")]
+    Entries(usize),
+    /// The entry cannot be read.
+    #[error("the entry is damaged or encrypted")]
+    Entry,
+    /// The entry is compressed in a way that wheels are not.
+    #[error("the entry is compressed by method {0}, expected 0 or 8")]
+    Method(u64),
+    /// The entry is larger than it may be.
+    #[error("the entry has more than {0} bytes")]
+    Large(u64),
+}
+
 /// The content of the only entry whose name is wanted, of at most `limit` bytes. The archive has `size`
 /// bytes.
 ///
 /// # Errors
-/// The reason: no ranges, no archive, no such entry, or a longer one.
+/// If the server gives no parts of files, the file is not an archive, or has no such entry or a longer one.
 pub fn read(
     http: &Http,
     (address, size): (&Address, u64),
     wanted: &dyn Fn(&str) -> bool,
     limit: u64,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, RemoteZipError> {
     if let Some(path) = address.local_path() {
-        let file = regular::open(path.as_ref(), Link::Follow).map_err(|e| e.to_string())?;
-        let size = file.metadata().map_err(|e| e.to_string())?.len();
+        let file = regular::open(path.as_ref(), Link::Follow)?;
+        let size = file.metadata()?.len();
         return entry(file, size, wanted, limit);
     }
     let remote = Remote { http, address, size, at: 0, start: 0, block: Vec::new(), requests: 0 };
@@ -58,56 +93,56 @@ fn entry(
     size: u64,
     wanted: &dyn Fn(&str) -> bool,
     limit: u64,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, RemoteZipError> {
     let mut part = |at: u64, length: u64| {
         let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
-        let read = archive.seek(SeekFrom::Start(at)).and_then(|_| archive.read_exact(&mut bytes));
-        read.map(|()| bytes).map_err(|e| e.to_string())
+        archive.seek(SeekFrom::Start(at))?;
+        archive.read_exact(&mut bytes)?;
+        Ok::<_, io::Error>(bytes)
     };
     let start = size.saturating_sub(END);
     let tail = part(start, size - start)?;
     let end = tail.windows(22).rposition(|at| at.starts_with(b"PK\x05\x06"));
-    let end = end.ok_or("it is no zip archive")?;
+    let end = end.ok_or(RemoteZipError::NotZip)?;
     let record = Record(&tail[end..]);
     let (count, length, offset) = (record.u16(10), record.u32(12), record.u32(16));
     if length > DIRECTORY || count == 0xffff || offset == 0xffff_ffff {
-        return Err("its directory is too large to be looked at".to_owned());
+        return Err(RemoteZipError::LargeDirectory);
     }
     let directory = part(offset, length)?;
     let (mut rest, mut found) = (&directory[..], Vec::new());
     for _ in 0..count {
         if rest.len() < 46 || !rest.starts_with(b"PK\x01\x02") {
-            return Err("its directory is damaged".to_owned());
+            return Err(RemoteZipError::Damaged);
         }
         let header = Record(rest);
         let name = 46 + header.u16(28) as usize;
         let next = name + header.u16(30) as usize + header.u16(32) as usize;
-        let text = rest.get(46..name).ok_or("its directory is damaged")?;
+        let text = rest.get(46..name).ok_or(RemoteZipError::Damaged)?;
         if std::str::from_utf8(text).is_ok_and(wanted) {
             found.push((header.u16(8), header.u16(10), header.u32(20), header.u32(42)));
         }
-        rest = rest.get(next..).ok_or("its directory is damaged")?;
+        rest = rest.get(next..).ok_or(RemoteZipError::Damaged)?;
     }
     let [(flags, method, packed, offset)] = found[..] else {
-        return Err(format!("it has {} such entries, expected one", found.len()));
+        return Err(RemoteZipError::Entries(found.len()));
     };
     let local = part(offset, 30)?;
     let header = Record(&local);
     if !local.starts_with(b"PK\x03\x04") || flags & 1 != 0 {
-        return Err("the entry is damaged or encrypted".to_owned());
+        return Err(RemoteZipError::Entry);
     }
     let place = offset + 30 + header.u16(26) + header.u16(28);
-    archive.seek(SeekFrom::Start(place)).map_err(|e| e.to_string())?;
+    archive.seek(SeekFrom::Start(place))?;
     let packed = archive.take(packed);
     let mut content = Vec::new();
-    let read = match method {
-        0 => packed.take(limit + 1).read_to_end(&mut content),
-        8 => flate2::read::DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut content),
-        other => return Err(format!("the entry is compressed by method {other}")),
+    match method {
+        0 => packed.take(limit + 1).read_to_end(&mut content)?,
+        8 => flate2::read::DeflateDecoder::new(packed).take(limit + 1).read_to_end(&mut content)?,
+        other => return Err(RemoteZipError::Method(other)),
     };
-    read.map_err(|e| e.to_string())?;
     if content.len() as u64 > limit {
-        return Err(format!("the entry has more than {limit} bytes"));
+        return Err(RemoteZipError::Large(limit));
     }
     Ok(content)
 }
@@ -196,7 +231,7 @@ mod tests {
         out.finish().unwrap().into_inner()
     }
 
-    fn read_m(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    fn read_m(bytes: &[u8]) -> Result<Vec<u8>, RemoteZipError> {
         entry(Cursor::new(bytes), bytes.len() as u64, &|name| name.ends_with("/M"), 1000)
     }
 
@@ -216,15 +251,15 @@ mod tests {
         assert_eq!(read_m(&stored).unwrap(), b"text");
         for (files, reason) in [
             (&[("a/M", &[0; 1001][..]), ("b", b"")][..], "more than 1000"),
-            (&[("a/M", b""), ("b/M", b"")], "it has 2 such entries"),
-            (&[("b", b"")], "it has 0 such entries"),
+            (&[("a/M", b""), ("b/M", b"")], "found 2"),
+            (&[("b", b"")], "found 0"),
         ] {
             let files: Vec<_> =
                 files.iter().map(|(n, c)| (*n, *c, CompressionMethod::Deflated)).collect();
-            let error = read_m(&archive(&files)).unwrap_err();
+            let error = read_m(&archive(&files)).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
         }
-        assert!(read_m(b"").is_err() && read_m(&[0; 100]).unwrap_err().contains("no zip"));
+        assert!(read_m(b"").is_err() && matches!(read_m(&[0; 100]), Err(RemoteZipError::NotZip)));
     }
 
     /// What an archive says of itself takes no memory.
@@ -237,7 +272,7 @@ mod tests {
             assert!(read_m(&bytes).is_err());
         }
         // nor what an index says of its size
-        let error = entry(Cursor::new(usual()), u64::MAX, &|_| true, 10).unwrap_err();
+        let error = entry(Cursor::new(usual()), u64::MAX, &|_| true, 10).unwrap_err().to_string();
         assert!(error.contains("fill whole buffer"), "{error}");
     }
 

@@ -9,7 +9,7 @@ use serde::{
 };
 
 use super::{
-    address::Address,
+    address::{Address, AddressError},
     http::{Http, HttpError, Page},
 };
 use crate::limits;
@@ -51,14 +51,40 @@ pub enum SimpleError {
         /// The normalised name.
         project: String,
     },
-    /// It is no page of the Simple API.
+    /// It is not a page of the Simple API.
     #[error("{address}: not a page of the Simple API: {reason}")]
     Page {
         /// The page.
         address: Address,
         /// What is wrong.
-        reason: String,
+        reason: PageError,
     },
+}
+
+/// Why a page is not one of the Simple API that can be used.
+#[derive(Debug, thiserror::Error)]
+pub enum PageError {
+    /// It has another content type.
+    #[error("its content type is '{0}', expected JSON or HTML")]
+    ContentType(String),
+    /// It is not JSON, or lacks something.
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    /// A version of the API that is not known.
+    #[error("version '{0}' of the Simple API is not supported, only 1.x")]
+    Version(String),
+    /// A link that cannot be followed.
+    #[error(transparent)]
+    Link(#[from] AddressError),
+    /// A link from a server to a file of this machine.
+    #[error("it links to a file of this machine: {0}")]
+    LocalFile(Address),
+    /// More files than any project has.
+    #[error("{}", too_many())]
+    Files,
+    /// Addresses that would take too much memory.
+    #[error("the addresses of its files have more than {} bytes", limits::PAGE_ADDRESSES)]
+    Addresses,
 }
 
 /// A project's name as indexes write it (PEP 503): lower case, one dash for every run of `-`, `_`
@@ -91,14 +117,14 @@ pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>,
 /// # Errors
 /// Where it is no page of the Simple API, or of a later major version than 1.
 pub fn files(page: &Page) -> Result<Vec<File>, SimpleError> {
-    let fail = |reason: String| SimpleError::Page { address: page.address.clone(), reason };
+    let fail = |reason| SimpleError::Page { address: page.address.clone(), reason };
     let json = page.content_type.ends_with("+json") || page.content_type == "application/json";
     if json {
         return from_json(page).map_err(fail);
     }
     let html = page.content_type.contains("html") || page.content_type.is_empty();
     if !html {
-        return Err(fail(format!("its content type is '{}'", page.content_type)));
+        return Err(fail(PageError::ContentType(page.content_type.clone())));
     }
     let text = String::from_utf8_lossy(&page.body);
     from_html(&page.address, &text).map_err(fail)
@@ -249,29 +275,28 @@ struct Links {
 
 impl Links {
     /// What a link on `page`, whose relative links are to `base`, leads to.
-    fn find(&mut self, page: &Address, base: &Address, link: &str) -> Result<Address, String> {
-        let address = base.join(link).map_err(|e| e.to_string())?;
+    fn find(&mut self, page: &Address, base: &Address, link: &str) -> Result<Address, PageError> {
+        let address = base.join(link)?;
         if address.scheme() == "file" && page.scheme() != "file" {
-            return Err(format!("it links to a file of this machine: {address}"));
+            return Err(PageError::LocalFile(address));
         }
         self.bytes += address.path().len();
         if self.bytes > limits::PAGE_ADDRESSES {
-            let most = limits::PAGE_ADDRESSES;
-            return Err(format!("the addresses of its files have more than {most} bytes"));
+            return Err(PageError::Addresses);
         }
         Ok(address)
     }
 }
 
-fn check_version(version: &str) -> Result<(), String> {
+fn check_version(version: &str) -> Result<(), PageError> {
     match version.split('.').next() {
         Some("1") => Ok(()),
-        _ => Err(format!("its version is '{version}', only 1.x is known")),
+        _ => Err(PageError::Version(version.to_owned())),
     }
 }
 
-fn from_json(page: &Page) -> Result<Vec<File>, String> {
-    let json: JsonPage = serde_json::from_slice(&page.body).map_err(|e| e.to_string())?;
+fn from_json(page: &Page) -> Result<Vec<File>, PageError> {
+    let json: JsonPage = serde_json::from_slice(&page.body)?;
     check_version(&json.meta.api_version)?;
     let mut links = Links::default();
     let file = |file: JsonFile| {
@@ -294,7 +319,7 @@ fn from_json(page: &Page) -> Result<Vec<File>, String> {
     json.files.into_iter().map(file).collect()
 }
 
-fn from_html(page: &Address, text: &str) -> Result<Vec<File>, String> {
+fn from_html(page: &Address, text: &str) -> Result<Vec<File>, PageError> {
     let mut base = page.clone();
     let (mut files, mut links) = (Vec::new(), Links::default());
     let mut rest = text;
@@ -312,13 +337,13 @@ fn from_html(page: &Address, text: &str) -> Result<Vec<File>, String> {
             }
         } else if name.eq_ignore_ascii_case("base") {
             if let Some(href) = attributes.get("href") {
-                base = page.join(href).map_err(|e| e.to_string())?;
+                base = page.join(href)?;
             }
         } else if name.eq_ignore_ascii_case("a")
             && let Some(href) = attributes.get("href")
         {
             if files.len() == limits::PAGE_FILES {
-                return Err(too_many());
+                return Err(PageError::Files);
             }
             let end = rest.find('<').unwrap_or(rest.len());
             let shown = unescaped(rest[..end].trim());

@@ -130,7 +130,7 @@ fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
             let _ = writeln!(text, "{name} = {function}");
         }
         description.scripts =
-            entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e))?;
+            entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e.to_string()))?;
         if description.scripts.len() != attributes.scripts.len() {
             return Err(wrong("scripts", "a name has a line break or an equals sign".into()));
         }

@@ -350,9 +350,10 @@ fn requires(network: &Network, file: &File) -> Result<Vec<String>, String> {
                 let parts = name.split_once('/');
                 parts.is_some_and(|(f, n)| f.ends_with(".dist-info") && n == "METADATA")
             };
-            remote_zip::read(http, (&file.address, size), &is_metadata, limits::METADATA)?
+            remote_zip::read(http, (&file.address, size), &is_metadata, limits::METADATA)
+                .map_err(|e| e.to_string())?
         };
-        let headers = Headers::parse(&metadata)?;
+        let headers = Headers::parse(&metadata).map_err(|e| e.to_string())?;
         Ok(headers.all("requires-dist").map(str::to_owned).collect())
     };
     read().map_err(|reason| format!("{}: {reason}", file.name))

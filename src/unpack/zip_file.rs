@@ -120,7 +120,7 @@ impl Zip {
         let source = &self.map[entry.start..entry.end];
         let content = if entry.deflated {
             let inflated = inflate(source, entry.size);
-            Cow::Owned(inflated.map_err(|reason| self.bad_content(entry, &reason))?)
+            Cow::Owned(inflated.map_err(|error| self.bad_content(entry, &error.to_string()))?)
         } else {
             Cow::Borrowed(source)
         };
@@ -220,27 +220,43 @@ impl Zip {
     }
 }
 
-/// Inflates in one call; the reason where the stream does not have exactly `size` bytes.
-fn inflate(source: &[u8], size: u64) -> Result<Vec<u8>, String> {
+/// Why an entry's stream is not one of the size that its header says.
+#[derive(Debug, thiserror::Error)]
+enum InflateError {
+    #[error("it cannot be inflated: {0}")]
+    Damaged(#[from] flate2::DecompressError),
+    #[error("it is longer than its header says")]
+    Long,
+    #[error("it is shorter than its header says")]
+    Short,
+    #[error("it is cut off")]
+    CutOff,
+    #[error("something follows its end")]
+    Trailing,
+}
+
+/// Inflates in one call.
+///
+/// # Errors
+/// If the stream does not have exactly `size` bytes.
+fn inflate(source: &[u8], size: u64) -> Result<Vec<u8>, InflateError> {
     use flate2::{Decompress, FlushDecompress, Status};
-    let size = usize::try_from(size).map_err(|e| e.to_string())?;
+    let size = usize::try_from(size).map_err(|_| InflateError::Short)?;
     // one byte more than needed, so that the end of the stream is seen in the same call
     let mut content = Vec::with_capacity(size + 1);
     let mut decoder = Decompress::new(false);
-    let status = decoder
-        .decompress_vec(source, &mut content, FlushDecompress::Finish)
-        .map_err(|e| format!("it cannot be inflated: {e}"))?;
+    let status = decoder.decompress_vec(source, &mut content, FlushDecompress::Finish)?;
     if content.len() > size {
-        return Err("it is longer than its header says".to_owned());
+        return Err(InflateError::Long);
     }
     if status != Status::StreamEnd {
-        return Err("it is cut off".to_owned());
+        return Err(InflateError::CutOff);
     }
     if content.len() < size {
-        return Err("it is shorter than its header says".to_owned());
+        return Err(InflateError::Short);
     }
     if decoder.total_in() != source.len() as u64 {
-        return Err("something follows its end".to_owned());
+        return Err(InflateError::Trailing);
     }
     Ok(content)
 }

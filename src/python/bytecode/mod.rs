@@ -95,7 +95,7 @@ pub fn compile(
     for (source, result) in sources.iter().zip(results) {
         match result {
             Ok(pyc) => compiled.push(pyc),
-            Err(reason) => without(source, &reason),
+            Err(reason) => without(source, &reason.to_string()),
         }
     }
     compiled.sort_by(|a, b| a.path.cmp(&b.path));
@@ -211,23 +211,37 @@ fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(
     Ok(())
 }
 
+/// Why a source file has no byte code. Python compiles it when it is imported, or tells what is wrong.
+#[derive(Debug, thiserror::Error)]
+enum Uncompiled {
+    /// The compiler's message.
+    #[error("{0}")]
+    Source(String),
+    /// Byte code that is nested too deeply to be written in one form.
+    #[error(transparent)]
+    Nested(MarshalError),
+    /// No file system takes the name of the `.pyc`.
+    #[error("its name is too long")]
+    LongName,
+}
+
 /// Writes one `.pyc`; the inner error says why the file has none.
 fn finish(
     tree: &Path,
     source: &Source,
     record: Option<Record<'_>>,
     interpreter: &Interpreter,
-) -> Result<Result<Compiled, String>, TaskError> {
+) -> Result<Result<Compiled, Uncompiled>, TaskError> {
     let fail =
         |problem: String| TaskError::Failed(format!("byte code of {}: {problem}", source.name));
     let record = record.ok_or_else(|| fail("the compiler did not come to it".into()))?;
     let raw = record.read()?;
     if !record.done {
-        return Ok(Err(one_line(&String::from_utf8_lossy(&raw))));
+        return Ok(Err(Uncompiled::Source(one_line(&String::from_utf8_lossy(&raw)))));
     }
     let pyc = match marshal::canonical_pyc(&raw) {
         Ok(pyc) => pyc,
-        Err(error @ MarshalError::Depth) => return Ok(Err(error.to_string())),
+        Err(error @ MarshalError::Depth) => return Ok(Err(Uncompiled::Nested(error))),
         Err(error) => return Err(fail(error.to_string())),
     };
     let path = cached(&source.name, interpreter.minor);
@@ -240,7 +254,7 @@ fn finish(
     };
     match write() {
         Err(e) if e.kind() == io::ErrorKind::InvalidFilename => {
-            return Ok(Err("its name is too long".into()));
+            return Ok(Err(Uncompiled::LongName));
         }
         other => other?,
     }

@@ -9,7 +9,7 @@ use std::{
 
 use fs_err::{self as fs, os::unix::fs::symlink};
 
-use super::{EnvironmentError, collision::Collision};
+use super::{EnvironmentError, collision::Collision, distribution::DistributionError};
 use crate::{
     build::task::{Task, TaskError},
     regular,
@@ -75,7 +75,7 @@ impl Composition<'_> {
                 let name =
                     entry.name.into_string().map_err(|name| EnvironmentError::Distribution {
                         path: source.base.clone(),
-                        reason: format!("the name {name:?} in '{folder}' is not UTF-8"),
+                        reason: DistributionError::FileName(name, folder.to_owned()),
                     })?;
                 names.entry(name).or_default().push((source, entry.kind));
             }

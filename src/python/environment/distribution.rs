@@ -1,7 +1,7 @@
 //! An installed distribution as an environment sees it: a store object with a site-packages folder,
 //! read from its own description.
 
-use std::io;
+use std::{ffi::OsString, io};
 
 use super::EnvironmentError;
 use crate::{
@@ -9,15 +9,54 @@ use crate::{
     limits,
     net::simple::normalised,
     python::{
+        excerpt::several,
         target::Interpreter,
         wheel::{
-            entry_points::{self, Script},
-            headers::Headers,
+            entry_points::{self, EntryPointsError, Script},
+            headers::{Headers, HeadersError},
+            record::RecordError,
         },
     },
-    store_path::StorePath,
-    trees::Place,
+    store_path::{StorePath, StorePathError},
+    trees::{Kind, Place},
 };
+
+/// Why a store object cannot be part of an environment.
+#[derive(Debug, thiserror::Error)]
+pub enum DistributionError {
+    /// Its path.
+    #[error(transparent)]
+    Path(#[from] StorePathError),
+    /// No folder for this interpreter.
+    #[error("expected a Python distribution built for CPython 3.{minor}, found {found}")]
+    Other {
+        /// The interpreter's version.
+        minor: u32,
+        /// What the object is.
+        found: String,
+    },
+    /// Several distributions in one object.
+    #[error("expected one distribution, found several: {0}")]
+    Several(String),
+    /// A file name, and the folder that it is in.
+    #[error("the name {0:?} in '{1}' is not UTF-8")]
+    FileName(OsString, String),
+    /// A name or version longer than any.
+    #[error("METADATA: its name or version is too long")]
+    LongName,
+    /// `METADATA` cannot be read.
+    #[error("METADATA: {0}")]
+    Headers(#[from] HeadersError),
+    /// `entry_points.txt` cannot be read.
+    #[error("entry_points.txt: {0}")]
+    EntryPoints(#[from] EntryPointsError),
+    /// `RECORD` cannot be read.
+    #[error("RECORD: {0}")]
+    Record(RecordError),
+    /// A file cannot be read; the text names the path.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
 
 /// A store object that an environment is composed from.
 #[derive(Clone, Debug)]
@@ -44,21 +83,21 @@ impl<'a> Distribution<'a> {
     /// Reads the distribution at a logical path.
     ///
     /// # Errors
-    /// Where it is no input, was made for another interpreter, or is described more than once.
+    /// If it is not an input, was built for another interpreter, or is described more than once.
     pub fn read(
         task: &'a Task<'_>,
         logical: &str,
         interpreter: &Interpreter,
     ) -> Result<Self, EnvironmentError> {
-        let fail = |reason: String| EnvironmentError::Distribution { path: logical.into(), reason };
-        let path = StorePath::parse(logical).map_err(|e| fail(e.to_string()))?;
+        let fail = |reason| EnvironmentError::Distribution { path: logical.into(), reason };
+        let path = StorePath::parse(logical).map_err(|e| fail(e.into()))?;
         let tree = task.input(logical)?;
         let library = tree.join(interpreter.site_packages());
         let entries = library.entries().map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => fail(format!(
-                "it has no folder '{}': it was made for another interpreter, or is no distribution",
-                interpreter.site_packages()
-            )),
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
+                let (minor, found) = (interpreter.minor, found(&tree));
+                fail(DistributionError::Other { minor, found })
+            }
             _ => error.into(),
         })?;
         let names = entries.iter().filter_map(|entry| entry.name.to_str());
@@ -80,27 +119,44 @@ impl<'a> Distribution<'a> {
                 found.describe(&library.join(info)).map_err(fail)?;
                 found.dist_info = Some(info.clone());
             }
-            several => return Err(fail(format!("it has several: {}", several.join(", ")))),
+            all => return Err(fail(DistributionError::Several(several(all, 5, ", ")))),
         }
         Ok(found)
     }
 
-    fn describe(&mut self, info: &Place<'_>) -> Result<(), String> {
-        let read = |place: Place<'_>| place.read(limits::METADATA).map_err(|e| e.to_string());
-        let metadata = read(info.join("METADATA"))?;
-        let metadata = Headers::parse(&metadata).map_err(|e| format!("METADATA: {e}"))?;
+    fn describe(&mut self, info: &Place<'_>) -> Result<(), DistributionError> {
+        let metadata = Headers::parse(&info.join("METADATA").read(limits::METADATA)?)?;
         let (name, version) = (metadata.one("name")?, metadata.one("version")?);
         if name.len() > limits::FILE_NAME || version.len() > limits::VERSION {
-            return Err("METADATA: its name or version is longer than any".to_owned());
+            return Err(DistributionError::LongName);
         }
         self.name = normalised(name);
         version.clone_into(&mut self.version);
         self.requires = metadata.all("requires-dist").map(str::to_owned).collect();
         self.requires_python = metadata.all("requires-python").next().map(str::to_owned);
         let points = info.join("entry_points.txt");
-        if points.kind().map_err(|e| e.to_string())?.is_some() {
-            self.scripts = entry_points::scripts(&read(points)?)?;
+        if points.kind()?.is_some() {
+            self.scripts = entry_points::scripts(&points.read(limits::METADATA)?)?;
         }
         Ok(())
+    }
+}
+
+/// In words, what a store object is that is not for this interpreter.
+fn found(tree: &Place<'_>) -> String {
+    let kind = match tree.kind() {
+        Ok(Some(Kind::Folder)) => "a folder that is not a distribution",
+        Ok(Some(Kind::File)) => "a file",
+        _ => "neither a file nor a folder",
+    };
+    let folders = tree.join("lib").entries().unwrap_or_default();
+    let versions = folders.iter().filter_map(|entry| entry.name.to_str()?.strip_prefix("python"));
+    let mut versions = versions.filter(|version| {
+        let library = tree.join(format!("lib/python{version}/site-packages"));
+        library.kind().is_ok_and(|kind| kind == Some(Kind::Folder))
+    });
+    match versions.next() {
+        Some(version) => format!("one for CPython {version}"),
+        None => kind.to_owned(),
     }
 }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 use self::{
     collision::Collision,
     compose::{Composition, Source},
-    distribution::Distribution,
+    distribution::{Distribution, DistributionError},
     programs::{Program, Programs},
 };
 use super::{
@@ -65,7 +65,7 @@ pub enum EnvironmentError {
         /// Its store path.
         path: String,
         /// What is wrong.
-        reason: String,
+        reason: DistributionError,
     },
     /// The collision policy cannot be followed.
     #[error("collisions.\"{path}\" = \"{choice}\": no distribution of that name has this path")]
@@ -348,9 +348,9 @@ fn rewrite_record(
     programs: &Programs,
 ) -> Result<(), EnvironmentError> {
     let place = format!("{}/RECORD", dist_info(distribution, library));
-    let fail = |reason: String| EnvironmentError::Distribution {
+    let fail = |reason| EnvironmentError::Distribution {
         path: distribution.path.to_string(),
-        reason: format!("RECORD: {reason}"),
+        reason: DistributionError::Record(reason),
     };
     // a wheel's RECORD, with a row for the byte code of each file
     let mut rows = match distribution.tree.join(&place).read(4 * limits::METADATA) {

@@ -13,7 +13,10 @@ use fs_err::{
 };
 
 use super::{
-    EnvironmentError, collision::Collision, compose::link_target, distribution::Distribution,
+    EnvironmentError,
+    collision::Collision,
+    compose::link_target,
+    distribution::{Distribution, DistributionError},
 };
 use crate::{
     build::task::{Task, TaskError},
@@ -91,7 +94,7 @@ fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, E
         for Entry { name, kind } in bin.entries()? {
             let name = name.into_string().map_err(|name| EnvironmentError::Distribution {
                 path: distribution.path.to_string(),
-                reason: format!("the name {name:?} in 'bin' is not UTF-8"),
+                reason: DistributionError::FileName(name, "bin".to_owned()),
             })?;
             let content = if kind == Kind::File { script_at(&bin.join(&name))? } else { vec![] };
             let program = match with_interpreter(&content, python) {

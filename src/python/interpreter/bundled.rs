@@ -64,7 +64,8 @@ fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let names = checked.entries().iter().map(|entry| entry.name.as_str());
     let record_name = { names }.find(|name| name.ends_with(".dist-info/RECORD"));
     let record_name = record_name.ok_or_else(|| wrong("it has no RECORD".to_owned()))?;
-    let mut rows = record::parse(read(record_name)?.as_bytes()).map_err(wrong)?;
+    let mut rows =
+        record::parse(read(record_name)?.as_bytes()).map_err(|e| wrong(e.to_string()))?;
     rows.retain(|row| row.path != CERTIFICATES);
     let sum = Sha256::digest(&new).into();
     rows.push(record::Row::of(CERTIFICATES.to_owned(), &sum, new.len() as u64));

@@ -229,7 +229,7 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
         let text = regular::read_text(&path, Link::Follow, limits::METADATA)?;
         let text = apply(&edit.change, &text).map_err(|problem| {
             TaskError::Failed(format!(
-                "{}: {problem}; these packages differ from those that are known",
+                "{}: {problem}; use the packages of a Debian suite that this clutch knows",
                 path.display()
             ))
         })?;
@@ -246,7 +246,18 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     Ok(fs::write(&program, image.into_bytes())?)
 }
 
-fn apply(change: &Change, text: &str) -> Result<String, String> {
+/// Why a text cannot be changed: it is not the one that is known.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChangeError {
+    /// A part that must be there.
+    #[error("expected the text {0:?}, found none")]
+    Missing(&'static str),
+    /// A part that must be there once.
+    #[error("expected the text {0:?} once, found it more than once")]
+    Twice(&'static str),
+}
+
+fn apply(change: &Change, text: &str) -> Result<String, ChangeError> {
     match change {
         Replace(old, new) => {
             once(text, old)?;
@@ -254,26 +265,20 @@ fn apply(change: &Change, text: &str) -> Result<String, String> {
         }
         Cut(from, until, new) => {
             let start = once(text, from)?;
-            let length = text[start..]
-                .find(until)
-                .ok_or_else(|| format!("{} is not there", quote(until)))?;
+            let length = text[start..].find(until).ok_or(ChangeError::Missing(until))?;
             Ok([&text[..start], new, &text[start + length..]].concat())
         }
     }
 }
 
 /// Where the only occurrence is.
-fn once(text: &str, part: &str) -> Result<usize, String> {
+fn once(text: &str, part: &'static str) -> Result<usize, ChangeError> {
     let mut found = text.match_indices(part);
     match (found.next(), found.next()) {
         (Some((at, _)), None) => Ok(at),
-        (None, _) => Err(format!("{} is not there", quote(part))),
-        (Some(_), Some(_)) => Err(format!("{} is there more than once", quote(part))),
+        (None, _) => Err(ChangeError::Missing(part)),
+        (Some(_), Some(_)) => Err(ChangeError::Twice(part)),
     }
-}
-
-fn quote(text: &str) -> String {
-    format!("the text {text:?}")
 }
 
 #[cfg(test)]
@@ -285,11 +290,8 @@ mod tests {
         let apply = |change: Change, text| apply(&change, text);
         assert_eq!(apply(Replace("b", "c"), "abd").unwrap(), "acd");
         assert_eq!(apply(Cut("b", "d", "-"), "abcd").unwrap(), "a-d");
-        assert_eq!(apply(Replace("x", "c"), "abd").unwrap_err(), "the text \"x\" is not there");
-        assert_eq!(
-            apply(Replace("b", "c"), "bb").unwrap_err(),
-            "the text \"b\" is there more than once"
-        );
+        assert!(matches!(apply(Replace("x", "c"), "abd"), Err(ChangeError::Missing("x"))));
+        assert!(matches!(apply(Replace("b", "c"), "bb"), Err(ChangeError::Twice("b"))));
         assert!(apply(Cut("b", "x", ""), "abcd").is_err());
         assert!(apply(Cut("d", "b", ""), "abcd").is_err(), "the end must follow the start");
     }
@@ -300,6 +302,6 @@ mod tests {
         fs::create_dir_all(dir.path().join("lib/python3.11")).unwrap();
         fs::write(dir.path().join("lib/python3.11/site.py"), "import sys\n").unwrap();
         let error = undo_distribution(dir.path(), 11).unwrap_err().to_string();
-        assert!(error.contains("lib/python3.11/site.py: the text"), "{error}");
+        assert!(error.contains("lib/python3.11/site.py: expected the text"), "{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
+use super::sources::ChangeError;
 use crate::{
     build::task::TaskError,
     limits,
@@ -52,11 +53,11 @@ pub(super) fn rewrite(prefix: &Path, logical: &str, minor: u32) -> Result<(), Ta
     }
 }
 
-fn relocate(text: &str, prefix: &str) -> Result<String, String> {
+fn relocate(text: &str, prefix: &str) -> Result<String, ChangeError> {
     let mut text = text.to_owned();
     for (old, new) in VALUES {
         if !text.contains(old) {
-            return Err(format!("the text {old:?} is not there"));
+            return Err(ChangeError::Missing(old));
         }
         text = text.replace(old, &new.replace('@', prefix));
     }
@@ -113,6 +114,6 @@ mod tests {
             flags("'X': '-g -fwrapv -ffile-prefix-map=/build/x=. '\n '-Wall -g',"),
             "'X': '-g0 -fwrapv  '\n '-Wall -g0',"
         );
-        assert!(relocate("build_time_vars = {}", p).unwrap_err().contains("zoneinfo"));
+        assert!(relocate("build_time_vars = {}", p).unwrap_err().to_string().contains("zoneinfo"));
     }
 }

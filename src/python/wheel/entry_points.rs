@@ -4,6 +4,37 @@
 use super::text::{decode, lines};
 use crate::{limits, python::excerpt::excerpt};
 
+/// Why entry points cannot be read. Texts of the file are given by their beginning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EntryPointsError {
+    /// A line without an equals sign.
+    #[error("expected 'name = value', found '{0}'")]
+    Line(String),
+    /// A line in front of the first `[group]`.
+    #[error("'{0}' stands before the first '[group]'")]
+    NoGroup(String),
+    /// More programs than any package has.
+    #[error("more than {} programs", limits::PROGRAMS)]
+    Many,
+    /// Two functions for one name.
+    #[error("script '{0}' is given twice, with different functions")]
+    Ambiguous(String),
+    /// The reference to a function cannot be read.
+    #[error("script '{name}': expected 'module:function', found '{value}'")]
+    Reference {
+        /// The program.
+        name: String,
+        /// What should be the reference.
+        value: String,
+    },
+    /// The name does not fit into `bin`.
+    #[error("script '{0}': expected a file name without '/'")]
+    FileName(String),
+    /// The name of one of the environment's own programs.
+    #[error("script '{0}': the name belongs to the environment itself")]
+    Reserved(String),
+}
+
 /// A program that calls a function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Script {
@@ -18,9 +49,8 @@ pub struct Script {
 /// Reads the console and GUI scripts, which are the same on Linux, sorted by name.
 ///
 /// # Errors
-/// The reason: not INI, a reference that is none, a name that does not fit into `bin`, two functions
-/// for one name, more programs than any package has.
-pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
+/// If the text is not INI, or one of its scripts cannot become a program.
+pub fn scripts(content: &[u8]) -> Result<Vec<Script>, EntryPointsError> {
     let text = decode(content);
     let mut scripts: Vec<Script> = Vec::new();
     let mut group = None;
@@ -32,16 +62,13 @@ pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
             group = Some(name.trim());
             continue;
         }
-        let (name, value) = line
-            .split_once('=')
-            .ok_or_else(|| format!("line '{}' is not 'name = value'", excerpt(line)))?;
+        let (name, value) =
+            line.split_once('=').ok_or_else(|| EntryPointsError::Line(excerpt(line)))?;
         match group {
-            None => {
-                return Err(format!("line '{}' stands before the first group", excerpt(line)));
-            }
+            None => return Err(EntryPointsError::NoGroup(excerpt(line))),
             Some("console_scripts" | "gui_scripts") => {
                 if scripts.len() == limits::PROGRAMS {
-                    return Err(format!("it has more than {} programs", limits::PROGRAMS));
+                    return Err(EntryPointsError::Many);
                 }
                 scripts.push(script(name.trim(), value)?);
             }
@@ -52,14 +79,15 @@ pub fn scripts(content: &[u8]) -> Result<Vec<Script>, String> {
     scripts.dedup();
     match scripts.windows(2).find(|pair| pair[0].name == pair[1].name) {
         None => Ok(scripts),
-        Some(pair) => Err(format!("script '{}' stands for two functions", pair[0].name)),
+        Some(pair) => Err(EntryPointsError::Ambiguous(pair[0].name.clone())),
     }
 }
 
 /// `module:function [extras]`; extras are obsolete and have no meaning for a program.
-fn script(name: &str, value: &str) -> Result<Script, String> {
+fn script(name: &str, value: &str) -> Result<Script, EntryPointsError> {
     program_name(name)?;
-    let wrong = || format!("script '{name}': '{}' is not 'module:function'", excerpt(value.trim()));
+    let wrong =
+        || EntryPointsError::Reference { name: name.to_owned(), value: excerpt(value.trim()) };
     let reference = match value.trim().split_once('[') {
         Some((reference, extras)) if extras.trim_end().ends_with(']') => reference,
         Some(_) => return Err(wrong()),
@@ -83,18 +111,18 @@ fn script(name: &str, value: &str) -> Result<Script, String> {
 /// Checks that a distribution may put a program of that name into `bin`.
 ///
 /// # Errors
-/// The reason: not one file name, or the name of one of the environment's own programs.
-pub fn program_name(name: &str) -> Result<(), String> {
+/// If it is not one file name, or that of one of the environment's own programs.
+pub fn program_name(name: &str) -> Result<(), EntryPointsError> {
     let is_file_name = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0']);
     if !is_file_name || name.len() > limits::FILE_NAME {
-        return Err(format!("script '{}': the name is not a file name", excerpt(name)));
+        return Err(EntryPointsError::FileName(excerpt(name)));
     }
     let version = name.strip_prefix("python").unwrap_or("x");
     let python = version.chars().all(|c| c.is_ascii_digit() || c == '.');
     let activation =
         name.split('.').next().is_some_and(|stem| stem.eq_ignore_ascii_case("activate"));
     if python || activation {
-        return Err(format!("script '{name}': the name belongs to the environment itself"));
+        return Err(EntryPointsError::Reserved(name.to_owned()));
     }
     Ok(())
 }
@@ -150,10 +178,10 @@ mod tests {
         }
         assert!(scripts(b"x = a:b\n").is_err());
         let many: String = (0..=limits::PROGRAMS).map(|n| format!("x{n} = a:b\n")).collect();
-        let error = scripts(format!("[gui_scripts]\n{many}").as_bytes()).unwrap_err();
-        assert!(error.contains("more than"), "{error}");
+        let many = scripts(format!("[gui_scripts]\n{many}").as_bytes());
+        assert_eq!(many, Err(EntryPointsError::Many));
         let long = format!("[gui_scripts]\n{} = a:b\n", "x".repeat(1 << 20));
-        assert!(scripts(long.as_bytes()).unwrap_err().len() < 300);
+        assert!(scripts(long.as_bytes()).unwrap_err().to_string().len() < 300);
         assert!(
             scripts(b"[console_scripts]\npythonize = a:b\npython-x = a:b\nx = a:b\nx = a:b\n")
                 .is_ok()

@@ -3,6 +3,28 @@
 use super::text::{decode, lines};
 use crate::{limits, python::excerpt::excerpt};
 
+/// Why headers cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HeadersError {
+    /// A line without a colon: its beginning.
+    #[error("expected 'Name: value', found '{0}'")]
+    Line(String),
+    /// More headers than any package has.
+    #[error("more than {} headers", limits::HEADERS)]
+    Many,
+    /// A header that must be there.
+    #[error("no header '{0}'")]
+    Missing(String),
+    /// A header that may be there once.
+    #[error("header '{name}' is both '{}' and '{}'", values.0, values.1)]
+    Ambiguous {
+        /// Its name.
+        name: String,
+        /// The beginnings of two of its values.
+        values: (String, String),
+    },
+}
+
 /// Header lines, in order; names in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Headers {
@@ -15,8 +37,8 @@ impl Headers {
     /// the one before.
     ///
     /// # Errors
-    /// The reason: a line without a colon, or more headers than any package has.
-    pub fn parse(content: &[u8]) -> Result<Self, String> {
+    /// If a line has no colon, or there are more headers than any package has.
+    pub fn parse(content: &[u8]) -> Result<Self, HeadersError> {
         let text = decode(content);
         let mut headers: Vec<(String, String)> = Vec::new();
         for line in lines(&text.text) {
@@ -30,18 +52,17 @@ impl Headers {
                 value.push_str(line.trim());
                 continue;
             }
-            let (name, value) = line
-                .split_once(':')
-                .ok_or_else(|| format!("line '{}' is not 'Name: value'", excerpt(line)))?;
+            let (name, value) =
+                line.split_once(':').ok_or_else(|| HeadersError::Line(excerpt(line)))?;
             if headers.len() == limits::HEADERS {
-                return Err(format!("it has more than {} headers", limits::HEADERS));
+                return Err(HeadersError::Many);
             }
             headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
         }
         Ok(Self { all: headers, latin1: text.latin1 })
     }
 
-    /// Whether the file was in Latin-1, which the specification does not allow.
+    /// Whether the file is in Latin-1, which the specification does not allow.
     #[must_use]
     pub fn is_latin1(&self) -> bool {
         self.latin1
@@ -50,17 +71,16 @@ impl Headers {
     /// The value of the only header of that name (lower case).
     ///
     /// # Errors
-    /// The reason: there is none, or more than one with different values.
-    pub fn one(&self, name: &str) -> Result<&str, String> {
+    /// If there is none, or more than one with different values.
+    pub fn one(&self, name: &str) -> Result<&str, HeadersError> {
         let mut values = self.all.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
-        let first = values.next().ok_or_else(|| format!("it has no header '{name}'"))?;
+        let first = values.next().ok_or_else(|| HeadersError::Missing(name.to_owned()))?;
         match values.find(|other| *other != first) {
             None => Ok(first),
-            Some(other) => Err(format!(
-                "header '{name}' is both '{}' and '{}'",
-                excerpt(first),
-                excerpt(other)
-            )),
+            Some(other) => Err(HeadersError::Ambiguous {
+                name: name.to_owned(),
+                values: (excerpt(first), excerpt(other)),
+            }),
         }
     }
 
@@ -92,10 +112,10 @@ mod tests {
         assert!(Headers::parse(b"Name Flask\n").is_err());
         assert!(Headers::parse(b" Name: Flask\n").is_ok());
         let many = "a:\n".repeat(limits::HEADERS + 1);
-        assert!(Headers::parse(many.as_bytes()).unwrap_err().contains("headers"));
+        assert_eq!(Headers::parse(many.as_bytes()), Err(HeadersError::Many));
         assert!(Headers::parse(&many.as_bytes()[3..]).is_ok());
         let long = "x".repeat(1 << 20);
-        assert!(Headers::parse(long.as_bytes()).unwrap_err().len() < 300);
+        assert!(Headers::parse(long.as_bytes()).unwrap_err().to_string().len() < 300);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::headers::Headers;
+use super::headers::{Headers, HeadersError};
 use crate::{
     limits,
     net::simple::normalised,
@@ -12,8 +12,63 @@ use crate::{
         version::Version,
         wheel_name::{WheelName, WheelNameError},
     },
-    unpack::zip_file::{Entry, Zip},
+    unpack::{
+        ArchiveError,
+        zip_file::{Entry, Zip},
+    },
 };
+
+/// Why an archive is not a wheel, or not the one that its file name says.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The file name.
+    #[error(transparent)]
+    FileName(#[from] WheelNameError),
+    /// No folder that describes it.
+    #[error("expected a '.dist-info' folder, found none")]
+    NoDistInfo,
+    /// Several folders that describe something.
+    #[error("expected one '.dist-info' folder, found several: {0}")]
+    SeveralDistInfo(String),
+    /// A file of its description is not there.
+    #[error("no '{0}'")]
+    Missing(String),
+    /// A file of its description is larger than any such file.
+    #[error("'{path}' has {size} bytes, at most {} MiB are allowed", limits::METADATA >> 20)]
+    Large {
+        /// The file.
+        path: String,
+        /// Its bytes.
+        size: u64,
+    },
+    /// A file of its description is damaged.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// A file of its description cannot be read.
+    #[error("'{path}': {reason}")]
+    Headers {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: HeadersError,
+    },
+    /// Two places give different names or versions.
+    #[error("the file name says '{}' '{}', but {place} says '{}' '{}'", own.0, own.1, other.0, other.1)]
+    Disagreement {
+        /// Name and version in the file name.
+        own: (String, String),
+        /// The other place.
+        place: &'static str,
+        /// Name and version there.
+        other: (String, String),
+    },
+    /// A version of the format that is not known.
+    #[error("Wheel-Version {0} is not supported, only 1.x")]
+    Format(String),
+    /// `Root-Is-Purelib` is neither true nor false.
+    #[error("Root-Is-Purelib is '{0}', expected true or false")]
+    Purelib(String),
+}
 
 /// What is known of a wheel before it is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,17 +86,12 @@ pub struct Identity {
 /// The content of a file that describes a wheel.
 ///
 /// # Errors
-/// The reason: it is larger than any such file, or damaged.
-pub fn description<'z>(zip: &'z Zip, entry: &Entry) -> Result<Cow<'z, [u8]>, String> {
+/// If it is larger than any such file, or damaged.
+pub fn description<'z>(zip: &'z Zip, entry: &Entry) -> Result<Cow<'z, [u8]>, IdentityError> {
     if entry.size > limits::METADATA {
-        return Err(format!(
-            "{}: it has {} bytes, more than the {} MiB that such a file may have",
-            entry.name,
-            entry.size,
-            limits::METADATA >> 20
-        ));
+        return Err(IdentityError::Large { path: excerpt(&entry.name), size: entry.size });
     }
-    zip.read(entry).map_err(|e| e.to_string())
+    Ok(zip.read(entry)?)
 }
 
 impl Identity {
@@ -54,25 +104,30 @@ impl Identity {
     /// Reads it out of an archive and checks that all places agree.
     ///
     /// # Errors
-    /// The reason, and the file at fault.
-    pub fn read(zip: &Zip, file: &str) -> Result<Self, String> {
-        let named: WheelName = file.parse().map_err(|e: WheelNameError| e.to_string())?;
+    /// Names the file at fault.
+    pub fn read(zip: &Zip, file: &str) -> Result<Self, IdentityError> {
+        let named: WheelName = file.parse()?;
         let stem = dist_info(zip)?;
         let mut warnings = Vec::new();
         let mut file_in = |leaf: &str| {
             let path = format!("{stem}.dist-info/{leaf}");
-            let entry = zip.find(&path).ok_or_else(|| format!("it has no '{path}'"))?;
-            let headers = Headers::parse(&description(zip, entry)?);
-            let headers = headers.map_err(|why| format!("{path}: {why}"))?;
+            let entry = zip.find(&path).ok_or_else(|| IdentityError::Missing(path.clone()))?;
+            let headers = Headers::parse(&description(zip, entry)?)
+                .map_err(|reason| IdentityError::Headers { path: path.clone(), reason })?;
             if headers.is_latin1() {
                 warnings.push(not_utf8(&path));
             }
-            Ok::<_, String>(headers)
+            Ok::<_, IdentityError>(headers)
         };
         let (metadata, wheel) = (file_in("METADATA")?, file_in("WHEEL")?);
+        let of = |headers: &Headers, leaf: &str, name: &str| -> Result<String, IdentityError> {
+            let path = || format!("{stem}.dist-info/{leaf}");
+            let value = headers.one(name).map(str::to_owned);
+            value.map_err(|reason| IdentityError::Headers { path: path(), reason })
+        };
         let identity = Self {
-            name: metadata.one("name")?.to_owned(),
-            version: metadata.one("version")?.to_owned(),
+            name: of(&metadata, "METADATA", "name")?,
+            version: of(&metadata, "METADATA", "version")?,
             stem: stem.to_owned(),
             warnings,
         };
@@ -81,31 +136,27 @@ impl Identity {
         for (place, (other_name, other_version)) in claims.into_iter().chain(folder) {
             let version = other_version.replace('_', "-").parse::<Version>();
             if named.name != normalised(other_name) || version.as_ref() != Ok(&named.version) {
-                return Err(format!(
-                    "the file name says '{}' '{}', but {place} says '{}' '{}'",
-                    named.name,
-                    named.version,
-                    excerpt(other_name),
-                    excerpt(other_version)
-                ));
+                return Err(IdentityError::Disagreement {
+                    own: (named.name, named.version.to_string()),
+                    place,
+                    other: (excerpt(other_name), excerpt(other_version)),
+                });
             }
         }
-        let format = wheel.one("wheel-version")?;
+        let format = of(&wheel, "WHEEL", "wheel-version")?;
         if format.split('.').next() != Some("1") {
-            return Err(format!("Wheel-Version {} is not supported, only 1.x", excerpt(format)));
+            return Err(IdentityError::Format(excerpt(&format)));
         }
-        // Both library folders are one on Linux; the header must still be well-formed.
-        match wheel.one("root-is-purelib")?.to_ascii_lowercase().as_str() {
+        // both library folders are one on Linux; the header must still be well-formed
+        match of(&wheel, "WHEEL", "root-is-purelib")?.to_ascii_lowercase().as_str() {
             "true" | "false" => Ok(identity),
-            other => {
-                Err(format!("Root-Is-Purelib is '{}', expected true or false", excerpt(other)))
-            }
+            other => Err(IdentityError::Purelib(excerpt(other))),
         }
     }
 }
 
 /// The stem of the only folder `<stem>.dist-info`.
-fn dist_info(zip: &Zip) -> Result<&str, String> {
+fn dist_info(zip: &Zip) -> Result<&str, IdentityError> {
     let mut stems: Vec<_> = zip
         .entries()
         .iter()
@@ -115,13 +166,13 @@ fn dist_info(zip: &Zip) -> Result<&str, String> {
     stems.dedup();
     match stems.as_slice() {
         [stem] => Ok(stem),
-        [] => Err("it has no .dist-info folder".to_owned()),
-        all => Err(format!("it has several .dist-info folders: {}", several(all, 5, ", "))),
+        [] => Err(IdentityError::NoDistInfo),
+        all => Err(IdentityError::SeveralDistInfo(several(all, 5, ", "))),
     }
 }
 
 /// The warning about a text that was read as Latin-1.
 #[must_use]
 pub fn not_utf8(path: &str) -> String {
-    format!("{path}: it is not UTF-8 and was read as Latin-1")
+    format!("'{path}' is not UTF-8 and was read as Latin-1")
 }

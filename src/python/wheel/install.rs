@@ -13,9 +13,9 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    RecordPolicy, WheelError, entry_points,
-    identity::{Identity, description, not_utf8},
-    layout,
+    EntryError, RecordPolicy, WheelError, entry_points,
+    identity::{Identity, IdentityError, description, not_utf8},
+    layout::{self, LayoutError},
     listing::Listing,
     record::{self, Check, Row},
     text::decode,
@@ -58,14 +58,15 @@ impl Wheel {
     /// # Errors
     /// Where the archive is not a wheel, or its names and versions do not agree.
     pub fn open(archive: &fs::File, file: &str) -> Result<Self, WheelError> {
-        let fail = |reason| WheelError::Wheel { file: file.to_owned(), reason };
+        let fail = |reason| WheelError::Identity { file: file.to_owned(), reason };
         let zip = Zip::open_wheel(archive)?;
         let mut identity = Identity::read(&zip, file).map_err(fail)?;
         let path = format!("{}/RECORD", identity.dist_info());
-        let entry = zip.find(&path).ok_or_else(|| fail(format!("it has no '{path}'")))?;
+        let entry = zip.find(&path).ok_or_else(|| fail(IdentityError::Missing(path.clone())))?;
         let content = description(&zip, entry).map_err(fail)?;
         let text = decode(&content);
-        let record = Listing::read(&text.text, &zip).map_err(|e| fail(format!("{path}: {e}")))?;
+        let record = Listing::read(&text.text, &zip)
+            .map_err(|reason| WheelError::Listing { file: file.to_owned(), reason })?;
         if text.latin1 {
             identity.warnings.push(not_utf8(&path));
         }
@@ -127,18 +128,12 @@ impl Wheel {
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
         for (number, entry) in self.zip.entries().iter().enumerate() {
             let Kind::File { executable } = entry.kind else { continue };
-            let fail = |reason| Err(self.entry_error(&entry.name, reason));
-            let place = match layout::place(&entry.name, &self.identity, interpreter) {
-                Ok(Some(place)) => place,
-                Ok(None) => continue,
-                Err(reason) => return fail(reason),
-            };
-            if let Err(reason) = self.describes_itself(&place.path, interpreter) {
-                return fail(reason);
-            }
+            let fail = |reason: LayoutError| self.entry_error(&entry.name, reason);
+            let place = layout::place(&entry.name, &self.identity, interpreter).map_err(fail)?;
+            let Some(place) = place else { continue };
+            self.check_description(&place.path, interpreter).map_err(fail)?;
             if let Some(other) = taken.insert(place.path.clone(), &entry.name) {
-                let other = excerpt(other);
-                return fail(format!("'{other}' has the same place in an installation"));
+                return Err(self.entry_error(&entry.name, EntryError::Twice(excerpt(other))));
             }
             let executable = executable || place.program;
             plan.push(Planned { entry, number, path: place.path, executable });
@@ -150,7 +145,7 @@ impl Wheel {
             let mut above = planned.path.as_str();
             while let Some((folder, _)) = above.rsplit_once('/') {
                 if let Some(other) = taken.get(folder) {
-                    let reason = format!("'{}' would have to be a folder", excerpt(other));
+                    let reason = EntryError::Folder(excerpt(other));
                     return Err(self.entry_error(&planned.entry.name, reason));
                 }
                 above = folder;
@@ -162,22 +157,20 @@ impl Wheel {
 
     /// Checks that a path is neither in another distribution's description nor one of the files
     /// that the installation writes, by whatever way it came there.
-    fn describes_itself(&self, path: &str, interpreter: &Interpreter) -> Result<(), String> {
+    fn check_description(&self, path: &str, interpreter: &Interpreter) -> Result<(), LayoutError> {
         let library = interpreter.site_packages();
         let Some(rest) = path.strip_prefix(&library).and_then(|rest| rest.strip_prefix('/')) else {
             return Ok(());
         };
         let (top, leaf) = rest.split_once('/').unwrap_or((rest, ""));
         if top != self.identity.dist_info() {
-            let foreign = top.ends_with(".dist-info");
-            return if foreign {
-                Err(format!("'{top}' describes another distribution"))
-            } else {
-                Ok(())
+            return match top.ends_with(".dist-info") {
+                true => Err(LayoutError::ForeignDescription(excerpt(top))),
+                false => Ok(()),
             };
         }
         match layout::OWN.contains(&leaf) {
-            true => Err(format!("'{leaf}' is written by the installation itself")),
+            true => Err(LayoutError::Written(leaf.to_owned())),
             false => Ok(()),
         }
     }
@@ -195,9 +188,10 @@ impl Wheel {
             self.identity.dist_info()
         );
         let Some(planned) = plan.iter().find(|p| p.path == place) else { return Ok(()) };
-        let fail = |reason| self.entry_error(&planned.entry.name, reason);
-        let content = description(&self.zip, planned.entry).map_err(fail)?;
-        entry_points::scripts(&content).map_err(fail)?;
+        let name = &planned.entry.name;
+        let content =
+            description(&self.zip, planned.entry).map_err(|e| self.entry_error(name, e))?;
+        entry_points::scripts(&content).map_err(|e| self.entry_error(name, e))?;
         if decode(&content).latin1 {
             let warning = not_utf8(&planned.entry.name);
             (task.log)(&format!("warning: wheel '{}': {warning}", self.file));
@@ -217,7 +211,7 @@ impl Wheel {
         let check = listed.map(|row| Check::of(&row.hash));
         let (mut check, mut problem) = match check {
             None => (None, Some("it is not listed".to_owned())),
-            Some(Err(reason)) => (None, Some(reason)),
+            Some(Err(weak)) => (None, Some(weak.to_string())),
             Some(Ok(check)) => (Some(check), None),
         };
         let mut hasher = Sha256::new();
@@ -287,8 +281,9 @@ impl Wheel {
         Err(WheelError::Record { file: self.file.clone(), problems })
     }
 
-    fn entry_error(&self, entry: &str, reason: String) -> WheelError {
-        WheelError::Entry { file: self.file.clone(), entry: entry.to_owned(), reason }
+    fn entry_error(&self, entry: &str, reason: impl Into<EntryError>) -> WheelError {
+        let (file, entry) = (self.file.clone(), entry.to_owned());
+        WheelError::Entry { file, entry, reason: reason.into() }
     }
 }
 

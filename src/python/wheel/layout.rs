@@ -1,6 +1,9 @@
 //! Where the files of a wheel belong in an installation, as text.
 
-use super::{entry_points::program_name, identity::Identity};
+use super::{
+    entry_points::{EntryPointsError, program_name},
+    identity::Identity,
+};
 use crate::{
     net::simple::normalised,
     python::{excerpt::excerpt, target::Interpreter},
@@ -11,6 +14,32 @@ use crate::{
 pub const OWN: [&str; 6] =
     ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
 
+/// Why an entry of a wheel has no place in an installation. Names are given by their beginning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LayoutError {
+    /// `.data` of another distribution.
+    #[error("'{0}.data' belongs to another distribution")]
+    ForeignData(String),
+    /// Not in one of the folders that `.data` may have.
+    #[error("'{0}' is not one of the folders that a wheel's '.data' may have")]
+    UnknownKey(String),
+    /// A script in a folder below `bin`.
+    #[error("scripts may not be in folders")]
+    NestedScript,
+    /// A program that cannot be in `bin`.
+    #[error(transparent)]
+    Program(#[from] EntryPointsError),
+    /// A file of the environment itself.
+    #[error("'{0}' belongs to the environment itself")]
+    Reserved(String),
+    /// A file in the description of another distribution.
+    #[error("'{0}' describes another distribution")]
+    ForeignDescription(String),
+    /// A file that the installation writes.
+    #[error("'{0}' is written by the installation itself")]
+    Written(String),
+}
+
 /// Where one file belongs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
@@ -20,17 +49,17 @@ pub struct Place {
     pub program: bool,
 }
 
-/// The place of an entry, or nothing where it is not installed, as byte code: the installation makes its
-/// own, and what another wrote would be run in place of the source without anybody seeing it.
+/// The place of an entry; nothing if it is not installed, as byte code: the installation makes its own, and
+/// foreign byte code would be run in place of the source without anybody seeing it.
 ///
 /// # Errors
-/// The reason: a `.data` key that is unknown, another distribution's folder, a file that belongs to
-/// the environment itself.
+/// If the entry is in an unknown folder of `.data`, in another distribution's folder, or a file that
+/// belongs to the environment itself.
 pub fn place(
     entry: &str,
     identity: &Identity,
     interpreter: &Interpreter,
-) -> Result<Option<Place>, String> {
+) -> Result<Option<Place>, LayoutError> {
     if is_cache(entry) {
         return Ok(None);
     }
@@ -44,10 +73,10 @@ pub fn place(
         return plain(format!("{library}/{entry}"));
     };
     if stem != identity.stem {
-        return Err("its folder belongs to another distribution".to_owned());
+        return Err(LayoutError::ForeignData(excerpt(stem)));
     }
     let Some((key, path)) = rest.split_once('/') else {
-        return Err("it is in none of the folders that a wheel's .data may have".to_owned());
+        return Err(LayoutError::UnknownKey(excerpt(rest)));
     };
     match key {
         "purelib" | "platlib" => plain(format!("{library}/{path}")),
@@ -56,19 +85,22 @@ pub fn place(
             interpreter.name(),
             normalised(&identity.name)
         )),
-        "scripts" if path.contains('/') => Err("a script lies in a folder below bin".to_owned()),
+        "scripts" if path.contains('/') => Err(LayoutError::NestedScript),
         "scripts" => {
             program_name(path)?;
             Ok(Some(Place { path: format!("bin/{path}"), program: true }))
         }
         "data" => match path.strip_prefix("bin/") {
-            Some(name) => program_name(name).and_then(|()| plain(path.to_owned())),
+            Some(name) => {
+                program_name(name)?;
+                plain(path.to_owned())
+            }
             None if path == "bin" || path == "pyvenv.cfg" => {
-                Err(format!("'{path}' belongs to the environment itself"))
+                Err(LayoutError::Reserved(path.to_owned()))
             }
             None => plain(path.to_owned()),
         },
-        other => Err(format!("'{}' is not a folder that a wheel's .data may have", excerpt(other))),
+        other => Err(LayoutError::UnknownKey(excerpt(other))),
     }
 }
 
@@ -91,7 +123,7 @@ pub fn source_beside(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn at(entry: &str) -> Result<Option<String>, String> {
+    fn at(entry: &str) -> Result<Option<String>, LayoutError> {
         let identity = Identity {
             name: "A.b".into(),
             version: "1".into(),

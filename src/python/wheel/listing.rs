@@ -2,8 +2,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::record::{self, Row};
+use super::record::{self, RecordError, Row};
 use crate::{limits, python::excerpt::excerpt, unpack::zip_file::Zip};
+
+/// Why the rows of a `RECORD` cannot be used. Paths are given by their beginning.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListingError {
+    /// It cannot be read.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Two rows for one path.
+    #[error("'{0}' is listed twice")]
+    Twice(String),
+    /// Rows for many files that the archive does not have, and one of them.
+    #[error("more than {most} of its files are missing, such as '{0}'", most = limits::ABSENT)]
+    Absent(String),
+}
 
 /// The rows of a `RECORD`, by the entries that they are about.
 #[derive(Debug, Default)]
@@ -18,8 +32,8 @@ impl Listing {
     /// Reads it, row by row: what is kept is no larger than the archive's own directory.
     ///
     /// # Errors
-    /// The reason: it is no `RECORD`, lists a path twice, or many that the archive does not have.
-    pub fn read(text: &str, zip: &Zip) -> Result<Self, String> {
+    /// If it is not a `RECORD`, lists a path twice, or many that the archive does not have.
+    pub fn read(text: &str, zip: &Zip) -> Result<Self, ListingError> {
         let names = zip.entries().iter().enumerate();
         let numbers: BTreeMap<&str, usize> = names.map(|(n, entry)| (&*entry.name, n)).collect();
         let mut listing =
@@ -32,14 +46,10 @@ impl Listing {
                 None => listing.absent.insert(row.path),
             };
             if !is_new {
-                return Err(format!("'{}' is listed twice", excerpt(&path)));
+                return Err(ListingError::Twice(excerpt(&path)));
             }
             if listing.absent.len() > limits::ABSENT {
-                return Err(format!(
-                    "it lists more than {} files that are missing, such as '{}'",
-                    limits::ABSENT,
-                    excerpt(&path)
-                ));
+                return Err(ListingError::Absent(excerpt(&path)));
             }
         }
         Ok(listing)

@@ -15,10 +15,14 @@ pub mod text;
 
 use serde::Deserialize;
 
+use self::{
+    entry_points::EntryPointsError, identity::IdentityError, layout::LayoutError,
+    listing::ListingError,
+};
 use super::{attributes, excerpt::excerpt, target::Interpreter};
 use crate::build::task::{Task, TaskError};
 
-/// Why a wheel cannot be installed; nothing of it may be used then.
+/// Why a wheel cannot be installed. Nothing that was written by then may be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WheelError {
     /// The archive is not safe or not whole.
@@ -26,11 +30,19 @@ pub enum WheelError {
     Archive(#[from] crate::unpack::ArchiveError),
     /// The wheel as a whole is not what the specification asks for.
     #[error("wheel '{file}': {reason}")]
-    Wheel {
+    Identity {
         /// Its file name.
         file: String,
         /// What is wrong.
-        reason: String,
+        reason: IdentityError,
+    },
+    /// Its RECORD cannot be used.
+    #[error("wheel '{file}': RECORD: {reason}")]
+    Listing {
+        /// Its file name.
+        file: String,
+        /// What is wrong.
+        reason: ListingError,
     },
     /// One of its files is at fault.
     #[error("wheel '{file}': '{}': {reason}", excerpt(entry))]
@@ -40,7 +52,7 @@ pub enum WheelError {
         /// The entry's name.
         entry: String,
         /// What is wrong.
-        reason: String,
+        reason: EntryError,
     },
     /// Files and RECORD disagree.
     #[error(
@@ -59,6 +71,26 @@ pub enum WheelError {
     /// Compiling failed, or the build was cancelled.
     #[error(transparent)]
     Task(#[from] TaskError),
+}
+
+/// Why a file of a wheel cannot be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum EntryError {
+    /// It has no place.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// Its place is taken by another entry.
+    #[error("'{0}' has the same place in an installation")]
+    Twice(String),
+    /// Another entry is in a folder of this name.
+    #[error("'{0}' would have to be a folder")]
+    Folder(String),
+    /// It describes the distribution and cannot be read.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    /// It lists entry points and cannot be read.
+    #[error(transparent)]
+    EntryPoints(#[from] EntryPointsError),
 }
 
 impl From<WheelError> for TaskError {
@@ -81,12 +113,12 @@ struct Attributes {
     file: String,
     /// The store path of the interpreter.
     interpreter: String,
-    /// What to do where RECORD and files disagree.
+    /// What to do if RECORD and files disagree.
     #[serde(default)]
     record: RecordPolicy,
 }
 
-/// What to do where RECORD does not describe the files. The archive's own hash was checked already.
+/// What to do if RECORD does not describe the files. The archive's own hash was checked already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordPolicy {
@@ -100,7 +132,7 @@ pub enum RecordPolicy {
 /// Runs `builtin:wheel`.
 ///
 /// # Errors
-/// Where the archive is not a wheel that can be installed safely; names it, and the entry at fault.
+/// If the archive is not a wheel that can be installed safely; names it, and the entry at fault.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     let interpreter = Interpreter::input(task, &attributes.interpreter)?;

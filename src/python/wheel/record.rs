@@ -8,6 +8,36 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use super::text::decode;
 use crate::python::excerpt::excerpt;
 
+/// Why a `RECORD` cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("row {row}: {problem}")]
+pub struct RecordError {
+    /// The number of the row, from 1.
+    pub row: usize,
+    /// What is wrong with it.
+    pub problem: RowError,
+}
+
+/// Why a row of a `RECORD` cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// Fewer or more than three fields.
+    #[error("expected three fields: path, hash, size")]
+    Fields,
+    /// A double quote without the one that ends the field.
+    #[error("a quoted field does not end")]
+    Quote,
+    /// The beginning of a text that should be a number.
+    #[error("expected a size in bytes, found '{0}'")]
+    Size(String),
+}
+
+/// A hash of an algorithm that is unknown or too weak: its beginning. The specification asks for SHA-256
+/// or better.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a hash by sha256, sha384 or sha512, found '{0}'")]
+pub struct WeakHash(String);
+
 /// One file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
@@ -37,7 +67,7 @@ impl Row {
 ///
 /// # Errors
 /// As [`rows`].
-pub fn parse(content: &[u8]) -> Result<Vec<Row>, String> {
+pub fn parse(content: &[u8]) -> Result<Vec<Row>, RecordError> {
     rows(&decode(content).text).collect()
 }
 
@@ -45,24 +75,20 @@ pub fn parse(content: &[u8]) -> Result<Vec<Row>, String> {
 /// doubled quote inside quotes; empty lines are passed over.
 ///
 /// # Errors
-/// Each row gives the reason: not CSV, fewer or more than three fields, a size that is no number.
-pub fn rows(text: &str) -> impl Iterator<Item = Result<Row, String>> {
+/// Each row that is not CSV, has fewer or more than three fields, or a size that is not a number.
+pub fn rows(text: &str) -> impl Iterator<Item = Result<Row, RecordError>> {
     let (mut chars, mut number) = (text.chars().peekable(), 0_usize);
     std::iter::from_fn(move || {
         let fields = fields(&mut chars)?;
         number += 1;
-        let wrong = |why: &str| format!("row {number}: {why}");
-        Some(fields.map_err(|why| wrong(&why)).and_then(|fields| {
-            let [path, hash, size] = fields;
+        let row = fields.and_then(|[path, hash, size]| {
             let size = match size.as_str() {
                 "" => None,
-                text => {
-                    let not_one = |_| wrong(&format!("'{}' is not a size", excerpt(text)));
-                    Some(text.parse().map_err(not_one)?)
-                }
+                text => Some(text.parse().map_err(|_| RowError::Size(excerpt(text)))?),
             };
             Ok(Row { path, hash, size })
-        }))
+        });
+        Some(row.map_err(|problem| RecordError { row: number, problem }))
     })
 }
 
@@ -100,14 +126,13 @@ impl Check {
     /// The check for a row's hash.
     ///
     /// # Errors
-    /// The reason: an algorithm that is unknown or too weak (the specification asks for SHA-256 or
-    /// better).
-    pub fn of(hash: &str) -> Result<Self, String> {
+    /// If its algorithm is unknown or too weak.
+    pub fn of(hash: &str) -> Result<Self, WeakHash> {
         match hash.split_once('=').map(|(algorithm, _)| algorithm) {
             Some("sha256") => Ok(Self::Sha256),
             Some("sha384") => Ok(Self::Sha384(Sha384::new())),
             Some("sha512") => Ok(Self::Sha512(Sha512::new())),
-            _ => Err(format!("hash '{}' is not sha256, sha384 or sha512", excerpt(hash))),
+            _ => Err(WeakHash(excerpt(hash))),
         }
     }
 
@@ -151,7 +176,7 @@ fn base64(bytes: &[u8]) -> String {
 }
 
 /// The fields of the next row; nothing at the end.
-fn fields(chars: &mut Peekable<Chars<'_>>) -> Option<Result<[String; 3], String>> {
+fn fields(chars: &mut Peekable<Chars<'_>>) -> Option<Result<[String; 3], RowError>> {
     while chars.next_if(|c| matches!(c, '\n' | '\r')).is_some() {}
     chars.peek()?;
     let (mut row, mut at, mut quoted) = ([const { String::new() }; 3], 0, false);
@@ -164,16 +189,16 @@ fn fields(chars: &mut Peekable<Chars<'_>>) -> Option<Result<[String; 3], String>
             '"' if quoted => quoted = false,
             c if quoted => row[at].push(c),
             '"' if row[at].is_empty() => quoted = true,
-            ',' if at == 2 => return Some(Err("more than three fields".to_owned())),
+            ',' if at == 2 => return Some(Err(RowError::Fields)),
             ',' => at += 1,
             '\n' | '\r' => break,
             c => row[at].push(c),
         }
     }
     Some(match (quoted, at) {
-        (true, _) => Err("a quoted field does not end".to_owned()),
+        (true, _) => Err(RowError::Quote),
         (false, 2) => Ok(row),
-        _ => Err("expected three fields: path, hash, size".to_owned()),
+        _ => Err(RowError::Fields),
     })
 }
 

@@ -111,7 +111,7 @@ fn hostile_wheels_are_refused() {
         ("a\\b", b"", FILE, "backslash"),
         ("a\0b", b"", FILE, "NUL"),
         ("link", b"/etc/passwd", 0o120_777, "link"),
-        ("other-2.0.dist-info/METADATA", b"", FILE, "several .dist-info"),
+        ("other-2.0.dist-info/METADATA", b"", FILE, "found several"),
         ("demo-1.0.data/purelib/other-2.0.dist-info/METADATA", b"", FILE, "another distribution"),
         ("demo-1.0.data/purelib/demo-1.0.dist-info/RECORD", b"", FILE, "installation itself"),
         ("demo-1.0.data/weird/x", b"", FILE, "weird"),
@@ -178,8 +178,8 @@ fn record_is_checked_unless_it_may_be_wrong() {
     let own = "demo-1.0.dist-info/RECORD";
     for (record, expected) in [
         ("demo.py,sha256=AAAA,1\n", "it should have sha256=AAAA"),
-        ("demo.py,md5=AAAA,1\n", "not sha256"),
-        ("demo.py,,\n", "not sha256"),
+        ("demo.py,md5=AAAA,1\n", "expected a hash by sha256"),
+        ("demo.py,,\n", "expected a hash by sha256"),
         ("absent.py,sha256=AAAA,1\n", "listed but missing"),
         ("", "it is not listed"),
     ] {
@@ -194,7 +194,7 @@ fn record_is_checked_unless_it_may_be_wrong() {
     let many: String = (0..2000).map(|n| format!("absent{n},,\n")).collect();
     let many = wheel("demo", "1.0", &[(own, FILE, many.as_bytes())]);
     let error = install(&many, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
-    assert!(error.contains("more than 1000 files that are missing"), "{error}");
+    assert!(error.contains("more than 1000 of its files are missing"), "{error}");
     let twice = wheel("demo", "1.0", &[(own, FILE, b"a,,\na,,\n")]);
     let error = install(&twice, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
     assert!(error.contains("listed twice"), "{error}");
