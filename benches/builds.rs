@@ -17,7 +17,7 @@ use clutch::{
     derivation::{Derivation, Draft, DraftOutputs, Identities},
     net::{
         http::HttpSettings,
-        index::Environment,
+        index::HostEnvironment,
         network::{Network, NetworkSettings},
     },
     store::Store,
@@ -97,7 +97,7 @@ impl World {
         let never = || false;
         let network = Network::new(NetworkSettings {
             indexes: BTreeMap::new(),
-            environment: Environment { variables: BTreeMap::new(), root: "/nowhere".into() },
+            environment: HostEnvironment { variables: BTreeMap::new(), root: "/nowhere".into() },
             http: HttpSettings::default(),
             partial: None,
         });

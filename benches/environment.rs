@@ -13,9 +13,9 @@ use clutch::{
         task::{Task, TaskError},
     },
     derivation::{Derivation, Output},
+    inputs::Inputs,
     python::{BUILTINS, wheel::record},
     store_path::StorePath,
-    trees::Trees,
 };
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -70,7 +70,7 @@ impl Store {
             derivation: &derivation,
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
-            inputs: Trees::new(self.dir.path(), &self.inputs),
+            inputs: Inputs::new(self.dir.path(), &self.inputs),
             sandbox: &|_| Err(TaskError::Failed("no process is needed".into())),
             network: None,
             log: &|_| {},

@@ -21,14 +21,14 @@ const CONFIG: Config = bincode::config::standard()
     .with_fixed_int_encoding()
     .with_limit::<LIMIT>();
 
-/// What a record is: the eight bytes that it starts with, and the version that is written.
+/// A kind of record: the eight bytes that it starts with, and the version that is written.
 #[derive(Clone, Copy, Debug)]
-pub struct Kind {
+pub(crate) struct RecordKind {
     /// The first bytes of every record of this kind.
     pub magic: [u8; 8],
     /// The version of its fields.
     pub version: u16,
-    /// What to call it in messages, such as `a derivation`.
+    /// Its name in messages, such as `a derivation`.
     pub what: &'static str,
 }
 
@@ -36,14 +36,14 @@ pub struct Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum CodecError {
     /// The first bytes are others.
-    #[error("this is not {0}: its first bytes are others")]
+    #[error("expected {0}, found something else")]
     Magic(&'static str),
     /// Made by a program that writes another version.
     #[error(
         "{what} of version {found}, but this program reads version {known}; use a newer clutch"
     )]
     Version {
-        /// What it is.
+        /// The name of the kind.
         what: &'static str,
         /// The version that was found.
         found: u16,
@@ -53,9 +53,9 @@ pub enum CodecError {
     /// The fields do not decode.
     #[error("{what} is damaged: {problem}")]
     Damaged {
-        /// What it is.
+        /// The name of the kind.
         what: &'static str,
-        /// What the decoder says.
+        /// The decoder's message.
         problem: String,
     },
     /// Too large to be written.
@@ -66,8 +66,8 @@ pub enum CodecError {
 /// The bytes of a record.
 ///
 /// # Errors
-/// Where it is larger than a reader would accept (256 MiB).
-pub fn encode<T: Encode>(kind: Kind, record: &T) -> Result<Vec<u8>, CodecError> {
+/// If it is larger than a reader would accept (256 MiB).
+pub(crate) fn encode<T: Encode>(kind: RecordKind, record: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::with_capacity(512);
     bytes.extend_from_slice(&kind.magic);
     bytes.extend_from_slice(&kind.version.to_le_bytes());
@@ -82,8 +82,8 @@ pub fn encode<T: Encode>(kind: Kind, record: &T) -> Result<Vec<u8>, CodecError> 
 /// The record that these bytes are, all of them.
 ///
 /// # Errors
-/// Where the magic or the version is another, a field does not decode, or bytes are left over.
-pub fn decode<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Result<T, CodecError> {
+/// If the magic or the version is another, a field does not decode, or bytes are left over.
+pub(crate) fn decode<T: Decode<()>>(kind: RecordKind, bytes: &[u8]) -> Result<T, CodecError> {
     let damaged = |problem: String| CodecError::Damaged { what: kind.what, problem };
     let body = bytes.strip_prefix(&kind.magic).ok_or(CodecError::Magic(kind.what))?;
     let (version, body) =
@@ -108,15 +108,15 @@ pub fn decode<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Result<T, CodecError> 
 ///
 /// # Errors
 /// As [`encode`].
-pub fn seal<T: Encode>(kind: Kind, record: &T) -> Result<Vec<u8>, CodecError> {
+pub(crate) fn seal<T: Encode>(kind: RecordKind, record: &T) -> Result<Vec<u8>, CodecError> {
     let mut bytes = encode(kind, record)?;
     bytes.extend(blake3::hash(&bytes).as_bytes());
     Ok(bytes)
 }
 
-/// The record that was sealed; nothing where a byte of it has changed, or it is none of this kind.
+/// The record that was sealed; nothing if a byte of it has changed, or it is none of this kind.
 #[must_use]
-pub fn unseal<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Option<T> {
+pub(crate) fn unseal<T: Decode<()>>(kind: RecordKind, bytes: &[u8]) -> Option<T> {
     let (record, hash) = bytes.split_last_chunk::<32>()?;
     if blake3::hash(record) != *hash {
         return None;
@@ -128,7 +128,7 @@ pub fn unseal<T: Decode<()>>(kind: Kind, bytes: &[u8]) -> Option<T> {
 mod tests {
     use super::*;
 
-    const KIND: Kind = Kind { magic: *b"clutch-t", version: 3, what: "a test" };
+    const KIND: RecordKind = RecordKind { magic: *b"clutch-t", version: 3, what: "a test" };
 
     #[test]
     fn the_bytes_are_the_documented_ones() {
@@ -151,7 +151,7 @@ mod tests {
         assert!(
             decode::<String>(KIND, &longer).unwrap_err().to_string().contains("1 bytes follow")
         );
-        let other = Kind { version: 4, ..KIND };
+        let other = RecordKind { version: 4, ..KIND };
         assert!(decode::<String>(other, &bytes).unwrap_err().to_string().contains("version 3"));
     }
 

@@ -21,8 +21,8 @@ use rustix::{
 /// It follows no symlinks. Nothing there is fine.
 ///
 /// # Errors
-/// Where something cannot be removed; the text names `path`.
-pub fn remove_tree(path: &Path) -> io::Result<()> {
+/// If something cannot be removed; the text names `path`.
+pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     let remove = || {
         let name = rustix::path::Arg::into_c_str(path)?;
         match rustix::fs::unlinkat(CWD, &*name, AtFlags::empty()) {
@@ -43,8 +43,8 @@ pub fn remove_tree(path: &Path) -> io::Result<()> {
 /// Removes a file or a symlink. One that is not there is fine: another process may have removed it.
 ///
 /// # Errors
-/// Where it cannot be removed; the text names `path`.
-pub fn remove_file(path: &Path) -> io::Result<()> {
+/// If it cannot be removed; the text names `path`.
+pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     match fs_err::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(immutable::explain(e, path)),
         _ => Ok(()),
@@ -119,14 +119,14 @@ fn remove_files(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
 }
 
 /// How a folder is opened that somebody else may have put there.
-pub const FOLDER: OFlags =
+pub(crate) const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// A walk into folders and back, by descriptors and not by paths, so that a tree may be deeper than a path is
 /// long. Few descriptors are open, however deep it goes. Nothing leads out of the folder in which it begins,
 /// whatever somebody moves meanwhile.
 #[derive(Debug)]
-pub struct Descent {
+pub(crate) struct Descent {
     levels: Vec<Level>,
 }
 
@@ -157,14 +157,14 @@ impl Descent {
     /// A walk that begins in this folder.
     ///
     /// # Errors
-    /// Where the folder cannot be looked at.
-    pub fn at(folder: OwnedFd) -> Result<Self, Errno> {
+    /// If the folder cannot be looked at.
+    pub(crate) fn at(folder: OwnedFd) -> Result<Self, Errno> {
         Ok(Self { levels: vec![Level::of(folder)?] })
     }
 
     /// The folder in which it is now.
     #[must_use]
-    pub fn folder(&self) -> &OwnedFd {
+    pub(crate) fn folder(&self) -> &OwnedFd {
         let last = self.levels.last().and_then(|level| level.folder.as_ref());
         last.expect("the last level is open")
     }
@@ -172,8 +172,8 @@ impl Descent {
     /// Goes on in a folder that was opened in the present one.
     ///
     /// # Errors
-    /// Where the folder cannot be looked at.
-    pub fn enter(&mut self, folder: OwnedFd) -> Result<(), Errno> {
+    /// If the folder cannot be looked at.
+    pub(crate) fn enter(&mut self, folder: OwnedFd) -> Result<(), Errno> {
         self.levels.push(Level::of(folder)?);
         if let Some(far) = self.levels.len().checked_sub(Self::OPEN + 1) {
             self.levels[far].folder = None;
@@ -184,8 +184,8 @@ impl Descent {
     /// Goes back to where it was before. It is not to be left where it began.
     ///
     /// # Errors
-    /// Where the folder has been moved elsewhere meanwhile, or cannot be opened; the walk is over then.
-    pub fn leave(&mut self) -> Result<(), Errno> {
+    /// If the folder has been moved elsewhere meanwhile, or cannot be opened; the walk is over then.
+    pub(crate) fn leave(&mut self) -> Result<(), Errno> {
         let below = self.levels.pop().and_then(|level| level.folder);
         let (Some(below), Some(level)) = (below, self.levels.last_mut()) else {
             return Err(Errno::INVAL);
@@ -205,8 +205,8 @@ impl Descent {
 /// held before or all of `content`, and the latter for good when this returns.
 ///
 /// # Errors
-/// Where the file's folder cannot be written.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+/// If the file's folder cannot be written.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let write = || {
         let mut file = unfinished(path)?;
         file.write_all(content)?;
@@ -220,7 +220,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// If it cannot be opened, or is something else; the text names it.
-pub fn open_regular(path: &Path) -> io::Result<fs_err::File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<fs_err::File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let refuse = |problem: &str| {
         io::Error::new(io::ErrorKind::InvalidInput, format!("'{}' is {problem}", path.display()))
@@ -242,28 +242,28 @@ pub fn open_regular(path: &Path) -> io::Result<fs_err::File> {
 ///
 /// # Errors
 /// As [`open_regular`], and if it cannot be read.
-pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
     open_regular(path)?.read_to_end(&mut content)?;
     Ok(content)
 }
 
 /// How a file's name begins until it is finished. No store path, and no pin, has such a name.
-pub const UNFINISHED: &str = ".-";
+pub(crate) const UNFINISHED: &str = ".-";
 
 /// A file beside `path`, to be written and then given that name by [`finish`].
 ///
 /// # Errors
-/// Where the file's folder cannot be written.
-pub fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
+/// If the file's folder cannot be written.
+pub(crate) fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
     NamedTempFile::with_prefix_in(UNFINISHED, folder_of(path))
 }
 
 /// Gives a file its mode and its name, once its content is on disk.
 ///
 /// # Errors
-/// Where it cannot be synced or moved; the file is given back where it is whole.
-pub fn finish(
+/// If it cannot be synced or moved; the file is given back where it is whole.
+pub(crate) fn finish(
     file: NamedTempFile,
     path: &Path,
     mode: u32,
@@ -279,8 +279,8 @@ pub fn finish(
 /// Makes a folder, those above it that are missing included, so that none of their names is lost.
 ///
 /// # Errors
-/// Where one cannot be made, or something else is there.
-pub fn make_folders(path: &Path) -> io::Result<()> {
+/// If one cannot be made, or something else is there.
+pub(crate) fn make_folders(path: &Path) -> io::Result<()> {
     match fs_err::create_dir(path) {
         Ok(()) => sync_folder(folder_of(path)),
         // some file systems, such as /proc, say so of a name that cannot be made
@@ -301,16 +301,16 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
 /// Makes the entries of a folder durable.
 ///
 /// # Errors
-/// Where the folder cannot be opened or synced.
-pub fn sync_folder(path: &Path) -> io::Result<()> {
+/// If the folder cannot be opened or synced.
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     fs_err::File::open(path)?.sync_all()
 }
 
 /// Makes everything durable that is on the file system of a folder.
 ///
 /// # Errors
-/// Where the folder cannot be opened or something cannot be written.
-pub fn sync_all(folder: &Path) -> io::Result<()> {
+/// If the folder cannot be opened or something cannot be written.
+pub(crate) fn sync_all(folder: &Path) -> io::Result<()> {
     let opened = fs_err::File::open(folder)?;
     rustix::io::retry_on_intr(|| rustix::fs::syncfs(opened.file()))
         .map_err(|e| named("sync the file system of", folder, &e.into()))

@@ -8,7 +8,7 @@ pub use clutch_expr::hash::{
     decode_nix32, encode_base16, encode_base64, encode_nix32,
 };
 
-/// What a digest is made from; each purpose has a BLAKE3 `derive_key` context of its
+/// The purpose of a digest. Each has a BLAKE3 `derive_key` context of its
 /// own, so that bytes hashed for one purpose never collide with another's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
@@ -30,7 +30,7 @@ pub enum Purpose {
     Directory,
     /// A whole tree: the kind and the hash of its root.
     Tree,
-    /// What an evaluation was asked for, in the evaluation cache.
+    /// The arguments of an evaluation, in the evaluation cache.
     Evaluation,
     /// A revision of a git repository, in what is known of those that were fetched.
     Revision,

@@ -25,7 +25,7 @@ struct Immutable {
     flag: char,
 }
 
-/// Whether [`explain`] has found the cause of an error.
+/// True if [`explain`] has found the cause of an error.
 pub(crate) fn is_cause(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<Immutable>())
 }
@@ -33,7 +33,7 @@ pub(crate) fn is_cause(error: &io::Error) -> bool {
 /// The error; if something is not permitted since a file at `path`, in it, or the folder that it is in is immutable,
 /// with that file and what to do.
 #[must_use]
-pub fn explain(error: io::Error, path: &Path) -> io::Error {
+pub(crate) fn explain(error: io::Error, path: &Path) -> io::Error {
     if !is_refusal(&error) {
         return error;
     }
@@ -45,7 +45,7 @@ pub fn explain(error: io::Error, path: &Path) -> io::Error {
     }
 }
 
-/// Whether the system does not permit it to anybody, as opposed to this user.
+/// True if the system permits it to nobody, not only to this user.
 fn is_refusal(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
         && error.to_string().contains(&io::Error::from(Errno::PERM).to_string())

@@ -1,18 +1,18 @@
 //! clutch: a purely functional build store for Python environments. The modules stand in the order
 //! of the pipeline; a module uses only what stands above it (store-tests checks this).
 
-pub mod codec;
+mod codec;
 pub mod limits;
 
-pub mod immutable;
+mod immutable;
 
-pub mod files;
+mod files;
 pub mod hash;
-pub mod regular;
+pub mod inputs;
+mod regular;
 pub mod store_path;
-pub mod trees;
 
-pub mod elf;
+mod elf;
 pub mod unpack;
 
 pub mod net;
@@ -21,7 +21,7 @@ pub mod derivation;
 
 pub mod tree;
 
-pub mod difference;
+mod difference;
 
 pub mod store;
 
@@ -29,7 +29,7 @@ pub mod closure;
 
 pub mod cache;
 
-pub mod git;
+mod git;
 
 pub mod evaluate;
 

@@ -24,7 +24,7 @@ pub struct LockError {
     problem: String,
 }
 
-/// The text of a lock and where it is from.
+/// The text of a lock and its file.
 pub struct Source<'a> {
     /// The file, for messages.
     pub file: PathBuf,
@@ -36,7 +36,7 @@ impl Source<'_> {
     /// The whole file as TOML.
     ///
     /// # Errors
-    /// Where it is no TOML.
+    /// If it is no TOML.
     pub fn parse(&self) -> Result<Spanned<DeTable<'_>>, LockError> {
         DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
@@ -47,7 +47,7 @@ impl Source<'_> {
     /// The fields of the whole file, once its `version` and `kind` are seen to be right.
     ///
     /// # Errors
-    /// Where they are not.
+    /// If they are not.
     pub fn fields<'t>(
         &'t self,
         table: &'t Spanned<DeTable<'t>>,
@@ -77,7 +77,7 @@ impl Source<'_> {
 pub struct Fields<'t> {
     source: &'t Source<'t>,
     table: &'t DeTable<'t>,
-    /// Where the table begins.
+    /// The offset of the table.
     at: usize,
     /// `package 'x': ` or nothing.
     place: String,
@@ -112,7 +112,7 @@ impl<'t> Fields<'t> {
     /// A string that must be there.
     ///
     /// # Errors
-    /// Where it is missing or no string.
+    /// If it is missing or no string.
     pub fn string(&self, field: &str) -> Result<&'t str, LockError> {
         self.optional(field)?.ok_or_else(|| self.missing(field, "a string"))
     }
@@ -120,7 +120,7 @@ impl<'t> Fields<'t> {
     /// A string that may be there.
     ///
     /// # Errors
-    /// Where it is no string.
+    /// If it is no string.
     pub fn optional(&self, field: &str) -> Result<Option<&'t str>, LockError> {
         let Some(value) = self.table.get(field) else { return Ok(None) };
         match value.get_ref().as_str() {
@@ -132,7 +132,7 @@ impl<'t> Fields<'t> {
     /// A whole number that must be there and not negative.
     ///
     /// # Errors
-    /// Where it is missing or another thing.
+    /// If it is missing or another thing.
     pub fn integer(&self, field: &str) -> Result<u64, LockError> {
         let expected = "a whole number";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;
@@ -145,7 +145,7 @@ impl<'t> Fields<'t> {
     /// A SHA-256 in lower-case hexadecimal.
     ///
     /// # Errors
-    /// Where it is missing or another thing.
+    /// If it is missing or another thing.
     pub fn sha256(&self, field: &str) -> Result<&'t str, LockError> {
         let expected = "64 lower-case hexadecimal digits";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;
@@ -159,7 +159,7 @@ impl<'t> Fields<'t> {
     /// A list of strings that must be there.
     ///
     /// # Errors
-    /// Where it is missing or another thing.
+    /// If it is missing or another thing.
     pub fn strings(&self, field: &str) -> Result<Vec<&'t str>, LockError> {
         let expected = "a list of strings";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;
@@ -172,7 +172,7 @@ impl<'t> Fields<'t> {
     /// The tables `[[field]]`, maybe none. Their errors begin with `what` and their `name`.
     ///
     /// # Errors
-    /// Where it is no list of tables.
+    /// If it is no list of tables.
     pub fn tables(&self, field: &str, what: &str) -> Result<Vec<Fields<'t>>, LockError> {
         let Some(value) = self.table.get(field) else { return Ok(Vec::new()) };
         let expected = format!("tables [[{field}]]");

@@ -13,12 +13,12 @@ use rustix::{
 };
 
 /// How a file is opened that may turn out to be anything.
-pub const CAREFULLY: OFlags =
+pub(crate) const CAREFULLY: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-/// What happens where a path is a symbolic link.
+/// The treatment of a path that is a symbolic link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Link {
+pub(crate) enum Link {
     /// It is followed.
     Follow,
     /// It is refused.
@@ -28,8 +28,8 @@ pub enum Link {
 /// Opens a regular file to read it.
 ///
 /// # Errors
-/// Where there is none, or something else is there; names the path.
-pub fn open(path: &Path, link: Link) -> io::Result<fs_err::File> {
+/// If there is none, or something else is there; names the path.
+pub(crate) fn open(path: &Path, link: Link) -> io::Result<fs_err::File> {
     let nofollow = if link == Link::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     let opened = openat(CWD, path, CAREFULLY | nofollow, Mode::empty());
     let file = opened.map_err(|error| named(path, &other_kind(error, link)))?;
@@ -40,16 +40,16 @@ pub fn open(path: &Path, link: Link) -> io::Result<fs_err::File> {
 /// Opens a regular file and reads all of it.
 ///
 /// # Errors
-/// As [`open`], and where it has more than `most` bytes.
-pub fn read(path: &Path, link: Link, most: u64) -> io::Result<Vec<u8>> {
+/// As [`open`], and if it has more than `most` bytes.
+pub(crate) fn read(path: &Path, link: Link, most: u64) -> io::Result<Vec<u8>> {
     read_all(&open(path, link)?, most)
 }
 
 /// The same for a text.
 ///
 /// # Errors
-/// As [`read`], and where it is not UTF-8.
-pub fn read_text(path: &Path, link: Link, most: u64) -> io::Result<String> {
+/// As [`read`], and if it is not UTF-8.
+pub(crate) fn read_text(path: &Path, link: Link, most: u64) -> io::Result<String> {
     String::from_utf8(read(path, link, most)?).map_err(|_| {
         let text = format!("'{}' is not UTF-8", path.display());
         io::Error::new(io::ErrorKind::InvalidData, text)
@@ -59,8 +59,8 @@ pub fn read_text(path: &Path, link: Link, most: u64) -> io::Result<String> {
 /// Reads all of a file that has been opened.
 ///
 /// # Errors
-/// Where it has more than `most` bytes; names its path.
-pub fn read_all(file: &fs_err::File, most: u64) -> io::Result<Vec<u8>> {
+/// If it has more than `most` bytes; names its path.
+pub(crate) fn read_all(file: &fs_err::File, most: u64) -> io::Result<Vec<u8>> {
     let size = file.metadata()?.len();
     let too_large = |size: u64| {
         let path = file.path().display();
@@ -79,11 +79,11 @@ pub fn read_all(file: &fs_err::File, most: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Whether two files that have been opened have the same bytes, however many these are.
+/// True if two opened files have the same bytes, however many these are.
 ///
 /// # Errors
-/// Where one cannot be read.
-pub fn same(mut one: &fs_err::File, mut other: &fs_err::File) -> io::Result<bool> {
+/// If one cannot be read.
+pub(crate) fn same(mut one: &fs_err::File, mut other: &fs_err::File) -> io::Result<bool> {
     let mut left = one.metadata()?.len();
     if other.metadata()?.len() != left {
         return Ok(false);
@@ -105,7 +105,7 @@ pub fn same(mut one: &fs_err::File, mut other: &fs_err::File) -> io::Result<bool
 ///
 /// # Errors
 /// Says what it is.
-pub fn check(file: impl AsFd) -> io::Result<()> {
+pub(crate) fn check(file: impl AsFd) -> io::Result<()> {
     match FileType::from_raw_mode(fstat(file)?.st_mode) {
         FileType::RegularFile => Ok(()),
         other => Err(not_regular(other)),
@@ -114,7 +114,7 @@ pub fn check(file: impl AsFd) -> io::Result<()> {
 
 /// The error for what is no regular file.
 #[must_use]
-pub fn not_regular(kind: FileType) -> io::Error {
+pub(crate) fn not_regular(kind: FileType) -> io::Error {
     let (what, kind) = match kind {
         FileType::Directory => ("a folder", io::ErrorKind::IsADirectory),
         FileType::Fifo => ("a named pipe", io::ErrorKind::InvalidInput),
@@ -125,7 +125,7 @@ pub fn not_regular(kind: FileType) -> io::Error {
     io::Error::new(kind, format!("it is {what}, expected a regular file"))
 }
 
-/// What the kernel says of what cannot be opened for reading at all.
+/// The error about something that cannot be opened for reading, from the kernel's.
 fn other_kind(error: Errno, link: Link) -> io::Error {
     match error {
         Errno::NXIO => not_regular(FileType::Socket),
@@ -135,7 +135,7 @@ fn other_kind(error: Errno, link: Link) -> io::Error {
 }
 
 /// An error with the file that it is about.
-pub fn named(path: impl AsRef<Path>, error: &io::Error) -> io::Error {
+pub(crate) fn named(path: impl AsRef<Path>, error: &io::Error) -> io::Error {
     let text = format!("failed to open file '{}': {error}", path.as_ref().display());
     io::Error::new(error.kind(), text)
 }

@@ -70,7 +70,7 @@ impl StorePath {
     /// The path of that digest and name.
     ///
     /// # Errors
-    /// Where the name is not valid.
+    /// If the name is not valid.
     pub fn new(digest: &[u8; 20], name: &str) -> Result<Self, StorePathError> {
         check_name(name)?;
         Ok(Self { base: format!("{}-{name}", encode_nix32(digest)).into() })
@@ -79,7 +79,7 @@ impl StorePath {
     /// The path of a tree taken from outside: it depends on the tree and the name only.
     ///
     /// # Errors
-    /// Where the name is not valid.
+    /// If the name is not valid.
     pub fn of_source(tree: &TreeHash, name: &str) -> Result<Self, StorePathError> {
         let mut hasher = Purpose::Source.hasher();
         hasher.update(&tree.0).update(name.as_bytes());
@@ -89,7 +89,7 @@ impl StorePath {
     /// The path of a text made by the evaluator, with the store paths that it refers to.
     ///
     /// # Errors
-    /// Where the name is not valid.
+    /// If the name is not valid.
     pub fn of_text(
         text: &[u8],
         references: &BTreeSet<Self>,
@@ -101,7 +101,7 @@ impl StorePath {
     /// As [`StorePath::of_text`], of a text that has this BLAKE3 hash.
     ///
     /// # Errors
-    /// Where the name is not valid.
+    /// If the name is not valid.
     pub fn of_text_digest(
         text: &[u8; 32],
         references: &BTreeSet<Self>,
@@ -121,7 +121,7 @@ impl StorePath {
     /// Reads `<digest>-<name>`.
     ///
     /// # Errors
-    /// Where the digest or the name is not valid.
+    /// If the digest or the name is not valid.
     pub fn from_base(base: &str) -> Result<Self, StorePathError> {
         let bad = || StorePathError::Digest(base.to_owned());
         let (digest, name) = base.split_at_checked(DIGEST_LEN).ok_or_else(bad)?;
@@ -136,7 +136,7 @@ impl StorePath {
     /// Reads a whole path, `/clutch/store/<digest>-<name>`.
     ///
     /// # Errors
-    /// Where the text is not directly below the store dir, or its base name is not valid.
+    /// If the text is not directly below the store dir, or its base name is not valid.
     pub fn parse(path: &str) -> Result<Self, StorePathError> {
         match path.strip_prefix(STORE_DIR).and_then(|p| p.strip_prefix('/')) {
             Some(base) => Self::from_base(base),
@@ -175,14 +175,14 @@ impl StorePath {
         &self.base[DIGEST_LEN + 1..]
     }
 
-    /// Whether this is the path of a derivation's record.
+    /// True for the path of a derivation's record.
     #[must_use]
     pub fn is_derivation(&self) -> bool {
         self.base.ends_with(".drv")
     }
 }
 
-/// Whether a byte is of the alphabet that digests are written in.
+/// True for a byte of the alphabet in which digests are written.
 #[must_use]
 pub fn is_nix32(byte: u8) -> bool {
     const ALPHABET: [bool; 256] = {

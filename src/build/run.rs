@@ -26,10 +26,10 @@ use super::{
 };
 use crate::{
     derivation::Derivation,
+    inputs::Inputs,
     store::{Insertion, PathLock, Scratch, Store, StoreError},
     store_path::{STORE_DIR, StorePath},
     tree::{Bounds, TreeError},
-    trees::Trees,
 };
 
 /// How often a build that waits for another process looks again.
@@ -435,7 +435,7 @@ impl Build<'_, '_> {
             derivation: self.derivation,
             outputs: &places,
             scratch: &self.place.build,
-            inputs: Trees::new(self.builder.store.dir(), self.inputs),
+            inputs: Inputs::new(self.builder.store.dir(), self.inputs),
             sandbox: &sandbox,
             network: (builtin.kind == BuiltinKind::Fetch).then_some(network),
             log: &log,

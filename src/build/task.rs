@@ -10,8 +10,8 @@ use std::{
 use super::sandbox;
 use crate::{
     derivation::Derivation,
+    inputs::{InputPath, Inputs},
     net::network::Network,
-    trees::{Place, Trees},
     unpack::ArchiveError,
 };
 
@@ -24,7 +24,7 @@ pub struct Task<'a> {
     /// A scratch folder that is removed afterwards, on the same file system as the outputs.
     pub scratch: &'a Path,
     /// All that this build may read: the closure of its inputs.
-    pub inputs: Trees<'a>,
+    pub inputs: Inputs<'a>,
     /// Runs a program of an input in the sandbox, its output into the log. The closure of the inputs
     /// shows read-only at its own paths without being asked for, and `/build` is a fresh folder
     /// unless the request binds one; whatever is to be written (the scratch folder, an output) must
@@ -119,7 +119,7 @@ impl Task<'_> {
     ///
     /// # Errors
     /// Where the path is not in the store, or not among the inputs.
-    pub fn input(&self, logical: &str) -> Result<Place<'_>, TaskError> {
+    pub fn input(&self, logical: &str) -> Result<InputPath<'_>, TaskError> {
         Ok(self.inputs.at(logical)?)
     }
 }

@@ -20,7 +20,7 @@ use crate::{
     hash::Algorithm,
     net::{
         http::HttpSettings,
-        index::Environment,
+        index::HostEnvironment,
         network::{Network, NetworkSettings},
     },
     store::PathInfo,
@@ -147,7 +147,7 @@ impl World {
         let cancelled = || self.cancelled.load(std::sync::atomic::Ordering::Relaxed);
         let network = Network::new(NetworkSettings {
             indexes: BTreeMap::new(),
-            environment: Environment { variables: BTreeMap::new(), root: "/nowhere".into() },
+            environment: HostEnvironment { variables: BTreeMap::new(), root: "/nowhere".into() },
             http: HttpSettings::default(),
             partial: None,
         });

@@ -6,14 +6,15 @@ use bincode::{Decode, Encode};
 
 use crate::{
     closure,
-    codec::{self, CodecError, Kind},
+    codec::{self, CodecError, RecordKind},
     hash::TreeHash,
     limits,
     store_path::{StorePath, StorePathError},
     tree::Announced,
 };
 
-const KIND: Kind = Kind { magic: *b"clutchex", version: 1, what: "the header of an export" };
+const KIND: RecordKind =
+    RecordKind { magic: *b"clutchex", version: 1, what: "the header of an export" };
 
 /// What an export holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     net::{
         address::{redacted, without_credentials},
-        index::{Environment, is_name},
+        index::{HostEnvironment, is_name},
         network::{Network, NetworkSettings},
     },
     store::{
@@ -107,7 +107,7 @@ impl Context {
             })?;
             indexes.insert(name.to_owned(), address.to_owned());
         }
-        let environment = Environment { variables: variables(), root: PathBuf::from("/") };
+        let environment = HostEnvironment { variables: variables(), root: PathBuf::from("/") };
         let mut settings = NetworkSettings::of(environment)
             .map_err(|problem| Failure::new(Kind::Usage, problem))?;
         settings.indexes = indexes;

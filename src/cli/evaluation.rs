@@ -34,7 +34,7 @@ use crate::{
     },
     git::{Commit, Git, GitError, Revision, shown_address},
     library::LIBRARY,
-    net::index::Environment,
+    net::index::HostEnvironment,
     regular,
     store::Store,
     store_path::{STORE_DIR, StorePath},
@@ -231,7 +231,7 @@ impl<'a> Realiser<'a> {
     }
 
     fn git<T>(&self, run: impl FnOnce(&Git<'_>) -> Result<T, GitError>) -> HostResult<T> {
-        let environment = Environment { variables: variables(), root: PathBuf::from("/") };
+        let environment = HostEnvironment { variables: variables(), root: PathBuf::from("/") };
         let offline = self.context.global.offline;
         let git =
             Git { environment: &environment, offline, cancelled: &interruption::is_cancelled };

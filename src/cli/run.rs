@@ -25,10 +25,10 @@ use super::{
 use crate::{
     build::sandbox::{Bind, SandboxError, View, noexec_mount, started},
     closure,
+    inputs::Inputs,
     python::environment::recorded,
     store::Store,
     store_path::{STORE_DIR, StorePath},
-    trees::Trees,
 };
 
 #[derive(clap::Args)]
@@ -192,7 +192,7 @@ fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment,
     let references = store.info(&path).or_fail(Kind::Store)?.into_iter().flat_map(|i| i.references);
     let references: Vec<StorePath> = references.collect();
     let all: Vec<StorePath> = std::iter::once(&path).chain(&references).cloned().collect();
-    let trees = Trees::new(store.dir(), &all);
+    let trees = Inputs::new(store.dir(), &all);
     let read = |path: &StorePath| {
         trees.at(&path.to_string()).and_then(|tree| recorded::read(&tree)).or_fail(Kind::Store)
     };

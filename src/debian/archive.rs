@@ -25,8 +25,8 @@ use crate::{
     unpack::compression,
 };
 
-/// What is to be locked.
-pub struct Request<'a> {
+/// The packages to lock.
+pub(crate) struct Request<'a> {
     /// The suite, such as `bookworm`.
     pub suite: &'a str,
     /// The architecture, such as `amd64`.
@@ -43,7 +43,7 @@ pub struct Request<'a> {
 
 /// Why nothing was locked.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveIndexError {
+pub(crate) enum ArchiveIndexError {
     /// The archive's address is not known.
     #[error(transparent)]
     Index(#[from] IndexError),
@@ -55,7 +55,7 @@ pub enum ArchiveIndexError {
     Bad {
         /// The file.
         address: Address,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The suite lacks something.
@@ -63,7 +63,7 @@ pub enum ArchiveIndexError {
     Closure {
         /// The suite.
         suite: String,
-        /// What it lacks.
+        /// The missing package or version.
         error: ClosureError,
     },
     /// A program or a file of this machine.
@@ -73,13 +73,13 @@ pub enum ArchiveIndexError {
 
 /// The name of the index that holds a suite: `debian`, or `debian-security` for `*-security`.
 #[must_use]
-pub fn index_of(suite: &str) -> &'static str {
+pub(crate) fn index_of(suite: &str) -> &'static str {
     if suite.ends_with("-security") { "debian-security" } else { "debian" }
 }
 
 /// The keyrings of Debian's archives on this machine, below `root` (`/`).
 #[must_use]
-pub fn keyrings(root: &std::path::Path) -> Vec<PathBuf> {
+pub(crate) fn keyrings(root: &std::path::Path) -> Vec<PathBuf> {
     let mut found = vec![root.join("usr/share/keyrings/debian-archive-keyring.gpg")];
     let parts = fs::read_dir(root.join("etc/apt/trusted.gpg.d")).into_iter().flatten().flatten();
     let mut parts: Vec<_> = parts.map(|entry| entry.path()).collect();
@@ -94,8 +94,8 @@ pub fn keyrings(root: &std::path::Path) -> Vec<PathBuf> {
 /// know though it is no error.
 ///
 /// # Errors
-/// Where the index cannot be had or trusted, or lacks a package.
-pub fn lock(
+/// If the index cannot be had or trusted, or lacks a package.
+pub(crate) fn lock(
     http: &Http,
     indexes: &Indexes,
     request: &Request<'_>,
@@ -121,7 +121,7 @@ pub fn lock(
     })
 }
 
-/// The `Packages` file of the suite, with the hash that its `InRelease` says, and where it was found.
+/// The `Packages` file of the suite, with the hash that its `InRelease` says, and its address.
 fn packages_text(
     http: &Http,
     base: &Address,
@@ -138,10 +138,10 @@ fn packages_text(
     let release = verified(&signed, &request.keyrings, &|reason| bad(&address, reason), warn)?;
     let folder = format!("{}/binary-{}", request.component, request.architecture);
     let names = ["Packages.xz", "Packages.gz", "Packages"].map(|name| format!("{folder}/{name}"));
-    let (sha256, name) = names
-        .iter()
-        .find_map(|name| Some((listed(&release, name)?, name)))
-        .ok_or_else(|| bad(&address, format!("it lists no '{folder}/Packages'")))?;
+    let (sha256, name) =
+        names.iter().find_map(|name| Some((listed(&release, name)?, name))).ok_or_else(|| {
+            bad(&address, format!("expected an entry '{folder}/Packages', found none"))
+        })?;
     // by hash, so that an update of the archive between the two requests does no harm
     let by_hash = suite.below(&folder).below("by-hash/SHA256").below(&sha256);
     let plain = suite.below(name);
@@ -189,7 +189,7 @@ fn verified(
     let unverified = |why: &str| {
         warn(&format!("the archive's signature was not checked: {why}"));
         let text = std::str::from_utf8(signed).map_err(|_| bad("it is not UTF-8".to_owned()))?;
-        cleartext(text).ok_or_else(|| bad("it is no signed message".to_owned()))
+        cleartext(text).ok_or_else(|| bad("expected a signed message".to_owned()))
     };
     if keyrings.is_empty() {
         return unverified("this machine has no keyring of the archive");

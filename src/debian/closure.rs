@@ -31,25 +31,25 @@ pub enum ClosureError {
     /// A virtual package was asked for.
     #[error("'{name}' is a virtual package; ask for one of those that provide it: {providers}")]
     Virtual {
-        /// What was asked for.
+        /// The name that was asked for.
         name: String,
-        /// Who provides it.
+        /// The packages that provide it.
         providers: String,
     },
     /// Its packages need more than can be.
     #[error(
-        "its packages need each other in too many ways: {} packages were looked at",
+        "its dependencies are too many to resolve: {} packages were looked at",
         crate::limits::PACKAGE_LOOKS
     )]
     TooMuch,
     /// Nothing in the suite fulfils a need.
     #[error(
-        "'{package}' needs {need}, which nothing in the suite fulfils (needed through {chain})"
+        "'{package}' needs {need}, which no package in the suite provides (needed through {chain})"
     )]
     Unfulfilled {
-        /// Who needs it.
+        /// The package that needs it.
         package: String,
-        /// What is needed.
+        /// The package that is needed.
         need: String,
         /// From what was asked for to the package.
         chain: String,
@@ -60,7 +60,7 @@ pub enum ClosureError {
 /// already is taken, else the first that exists; of several providers the first by name.
 ///
 /// # Errors
-/// Where something is not in the suite.
+/// If something is not in the suite.
 pub fn closure<'a>(
     packages: &Packages<'a>,
     roots: &'a [String],

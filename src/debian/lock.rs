@@ -17,7 +17,7 @@ pub struct DebianLock {
     pub suite: String,
     /// The architecture, such as `amd64`.
     pub architecture: String,
-    /// What was asked for.
+    /// The packages that were asked for.
     pub roots: BTreeSet<String>,
     /// The packages, sorted by name.
     pub packages: Vec<LockedDeb>,

@@ -21,7 +21,7 @@ pub struct Package<'a> {
     pub size: u64,
     /// The file's SHA-256 in hexadecimal.
     pub sha256: &'a str,
-    /// What it needs to be set up and to run, as written.
+    /// `Pre-Depends`, `Depends` and `Provides`, as written.
     pre_depends: &'a str,
     depends: &'a str,
     provides: &'a str,
@@ -45,7 +45,7 @@ pub enum PackagesError {
         field: &'static str,
         /// The beginning of its value.
         value: String,
-        /// What it should be.
+        /// The form that is expected.
         expected: &'static str,
     },
 }
@@ -69,7 +69,7 @@ impl std::fmt::Display for Need<'_> {
 }
 
 impl<'a> Package<'a> {
-    /// What it needs: for each need the alternatives, the preferred one first.
+    /// Its needs, each as a list of alternatives with the preferred one first.
     pub fn needs(&self) -> impl Iterator<Item = Vec<Need<'a>>> + use<'a> {
         [self.pre_depends, self.depends]
             .into_iter()
@@ -177,7 +177,7 @@ impl<'a> Packages<'a> {
         Ok(Self { packages, by_name, providers, looks: Cell::new(0) })
     }
 
-    /// Whether so many packages were looked at that this can be no archive; nothing is found then.
+    /// True once more packages were looked at than any archive makes necessary; nothing is found then.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.looks.get() > limits::PACKAGE_LOOKS

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 /// Compares two version numbers as dpkg does: epoch, upstream version, revision.
 #[must_use]
-pub fn compare(left: &str, right: &str) -> Ordering {
+pub(crate) fn compare(left: &str, right: &str) -> Ordering {
     let (left, right) = (split(left), split(right));
     left.0.cmp(&right.0).then_with(|| part(left.1, right.1)).then_with(|| part(left.2, right.2))
 }
@@ -56,9 +56,9 @@ fn part(left: &str, right: &str) -> Ordering {
     Ordering::Equal
 }
 
-/// Whether `version` stands in that relation (`<<`, `<=`, `=`, `>=`, `>>`) to `other`.
+/// True if `version` stands in that relation (`<<`, `<=`, `=`, `>=`, `>>`) to `other`.
 #[must_use]
-pub fn satisfies(version: &str, relation: &str, other: &str) -> bool {
+pub(crate) fn satisfies(version: &str, relation: &str, other: &str) -> bool {
     let order = compare(version, other);
     match relation {
         "<<" => order.is_lt(),

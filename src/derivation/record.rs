@@ -6,12 +6,12 @@ use bincode::{Decode, Encode};
 
 use super::{Derivation, Fixed, HashMode, IdentityError, Output};
 use crate::{
-    codec::{self, CodecError, Kind},
+    codec::{self, CodecError, RecordKind},
     hash::{Algorithm, Hash},
     store_path::{StorePath, StorePathError, check_name},
 };
 
-const KIND: Kind = Kind { magic: *b"clutchdv", version: 1, what: "a derivation" };
+const KIND: RecordKind = RecordKind { magic: *b"clutchdv", version: 1, what: "a derivation" };
 
 /// Why bytes are not a derivation.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,5 @@
 //! Files that hold files: what they say of themselves, and their members. Recognised by their first
-//! bytes; nothing where one is damaged, or larger than what is taken apart.
+//! bytes; nothing if one is damaged, or larger than what is taken apart.
 
 use std::{
     borrow::Cow,
@@ -11,7 +11,7 @@ use crate::limits;
 
 /// A file, taken apart.
 pub(super) struct Container<'a> {
-    /// What it says of itself. The same fields in the same order for one kind of file.
+    /// Its own properties. Files of one kind have the same fields in the same order.
     pub(super) fields: Vec<(&'static str, String)>,
     pub(super) members: Vec<Member<'a>>,
 }
@@ -46,7 +46,7 @@ pub(super) fn open<'a>(name: &str, bytes: &'a [u8], most: usize) -> Option<Conta
     }
 }
 
-/// Reads all of a stream; nothing where that fails or makes more than `left` bytes, which it takes off.
+/// Reads all of a stream; nothing if that fails or makes more than `left` bytes, which it takes off.
 fn read(stream: impl Read, left: &mut usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     stream.take(*left as u64 + 1).read_to_end(&mut bytes).ok()?;

@@ -26,7 +26,7 @@ const DEEPEST: usize = 8;
 const BEFORE: usize = 16;
 const SHOWN: usize = 48;
 
-/// What is being compared.
+/// The file that is being compared.
 #[derive(Clone)]
 pub(super) struct Place {
     pub(super) path: String,
@@ -151,7 +151,7 @@ fn containers(
     }
 }
 
-/// Where each member is, by its name and a number among those of that name; and these keys in order.
+/// The index of each member, by its name and its number among those of that name; and these keys in order.
 type Numbered<'a> = (FxHashMap<(&'a str, usize), usize>, Vec<(&'a str, usize)>);
 
 fn numbered<'a>(container: &'a Container<'_>) -> Numbered<'a> {
@@ -181,7 +181,7 @@ fn fields(
     }
 }
 
-/// The first difference and what is around it; nothing where there is none.
+/// The first difference and what is around it; nothing if there is none.
 fn window(old: &[u8], new: &[u8]) -> Option<Window> {
     let common = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     if common == old.len() && common == new.len() {

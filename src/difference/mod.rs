@@ -1,4 +1,4 @@
-//! What differs between two trees, down to the member of an archive and the part of a `.pyc` file, for
+//! The differences of two trees, down to the member of an archive and the part of a `.pyc` file, for
 //! people who look for the reason. Knows nothing of the store, and trusts nothing that it reads: what
 //! it cannot take apart is compared byte by byte.
 
@@ -7,13 +7,13 @@ mod content;
 mod pyc;
 mod trees;
 
-pub use trees::trees;
+pub(crate) use trees::trees;
 
 use crate::tree::Kind;
 
 /// The most differences that are named in one comparison; a tree that differs everywhere is told apart
 /// by the first of them.
-pub const MOST: usize = 1000;
+pub(crate) const MOST: usize = 1000;
 
 /// One difference: where, and what.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,11 +22,11 @@ pub struct Difference {
     pub path: String,
     /// The member of the archive at that path, the member of that, and so on.
     pub members: Vec<String>,
-    /// What differs.
+    /// The difference.
     pub change: Change,
 }
 
-/// What differs. The first of each pair belongs to the first tree.
+/// A difference. The first of each pair belongs to the first tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// It is in the first tree or archive only.
@@ -35,11 +35,11 @@ pub enum Change {
     Added,
     /// The kind of the entry.
     Kind(Kind, Kind),
-    /// Whether the file is executable.
+    /// One file is executable, the other is not.
     Executable(bool, bool),
     /// The target of the symlink.
     Target(String, String),
-    /// What a container says of itself or of a member, by the field's name.
+    /// A property of a container or of one of its members, by the field's name.
     Field(&'static str, String, String),
     /// The order of an archive's members; both have the same.
     Order,
@@ -50,11 +50,11 @@ pub enum Change {
 /// The first bytes that differ, with some around them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// Where the first difference is.
+    /// The offset of the first difference.
     pub offset: u64,
     /// How many bytes each has.
     pub sizes: (u64, u64),
-    /// Where the bytes below begin.
+    /// The offset of the bytes below.
     pub start: u64,
     /// Bytes of the first.
     pub first: Vec<u8>,

@@ -7,7 +7,7 @@ use super::container::{Container, Member};
 
 const HEADER: usize = 16;
 
-/// Takes byte code apart; nothing where this is none.
+/// Takes byte code apart; nothing if this is none.
 pub(super) fn open(bytes: &[u8]) -> Option<Container<'_>> {
     let (header, code) = bytes.split_at_checked(HEADER)?;
     if header[2..4] != *b"\r\n" {

@@ -12,12 +12,12 @@ use super::{
 };
 use crate::tree::{Bounds, Kind, Listing, Node, TreeError};
 
-/// What differs between the trees at `first` and `second`, as far as a tree hash would see it, ordered
+/// The differences between the trees at `first` and `second`, as far as a tree hash sees them, ordered
 /// by path. At most [`MOST`] differences are given.
 ///
 /// # Errors
-/// Where a tree cannot be read, and where `bounds` say so.
-pub fn trees(
+/// If a tree cannot be read, and if `bounds` say so.
+pub(crate) fn trees(
     first: &Path,
     second: &Path,
     bounds: Bounds<'_>,

@@ -26,7 +26,7 @@ const DT_SONAME: u64 = 14;
 
 /// Why an ELF file cannot be read or edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ElfError {
+pub(crate) enum ElfError {
     /// Another machine, another word size, or no ELF at all.
     #[error("not an ELF executable or library for x86-64")]
     Kind,
@@ -37,7 +37,7 @@ pub enum ElfError {
     #[error("{0}")]
     Malformed(&'static str),
     /// A text that should be replaced does not occur.
-    #[error("the text '{0}' was expected and is not there")]
+    #[error("expected the text '{0}', found none")]
     Missing(String),
     /// A text occurs, but no instruction or relocation that uses it was found.
     #[error("no use of the text '{0}' was found")]
@@ -85,10 +85,10 @@ impl Segment {
 
 /// An ELF file for x86-64 whose header tables are whole.
 #[derive(Clone, Debug)]
-pub struct Image {
+pub(crate) struct Image {
     pub(super) bytes: Vec<u8>,
     pub(super) segments: Vec<Segment>,
-    /// Where the program header table is.
+    /// The offset of the program header table.
     table: usize,
 }
 
@@ -96,8 +96,8 @@ impl Image {
     /// Reads the headers.
     ///
     /// # Errors
-    /// Where it is not a whole ELF file for x86-64.
-    pub fn parse(bytes: Vec<u8>) -> Result<Self, ElfError> {
+    /// If it is not a whole ELF file for x86-64.
+    pub(crate) fn parse(bytes: Vec<u8>) -> Result<Self, ElfError> {
         // class 64, little endian, version 1; machine 62 is x86-64; 2 and 3 are EXEC and DYN
         let known = bytes.len() >= HEADER
             && bytes.starts_with(b"\x7fELF\x02\x01\x01")
@@ -154,11 +154,11 @@ impl Image {
 
     /// The edited file.
     #[must_use]
-    pub fn into_bytes(self) -> Vec<u8> {
+    pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
 
-    /// Whether this is an executable or library at a fixed address.
+    /// True for an executable or library at a fixed address.
     pub(super) fn is_at_fixed_address(&self) -> bool {
         self.bytes[16] == 2
     }
@@ -166,8 +166,8 @@ impl Image {
     /// The program interpreter, without its NUL; nothing in a library or a static program.
     ///
     /// # Errors
-    /// Where there are two, or it is no text.
-    pub fn interpreter(&self) -> Result<Option<&[u8]>, ElfError> {
+    /// If there are two, or it is no text.
+    pub(crate) fn interpreter(&self) -> Result<Option<&[u8]>, ElfError> {
         let Some(n) = self.interpreter_segment()? else { return Ok(None) };
         let text = &self.bytes[self.segments[n].file_range()];
         match text.split_last() {
@@ -182,7 +182,7 @@ impl Image {
         let mut found = self.segments.iter().enumerate().filter(|(_, s)| s.kind == PT_INTERP);
         let first = found.next().map(|(n, _)| n);
         if found.next().is_some() {
-            return Err(ElfError::Malformed("there are two program interpreters"));
+            return Err(ElfError::Malformed("it has two program interpreters"));
         }
         Ok(first)
     }
@@ -190,10 +190,10 @@ impl Image {
     /// Changes the program interpreter of a program that has one. The section `.interp` follows.
     ///
     /// # Errors
-    /// Where there is none, or no room for the text.
-    pub fn set_interpreter(&mut self, path: &str) -> Result<(), ElfError> {
+    /// If there is none, or no room for the text.
+    pub(crate) fn set_interpreter(&mut self, path: &str) -> Result<(), ElfError> {
         let n = self.interpreter_segment()?;
-        let n = n.ok_or(ElfError::Malformed("there is no program interpreter to change"))?;
+        let n = n.ok_or(ElfError::Malformed("it has no program interpreter to change"))?;
         let old = self.segments[n];
         let section = self.sections()?.into_iter().find(|at| {
             self.u64(at + 24) == Ok(old.offset) && self.u64(at + 32) == Ok(old.file_size)
@@ -224,18 +224,18 @@ impl Image {
     /// The name by which other files ask for this library.
     ///
     /// # Errors
-    /// Where the dynamic section is damaged.
-    pub fn soname(&self) -> Result<Option<&str>, ElfError> {
+    /// If the dynamic section is damaged.
+    pub(crate) fn soname(&self) -> Result<Option<&str>, ElfError> {
         let dynamic = self.dynamic()?;
         let Some(name) = tag(&dynamic, DT_SONAME) else { return Ok(None) };
         let table =
-            tag(&dynamic, DT_STRTAB).ok_or(ElfError::Malformed("there is no table of names"))?;
+            tag(&dynamic, DT_STRTAB).ok_or(ElfError::Malformed("it has no table of names"))?;
         let start = table.checked_add(name).and_then(|address| self.offset_of(address));
         let rest = start.and_then(|start| self.bytes.get(start..));
         let rest = rest.ok_or(ElfError::Outside("the library's name"))?;
         let text = rest.split(|b| *b == 0).next().unwrap_or_default();
         let text = std::str::from_utf8(text).ok().filter(|t| !t.is_empty() && t.len() < 256);
-        text.map(Some).ok_or(ElfError::Malformed("the library's name is no text"))
+        text.map(Some).ok_or(ElfError::Malformed("the library's name is not UTF-8"))
     }
 
     /// The dynamic section: tags and values.
@@ -255,7 +255,7 @@ impl Image {
         Ok(found)
     }
 
-    /// Where each section's header is in the file; checked.
+    /// The offset of each section's header; checked.
     pub(super) fn sections(&self) -> Result<Vec<usize>, ElfError> {
         let (table, count) = (self.u64(40)?, usize::from(self.u16(60)?));
         if count == 0 {
@@ -271,7 +271,7 @@ impl Image {
         Ok((0..count).map(|n| table + n * SECTION_HEADER).collect())
     }
 
-    /// What lies in the file: both tables, every section, every segment.
+    /// The parts of the file that are in use: both tables, every section, every segment.
     pub(super) fn extents(&self) -> Result<Vec<Range<u64>>, ElfError> {
         let sections = self.sections()?;
         let tables = [
@@ -290,7 +290,7 @@ impl Image {
         Ok(found)
     }
 
-    /// Where the byte of that address is in the file.
+    /// The offset in the file of the byte at that address.
     pub(super) fn offset_of(&self, address: u64) -> Option<usize> {
         let holds =
             |s: &&Segment| s.is_load() && address.checked_sub(s.address) < Some(s.file_size);

@@ -15,7 +15,7 @@ const LITTLE_ENDIAN: u8 = 2;
 
 /// The cache that says where each library is: name (`libz.so.1`) to path.
 #[must_use]
-pub fn write(libraries: &BTreeMap<String, String>) -> Vec<u8> {
+pub(crate) fn write(libraries: &BTreeMap<String, String>) -> Vec<u8> {
     let mut sorted: Vec<_> = libraries.iter().collect();
     // the linker searches by halving, in an order that falls
     sorted.sort_by(|a, b| compare(b.0.as_bytes(), a.0.as_bytes()));

@@ -5,26 +5,26 @@
 //! file. Knows bytes only, no files.
 
 mod image;
-pub mod loader_cache;
+pub(crate) mod loader_cache;
 mod references;
 mod room;
 mod table;
 
-pub use image::{ElfError, Image};
+pub(crate) use image::{ElfError, Image};
 
-/// Whether these are the first bytes of an ELF file, of any machine.
+/// True for the first bytes of an ELF file, of any machine.
 #[must_use]
-pub fn is_elf(bytes: &[u8]) -> bool {
+pub(crate) fn is_elf(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF")
 }
 
 /// The executable with `path` as its program interpreter (what the kernel starts in its place, the
-/// dynamic linker), or nothing where the file needs no change: it is static, a library, already
+/// dynamic linker), or nothing if the file needs no change: it is static, a library, already
 /// has that interpreter, or wants one of another kind (the file name differs: a program for musl).
 ///
 /// # Errors
-/// Where the file is not a whole ELF file for x86-64, or has no room for the path.
-pub fn set_interpreter(bytes: &[u8], path: &str) -> Result<Option<Vec<u8>>, ElfError> {
+/// If the file is not a whole ELF file for x86-64, or has no room for the path.
+pub(crate) fn set_interpreter(bytes: &[u8], path: &str) -> Result<Option<Vec<u8>>, ElfError> {
     let file_name = |path: &[u8]| path.rsplit(|b| *b == b'/').next().unwrap_or(path).to_vec();
     let image = Image::parse(bytes.to_vec())?;
     let Some(old) = image.interpreter()? else { return Ok(None) };

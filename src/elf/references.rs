@@ -27,9 +27,9 @@ impl Image {
     /// [`Image::overwrite`] for these.
     ///
     /// # Errors
-    /// Where a text does not occur or is not used, so that a new version of a library which this
-    /// does not fit is noticed; where there is no room.
-    pub fn repoint(&mut self, texts: &[(&str, &str)]) -> Result<Vec<usize>, ElfError> {
+    /// If a text does not occur or is not used, so that a new version of a library which this
+    /// does not fit is noticed; if there is no room.
+    pub(crate) fn repoint(&mut self, texts: &[(&str, &str)]) -> Result<Vec<usize>, ElfError> {
         if self.is_at_fixed_address() {
             return Err(ElfError::FixedAddress);
         }
@@ -65,8 +65,8 @@ impl Image {
     /// Replaces bytes by as many others wherever they occur. How often that was is returned.
     ///
     /// # Errors
-    /// Where they do not occur.
-    pub fn overwrite(&mut self, old: &[u8], new: &[u8]) -> Result<usize, ElfError> {
+    /// If they do not occur.
+    pub(crate) fn overwrite(&mut self, old: &[u8], new: &[u8]) -> Result<usize, ElfError> {
         debug_assert_eq!(old.len(), new.len());
         let places: Vec<_> = memmem::find_iter(&self.bytes, old).collect();
         for at in &places {
@@ -78,7 +78,7 @@ impl Image {
         Ok(places.len())
     }
 
-    /// Where `text`, with a NUL behind it, is in read-only memory.
+    /// The addresses of `text`, with a NUL behind it, in read-only memory.
     pub(super) fn addresses_of(&self, text: &str) -> Vec<u64> {
         let mut wanted = text.as_bytes().to_vec();
         wanted.push(0);

@@ -14,9 +14,9 @@ impl Image {
     /// and the one behind it the third.
     ///
     /// # Errors
-    /// Where there is no such table, or more than one, or the program is position-independent, so that
+    /// If there is no such table, or more than one, or the program is position-independent, so that
     /// its addresses are not in the file.
-    pub fn unname(&mut self, names: [&str; 3]) -> Result<(), ElfError> {
+    pub(crate) fn unname(&mut self, names: [&str; 3]) -> Result<(), ElfError> {
         let [before, name, behind] = names;
         if !self.is_at_fixed_address() {
             return Err(ElfError::Malformed("a program at a fixed address was expected"));

@@ -16,14 +16,14 @@ use super::{
     recording::{Answer, Message, Question, ask},
 };
 use crate::{
-    codec::{self, Kind},
+    codec::{self, RecordKind},
     files,
     hash::{Purpose, encode_nix32},
     store::{Store, StoreError},
     store_path::StorePath,
 };
 
-const KIND: Kind = Kind { magic: *b"clutchev", version: 2, what: "an evaluation" };
+const KIND: RecordKind = RecordKind { magic: *b"clutchev", version: 2, what: "an evaluation" };
 
 /// What an evaluation was asked for and with which settings: its name in the cache.
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ const PROTOCOLS: &str = "file:git:http:https:ssh";
 /// change what objects are.
 const KEPT: [&str; 4] = ["GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_CONFIG_"];
 
-/// What holds whatever the settings say.
+/// Settings that overrule the user's.
 const SETTINGS: &[&str] = &[
     "core.hooksPath=/dev/null",
     "core.attributesFile=/dev/null",
@@ -44,7 +44,7 @@ const SETTINGS: &[&str] = &[
     "maintenance.auto=false",
 ];
 
-/// What servers answer that give no commit by its id, or none without its history.
+/// The answers of servers that give no commit by its id, or none without its history.
 const REFUSALS: [&str; 4] =
     ["not our ref", "unadvertised object", "shallow capabilities", "find remote ref"];
 
@@ -64,7 +64,7 @@ impl<'g> Repository<'g> {
         Ok(made)
     }
 
-    /// Fetches a commit alone, or where that is not given, with what the names hold that it may be
+    /// Fetches a commit alone, or if that is not given, with what the names hold that it may be
     /// below.
     pub(super) fn fetch(&self, wanted: &Revision) -> Result<(), GitError> {
         match self.bring(wanted, &["--depth=1"], &wanted.rev) {
@@ -115,7 +115,7 @@ impl<'g> Repository<'g> {
         })
     }
 
-    /// What a command prints that reads this repository alone.
+    /// Runs a command that only reads this repository, and gives its output.
     pub(super) fn output(&self, args: &[&str]) -> Result<Vec<u8>, GitError> {
         let mut command = self.closed();
         command.args(args);
@@ -167,7 +167,7 @@ impl<'g> Repository<'g> {
             }
             true
         });
-        if short { Err(failed("check-attr", "it answered less than it was asked")) } else { Ok(()) }
+        if short { Err(failed("check-attr", "its answer is incomplete")) } else { Ok(()) }
     }
 
     /// How many bytes were fetched.
@@ -276,7 +276,7 @@ fn all(pipe: Option<impl io::Read>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// What is fetched where a commit is not given by its id.
+/// The names to fetch if a commit is not given by its id.
 fn names(wanted: &Revision) -> String {
     match &wanted.name {
         Some(name) if !wanted.all_refs && name.starts_with("refs/") => name.clone(),

@@ -16,7 +16,7 @@ use std::{
 
 use crate::limits;
 use crate::{
-    net::index::Environment,
+    net::index::HostEnvironment,
     unpack::{
         shown,
         writer::{Limits, Links, Refused, Tree},
@@ -24,15 +24,15 @@ use crate::{
 };
 use client::Repository;
 use objects::Objects;
-pub(crate) use revision::Known;
-pub use revision::{Commit, Revision, is_ref_name, shown_address};
+pub(crate) use revision::RevisionRecord;
+pub(crate) use revision::{Commit, Revision, is_ref_name, shown_address};
 
 /// How deep submodules may lie in each other.
 const DEPTH: usize = 32;
-/// What fetching from git depends on.
-pub struct Git<'a> {
+/// Everything that fetching from git depends on.
+pub(crate) struct Git<'a> {
     /// The variables that git is given: where it is, proxies, keys, settings of the user.
-    pub environment: &'a Environment,
+    pub environment: &'a HostEnvironment,
     /// `--offline`: only repositories in files.
     pub offline: bool,
     /// Asks whether the user has stopped it.
@@ -41,7 +41,7 @@ pub struct Git<'a> {
 
 /// Why a revision was not fetched.
 #[derive(Debug, thiserror::Error)]
-pub enum GitError {
+pub(crate) enum GitError {
     /// There is no such program.
     #[error(
         "the program 'git' is not on the PATH, and is the client by which repositories are \
@@ -53,15 +53,15 @@ pub enum GitError {
     Failed {
         /// The command of git.
         command: String,
-        /// What it said.
+        /// Its message.
         text: String,
     },
     /// An address that is not given to git.
-    #[error("the address '{url}' is not fetched from: {problem}")]
+    #[error("cannot fetch from '{url}': {problem}")]
     Address {
         /// The address.
         url: String,
-        /// What is wrong with it, and what was expected.
+        /// The problem, and the form that is expected.
         problem: String,
     },
     /// An object is missing, another one, or damaged.
@@ -69,7 +69,7 @@ pub enum GitError {
     Object {
         /// Its id.
         id: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A name or link that is not written.
@@ -77,13 +77,13 @@ pub enum GitError {
     Entry {
         /// Its path in the tree.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A submodule that cannot be had.
     #[error("the submodule '{name}': {error}")]
     Submodule {
-        /// Where it is in the tree.
+        /// Its path in the tree.
         name: String,
         /// Why.
         error: Box<GitError>,
@@ -99,7 +99,7 @@ pub enum GitError {
 /// The entries of one repository, before any is written.
 struct Part {
     objects: Objects,
-    /// Where they go: empty, or with a slash at its end.
+    /// The folder that they are put in: empty, or with a slash at its end.
     prefix: Vec<u8>,
     entries: Vec<Entry>,
     /// How many bytes were fetched.
@@ -126,8 +126,13 @@ impl Git<'_> {
     /// empty folder.
     ///
     /// # Errors
-    /// Where there is no git, no such revision, or something in it that is not written.
-    pub fn fetch(&self, wanted: &Revision, to: &Path, scratch: &Path) -> Result<Commit, GitError> {
+    /// If there is no git, no such revision, or something in it that is not written.
+    pub(crate) fn fetch(
+        &self,
+        wanted: &Revision,
+        to: &Path,
+        scratch: &Path,
+    ) -> Result<Commit, GitError> {
         let mut parts = Vec::new();
         let commit = self.collect(wanted, (Vec::new(), 0), scratch, &mut parts)?;
         let limits = Limits::for_archive(parts.iter().map(|part| part.size).sum());
@@ -142,12 +147,12 @@ impl Git<'_> {
     ///
     /// # Errors
     /// As [`Git::fetch`].
-    pub fn count(&self, wanted: &Revision, scratch: &Path) -> Result<u64, GitError> {
+    pub(crate) fn count(&self, wanted: &Revision, scratch: &Path) -> Result<u64, GitError> {
         let repository = Repository::create(self, &scratch.join("history"), &wanted.rev)?;
         repository.fetch_history(wanted)?;
         let count = repository.output(&["rev-list", "--count", &wanted.rev, "--"])?;
         let count = String::from_utf8_lossy(&count).trim().parse();
-        count.map_err(|_| failed("rev-list", "it printed no number"))
+        count.map_err(|_| failed("rev-list", "it printed something other than a number"))
     }
 
     /// Fetches a revision and its submodules, and lists what they hold: below `prefix`, so many
@@ -190,7 +195,7 @@ impl Git<'_> {
                     self.collect(&wanted, (inside.clone(), depth + 1), scratch, parts).map(drop)
                 })
             } else {
-                Err(failed("fetch", "submodules lie too deep in each other"))
+                Err(failed("fetch", "too many submodules in each other"))
             };
             fetched.map_err(|error| match error {
                 GitError::Cancelled => GitError::Cancelled,

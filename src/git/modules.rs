@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     Entry, GitError,
     client::Repository,
-    objects::{Kind, Objects},
+    objects::{ObjectType, Objects},
     url,
 };
 use super::{Revision, is_ref_name};
@@ -13,14 +13,14 @@ use super::{Revision, is_ref_name};
 /// A submodule as the file describes it.
 #[derive(Debug, Default)]
 pub(super) struct Module {
-    /// Where it is in the tree.
+    /// Its path in the tree.
     pub(super) path: Vec<u8>,
     url: String,
     branch: Option<String>,
 }
 
 impl Module {
-    /// What to fetch for it: the revision that the tree names.
+    /// The revision to fetch for it, which the tree names.
     pub(super) fn revision(&self, parent: &Revision, rev: String) -> Result<Revision, GitError> {
         let name = match self.branch.as_deref() {
             // "the same name as the current branch"
@@ -45,7 +45,7 @@ pub(super) fn read(
     file: &Entry,
 ) -> Result<Vec<Module>, GitError> {
     // that it is what its id says
-    objects.read(&file.id, Kind::Blob)?;
+    objects.read(&file.id, ObjectType::Blob)?;
     let told =
         repository.output(&["config", "--no-includes", "-z", "--blob", &file.id, "--list"])?;
     let mut modules: BTreeMap<Vec<u8>, Module> = BTreeMap::new();

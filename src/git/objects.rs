@@ -15,7 +15,7 @@ use crate::{
 
 /// The largest commit, tree, tag or link that is read into memory.
 const LARGEST: u64 = 1 << 28;
-/// What git answers for an object that is not there.
+/// git's answer for an object that is not there.
 const MISSING: &str = "is not in the repository";
 /// A path that the kernel takes.
 const LONGEST: usize = 4000;
@@ -23,14 +23,14 @@ const LONGEST: usize = 4000;
 const TAGS: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ObjectType {
     Commit,
     Tree,
     Blob,
     Tag,
 }
 
-impl Kind {
+impl ObjectType {
     fn name(self) -> &'static str {
         match self {
             Self::Commit => "commit",
@@ -47,7 +47,7 @@ impl Kind {
 
 /// An object whose bytes have its id.
 pub(super) struct Object {
-    pub(super) kind: Kind,
+    pub(super) kind: ObjectType,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -82,16 +82,16 @@ impl Objects {
                 found.map(str::to_owned).ok_or_else(|| broken(&at, &format!("has no '{name}'")))
             };
             match object.kind {
-                Kind::Commit => {
+                ObjectType::Commit => {
                     // the end of the line is `SECONDS +HHMM`
                     let time = header("committer").and_then(|who| who.rsplit(' ').nth(1));
                     let time = time.and_then(|seconds| seconds.parse().ok());
                     let time = time.ok_or_else(|| broken(&at, "has no time of its committer"))?;
                     return Ok((Commit { time }, id_of("tree")?));
                 }
-                Kind::Tag => at = id_of("object")?,
+                ObjectType::Tag => at = id_of("object")?,
                 other => {
-                    let problem = format!("is no commit, it is a {}", other.name());
+                    let problem = format!("is a {}, expected a commit", other.name());
                     return Err(broken(id, &problem));
                 }
             }
@@ -114,7 +114,7 @@ impl Objects {
                 return Err(GitError::Cancelled);
             }
             if entry.kind == EntryKind::Directory {
-                let object = self.read(&entry.id, Kind::Tree)?;
+                let object = self.read(&entry.id, ObjectType::Tree)?;
                 let first = todo.len();
                 parse(&object.bytes, &entry, tree.len() / 2, &mut todo)?;
                 todo[first..].reverse();
@@ -130,7 +130,7 @@ impl Objects {
     }
 
     /// An object of that kind.
-    pub(super) fn read(&mut self, id: &str, kind: Kind) -> Result<Object, GitError> {
+    pub(super) fn read(&mut self, id: &str, kind: ObjectType) -> Result<Object, GitError> {
         let object = self.read_any(id)?;
         if object.kind == kind { Ok(object) } else { Err(unlike(id, object.kind, kind)) }
     }
@@ -150,19 +150,19 @@ impl Objects {
     /// A file's content, to be read to its end and then checked.
     pub(super) fn open_blob(&mut self, id: &str) -> Result<Blob<'_>, GitError> {
         match self.ask(id)? {
-            (Kind::Blob, size) => Ok(Blob::new(&mut self.batch, id, Kind::Blob, size)),
-            (other, _) => Err(unlike(id, other, Kind::Blob)),
+            (ObjectType::Blob, size) => Ok(Blob::new(&mut self.batch, id, ObjectType::Blob, size)),
+            (other, _) => Err(unlike(id, other, ObjectType::Blob)),
         }
     }
 
-    fn ask(&mut self, id: &str) -> Result<(Kind, u64), GitError> {
+    fn ask(&mut self, id: &str) -> Result<(ObjectType, u64), GitError> {
         writeln!(self.batch.asks, "{id}")?;
         self.batch.asks.flush()?;
         let mut line = Vec::new();
         (&mut self.batch.answers).take(200).read_until(b'\n', &mut line)?;
         let line = String::from_utf8_lossy(&line);
         let mut parts = line.trim_end().split(' ');
-        let found = (parts.next(), parts.next().and_then(Kind::of), parts.next());
+        let found = (parts.next(), parts.next().and_then(ObjectType::of), parts.next());
         match found {
             (Some(answered), Some(kind), Some(size)) if answered == id => {
                 let size = size.parse().map_err(|_| broken(id, "has no size"))?;
@@ -183,7 +183,7 @@ pub(super) struct Blob<'o> {
 }
 
 impl<'o> Blob<'o> {
-    fn new(batch: &'o mut Conversation, id: &str, kind: Kind, size: u64) -> Self {
+    fn new(batch: &'o mut Conversation, id: &str, kind: ObjectType, size: u64) -> Self {
         let algorithm = if id.len() == 64 { Algorithm::Sha256 } else { Algorithm::Sha1 };
         let mut hasher = Hasher::new(algorithm);
         hasher.update(format!("{} {size}\0", kind.name()).as_bytes());
@@ -225,7 +225,7 @@ fn parse(
     width: usize,
     entries: &mut Vec<Entry>,
 ) -> Result<(), GitError> {
-    let damaged = || broken(&folder.id, "is no whole tree");
+    let damaged = || broken(&folder.id, "is a damaged tree");
     while !bytes.is_empty() {
         let space = bytes.iter().position(|b| *b == b' ').ok_or_else(damaged)?;
         let mode = std::str::from_utf8(&bytes[..space]).ok();
@@ -241,10 +241,10 @@ fn parse(
         };
         let refuse = |reason: &str| GitError::Entry { name: shown(&name), reason: reason.into() };
         if part.contains(&b'/') || matches!(part, b"" | b"." | b"..") {
-            return Err(refuse("it is no name of a file"));
+            return Err(refuse("expected the name of a file"));
         }
         if part.eq_ignore_ascii_case(b".git") {
-            return Err(refuse("no file of a repository may have that name"));
+            return Err(refuse("git forbids files of that name"));
         }
         entry_name::clean_bytes(part).map_err(&refuse)?;
         let kind = match mode & 0o170_000 {
@@ -252,7 +252,7 @@ fn parse(
             0o100_000 => EntryKind::File { executable: mode & 0o111 != 0 },
             0o120_000 => EntryKind::Link,
             0o160_000 => EntryKind::Submodule,
-            _ => return Err(refuse(&format!("there is no kind of file for its mode {mode:o}"))),
+            _ => return Err(refuse(&format!("its mode {mode:o} is unknown"))),
         };
         if name.len() > LONGEST {
             return Err(refuse("its path is too long"));
@@ -270,8 +270,8 @@ fn broken(id: &str, problem: &str) -> GitError {
     GitError::Object { id: id.to_owned(), problem: problem.to_owned() }
 }
 
-fn unlike(id: &str, found: Kind, wanted: Kind) -> GitError {
-    broken(id, &format!("is a {}, where a {} was expected", found.name(), wanted.name()))
+fn unlike(id: &str, found: ObjectType, wanted: ObjectType) -> GitError {
+    broken(id, &format!("is a {}, expected a {}", found.name(), wanted.name()))
 }
 
 #[cfg(test)]

@@ -6,15 +6,16 @@ use std::{borrow::Cow, io, path::PathBuf};
 use bincode::{Decode, Encode};
 
 use crate::{
-    codec::{self, Kind},
+    codec::{self, RecordKind},
     files,
     hash::{Algorithm, Hash, Purpose, encode_nix32},
     store::Store,
 };
 
-const KIND: Kind = Kind { magic: *b"clutchrv", version: 1, what: "what is known of a revision" };
+const KIND: RecordKind =
+    RecordKind { magic: *b"clutchrv", version: 1, what: "what is known of a revision" };
 
-/// What is to be fetched.
+/// A revision to fetch.
 #[derive(Clone, Debug)]
 pub struct Revision {
     /// The repository's address, as git takes it.
@@ -33,7 +34,7 @@ pub struct Revision {
 
 /// An address for people: without the user and password that a URL may hold.
 #[must_use]
-pub fn shown_address(url: &str) -> Cow<'_, str> {
+pub(crate) fn shown_address(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     match rest[..host_end].rfind('@') {
@@ -42,22 +43,22 @@ pub fn shown_address(url: &str) -> Cow<'_, str> {
     }
 }
 
-/// What a commit says of itself.
+/// The properties of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// When it was made, in seconds since 1970.
     pub time: i64,
 }
 
-/// What a revision was once it was fetched.
+/// The result of fetching a revision.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub(crate) struct Known {
+pub(crate) struct RevisionRecord {
     nar_hash: [u8; 32],
     pub(crate) time: i64,
     pub(crate) count: Option<i64>,
 }
 
-impl Known {
+impl RevisionRecord {
     pub(crate) fn new(nar_hash: &Hash, commit: Commit) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(nar_hash.bytes());
@@ -74,12 +75,12 @@ impl Known {
         Hash::from_slice(Algorithm::Sha256, &self.nar_hash)
     }
 
-    /// What is known; nothing where that cannot be read.
+    /// The record of a revision; nothing if there is none or it cannot be read.
     pub(crate) fn find(store: &Store, revision: &Revision) -> Option<Self> {
         codec::unseal(KIND, &files::read_regular(&file(store, revision)).ok()?)
     }
 
-    /// Keeps it for [`Known::find`].
+    /// Keeps it for [`RevisionRecord::find`].
     pub(crate) fn save(&self, store: &Store, revision: &Revision) -> io::Result<()> {
         let bytes = codec::seal(KIND, self).map_err(io::Error::other)?;
         fs_err::create_dir_all(store.revisions())?;
@@ -95,9 +96,9 @@ fn file(store: &Store, revision: &Revision) -> PathBuf {
     store.revisions().join(encode_nix32(&hasher.finalize().as_bytes()[..20]))
 }
 
-/// Whether a branch or tag may have that name (git-check-ref-format(1)).
+/// True if a branch or tag may have that name (git-check-ref-format(1)).
 #[must_use]
-pub fn is_ref_name(name: &str) -> bool {
+pub(crate) fn is_ref_name(name: &str) -> bool {
     let part = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with(".lock");
     let refused = |c: char| c.is_control() || " ~^:?*[\\".contains(c);
     !name.starts_with('-')

@@ -47,7 +47,7 @@ pub(super) fn checked(text: &str) -> Result<String, GitError> {
         Some((host, path)) if !host.contains('/') && !host.is_empty() && !host.starts_with('-') => {
             let bracket = host.starts_with('[') || host.contains("@[");
             if path.starts_with(':') && !bracket {
-                return refuse("programs that stand in for git are not used");
+                return refuse("remote helpers of git are not used");
             }
             Ok(url.to_owned())
         }
@@ -55,7 +55,7 @@ pub(super) fn checked(text: &str) -> Result<String, GitError> {
     }
 }
 
-/// Whether it needs no network.
+/// True if it can be fetched without a network.
 pub(super) fn is_local(checked: &str) -> bool {
     checked.starts_with('/') || checked.starts_with("file:")
 }
@@ -67,7 +67,7 @@ pub(super) fn relative(base: &str, url: &str) -> Result<String, GitError> {
     }
     let refuse = || GitError::Address {
         url: url.to_owned(),
-        problem: format!("it leads to nothing from '{}'", shown_address(base)),
+        problem: format!("it leads nowhere from '{}'", shown_address(base)),
     };
     // the part that `..` may take away
     let start = match base.split_once("://") {

@@ -18,7 +18,7 @@ pub struct Address {
 
 /// Why a text is no address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{text}' is no address: {reason}")]
+#[error("'{text}' is not an address: {reason}")]
 pub struct AddressError {
     text: String,
     reason: &'static str,
@@ -35,7 +35,7 @@ impl Address {
     /// Reads a URL. User name and password in it are taken off.
     ///
     /// # Errors
-    /// Where it is not absolute, or its scheme is none of http, https, file.
+    /// If it is not absolute, or its scheme is none of http, https, file.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let fail = |reason| AddressError { text: redacted(text), reason };
@@ -78,20 +78,20 @@ impl Address {
         let is_inner = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=%:[]".contains(c);
         let in_brackets = name.starts_with('[') && name.ends_with(']');
         if !name.chars().all(is_inner) || name.contains([':', '[', ']']) && !in_brackets {
-            return Err(fail("the host is no name and no address"));
+            return Err(fail("the host is neither a name nor an address"));
         }
         if port.is_some_and(|port| !port.is_empty() && port.parse::<u16>().is_err()) {
-            return Err(fail("the port is no number up to 65535"));
+            return Err(fail("the port is not a number up to 65535"));
         }
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
         Ok(Self { scheme, authority: host.to_ascii_lowercase(), path, user })
     }
 
-    /// What a link `text`, found at this address, leads to (RFC 3986, section 5.2). Credentials go
+    /// Resolves a link `text` that is found at this address (RFC 3986, section 5.2). Credentials go
     /// along to the same host only.
     ///
     /// # Errors
-    /// Where the result is no address.
+    /// If the result is no address.
     pub fn join(&self, text: &str) -> Result<Self, AddressError> {
         let text = text.trim().split('#').next().unwrap_or_default();
         let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
@@ -124,7 +124,7 @@ impl Address {
         Ok(found)
     }
 
-    /// Whether both have the same scheme, host and port: only then may one have the other's credentials.
+    /// True if both have the same scheme, host and port. Only then may one have the other's credentials.
     #[must_use]
     pub fn is_beside(&self, other: &Self) -> bool {
         (self.scheme, &self.authority) == (other.scheme, &other.authority)
@@ -204,7 +204,7 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
 }
 
 /// A text that was to be an address, without whatever stands before its last `@`: a password may have
-/// any character, and where it ends is not known.
+/// any character, and its end is not known.
 pub(crate) fn redacted(text: &str) -> String {
     let Some((_, shown)) = text.rsplit_once('@') else { return text.to_owned() };
     match text.split_once("://") {

@@ -6,14 +6,14 @@ use std::{io, sync::Arc};
 use fs_err as fs;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::{index::Environment, settings};
+use super::{index::HostEnvironment, settings};
 use crate::regular::{self, Link};
 
 /// The largest file of certificates; the usual bundle has 220 KB.
 const CERTIFICATES: u64 = 16 << 20;
 
 /// The certificates of authorities that the environment names, or else those of the machine.
-pub(super) fn trusted(environment: &Environment) -> io::Result<RootCerts> {
+pub(super) fn trusted(environment: &HostEnvironment) -> io::Result<RootCerts> {
     let places = settings::certificates(environment);
     if places.is_empty() {
         return Ok(RootCerts::PlatformVerifier);
@@ -21,7 +21,10 @@ pub(super) fn trusted(environment: &Environment) -> io::Result<RootCerts> {
     let (mut trusted, mut seen) = (Vec::new(), Vec::new());
     for (path, origin) in places {
         let named = |e: io::Error| {
-            io::Error::new(e.kind(), format!("the certificates named by {origin}: {e}"))
+            io::Error::new(
+                e.kind(),
+                format!("cannot read the certificates that {origin} names: {e}"),
+            )
         };
         if path.is_dir() {
             let entries = fs::read_dir(&path).map_err(named)?;
@@ -39,7 +42,7 @@ pub(super) fn trusted(environment: &Environment) -> io::Result<RootCerts> {
         seen.push(format!("{}, named by {origin}", path.display()));
     }
     if trusted.is_empty() {
-        let text = format!("{}: no certificate is there", seen.join(", nor "));
+        let text = format!("{}: expected a certificate, found none", seen.join(", nor "));
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
     Ok(RootCerts::Specific(Arc::new(trusted)))

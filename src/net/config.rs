@@ -10,12 +10,12 @@ use std::{
 use clutch_expr::eval::did_you_mean;
 use toml::de::DeTable;
 
-use super::index::{Environment, IndexError, read};
+use super::index::{HostEnvironment, IndexError, read};
 
 /// The tables that the file may have.
 const TABLES: [&str; 1] = ["index"];
 
-/// What the file says.
+/// The settings of the file.
 #[derive(Debug, Default)]
 pub(super) struct Config {
     /// Name of an index to its address.
@@ -29,7 +29,7 @@ impl Config {
     ///
     /// # Errors
     /// Names file and line of what is wrong or unknown.
-    pub(super) fn read(environment: &Environment) -> Result<Self, IndexError> {
+    pub(super) fn read(environment: &HostEnvironment) -> Result<Self, IndexError> {
         let Some(file) = environment.clutch_config() else { return Ok(Self::default()) };
         let text = read(&file)?.unwrap_or_default();
         Self::parse(file, &text)
@@ -44,7 +44,7 @@ impl Config {
                 let near = did_you_mean(key.get_ref(), TABLES.iter().map(ToString::to_string));
                 let near = near.map(|near| format!(", {near}")).unwrap_or_default();
                 let reason =
-                    format!("'{}' is unknown{near}; the file may have: [index]", key.get_ref());
+                    format!("unknown setting '{}'{near}; expected: [index]", key.get_ref());
                 return Err(fail(key.span(), reason));
             }
             let table = value.get_ref().as_table();
@@ -61,7 +61,7 @@ impl Config {
     }
 }
 
-/// What is wrong with a file that is to be TOML. The line itself is not shown: it may hold a password.
+/// The error about a file that is not TOML. The line itself is not shown: it may hold a password.
 pub(super) fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> IndexError {
     bad(file, text, &error.span().unwrap_or_default(), format!("not TOML: {}", error.message()))
 }

@@ -19,7 +19,7 @@ use ureq::{
 
 use super::{
     http::{USER_AGENT, basic},
-    proxy::{Kind, Proxies, Proxy, authority},
+    proxy::{Protocol, Proxies, Proxy, authority},
     resolver::{Names, Patience, SLICE},
     socks,
 };
@@ -74,7 +74,7 @@ impl Dialer {
     ) -> Result<Box<dyn Transport>, Error> {
         let mut transport: Box<dyn Transport> =
             Box::new(self.wire(details, &proxy.host, proxy.port)?);
-        if proxy.kind == Kind::Https {
+        if proxy.kind == Protocol::Https {
             let uri = format!("https://{}", proxy.authority()).parse::<Uri>().map_err(other)?;
             let to_proxy = ConnectionDetails {
                 uri: &uri,
@@ -91,7 +91,7 @@ impl Dialer {
             let inner = self.tls.connect(&to_proxy, Some(transport))?;
             transport = Box::new(inner.ok_or(Error::ConnectionFailed)?);
         }
-        let is_http = matches!(proxy.kind, Kind::Http | Kind::Https);
+        let is_http = matches!(proxy.kind, Protocol::Http | Protocol::Https);
         if is_http && !details.needs_tls() {
             let place = details.uri.authority().map(ToString::to_string).unwrap_or_default();
             let head = Head {
@@ -108,7 +108,7 @@ impl Dialer {
         } else {
             let target = match (proxy.kind, host.parse::<IpAddr>()) {
                 (_, Ok(address)) => socks::Target::Address((address, port).into()),
-                (Kind::Socks5Names, _) => socks::Target::Name(host, port),
+                (Protocol::Socks5Names, _) => socks::Target::Name(host, port),
                 _ => {
                     let found = self.names.look_up(host, port, self.patience(details))?;
                     let first = found.first().ok_or(Error::HostNotFound)?;
@@ -171,9 +171,11 @@ fn tunnel(stream: &mut (impl Read + Write), proxy: &Proxy, target: &str) -> Resu
             let code = String::from_utf8_lossy(code).trim().to_owned();
             Err(io::Error::other(format!("the proxy answers {code}")).into())
         }
-        _ => {
-            Err(io::Error::new(io::ErrorKind::InvalidData, "what answers is no HTTP proxy").into())
-        }
+        _ => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "expected an answer of an HTTP proxy, found something else",
+        )
+        .into()),
     }
 }
 
@@ -207,13 +209,13 @@ struct Pace {
     window: Duration,
     /// How much of it has gone by in waiting.
     waited: Duration,
-    /// What came in that time; nothing before the answer begins, which may take the server its time.
+    /// The bytes that came in that time; nothing before the answer begins, for which the server may take its time.
     bytes: Option<u64>,
 }
 
 impl Pace {
     /// # Errors
-    /// Where too little came for too long.
+    /// If too little came for too long.
     fn note(&mut self, count: usize, waited: Duration) -> io::Result<()> {
         let Some(bytes) = self.bytes.as_mut() else {
             self.bytes = Some(count as u64);
@@ -243,7 +245,7 @@ impl Wire {
         if (self.cancelled)() { Err(io::Error::other("cancelled").into()) } else { Ok(()) }
     }
 
-    /// Whether a read or write that gave this error is to be tried again.
+    /// Succeeds if a read or write that gave this error is to be tried again.
     fn goes_on(&self, error: io::Error, until: Instant, timeout: NextTimeout) -> Result<(), Error> {
         use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
         if !matches!(error.kind(), Interrupted | TimedOut | WouldBlock) {
@@ -315,13 +317,13 @@ struct Through {
     head: Option<Head>,
 }
 
-/// What the head of a request to a proxy has beyond that to a server (RFC 9112, section 3.2.2).
+/// The parts of a request to a proxy that one to a server lacks (RFC 9112, section 3.2.2).
 struct Head {
-    /// What stands in front of the path.
+    /// The text in front of the path.
     place: String,
     /// Lines of the head.
     more: String,
-    /// Whether the next output is the beginning of a request.
+    /// True if the next output is the beginning of a request.
     is_next: bool,
 }
 

@@ -26,11 +26,11 @@ use crate::{
 /// So many new bytes make a try a success, after which there may be as many tries again as before.
 const PROGRESS: u64 = 64 << 10;
 
-/// What to fetch, and whom to tell.
-pub struct Download<'a> {
-    /// Where it is.
+/// A file to fetch.
+pub(crate) struct Download<'a> {
+    /// Its address.
     pub address: &'a Address,
-    /// What it must hash to; nothing where something else is checked, such as the tree that is made
+    /// The hash that it must have; nothing if something else is checked, such as the tree that is made
     /// of it. Then the partial file must be a new one, since nothing tells whether it fits.
     pub hash: Option<Hash>,
     /// How long it is, where that is known.
@@ -48,18 +48,18 @@ pub struct Download<'a> {
 /// Something was found that has another hash.
 #[derive(Debug, thiserror::Error)]
 #[error("{address}: hash mismatch: specified {expected}, got {actual}")]
-pub struct Mismatch {
-    /// Where it was found.
+pub(crate) struct Mismatch {
+    /// The address that it came from.
     pub address: Address,
-    /// What was asked for.
+    /// The hash that was expected.
     pub expected: Hash,
-    /// What it is.
+    /// The hash that it has.
     pub actual: Hash,
 }
 
 /// Why a download failed.
 #[derive(Debug, thiserror::Error)]
-pub enum DownloadError {
+pub(crate) enum DownloadError {
     /// Requests failed.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -67,13 +67,13 @@ pub enum DownloadError {
     #[error(transparent)]
     Hash(Box<Mismatch>),
     /// It has another size than is known.
-    #[error("{address}: it has {actual} bytes, {expected} were expected")]
+    #[error("{address}: expected {expected} bytes, got {actual}")]
     Size {
-        /// Where it was found.
+        /// The address that it came from.
         address: Address,
-        /// What is known.
+        /// The size that is known.
         expected: u64,
-        /// What the server says or sends (at least).
+        /// The size that the server announces or sends, at least.
         actual: u64,
     },
     /// Twice the parts that came did not make the file.
@@ -82,7 +82,7 @@ pub enum DownloadError {
          server does not give the parts that it is asked for; try again later"
     )]
     Changing {
-        /// Where it was found.
+        /// The address that it came from.
         address: Address,
     },
     /// The disk.
@@ -101,7 +101,7 @@ struct Partial {
     version: Option<Version>,
 }
 
-/// What tells a version of a server's file from another (RFC 9110, section 8.8).
+/// The headers that tell one version of a server's file from another (RFC 9110, section 8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Version {
     tag: Option<String>,
@@ -115,13 +115,13 @@ impl Version {
         Self { tag: text(header::ETAG), modified: text(header::LAST_MODIFIED), length }
     }
 
-    /// What a server is to compare before it gives a part (RFC 9110, section 13.1.5).
+    /// The header that a server compares before it gives a part (RFC 9110, section 13.1.5).
     fn validator(&self) -> Option<&str> {
         let strong = self.tag.as_deref().filter(|tag| !tag.starts_with("W/"));
         strong.or(self.modified.as_deref())
     }
 
-    /// Whether both may be the same.
+    /// True if both may be the same version.
     fn fits(&self, other: &Self) -> bool {
         fn same<T: PartialEq>(one: Option<&T>, other: Option<&T>) -> bool {
             one.is_none() || other.is_none() || one == other
@@ -136,9 +136,9 @@ impl Download<'_> {
     /// Fetches into the partial file; afterwards that is the whole file with the right hash.
     ///
     /// # Errors
-    /// Where it cannot be fetched, or is not what was asked for. Only after a broken transfer does
+    /// If it cannot be fetched, or is not what was asked for. Only after a broken transfer does
     /// the partial file stay.
-    pub fn run(&self, http: &Http) -> Result<(), DownloadError> {
+    pub(crate) fn run(&self, http: &Http) -> Result<(), DownloadError> {
         let mut partial = self.open()?;
         let misfit =
             |e: &DownloadError| matches!(e, DownloadError::Hash(_) | DownloadError::Size { .. });
@@ -271,7 +271,7 @@ impl Download<'_> {
         }
         let start = content_range(&answer).map(|(start, _)| start);
         if answer.status() == 206 && start != Some(partial.length) {
-            let reason = "the server gives another part than it was asked for".to_owned();
+            let reason = "the server sent another part than the one asked for".to_owned();
             let address = self.address.clone();
             return Err(HttpError::Connection { address, reason, passing: false }.into());
         }

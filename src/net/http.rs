@@ -20,12 +20,12 @@ use ureq::{
 };
 
 use super::{
-    address::Address, authorities, connection::Dialer, index::Environment, netrc::Netrc,
+    address::Address, authorities, connection::Dialer, index::HostEnvironment, netrc::Netrc,
     proxy::Proxies, resolver::Later,
 };
 use crate::regular::{self, Link};
 
-/// What servers and proxies are told that this is.
+/// The name of this program for servers and proxies.
 pub(super) const USER_AGENT: &str = concat!("clutch/", env!("CARGO_PKG_VERSION"));
 
 /// How often one request is sent elsewhere.
@@ -46,7 +46,7 @@ pub struct HttpSettings {
     pub read: Duration,
     /// The pause before the second try; it doubles with each.
     pub backoff: Duration,
-    /// Whether all of it is to stop. Every wait asks often.
+    /// Says if everything is to stop. Every wait asks often.
     pub cancelled: fn() -> bool,
 }
 
@@ -68,12 +68,12 @@ impl Default for HttpSettings {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// `--offline` was given.
-    #[error("{0} would have to be fetched, but --offline was given")]
+    #[error("{0} has to be fetched, but --offline was given")]
     Offline(Address),
     /// The server's answer is none that we can use.
     #[error("{address}: the server answers {code}{advice}")]
     Status {
-        /// What was asked for.
+        /// The address that was asked for.
         address: Address,
         /// The status.
         code: u16,
@@ -85,9 +85,9 @@ pub enum HttpError {
     /// The server sends us to where we do not go.
     #[error("{address}: the server redirects to {to}: {reason}")]
     Redirect {
-        /// What was asked for.
+        /// The address that was asked for.
         address: Address,
-        /// Where it sends us, without the path, which may hold a secret.
+        /// The target, without its path, which may hold a secret.
         to: String,
         /// Why we do not go there.
         reason: String,
@@ -95,11 +95,11 @@ pub enum HttpError {
     /// The connection failed or broke.
     #[error("{address}: {reason}")]
     Connection {
-        /// What was asked for.
+        /// The address that was asked for.
         address: Address,
-        /// What happened.
+        /// The cause.
         reason: String,
-        /// Whether another try may help.
+        /// True if another try may help.
         passing: bool,
     },
     /// A file of a `file:` address, or a certificate file.
@@ -111,7 +111,7 @@ pub enum HttpError {
 }
 
 impl HttpError {
-    /// Whether the same request may succeed a little later.
+    /// True if the same request may succeed a little later.
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
@@ -130,7 +130,7 @@ enum Method {
 
 /// A whole answer in memory.
 pub struct Page {
-    /// Where it was found in the end.
+    /// The address after all redirects.
     pub address: Address,
     /// The content type without parameters, in lower case.
     pub content_type: String,
@@ -150,8 +150,8 @@ impl Http {
     /// A client with the proxies and certificates that the environment names.
     ///
     /// # Errors
-    /// Where the netrc file or the certificates cannot be read, or a proxy's address is no address.
-    pub fn new(settings: HttpSettings, environment: &Environment) -> io::Result<Self> {
+    /// If the netrc file or the certificates cannot be read, or a proxy's address is no address.
+    pub fn new(settings: HttpSettings, environment: &HostEnvironment) -> io::Result<Self> {
         let netrc = match &settings.netrc {
             Some(path) => Netrc::read(path)?,
             None => Netrc::default(),
@@ -181,7 +181,7 @@ impl Http {
     /// lies outside) is given back as it is.
     ///
     /// # Errors
-    /// Where the connection or the answer fails.
+    /// If the connection or the answer fails.
     pub fn request(
         &self,
         address: &Address,
@@ -225,11 +225,11 @@ impl Http {
             };
             at = redirected(address, &at, to)?;
         }
-        let reason = format!("it is the last of {REDIRECTS} redirects that are followed");
+        let reason = format!("more than {REDIRECTS} redirects");
         Err(HttpError::Redirect { address: address.clone(), to: at.origin(), reason })
     }
 
-    /// What a server is told who we are: where the request leads to another scheme, host or port than it
+    /// The credentials for a server. If the request leads to another scheme, host or port than it
     /// was made for, not the credentials for that.
     fn credentials<'a>(&'a self, address: &'a Address, at: &Address) -> Option<(&'a str, &'a str)> {
         if at.is_beside(address) {
@@ -306,7 +306,7 @@ impl Http {
                 "" | "identity" => false,
                 "gzip" | "x-gzip" => true,
                 other => {
-                    let reason = format!("it is encoded as '{other}', which was not asked for");
+                    let reason = format!("it is encoded as '{other}', expected no encoding");
                     let address = address.clone();
                     return Err(HttpError::Connection { address, reason, passing: false });
                 }
@@ -332,7 +332,7 @@ impl Http {
     /// How many bytes are at an address, by asking for the head only.
     ///
     /// # Errors
-    /// As [`Http::page`], and where the server does not say.
+    /// As [`Http::page`], and if the server does not say.
     pub fn size(&self, address: &Address) -> Result<u64, HttpError> {
         if let Some(path) = address.local_path() {
             return Ok(fs::metadata(path)?.len());
@@ -350,7 +350,7 @@ impl Http {
         })
     }
 
-    /// Whether somebody wants this to stop.
+    /// True if the request is to stop.
     pub(super) fn is_cancelled(&self) -> bool {
         (self.settings.cancelled)()
     }
@@ -440,7 +440,7 @@ impl Http {
         HttpError::Connection { address: address.clone(), reason, passing: passing && !certificate }
     }
 
-    /// What happened, in words.
+    /// The error in words.
     fn said(&self, error: &ureq::Error) -> String {
         let seconds = |time: Duration| format!("{} s", time.as_secs_f64());
         match error {
@@ -476,7 +476,7 @@ impl Http {
     }
 }
 
-/// Where a request was sent, if that is not where it was made for. The path may hold a secret.
+/// The server that a request ended at, if it is not the one that was asked. The path may hold a secret.
 fn elsewhere(address: &Address, at: &Address) -> String {
     if at == address { String::new() } else { format!(" (redirected to {})", at.origin()) }
 }
@@ -486,7 +486,7 @@ fn bare(host: &str) -> &str {
     host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
 }
 
-/// Where a redirect of a request for `address`, found at `at`, leads to.
+/// The target of a redirect, found at `at`, of a request for `address`.
 fn redirected(address: &Address, at: &Address, to: &str) -> Result<Address, HttpError> {
     let fail = |to: String, reason: &str| {
         Err(HttpError::Redirect { address: address.clone(), to, reason: reason.to_owned() })

@@ -1,6 +1,6 @@
 //! Indexes: names such as `pypi` or `debian` whose addresses come from the user's settings, or from
 //! the settings of the machine's own clients. No address stands here. A pure function of the
-//! [`Environment`], but for the files it names and for asking an installed pip, which happens once
+//! [`HostEnvironment`], but for the files it names and for asking an installed pip, which happens once
 //! and only when nothing else answers.
 
 use std::{
@@ -24,19 +24,19 @@ use super::{
 };
 
 /// The index of Python packages.
-pub const PYPI: &str = "pypi";
+pub(crate) const PYPI: &str = "pypi";
 
-/// What indexes depend on: the process's variables and the root of the file system (another folder
+/// The machine as indexes see it: the process's variables and the root of the file system (another folder
 /// in tests).
 #[derive(Clone, Debug)]
-pub struct Environment {
+pub struct HostEnvironment {
     /// The variables.
     pub variables: BTreeMap<String, String>,
     /// The folder in which `etc/...` is looked for.
     pub root: PathBuf,
 }
 
-impl Environment {
+impl HostEnvironment {
     /// A variable that is set and not empty.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<&str> {
@@ -84,19 +84,19 @@ pub enum IndexError {
     Unknown {
         /// The index.
         name: String,
-        /// Where an address was looked for.
+        /// The places in which an address was looked for.
         tried: String,
         /// clutch's configuration file.
         config: PathBuf,
     },
-    /// What a setting says is no address.
+    /// The value of a setting is not an address.
     #[error("the index '{name}', set by {origin}: {error}")]
     Address {
         /// The index.
         name: String,
         /// The setting.
         origin: String,
-        /// What is wrong with it.
+        /// The problem.
         error: AddressError,
     },
     /// A configuration file cannot be read.
@@ -104,7 +104,7 @@ pub enum IndexError {
     Config {
         /// The file, with the line where that is known.
         place: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// It has no name that an index may have.
@@ -118,7 +118,7 @@ pub enum IndexError {
 /// An address and the setting that it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where the index is.
+    /// The address of the index.
     pub address: Address,
     /// The setting, for messages: `--index`, a file, a variable, or pip itself.
     pub origin: String,
@@ -127,11 +127,11 @@ pub struct Found {
 /// The indexes of this process. Each is looked up once.
 pub struct Indexes {
     given: BTreeMap<String, String>,
-    environment: Environment,
+    environment: HostEnvironment,
     found: Mutex<BTreeMap<String, Found>>,
-    /// What the installed pip says, asked at most once.
+    /// The installed pip's setting, asked for at most once.
     pip: OnceLock<Option<(String, String)>>,
-    /// Whether to stop asking.
+    /// Says if the search is to stop.
     cancelled: fn() -> bool,
 }
 
@@ -141,7 +141,7 @@ impl Indexes {
     #[must_use]
     pub fn new(
         given: BTreeMap<String, String>,
-        environment: Environment,
+        environment: HostEnvironment,
         cancelled: fn() -> bool,
     ) -> Self {
         Self { given, environment, found: Mutex::default(), pip: OnceLock::new(), cancelled }
@@ -151,7 +151,7 @@ impl Indexes {
     /// configuration file. Sorted.
     ///
     /// # Errors
-    /// Where that file cannot be read.
+    /// If that file cannot be read.
     pub fn names(&self) -> Result<Vec<String>, IndexError> {
         let config = Config::read(&self.environment)?;
         let usual = [PYPI, "debian", "debian-security"].map(str::to_owned);
@@ -162,12 +162,12 @@ impl Indexes {
         Ok(names)
     }
 
-    /// Where the index of that name is, and who says so. In order: `--index`, clutch's
+    /// The index of that name, and the setting that gives it. In order: `--index`, clutch's
     /// configuration file, the variables and then the files of pip and uv (for `pypi`) or apt's
     /// sources (for all others), and for `pypi` what the installed pip itself uses.
     ///
     /// # Errors
-    /// Where no setting has it (the text says which to give), or one has no valid address.
+    /// If no setting has it (the text says which to give), or one has no valid address.
     pub fn find(&self, name: &str) -> Result<Found, IndexError> {
         let cache = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = cache().get(name) {
@@ -222,9 +222,9 @@ impl Indexes {
     }
 }
 
-/// Whether a text is a name that an index may have.
+/// True if an index may have that name.
 #[must_use]
-pub fn is_name(text: &str) -> bool {
+pub(crate) fn is_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     (1..=100).contains(&text.len()) && text.bytes().all(inner)
 }
@@ -232,7 +232,7 @@ pub fn is_name(text: &str) -> bool {
 /// The largest configuration file, in bytes.
 const CONFIG: u64 = 1 << 20;
 
-/// The text of a configuration file; nothing where there is none.
+/// The text of a configuration file; nothing if there is none.
 pub(super) fn read(path: &Path) -> Result<Option<String>, IndexError> {
     let bad = |reason: String| IndexError::Config { place: path.display().to_string(), reason };
     let kind = match fs::metadata(path) {
@@ -271,7 +271,7 @@ except Exception:
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Asks the pip of each Python on the PATH until one answers.
-fn ask_pip(environment: &Environment, cancelled: fn() -> bool) -> Option<Client> {
+fn ask_pip(environment: &HostEnvironment, cancelled: fn() -> bool) -> Option<Client> {
     let path = environment.variable("PATH")?;
     for folder in path.split(':').filter(|folder| folder.starts_with('/')) {
         for name in ["python3", "python"] {
@@ -292,7 +292,7 @@ fn ask_pip(environment: &Environment, cancelled: fn() -> bool) -> Option<Client>
     None
 }
 
-/// What a program prints; nothing where it fails or takes too long.
+/// The output of a program; nothing if it fails or takes too long.
 fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
     // a file and no pipe, which somebody that it starts may hold open
     let mut answer = tempfile::tempfile().ok()?;
@@ -342,7 +342,7 @@ mod tests {
             let home = root.join("home").to_str().unwrap().to_owned();
             let mut all = BTreeMap::from([("HOME".to_owned(), home)]);
             all.extend(variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())));
-            let environment = Environment { variables: all, root: root.to_owned() };
+            let environment = HostEnvironment { variables: all, root: root.to_owned() };
             Indexes::new(BTreeMap::new(), environment, || false)
                 .find(name)
                 .map(|found| found.address.to_string())
@@ -363,7 +363,7 @@ mod tests {
         machine.file("home/.config/clutch/config.toml", "[index]\npypi = \"http://own.test/s\"\n");
         assert_eq!(machine.find("pypi", &variable).unwrap(), "http://own.test/s");
         let given = BTreeMap::from([("pypi".to_owned(), "http://given.test".to_owned())]);
-        let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
+        let environment = HostEnvironment { variables: BTreeMap::new(), root: "/nowhere".into() };
         let found = Indexes::new(given, environment, || false).find("pypi").unwrap();
         assert_eq!(
             (&*found.address.to_string(), &*found.origin),

@@ -7,7 +7,7 @@ use fs_err as fs;
 
 /// The machines of a netrc file.
 #[derive(Default)]
-pub struct Netrc {
+pub(crate) struct Netrc {
     /// Host name (nothing for `default`), login, password.
     machines: Vec<(Option<String>, String, String)>,
 }
@@ -16,14 +16,14 @@ impl Netrc {
     /// Reads the file.
     ///
     /// # Errors
-    /// Where it cannot be read; a file of another form has no machines.
-    pub fn read(path: &Path) -> std::io::Result<Self> {
+    /// If it cannot be read; a file of another form has no machines.
+    pub(crate) fn read(path: &Path) -> std::io::Result<Self> {
         Ok(Self::parse(&fs::read_to_string(path)?))
     }
 
     /// Reads the text of such a file. Macros (`macdef`) are passed over.
     #[must_use]
-    pub fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut machines: Vec<(Option<String>, String, String)> = Vec::new();
         let mut in_macro = false;
         for line in text.lines() {
@@ -65,13 +65,13 @@ impl Netrc {
 
     /// Login and password for a host.
     #[must_use]
-    pub fn find(&self, host: &str) -> Option<(&str, &str)> {
+    pub(crate) fn find(&self, host: &str) -> Option<(&str, &str)> {
         self.first(|machine| machine.is_none_or(|name| name == host))
     }
 
     /// Login and password for a host that the file names, which `default` does not.
     #[must_use]
-    pub fn machine(&self, host: &str) -> Option<(&str, &str)> {
+    pub(crate) fn machine(&self, host: &str) -> Option<(&str, &str)> {
         self.first(|machine| machine == Some(host))
     }
 

@@ -11,7 +11,7 @@ use std::{
 use super::{
     address::Address,
     http::{Http, HttpError, HttpSettings},
-    index::{Environment, Indexes},
+    index::{HostEnvironment, Indexes},
     settings, simple,
 };
 
@@ -20,7 +20,7 @@ pub struct NetworkSettings {
     /// Addresses by `--index NAME=URL`.
     pub indexes: BTreeMap<String, String>,
     /// The process's variables and the root of the file system.
-    pub environment: Environment,
+    pub environment: HostEnvironment,
     /// Timeouts, tries, credentials, `--offline`.
     pub http: HttpSettings,
     /// A folder for partial files, which outlive the run. Without one they are in the scratch folder of
@@ -34,7 +34,7 @@ impl NetworkSettings {
     ///
     /// # Errors
     /// If a setting is not a number; the error names it.
-    pub fn of(environment: Environment) -> Result<Self, String> {
+    pub fn of(environment: HostEnvironment) -> Result<Self, String> {
         let netrc = environment.variable("NETRC").map(PathBuf::from);
         let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
         let netrc = netrc.filter(|path| path.is_file());
@@ -63,7 +63,7 @@ type Projects = BTreeMap<(Address, String), Arc<Vec<simple::File>>>;
 /// The network as one run uses it: connections, indexes, and pages of projects, each asked for once.
 pub struct Network {
     indexes: Indexes,
-    environment: Environment,
+    environment: HostEnvironment,
     settings: HttpSettings,
     partial: Option<PathBuf>,
     /// Made when the first request is, since certificates have to be read for it.
@@ -153,7 +153,8 @@ mod tests {
             let mut all = BTreeMap::from([("HOME", dir.path().to_str().unwrap())]);
             all.extend(variables.iter().copied());
             let variables = all.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
-            NetworkSettings::of(Environment { variables, root: "/nowhere".into() }).map(|s| s.http)
+            NetworkSettings::of(HostEnvironment { variables, root: "/nowhere".into() })
+                .map(|s| s.http)
         };
         let refused = |name, value| of(&[(name, value)]).unwrap_err();
         let of = |variables: &[(&str, &str)]| of(variables).unwrap();

@@ -4,11 +4,11 @@
 
 use std::{fmt, io, net::IpAddr};
 
-use super::{address::decoded, index::Environment};
+use super::{address::decoded, index::HostEnvironment};
 
 /// How a proxy is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum Protocol {
     /// HTTP: a request with a whole address, or a tunnel made by `CONNECT` (RFC 9110, section 9.3.6).
     Http,
     /// The same inside TLS.
@@ -22,7 +22,7 @@ pub(super) enum Kind {
 /// A proxy.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Proxy {
-    pub(super) kind: Kind,
+    pub(super) kind: Protocol,
     /// Without brackets.
     pub(super) host: String,
     pub(super) port: u16,
@@ -53,7 +53,7 @@ enum Exception {
 impl Proxies {
     /// # Errors
     /// Names the variable that holds no address of a proxy, or one of a kind that is not known here.
-    pub(super) fn of(environment: &Environment) -> io::Result<Self> {
+    pub(super) fn of(environment: &HostEnvironment) -> io::Result<Self> {
         let either = |name: &str| {
             [name.to_owned(), name.to_ascii_uppercase()]
                 .into_iter()
@@ -72,7 +72,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy through which a host (without brackets) is reached; nothing where that is done
+    /// The proxy through which a host (without brackets) is reached; nothing if that is done
     /// directly.
     pub(super) fn find(&self, scheme: &str, host: &str) -> Option<&Proxy> {
         let proxy = if scheme == "https" { &self.https } else { &self.http };
@@ -84,15 +84,15 @@ impl Proxies {
 impl Proxy {
     fn parse(text: &str, variable: String) -> io::Result<Self> {
         let fail = |reason: &str| {
-            let text = format!("the variable {variable} holds no address of a proxy: {reason}");
+            let text = format!("the variable {variable} is not the address of a proxy: {reason}");
             Err(io::Error::new(io::ErrorKind::InvalidInput, text))
         };
         let (scheme, rest) = text.trim().split_once("://").unwrap_or(("http", text.trim()));
         let (kind, port) = match scheme.to_ascii_lowercase().as_str() {
-            "http" => (Kind::Http, 80),
-            "https" => (Kind::Https, 443),
-            "socks5" => (Kind::Socks5, 1080),
-            "socks5h" => (Kind::Socks5Names, 1080),
+            "http" => (Protocol::Http, 80),
+            "https" => (Protocol::Https, 443),
+            "socks5" => (Protocol::Socks5, 1080),
+            "socks5h" => (Protocol::Socks5Names, 1080),
             "socks" | "socks4" | "socks4a" => {
                 return fail("SOCKS 4 is not supported; write 'socks5h://' if the proxy speaks it");
             }
@@ -136,10 +136,10 @@ pub(super) fn authority(host: &str, port: u16) -> String {
 impl fmt::Display for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = match self.kind {
-            Kind::Http => "http",
-            Kind::Https => "https",
-            Kind::Socks5 => "socks5",
-            Kind::Socks5Names => "socks5h",
+            Protocol::Http => "http",
+            Protocol::Https => "https",
+            Protocol::Socks5 => "socks5",
+            Protocol::Socks5Names => "socks5h",
         };
         write!(f, "{scheme}://{} (the variable {})", self.authority(), self.variable)
     }
@@ -199,7 +199,7 @@ mod tests {
 
     fn proxies(variables: &[(&str, &str)]) -> io::Result<Proxies> {
         let variables = variables.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        Proxies::of(&Environment { variables, root: "/nowhere".into() })
+        Proxies::of(&HostEnvironment { variables, root: "/nowhere".into() })
     }
 
     #[test]

@@ -25,7 +25,7 @@ const END: u64 = 22 + 0xffff;
 
 /// Why an entry cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum RemoteZipError {
+pub(crate) enum RemoteZipError {
     /// The server does not answer as it should.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -59,8 +59,8 @@ pub enum RemoteZipError {
 /// bytes.
 ///
 /// # Errors
-/// If the server gives no parts of files, the file is not an archive, or has no such entry or a longer one.
-pub fn read(
+/// If the server does not send parts of files, the file is not an archive, or has no such entry or a longer one.
+pub(crate) fn read(
     http: &Http,
     (address, size): (&Address, u64),
     wanted: &dyn Fn(&str) -> bool,
@@ -172,7 +172,7 @@ impl Remote<'_> {
         let mut answer = self.http.request(self.address, &headers).map_err(io::Error::other)?;
         let is_part = answer.status() == 206;
         if !is_part && start > 0 {
-            return Err(io::Error::other("the server gives no parts of files"));
+            return Err(io::Error::other("the server does not send parts of files"));
         }
         let mut block = Vec::new();
         Http::body(&mut answer).take(end - start).read_to_end(&mut block)?;
@@ -262,7 +262,7 @@ mod tests {
         assert!(read_m(b"").is_err() && matches!(read_m(&[0; 100]), Err(RemoteZipError::NotZip)));
     }
 
-    /// What an archive says of itself takes no memory.
+    /// No memory is taken by the claims of an archive.
     #[test]
     fn claims_are_not_believed() {
         for (place, claim) in [(10, 2), (12, 4), (16, 4)] {

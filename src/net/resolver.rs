@@ -48,7 +48,7 @@ pub(super) struct Patience {
     pub(super) cancelled: fn() -> bool,
 }
 
-/// What the system's resolver answered. Failures are asked again.
+/// The answers of the system's resolver. Failures are asked again.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     /// It is held while the system is asked, so that nobody asks the same.
@@ -104,7 +104,7 @@ impl Names {
         let found = (host, port).to_socket_addrs().map_err(|e| no_host(&e.to_string()))?;
         let found: Vec<_> = found.take(ADDRESSES).collect();
         if found.is_empty() {
-            return Err(no_host("the resolver knows none"));
+            return Err(no_host("the resolver found none"));
         }
         known.insert(key, found.clone());
         Ok(found)

@@ -1,5 +1,5 @@
-//! What the machine's own clients are configured with: pip (its manual, "Configuration"), uv (its
-//! manual, "Settings") and apt (sources.list(5)). Each gives an address and where it was found.
+//! The settings of the machine's own clients: pip (its manual, "Configuration"), uv (its
+//! manual, "Settings") and apt (sources.list(5)). Each gives an address and its origin.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use fs_err as fs;
 
 use super::{
     config::not_toml,
-    index::{Environment, IndexError, read},
+    index::{HostEnvironment, IndexError, read},
 };
 use crate::unpack::deb;
 
@@ -15,7 +15,7 @@ use crate::unpack::deb;
 pub(super) type Client = (String, String);
 
 /// The index of Python packages that pip or uv would use.
-pub(super) fn pypi(environment: &Environment) -> Result<Option<Client>, IndexError> {
+pub(super) fn pypi(environment: &HostEnvironment) -> Result<Option<Client>, IndexError> {
     for name in ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"] {
         if let Some(value) = environment.variable(name) {
             return Ok(Some((without_name(value).to_owned(), format!("the variable {name}"))));
@@ -36,10 +36,10 @@ pub(super) fn pypi(environment: &Environment) -> Result<Option<Client>, IndexErr
     Ok(None)
 }
 
-/// Where the certificates are that the machine's clients are told to trust, each with the setting that
+/// The certificates that the machine's clients are told to trust, each with the setting that
 /// says so: a file or a folder. Those of OpenSSL come first, which has a variable for either.
 #[must_use]
-pub fn certificates(environment: &Environment) -> Vec<(PathBuf, String)> {
+pub(crate) fn certificates(environment: &HostEnvironment) -> Vec<(PathBuf, String)> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     let mut add = |name: &str, is_list: bool| {
         let value = environment.variable(name).unwrap_or_default();
@@ -67,18 +67,18 @@ pub fn certificates(environment: &Environment) -> Vec<(PathBuf, String)> {
 }
 
 /// How long pip or uv are told to wait for a server, in seconds as text, and the setting.
-pub(crate) fn timeout(environment: &Environment) -> Option<Client> {
+pub(crate) fn timeout(environment: &HostEnvironment) -> Option<Client> {
     let variables = ["UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"];
     either(environment, &variables, &["timeout", "default-timeout"])
 }
 
 /// How often pip or uv are told to try again, as text, and the setting.
-pub(crate) fn retries(environment: &Environment) -> Option<Client> {
+pub(crate) fn retries(environment: &HostEnvironment) -> Option<Client> {
     either(environment, &["UV_HTTP_RETRIES", "PIP_RETRIES"], &["retries"])
 }
 
 /// The first of some variables that is set, or else of some settings in pip's files.
-fn either(environment: &Environment, variables: &[&str], settings: &[&str]) -> Option<Client> {
+fn either(environment: &HostEnvironment, variables: &[&str], settings: &[&str]) -> Option<Client> {
     for name in variables {
         if let Some(value) = environment.variable(name) {
             return Some((value.to_owned(), format!("the variable {name}")));
@@ -100,7 +100,7 @@ fn without_name(value: &str) -> &str {
 }
 
 /// pip's files, the one that wins first.
-fn pip_files(environment: &Environment) -> Vec<PathBuf> {
+fn pip_files(environment: &HostEnvironment) -> Vec<PathBuf> {
     let mut files = Vec::new();
     match environment.variable("PIP_CONFIG_FILE") {
         // the documented way to switch all files off
@@ -140,7 +140,7 @@ fn pip_setting(text: &str, name: &str) -> Option<String> {
     install.or(global)
 }
 
-fn uv_files(environment: &Environment) -> Vec<PathBuf> {
+fn uv_files(environment: &HostEnvironment) -> Vec<PathBuf> {
     if let Some(path) = environment.variable("UV_CONFIG_FILE") {
         return vec![path.into()];
     }
@@ -163,7 +163,7 @@ fn uv_setting(table: &toml::Table) -> Option<String> {
 }
 
 /// The first of apt's sources whose path has a part of that name (`debian`, `debian-security`).
-pub(super) fn apt(environment: &Environment, name: &str) -> Option<Client> {
+pub(super) fn apt(environment: &HostEnvironment, name: &str) -> Option<Client> {
     let apt = environment.root.join("etc/apt");
     let mut files = vec![apt.join("sources.list")];
     let parts = fs::read_dir(apt.join("sources.list.d")).into_iter().flatten();

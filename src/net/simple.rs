@@ -14,7 +14,7 @@ use super::{
 };
 use crate::limits;
 
-/// What we accept, JSON first.
+/// The content types that are accepted, JSON first.
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, \
                       application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1";
 
@@ -23,7 +23,7 @@ const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, \
 pub struct File {
     /// The file's name.
     pub name: String,
-    /// Where it is.
+    /// Its address.
     pub address: Address,
     /// Its SHA-256 in lower-case hexadecimal, where the page says it: always 64 digits.
     pub sha256: Option<String>,
@@ -33,7 +33,7 @@ pub struct File {
     pub requires_python: Option<String>,
     /// Why it was yanked (the text may be empty).
     pub yanked: Option<String>,
-    /// Whether its METADATA is found at its address and `.metadata` behind.
+    /// True if its METADATA is at its address with `.metadata` appended (PEP 658).
     pub metadata: bool,
 }
 
@@ -56,7 +56,7 @@ pub enum SimpleError {
     Page {
         /// The page.
         address: Address,
-        /// What is wrong.
+        /// The problem.
         reason: PageError,
     },
 }
@@ -98,7 +98,7 @@ pub fn normalised(name: &str) -> String {
 /// The files of a project, whose name is normalised (PEP 503).
 ///
 /// # Errors
-/// Where the page cannot be fetched or read.
+/// If the page cannot be fetched or read.
 pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>, SimpleError> {
     let address = index.below(&format!("{project}/"));
     // a folder served by `file:` has its page in index.html
@@ -115,7 +115,7 @@ pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>,
 /// The files that a page lists.
 ///
 /// # Errors
-/// Where it is no page of the Simple API, or of a later major version than 1.
+/// If it is no page of the Simple API, or of a later major version than 1.
 pub fn files(page: &Page) -> Result<Vec<File>, SimpleError> {
     let fail = |reason| SimpleError::Page { address: page.address.clone(), reason };
     let json = page.content_type.ends_with("+json") || page.content_type == "application/json";
@@ -260,7 +260,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// A SHA-256 in hexadecimal; nothing where the text is none.
+/// A SHA-256 in hexadecimal; nothing if the text is none.
 fn sha256(text: &str) -> Option<String> {
     let is_one = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     is_one.then(|| text.to_ascii_lowercase())
@@ -274,7 +274,7 @@ struct Links {
 }
 
 impl Links {
-    /// What a link on `page`, whose relative links are to `base`, leads to.
+    /// Resolves a link on `page`, whose relative links start at `base`.
     fn find(&mut self, page: &Address, base: &Address, link: &str) -> Result<Address, PageError> {
         let address = base.join(link)?;
         if address.scheme() == "file" && page.scheme() != "file" {

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
 };
 
-/// Where the proxy is to connect to.
+/// The server that the proxy is to connect to.
 pub(super) enum Target<'a> {
     Address(SocketAddr),
     Name(&'a str, u16),
@@ -104,7 +104,7 @@ fn bad(reason: &str) -> io::Error {
 mod tests {
     use super::*;
 
-    /// What the proxy answers, and what it was told.
+    /// The answers of a proxy, and the bytes that it was sent.
     struct Script(io::Cursor<Vec<u8>>, Vec<u8>);
 
     impl Read for Script {

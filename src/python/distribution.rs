@@ -13,7 +13,6 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    attributes,
     excerpt::excerpt,
     program_target,
     requirement::Requirement,
@@ -28,7 +27,8 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
-    trees::{Entry, Kind, Place},
+    builders::attributes,
+    inputs::{Entry, EntryKind, InputPath},
 };
 
 /// The attributes of `builtin:distribution`.
@@ -45,7 +45,7 @@ struct Attributes {
     /// Programs, as `module:function`.
     #[serde(default)]
     scripts: BTreeMap<String, String>,
-    /// What it needs, as PEP 508 writes it.
+    /// Its requirements, as PEP 508 writes them.
     #[serde(default)]
     requires: Vec<String>,
 }
@@ -53,9 +53,9 @@ struct Attributes {
 /// Runs `builtin:distribution`.
 ///
 /// # Errors
-/// Where an attribute is not what the specifications ask for, or the folder has what cannot be
+/// If an attribute is not what the specifications ask for, or the folder has what cannot be
 /// installed.
-pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     let interpreter = Interpreter::input(task, &attributes.interpreter)?;
     let description = describe(&attributes)?;
@@ -90,7 +90,7 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     Ok(seal(task, &interpreter, &library, &info, rows)?)
 }
 
-/// What describes the distribution.
+/// The files that describe the distribution, and its programs.
 struct Description {
     /// The files, with their texts.
     files: Vec<(&'static str, String)>,
@@ -142,7 +142,7 @@ fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
 /// Copies folders and files, byte code left out; links have no place in a distribution.
 fn copy(
     task: &Task<'_>,
-    from: &Place<'_>,
+    from: &InputPath<'_>,
     to: &Path,
     rows: &mut Vec<Row>,
 ) -> Result<(), TaskError> {
@@ -151,7 +151,7 @@ fn copy(
         let entries = from.join(&folder).entries()?;
         let has = |file: String| {
             let found = entries.binary_search_by(|entry| entry.name.as_os_str().cmp(file.as_ref()));
-            found.is_ok_and(|at| entries[at].kind == Kind::File)
+            found.is_ok_and(|at| entries[at].kind == EntryKind::File)
         };
         for Entry { name, kind } in &entries {
             let refuse = |why: &str| {
@@ -164,15 +164,17 @@ fn copy(
                 continue;
             }
             match kind {
-                Kind::Folder => {
+                EntryKind::Folder => {
                     fs::create_dir(to.join(&path))?;
                     folders.push(path + "/");
                 }
-                Kind::File => {
+                EntryKind::File => {
                     let (sha256, size) = copy_file(task, &from.join(&path), &to.join(&path))?;
                     rows.push(Row::of(path, &sha256, size));
                 }
-                Kind::Link | Kind::Other => return Err(refuse("which is not a file or folder")),
+                EntryKind::Link | EntryKind::Other => {
+                    return Err(refuse("which is not a file or folder"));
+                }
             }
         }
     }
@@ -180,7 +182,11 @@ fn copy(
 }
 
 /// Copies one file; its hash and size.
-fn copy_file(task: &Task<'_>, from: &Place<'_>, to: &Path) -> Result<([u8; 32], u64), TaskError> {
+fn copy_file(
+    task: &Task<'_>,
+    from: &InputPath<'_>,
+    to: &Path,
+) -> Result<([u8; 32], u64), TaskError> {
     let (mut from, mut to) = (from.open()?, fs::File::create_new(to)?);
     let (mut hasher, mut size) = (Sha256::new(), 0);
     let mut buffer = vec![0; 128 << 10];

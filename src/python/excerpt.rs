@@ -6,7 +6,7 @@ const SHOWN: usize = 120;
 
 /// The beginning of a text, control characters escaped.
 #[must_use]
-pub fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let mut shown = String::new();
     for (n, c) in text.chars().enumerate() {
         if n == SHOWN {
@@ -24,7 +24,7 @@ pub fn excerpt(text: &str) -> String {
 
 /// The first few of several texts, and how many others there are.
 #[must_use]
-pub fn several(texts: &[impl AsRef<str>], shown: usize, between: &str) -> String {
+pub(crate) fn several(texts: &[impl AsRef<str>], shown: usize, between: &str) -> String {
     let few: Vec<&str> = texts.iter().take(shown).map(AsRef::as_ref).collect();
     let more = texts.len() - few.len();
     let few = few.join(between);

@@ -380,7 +380,7 @@ mod tests {
     use super::*;
     use crate::{
         net::network::NetworkSettings,
-        net::{http::HttpSettings, index::Environment, test_index::Index},
+        net::{http::HttpSettings, index::HostEnvironment, test_index::Index},
         python::requirements_file,
     };
 
@@ -395,7 +395,7 @@ mod tests {
         let file = dir.path().join("requirements.txt");
         fs_err::write(&file, text).unwrap();
         let requirements = requirements_file::read(&file).map_err(|e| e.to_string())?;
-        let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
+        let environment = HostEnvironment { variables: BTreeMap::new(), root: "/nowhere".into() };
         let network = Network::new(NetworkSettings {
             indexes: [("pypi".to_owned(), index.simple())].into(),
             environment,

@@ -1,15 +1,14 @@
 //! The Python wing: wheels and environments, and the built-in builders that make them.
 
-pub mod attributes;
-pub mod bytecode;
-pub mod distribution;
-pub mod environment;
-pub mod excerpt;
-pub mod interpreter;
+pub(crate) mod bytecode;
+pub(crate) mod distribution;
+pub(crate) mod environment;
+pub(crate) mod excerpt;
+pub(crate) mod interpreter;
 pub mod lock;
 pub mod locking;
 pub mod marker;
-pub mod program_target;
+pub(crate) mod program_target;
 pub mod requirement;
 pub mod requirements;
 pub mod requirements_file;

@@ -16,7 +16,7 @@ use crate::{
 ///
 /// # Errors
 /// Where reading fails.
-pub fn missing<E: From<io::Error>>(
+pub(crate) fn missing<E: From<io::Error>>(
     library: &Path,
     script: &Script,
     is_elsewhere: &dyn Fn(&str) -> Result<bool, E>,

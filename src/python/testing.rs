@@ -19,8 +19,8 @@ use crate::{
         task::{Task, TaskError},
     },
     derivation::{Derivation, Output},
+    inputs::Inputs,
     store_path::StorePath,
-    trees::Trees,
 };
 
 /// A store path of that name; the number makes it distinct.
@@ -56,7 +56,7 @@ fn search() -> Vec<Interpreter> {
     found
 }
 
-/// Where an interpreter of this machine is.
+/// The prefix of an interpreter of this machine.
 pub(crate) fn prefix(interpreter: &Interpreter) -> PathBuf {
     interpreter.making.clone().expect("one of this machine")
 }
@@ -127,7 +127,7 @@ pub(crate) struct Bench {
     pub(crate) derivation: Derivation,
     pub(crate) outputs: BTreeMap<String, PathBuf>,
     pub(crate) log: Mutex<Vec<String>>,
-    /// Where programs of inputs really are: logical path and place.
+    /// The real places of programs of inputs: logical path and place.
     real: Vec<(String, PathBuf)>,
 }
 
@@ -197,7 +197,7 @@ impl Bench {
             derivation: &self.derivation,
             outputs: &self.outputs,
             scratch: &scratch,
-            inputs: Trees::new(&store, &self.inputs),
+            inputs: Inputs::new(&store, &self.inputs),
             sandbox: &|request| {
                 let real = self.real.iter().map(|(path, place)| Bind {
                     host: place.clone(),

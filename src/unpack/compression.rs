@@ -6,7 +6,7 @@ use crate::limits;
 
 /// How a stream is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compression {
+pub(crate) enum Compression {
     /// Not at all.
     None,
     /// RFC 1952.
@@ -20,9 +20,9 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What the first bytes of a stream say.
+    /// The compression that the first bytes of a stream announce.
     #[must_use]
-    pub fn of(start: &[u8]) -> Self {
+    pub(crate) fn of(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
@@ -37,8 +37,10 @@ impl Compression {
 /// one. What asks for more memory than [`limits::DECODER`] fails when it is read.
 ///
 /// # Errors
-/// Where the first bytes cannot be read or the decoder cannot be made.
-pub fn reader<'a>(mut stream: impl BufRead + Send + 'a) -> io::Result<Box<dyn Read + Send + 'a>> {
+/// If the first bytes cannot be read or the decoder cannot be made.
+pub(crate) fn reader<'a>(
+    mut stream: impl BufRead + Send + 'a,
+) -> io::Result<Box<dyn Read + Send + 'a>> {
     Ok(match Compression::of(stream.fill_buf()?) {
         Compression::None => Box::new(stream),
         Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(stream)),

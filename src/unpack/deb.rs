@@ -15,9 +15,9 @@ use crate::limits;
 
 /// A package file whose control fields have been read.
 #[derive(Debug)]
-pub struct Deb {
+pub(crate) struct Deb {
     file: fs::File,
-    /// Where `data.tar.*` lies in the file.
+    /// The range of `data.tar.*` in the file.
     data: Range<u64>,
     /// The fields of the control file, names in lower case.
     pub control: BTreeMap<String, String>,
@@ -27,8 +27,8 @@ impl Deb {
     /// Reads the outline of the opened file and its control fields.
     ///
     /// # Errors
-    /// Where it is no whole .deb.
-    pub fn open(file: fs::File) -> Result<Self, ArchiveError> {
+    /// If it is no whole .deb.
+    pub(crate) fn open(file: fs::File) -> Result<Self, ArchiveError> {
         let path = file.path();
         let size = file.metadata()?.len();
         let members = members(&file, size)?;
@@ -47,7 +47,7 @@ impl Deb {
 
     /// The package file's path, for messages.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.file.path()
     }
 
@@ -56,7 +56,7 @@ impl Deb {
     ///
     /// # Errors
     /// Names the package file, the entry and what is wrong with it.
-    pub fn unpack_into(
+    pub(crate) fn unpack_into(
         &self,
         tree: &Tree<'_>,
         select: &dyn Fn(&str) -> Option<String>,
@@ -80,7 +80,7 @@ fn members(mut file: &fs::File, size: u64) -> Result<Vec<(String, Range<u64>)>, 
     let mut magic = [0; 8];
     file.read_exact(&mut magic).map_err(|_| broken("it is shorter than an ar archive's head"))?;
     if &magic != b"!<arch>\n" {
-        return Err(broken("it is no ar archive"));
+        return Err(broken("expected an ar archive"));
     }
     let mut found = Vec::new();
     let mut at = 8;
@@ -97,7 +97,7 @@ fn members(mut file: &fs::File, size: u64) -> Result<Vec<(String, Range<u64>)>, 
         let length: u64 = text(48..58)
             .ok()
             .and_then(|digits| digits.parse().ok())
-            .ok_or_else(|| broken("a member's size is no number"))?;
+            .ok_or_else(|| broken("a member's size is not a number"))?;
         let range = at + 60..(at + 60).saturating_add(length);
         if range.end > size {
             return Err(broken("a member is cut off"));
@@ -143,7 +143,7 @@ fn read_control(
 /// The fields of one paragraph (deb822(5)): names in lower case, continued lines joined by a line
 /// feed.
 #[must_use]
-pub fn fields(paragraph: &str) -> BTreeMap<String, String> {
+pub(crate) fn fields(paragraph: &str) -> BTreeMap<String, String> {
     let mut found: BTreeMap<String, String> = BTreeMap::new();
     let mut last: Option<String> = None;
     for line in paragraph.lines() {

@@ -7,7 +7,7 @@ use crate::limits;
 ///
 /// # Errors
 /// As [`clean_bytes`], and bytes that are not UTF-8.
-pub fn clean(name: &[u8]) -> Result<String, &'static str> {
+pub(crate) fn clean(name: &[u8]) -> Result<String, &'static str> {
     String::from_utf8(clean_bytes(name)?).map_err(|_| "the name is not UTF-8")
 }
 
@@ -17,7 +17,7 @@ pub fn clean(name: &[u8]) -> Result<String, &'static str> {
 /// # Errors
 /// The reason: absolute, a `..` part, a NUL byte, more bytes or parts than a name may have
 /// ([`limits`]).
-pub fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
+pub(crate) fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     if name.len() > limits::NAME {
         return Err("the name is longer than 64 KiB");
     }
@@ -51,11 +51,11 @@ pub fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(out)
 }
 
-/// Whether a relative link at `name` (clean) leads to a place inside the root. A `..` may only stand
+/// True if a relative link at `name` (clean) leads to a place inside the root. A `..` may only stand
 /// in front and must not climb above the root: behind a name, which may be another link, what it
 /// leads to cannot be told from the text.
 #[must_use]
-pub fn link_stays_inside(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> bool {
+pub(crate) fn link_stays_inside(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> bool {
     let (name, target) = (name.as_ref(), target.as_ref());
     let depth = parts_of(name).count() - 1;
     let mut parts = parts_of(target).filter(|part| !matches!(*part, b"" | b".")).peekable();
@@ -70,9 +70,9 @@ fn parts_of(name: &[u8]) -> impl Iterator<Item = &[u8]> {
     name.split(|byte| *byte == b'/')
 }
 
-/// Drops the first `count` parts of a clean name; nothing where no part is left.
+/// Drops the first `count` parts of a clean name; nothing if no part is left.
 #[must_use]
-pub fn strip(name: &str, count: usize) -> Option<&str> {
+pub(crate) fn strip(name: &str, count: usize) -> Option<&str> {
     let mut rest = name;
     for _ in 0..count {
         rest = rest.split_once('/')?.1;

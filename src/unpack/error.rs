@@ -15,7 +15,7 @@ pub enum ArchiveError {
         archive: PathBuf,
         /// The entry's name as the archive writes it.
         entry: String,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// The archive as a whole is wrong.
@@ -23,7 +23,7 @@ pub enum ArchiveError {
     Archive {
         /// The archive's path.
         archive: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// The user or a sibling's failure stopped it.

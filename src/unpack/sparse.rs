@@ -9,7 +9,7 @@ use crate::limits;
 /// A part of a file that is in the archive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Segment {
-    /// Where in the file it begins.
+    /// Its offset in the file.
     pub(super) offset: u64,
     /// How many bytes it has.
     pub(super) length: u64,
@@ -21,7 +21,7 @@ impl Segment {
     }
 }
 
-/// What the records `GNU.sparse.*` of a PAX header say.
+/// The records `GNU.sparse.*` of a PAX header.
 #[derive(Default)]
 pub(super) struct Keys {
     /// The file's name: the member itself has another.
@@ -30,7 +30,7 @@ pub(super) struct Keys {
     size: Option<u64>,
     /// The parts, of forms that have them in the header.
     segments: Option<Vec<Segment>>,
-    /// Where the next part begins, until its length is known.
+    /// The offset of the next part, until its length is known.
     offset: Option<u64>,
 }
 
@@ -134,7 +134,7 @@ pub(super) fn number(text: &[u8]) -> io::Result<u64> {
     let digits = std::str::from_utf8(text).ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
         let text: String = String::from_utf8_lossy(text).chars().take(40).collect();
-        wrong(format!("'{text}' in a PAX header is no number"))
+        wrong(format!("'{text}' in a PAX header is not a number"))
     })
 }
 
@@ -175,7 +175,11 @@ impl<R: Read> Lines<'_, R> {
             match byte {
                 b'\n' if !digits.is_empty() => return number(&digits),
                 byte if byte.is_ascii_digit() && digits.len() < 20 => digits.push(byte),
-                _ => return Err(wrong("the map of a sparse file has what is no number")),
+                _ => {
+                    return Err(wrong(
+                        "the map of a sparse file has something other than a number",
+                    ));
+                }
             }
         }
     }

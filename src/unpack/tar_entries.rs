@@ -13,12 +13,12 @@ const BLOCK: usize = 512;
 
 /// One member of an archive, its extension headers taken into account.
 #[derive(Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name as it is written.
     pub name: Vec<u8>,
-    /// What it is.
+    /// Its kind.
     pub kind: EntryType,
-    /// Where a symbolic or hard link leads.
+    /// The target of a symbolic or hard link.
     pub target: Option<Vec<u8>>,
     /// The permission bits.
     pub mode: u32,
@@ -27,7 +27,7 @@ pub struct Entry {
 }
 
 /// The entries of a stream that is not compressed.
-pub struct Entries<R> {
+pub(crate) struct Entries<R> {
     inner: R,
     /// Bytes of the current member in the stream that were not read yet, and how many follow to the end
     /// of the last block.
@@ -39,11 +39,11 @@ pub struct Entries<R> {
     at: u64,
     segment: usize,
     size: u64,
-    /// Whether anything was read: an archive of no entries still has an end.
+    /// True once anything was read: an archive of no entries still has an end.
     begun: bool,
 }
 
-/// What extension headers say of the next member.
+/// The extension headers of the next member.
 #[derive(Default)]
 struct Extensions {
     name: Option<Vec<u8>>,
@@ -71,7 +71,7 @@ fn cut_off(place: &str) -> io::Error {
 
 impl<R: Read> Entries<R> {
     /// The entries of this stream.
-    pub fn new(inner: R) -> Self {
+    pub(crate) fn new(inner: R) -> Self {
         Self {
             inner,
             left: 0,
@@ -87,8 +87,8 @@ impl<R: Read> Entries<R> {
     /// The next entry; what was not read of the one before is passed over.
     ///
     /// # Errors
-    /// Where the archive is cut off or damaged, or a header is larger than one may be.
-    pub fn next_entry(&mut self) -> io::Result<Option<Entry>> {
+    /// If the archive is cut off or damaged, or a header is larger than one may be.
+    pub(crate) fn next_entry(&mut self) -> io::Result<Option<Entry>> {
         let rest = self.left.saturating_add(self.padding);
         skip(&mut self.inner, rest)?;
         (self.left, self.padding, self.size, self.at) = (0, 0, 0, 0);
@@ -231,7 +231,7 @@ impl<R: Read> Entries<R> {
     }
 
     /// The stream, to read what follows the end of the archive.
-    pub fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         self.inner
     }
 }
@@ -390,7 +390,7 @@ mod tests {
         member("pax", EntryType::XHeader, text.as_bytes())
     }
 
-    /// Names, kinds and contents; the error where there is one.
+    /// Names, kinds and contents; the error if there is one.
     fn read(parts: &[&[u8]]) -> Result<Vec<(String, String)>, String> {
         let bytes = parts.concat();
         let mut entries = Entries::new(&bytes[..]);

@@ -19,7 +19,7 @@ use super::{
 ///
 /// # Errors
 /// Names `archive`, the entry and what is wrong with it.
-pub fn unpack(
+pub(crate) fn unpack(
     archive: &Path,
     stream: impl Read,
     tree: &Tree<'_>,
@@ -62,7 +62,7 @@ fn put(
     let is_file = matches!(entry.kind, EntryType::Regular | EntryType::Continuous);
     if !is_file && entry.size > 0 {
         // others would take the content for the next header
-        return Err(fail("it is no file, but has content"));
+        return Err(fail("it has content, which only files may have"));
     }
     let Some(place) = (if name.is_empty() { None } else { select(&name) }) else { return Ok(()) };
     let target = |what: &str| match &entry.target {

@@ -29,7 +29,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What an archive of `size` bytes may grow to: 1 GiB and 200 times its size.
+    /// The limits for an archive of `size` bytes: 1 GiB and 200 times its size.
     #[must_use]
     pub fn for_archive(size: u64) -> Self {
         let bytes = size.saturating_mul(200).saturating_add(1 << 30);
@@ -57,16 +57,16 @@ pub struct Tree<'a> {
     written: Condvar,
 }
 
-/// What has a name in it.
+/// The names that are in use.
 #[derive(Default)]
 struct Known {
-    kinds: BTreeMap<Vec<u8>, Kind>,
+    kinds: BTreeMap<Vec<u8>, State>,
     /// The bytes of all names.
     names: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum State {
     Directory,
     Writing,
     File { executable: bool },
@@ -105,7 +105,7 @@ impl<'a> Tree<'a> {
     /// the work when it says so.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn create(
         root: &Path,
         links: Links,
@@ -136,7 +136,7 @@ impl<'a> Tree<'a> {
         self.limits
     }
 
-    /// Whether nobody wants it any more.
+    /// True once the work is cancelled.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         (self.cancelled)()
@@ -146,14 +146,14 @@ impl<'a> Tree<'a> {
     #[must_use]
     pub fn links(&self) -> Vec<Vec<u8>> {
         let known = self.lock();
-        let links = known.kinds.iter().filter(|(_, kind)| **kind == Kind::Link);
+        let links = known.kinds.iter().filter(|(_, kind)| **kind == State::Link);
         links.map(|(name, _)| name.clone()).collect()
     }
 
     /// Makes a folder and those above it. One that exists is left as it is.
     ///
     /// # Errors
-    /// Where a file or link has that name or one above it.
+    /// If a file or link has that name or one above it.
     pub fn directory(&self, name: impl AsRef<[u8]>) -> Result<(), Refused> {
         let name = name.as_ref();
         let mut known = self.lock();
@@ -164,7 +164,7 @@ impl<'a> Tree<'a> {
     /// Writes a file of `size` bytes. A second file of the same name must have the same content.
     ///
     /// # Errors
-    /// Where the name is taken, the content is shorter or longer than `size`, or a limit is passed.
+    /// If the name is taken, the content is shorter or longer than `size`, or a limit is passed.
     pub fn file(
         &self,
         name: impl AsRef<[u8]>,
@@ -173,7 +173,7 @@ impl<'a> Tree<'a> {
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
         let name = name.as_ref();
-        let kind = Kind::File { executable };
+        let kind = State::File { executable };
         let is_new = self.make(name, kind, || self.write(name, executable, size, content))?;
         if is_new { Ok(()) } else { self.same_file(name, executable, size, content) }
     }
@@ -181,7 +181,7 @@ impl<'a> Tree<'a> {
     /// Makes a symbolic link. A second one of the same name must have the same target.
     ///
     /// # Errors
-    /// Where the name is taken or the target is not allowed.
+    /// If the name is taken or the target is not allowed.
     pub fn link(&self, name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Result<(), Refused> {
         let (name, target) = (name.as_ref(), target.as_ref());
         if target.is_empty() || target.contains(&0) {
@@ -205,7 +205,7 @@ impl<'a> Tree<'a> {
             ));
         }
         let (path, target) = (self.place(name), OsStr::from_bytes(target));
-        if self.make(name, Kind::Link, || Ok(fs::os::unix::fs::symlink(target, &path)?))? {
+        if self.make(name, State::Link, || Ok(fs::os::unix::fs::symlink(target, &path)?))? {
             return Ok(());
         }
         let old = fs::symlink_metadata(&path)?;
@@ -218,7 +218,7 @@ impl<'a> Tree<'a> {
     /// Makes a second name for a file that this tree holds already.
     ///
     /// # Errors
-    /// Where `target` (clean) is no file of this tree, or the name is taken.
+    /// If `target` (clean) is no file of this tree, or the name is taken.
     pub fn hard_link(
         &self,
         name: impl AsRef<[u8]>,
@@ -226,9 +226,9 @@ impl<'a> Tree<'a> {
     ) -> Result<(), Refused> {
         let (name, target) = (name.as_ref(), target.as_ref());
         let kind = self.lock().kinds.get(target).copied();
-        let Some(kind @ Kind::File { .. }) = kind else {
+        let Some(kind @ State::File { .. }) = kind else {
             return refuse(format!(
-                "the hard link's target '{}' is no earlier file",
+                "the hard link's target '{}' is not an earlier file",
                 shown(target)
             ));
         };
@@ -256,11 +256,11 @@ impl<'a> Tree<'a> {
         self.root.join(OsStr::from_bytes(name))
     }
 
-    /// Makes a new entry; false where one of that name stands already, which is whole then.
+    /// Makes a new entry; false if one of that name stands already, which is whole then.
     fn make(
         &self,
         name: &[u8],
-        kind: Kind,
+        kind: State,
         make: impl FnOnce() -> Result<(), Refused>,
     ) -> Result<bool, Refused> {
         if !self.claim(name)? {
@@ -276,7 +276,7 @@ impl<'a> Tree<'a> {
         result.map(|()| true)
     }
 
-    /// Takes a name for a new entry; false where one of that name stands already.
+    /// Takes a name for a new entry; false if one of that name stands already.
     fn claim(&self, name: &[u8]) -> Result<bool, Refused> {
         if name.is_empty() {
             return refuse("the root can only be a folder");
@@ -285,20 +285,20 @@ impl<'a> Tree<'a> {
             return Err(Refused::Cancelled);
         }
         let mut known = self.lock();
-        while known.kinds.get(name) == Some(&Kind::Writing) {
+        while known.kinds.get(name) == Some(&State::Writing) {
             known = self.written.wait(known).unwrap_or_else(PoisonError::into_inner);
         }
         match known.kinds.get(name) {
-            Some(Kind::Directory) => return refuse("a folder has that name"),
+            Some(State::Directory) => return refuse("a folder has that name"),
             Some(_) => return Ok(false),
             None => {}
         }
         self.parents(&mut known, name)?;
-        self.count(&mut known, name, Kind::Writing)?;
+        self.count(&mut known, name, State::Writing)?;
         Ok(true)
     }
 
-    fn count(&self, known: &mut Known, name: &[u8], kind: Kind) -> Result<(), Refused> {
+    fn count(&self, known: &mut Known, name: &[u8], kind: State) -> Result<(), Refused> {
         if known.kinds.len() >= self.limits.entries {
             return refuse(format!("more than {} entries", self.limits.entries));
         }
@@ -317,7 +317,7 @@ impl<'a> Tree<'a> {
         while let Some(slash) = below.iter().rposition(|byte| *byte == b'/') {
             let parent = &below[..slash];
             match known.kinds.get(parent) {
-                Some(Kind::Directory) => break,
+                Some(State::Directory) => break,
                 Some(_) => {
                     return refuse(format!("'{}' above it is not a folder", shown(parent)));
                 }
@@ -330,7 +330,7 @@ impl<'a> Tree<'a> {
 
     fn one_directory(&self, known: &mut Known, name: &[u8]) -> Result<(), Refused> {
         match known.kinds.get(name) {
-            Some(Kind::Directory) => return Ok(()),
+            Some(State::Directory) => return Ok(()),
             Some(_) => {
                 return refuse(format!("'{}' is both a folder and something else", shown(name)));
             }
@@ -347,7 +347,7 @@ impl<'a> Tree<'a> {
             }
             Err(e) => return Err(e.into()),
         }
-        self.count(known, name, Kind::Directory)
+        self.count(known, name, State::Directory)
     }
 
     fn write(
@@ -394,7 +394,7 @@ impl<'a> Tree<'a> {
         size: u64,
         content: &mut dyn Read,
     ) -> Result<(), Refused> {
-        let same_kind = self.lock().kinds.get(name) == Some(&Kind::File { executable });
+        let same_kind = self.lock().kinds.get(name) == Some(&State::File { executable });
         let path = self.place(name);
         if !same_kind || fs::symlink_metadata(&path)?.len() != size {
             return refuse("two entries of that name differ");

@@ -26,14 +26,14 @@ const MAX_RATIO: u64 = 1032;
 /// Entries larger than this are inflated in pieces of this size.
 const PIECE: usize = 16 << 20;
 
-/// What an entry is.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum EntryKind {
     /// A folder.
     Directory,
     /// A file.
     File {
-        /// Whether an executable bit is set in the external attributes.
+        /// True if an executable bit is set in the external attributes.
         executable: bool,
     },
     /// A symbolic link; its content is the target.
@@ -45,13 +45,13 @@ pub enum Kind {
 pub struct Entry {
     /// The clean name: relative, without `.` and `..`, no slash at the end.
     pub name: String,
-    /// What it is.
-    pub kind: Kind,
+    /// Its kind.
+    pub kind: EntryKind,
     /// The size of the content in bytes.
     pub size: u64,
     crc: u32,
     deflated: bool,
-    /// Where the compressed content lies in the file; inside it, as was checked.
+    /// The range of the compressed content in the file; inside it, as was checked.
     start: usize,
     end: usize,
 }
@@ -90,7 +90,7 @@ impl Zip {
         let mut folded: FxHashMap<String, &str> = FxHashMap::default();
         for entry in &zip.entries {
             let fail = |reason: String| Err(ArchiveError::entry(path, &entry.name, reason));
-            if entry.kind == Kind::Link {
+            if entry.kind == EntryKind::Link {
                 return fail("it is a link, which a wheel must not have".to_owned());
             }
             if let Some(other) = folded.insert(entry.name.to_lowercase(), &entry.name) {
@@ -115,7 +115,7 @@ impl Zip {
     /// The whole content of an entry, its size and CRC checked.
     ///
     /// # Errors
-    /// Where the content is not what the headers say.
+    /// If the content is not what the headers say.
     pub fn read(&self, entry: &Entry) -> Result<Cow<'_, [u8]>, ArchiveError> {
         let source = &self.map[entry.start..entry.end];
         let content = if entry.deflated {
@@ -137,7 +137,7 @@ impl Zip {
     /// written is then to be thrown away.
     ///
     /// # Errors
-    /// Where the content is not what the headers say, or `sink` fails.
+    /// If the content is not what the headers say, or `sink` fails.
     pub fn pieces(
         &self,
         entry: &Entry,
@@ -193,8 +193,8 @@ impl Zip {
                 Refused::Cancelled => ArchiveError::Cancelled,
             };
             match entry.kind {
-                Kind::Directory => tree.directory(&place).map_err(refused),
-                Kind::File { executable } if entry.size > PIECE as u64 && entry.deflated => {
+                EntryKind::Directory => tree.directory(&place).map_err(refused),
+                EntryKind::File { executable } if entry.size > PIECE as u64 && entry.deflated => {
                     // inflated in a stream, so that memory stays bounded
                     let source = &self.map[entry.start..entry.end];
                     let mut stream =
@@ -205,11 +205,11 @@ impl Zip {
                     }
                     Ok(())
                 }
-                Kind::File { executable } => {
+                EntryKind::File { executable } => {
                     let content = self.read(entry)?;
                     tree.file(&place, executable, entry.size, &mut &content[..]).map_err(refused)
                 }
-                Kind::Link => {
+                EntryKind::Link => {
                     let target = self.read(entry)?;
                     let target = std::str::from_utf8(&target)
                         .map_err(|_| self.bad_content(entry, "the link's target is not UTF-8"))?;
@@ -278,7 +278,7 @@ fn first_double(map: &[u8], start: u64) -> Option<String> {
     None
 }
 
-/// Whether there are headers for more entries than so many. Most archives are too small for that.
+/// True if there are headers for more entries than `most`. Most archives are too small for that.
 fn has_more_entries(map: &[u8], most: usize) -> bool {
     // local and central header
     map.len() / (30 + 46) > most
@@ -322,7 +322,7 @@ fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
                 limits.bytes, limits.entries
             ));
         }
-        if !names.insert(entry.name.clone()) && entry.kind != Kind::Directory {
+        if !names.insert(entry.name.clone()) && entry.kind != EntryKind::Directory {
             return fail("two entries have that name".to_owned());
         }
         entries.push(entry);
@@ -342,7 +342,7 @@ fn folders_are_folders(path: &Path, entries: &[Entry]) -> Result<(), ArchiveErro
     sorted.par_sort_by_cached_key(|entry| key(entry));
     for pair in sorted.windows(2) {
         let below = pair[1].name.strip_prefix(&*pair[0].name);
-        if pair[0].kind != Kind::Directory && below.is_some_and(|rest| rest.starts_with('/')) {
+        if pair[0].kind != EntryKind::Directory && below.is_some_and(|rest| rest.starts_with('/')) {
             let above = shown(pair[0].name.as_bytes());
             let reason = format!("'{above}' above it is not a folder");
             return Err(ArchiveError::entry(path, &pair[1].name, reason));
@@ -362,9 +362,9 @@ fn entry(path: &Path, map: &[u8], raw: &zip::read::ZipFileEntry) -> Result<Entry
     }
     let mode = raw.unix_mode().unwrap_or(0);
     let kind = match (mode & 0o170_000, raw.name_raw().ends_with(b"/")) {
-        (0o040_000 | 0, true) => Kind::Directory,
-        (0o100_000 | 0, false) => Kind::File { executable: mode & 0o111 != 0 },
-        (0o120_000, false) => Kind::Link,
+        (0o040_000 | 0, true) => EntryKind::Directory,
+        (0o100_000 | 0, false) => EntryKind::File { executable: mode & 0o111 != 0 },
+        (0o120_000, false) => EntryKind::Link,
         _ => return Err(fail("its kind and its name disagree, or it is a device or pipe")),
     };
     if raw.flags().is_encrypted() {
@@ -379,14 +379,14 @@ fn entry(path: &Path, map: &[u8], raw: &zip::read::ZipFileEntry) -> Result<Entry
     if !deflated && size != packed {
         return Err(fail("it is stored, but its two sizes differ"));
     }
-    if kind == Kind::Link && size > limits::LINK_TARGET as u64 {
+    if kind == EntryKind::Link && size > limits::LINK_TARGET as u64 {
         let most = limits::LINK_TARGET;
         return Err(fail(&format!("the link's target has {size} bytes, expected {most} at most")));
     }
     if deflated && size > packed.saturating_mul(MAX_RATIO).saturating_add(MAX_RATIO) {
         return Err(fail("its size is more than its compressed content can hold"));
     }
-    if kind == Kind::Directory && size != 0 {
+    if kind == EntryKind::Directory && size != 0 {
         return Err(fail("it is a folder with content"));
     }
     // APPNOTE.TXT 4.3.7: 30 bytes, then the name and the extra field

@@ -19,10 +19,10 @@ use clutch::{
         unpack::{Format, Strip, unpack},
     },
     derivation::{Derivation, Output},
+    inputs::Inputs,
     python,
     store_path::StorePath,
     tree::{Kind, Listing, measure},
-    trees::Trees,
 };
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -103,7 +103,7 @@ fn links_stay_inside(root: &Path) {
     }
 }
 
-/// Follows a path by hand; false where it leaves the root. Circles and what is not there stay inside.
+/// Follows a path by hand; false if it leaves the root. Circles and what is not there stay inside.
 fn follow(root: &Path, name: &Path, depth: usize) -> bool {
     if depth > 40 {
         return true;
@@ -292,7 +292,7 @@ fn run(
         derivation: &derivation,
         outputs: &[("out".to_owned(), out.to_owned())].into(),
         scratch: &scratch,
-        inputs: Trees::new(&store, &inputs),
+        inputs: Inputs::new(&store, &inputs),
         sandbox: &compile_nothing,
         network: None,
         log: &|_| {},

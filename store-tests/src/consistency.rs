@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Space;
 
 impl Space {
-    /// What is wrong with the store, a line each; nothing where all is well. Nothing is changed.
+    /// What is wrong with the store, a line each; nothing if all is well. Nothing is changed.
     ///
     /// Every registered path has the tree that the index says, canonical metadata, and references that
     /// are registered, too. What has a place in the store's folder has the name of a store path. Roots

@@ -76,7 +76,7 @@ fn a_value_can_need_a_build() {
     assert_eq!(space.ok(["eval", "-E", "(import (import ./made.nix)).answer"]), "42");
     let read = "builtins.readFile (import ./made.nix)";
     assert_eq!(space.ok(["eval", "--raw", "-E", read]), "{ answer = 42; }");
-    // also where it is there already
+    // also if it is there already
     let ran = space.run(["eval", "--no-allow-import-from-derivation", "--raw", "-E", read]);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("-made.drv' during evaluation"), "{}", ran.stderr);

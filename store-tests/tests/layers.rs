@@ -58,7 +58,10 @@ fn skip_item<'a>(lines: &mut impl Iterator<Item = &'a str>) {
 fn order() -> Vec<String> {
     let lib = fs_err::read_to_string(root().join("src/lib.rs")).unwrap();
     lib.lines()
-        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';').map(str::to_owned))
+        .filter_map(|line| {
+            let line = line.strip_prefix("pub ").unwrap_or(line);
+            line.strip_prefix("mod ")?.strip_suffix(';').map(str::to_owned)
+        })
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! Logs as people read them: of running, ended, failed and killed builds, and where there is none.
+//! Logs as people read them: of running, ended, failed and killed builds, and of none.
 
 use std::{
     io::{BufRead as _, BufReader},

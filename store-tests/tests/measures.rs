@@ -37,7 +37,7 @@ fn statistics_are_for_people_or_for_programs() {
         assert!((sum - seconds("total")).abs() < 1e-6 && sum > 0.0, "{stats}");
     }
     assert!(space.run(["eval", "-E", "1"]).stderr.is_empty());
-    // also where it fails
+    // also if it fails
     let ran = space.run(["eval", "--stats=json", "-E", "throw \"no\""]);
     assert_eq!(json(ran.stderr.lines().next().unwrap())["builtinCalls"], 1, "{}", ran.stderr);
     space.fails(2, ["eval", "--stats=xml", "-E", "1"]);

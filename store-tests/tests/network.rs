@@ -248,7 +248,7 @@ fn authorities_are_those_that_the_clients_are_told_of() {
     assert!(error.contains("the variable SSL_CERT_FILE") && error.contains("missing"), "{error}");
     let none = dir.path().join("README");
     let error = fetch(&url, &[("SSL_CERT_FILE", none.to_str().unwrap())]).unwrap_err();
-    assert!(error.contains("no certificate is there"), "{error}");
+    assert!(error.contains("expected a certificate, found none"), "{error}");
 }
 
 #[test]

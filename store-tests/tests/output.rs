@@ -101,7 +101,7 @@ fn a_full_standard_output_fails_every_command() {
     let ran = shell(&space, "$CLUTCH paths --json > /dev/full");
     let error: Value = serde_json::from_str(&ran.stderr).unwrap();
     assert_eq!(error["error"]["exit"], 1);
-    // and where that is full, too, nothing panics
+    // and if that is full, too, nothing panics
     for args in ["paths", "eval -E a", "build nowhere", "--no-such", "repl"] {
         let ran = shell(&space, &format!("$CLUTCH {args} > /dev/full 2> /dev/full < /dev/null"));
         assert!(matches!(ran.code, 0..=2), "{args}: {}", ran.code);
@@ -331,7 +331,7 @@ fn a_terminal_does_not_obey_a_log() {
     let evil = "\u{1b}]0;title\u{7}\u{1b}[2J\u{1b}[31mred\u{1b}[0m \u{9b}H end";
     space.write("default.nix", probing("evil", "", &[&["print", evil], &["write", "$out", "x"]]));
     space.ok(["build", "--no-link"]);
-    // as it is where no terminal reads it
+    // as they are, without a terminal
     assert_eq!(space.ok(["log", "."]), evil);
     let mut terminal =
         Terminal::new(&space, &format!("'{BINARY}' log ."), &[("TERM", "xterm-256color")]);

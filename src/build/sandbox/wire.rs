@@ -11,7 +11,7 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
-use crate::codec::{self, Kind};
+use crate::codec::{self, RecordKind};
 
 /// A request in the helper's terms: bytes only, everything decided.
 #[derive(Debug, bincode::Encode, bincode::Decode)]
@@ -136,7 +136,8 @@ pub(super) const WITH_NETWORK: u8 = b'n';
 /// The most descriptors that come with a packet.
 const MOST: usize = 5;
 
-const KIND: Kind = Kind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
+const KIND: RecordKind =
+    RecordKind { magic: *b"clutchsb", version: 1, what: "a message of the sandbox" };
 
 /// Writes an order into memory that a descriptor stands for.
 pub(super) fn write_order(order: &impl bincode::Encode) -> io::Result<OwnedFd> {

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     derivation::{Derivation, Fixed, Output},
+    inputs::Inputs,
     net::test_index::{Fault, Index, sha256},
-    net::{http::HttpSettings, index::Environment, network::NetworkSettings},
+    net::{http::HttpSettings, index::HostEnvironment, network::NetworkSettings},
     store_path::StorePath,
-    trees::Trees,
 };
 
 /// A place to fetch to, with settings that a test may change.
@@ -38,7 +38,7 @@ impl Bench {
     }
 
     fn fetch_by(&self, fixed: Fixed, attributes: &Value) -> Result<Vec<u8>, String> {
-        let environment = Environment { variables: BTreeMap::new(), root: "/nowhere".into() };
+        let environment = HostEnvironment { variables: BTreeMap::new(), root: "/nowhere".into() };
         let network = Network::new(NetworkSettings {
             indexes: self.indexes.clone(),
             environment,
@@ -62,7 +62,7 @@ impl Bench {
             derivation: &derivation,
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
-            inputs: Trees::new(self.dir.path(), &[]),
+            inputs: Inputs::new(self.dir.path(), &[]),
             sandbox: &|_| unreachable!("fetch runs no program"),
             network: Some(&network),
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
@@ -222,7 +222,7 @@ fn sizes_are_checked() {
     assert_eq!(bench.fetch(&hash, &attributes(7)).unwrap(), b"content");
     for size in [6, 8] {
         let error = bench.fetch(&hash, &attributes(size)).unwrap_err();
-        assert!(error.contains(&format!("7 bytes, {size} were expected")), "{error}");
+        assert!(error.contains(&format!("expected {size} bytes, got 7")), "{error}");
     }
     assert_eq!(bench.leftovers(), 0);
 }
@@ -457,7 +457,7 @@ fn attributes_are_checked() {
     assert!(fail(json!({})).contains("'url'"));
     assert!(fail(json!({"index": "debian"})).contains("'file'"));
     assert!(fail(json!({"index": "debian", "file": "../x"})).contains("relative path"));
-    assert!(fail(json!({"url": "x"})).contains("'x' is no address"));
+    assert!(fail(json!({"url": "x"})).contains("'x' is not an address"));
     assert!(fail(json!({"url": "http://127.0.0.1/x", "size": "a"})).contains("whole number"));
     assert!(fail(json!({"index": "mine", "file": "x"})).contains("--index mine=URL"));
 }

@@ -30,7 +30,7 @@ use crate::unpack::{
 };
 use crate::{
     build::task::{Task, TaskError},
-    trees::Place,
+    inputs::InputPath,
 };
 
 /// What these builders make of the same packages. It is an attribute, so it is part of a derivation's
@@ -79,7 +79,7 @@ pub fn check_revision(revision: u64) -> Result<(), TaskError> {
 ///
 /// # Errors
 /// Where there are none, or one is no input.
-pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<Place<'a>>, TaskError> {
+pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<InputPath<'a>>, TaskError> {
     if debs.is_empty() {
         return Err(attributes::bad("debs", "expected at least one .deb"));
     }
@@ -94,7 +94,7 @@ pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<Place<'a>
 /// as it is expected to be.
 pub fn lay_out(
     task: &Task<'_>,
-    debs: &[Place<'_>],
+    debs: &[InputPath<'_>],
     out: &Path,
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), TaskError> {
@@ -119,7 +119,7 @@ pub fn logical(task: &Task<'_>) -> Result<String, TaskError> {
 /// All packages into one tree, under the names that they give. Two that disagree are refused there.
 fn unpack(
     task: &Task<'_>,
-    debs: &[Place<'_>],
+    debs: &[InputPath<'_>],
     root: &Path,
     keep: &(dyn Fn(&str) -> bool + Sync),
 ) -> Result<(), TaskError> {

@@ -8,8 +8,8 @@ use super::{gather::relative_name, *};
 use crate::{
     build::task::Task,
     derivation::{Derivation, Output},
+    inputs::Inputs,
     store_path::StorePath,
-    trees::Trees,
     unpack::deb::tests::{ar, header},
 };
 
@@ -95,7 +95,7 @@ fn make(debs: &[Vec<u8>], links: &serde_json::Value) -> Result<Made, String> {
         derivation: &derivation,
         outputs: &[("out".to_owned(), out.clone())].into(),
         scratch: &scratch,
-        inputs: Trees::new(&store, &inputs),
+        inputs: Inputs::new(&store, &inputs),
         sandbox: &|_| panic!("nothing of a package is run"),
         network: None,
         log: &|line| log.lock().unwrap().push(line.to_owned()),

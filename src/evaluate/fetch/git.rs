@@ -8,7 +8,7 @@ use clutch_expr::host::{FetchValue, Fetched, HostError, HostResult};
 use super::{Arguments, EvalHost, date};
 use crate::{
     derivation::{Fixed, HashMode, fixed_path},
-    git::{Commit, Known, Revision, is_ref_name, shown_address},
+    git::{Commit, Revision, RevisionRecord, is_ref_name, shown_address},
     hash::{Algorithm, Format, Hash},
     store::Store,
     store_path::{StorePath, check_name},
@@ -45,14 +45,14 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     let given = arguments.find("narHash").map(|_| arguments.hash("narHash", &revision.url));
     let given = given.transpose()?.map(|(hash, _)| hash);
     let store = host.realiser.store()?;
-    let known = match Known::find(store, &revision) {
+    let known = match RevisionRecord::find(store, &revision) {
         Some(known) => Some(known),
         // a lock says all that a fetch would
         None => given
             .zip(arguments.number("lastModified"))
-            .map(|(hash, time)| Known::new(&hash, Commit { time })),
+            .map(|(hash, time)| RevisionRecord::new(&hash, Commit { time })),
     };
-    let path = |known: &Known| -> HostResult<StorePath> {
+    let path = |known: &RevisionRecord| -> HostResult<StorePath> {
         fixed_path(&name, &Fixed { mode: HashMode::Recursive, hash: known.nar_hash() })
             .map_err(refuse)
     };
@@ -93,7 +93,7 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
 pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
     let revision = revision(arguments)?;
     let store = host.realiser.store()?;
-    let known = Known::find(store, &revision);
+    let known = RevisionRecord::find(store, &revision);
     if let Some(count) = known.as_ref().and_then(|known| known.count) {
         return Ok(FetchValue::Int(count));
     }
@@ -149,7 +149,7 @@ fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
 }
 
 /// That a tree is what its lock says.
-fn check(arguments: &Arguments<'_>, known: &Known, given: Option<Hash>) -> HostResult<()> {
+fn check(arguments: &Arguments<'_>, known: &RevisionRecord, given: Option<Hash>) -> HostResult<()> {
     let found = known.nar_hash();
     if let Some(given) = given.filter(|given| *given != found) {
         return Err(arguments.refuse(format!(
@@ -178,8 +178,8 @@ fn bring(
     host: &EvalHost<'_>,
     store: &Store,
     revision: &Revision,
-    place: impl FnOnce(&Known) -> HostResult<StorePath>,
-) -> HostResult<Known> {
+    place: impl FnOnce(&RevisionRecord) -> HostResult<StorePath>,
+) -> HostResult<RevisionRecord> {
     let scratch = store.scratch().map_err(refuse)?;
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
@@ -189,7 +189,7 @@ fn bring(
     })?;
     let listing = Listing::read(&tree).map_err(refuse)?;
     let nar_hash = tree::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;
-    let known = Known::new(&nar_hash, commit);
+    let known = RevisionRecord::new(&nar_hash, commit);
     let path = place(&known)?;
     let leaves = tree::leaves(&listing).map_err(refuse)?;
     let hash = tree::fold(&listing, &leaves).hash;

@@ -1,6 +1,6 @@
 //! The canonical form of a code object's marshal stream, for CPython 3.11 to 3.14.
 //!
-//! What `marshal.dumps` writes depends on what the process did before (python/cpython#129724): on
+//! The output of `marshal.dumps` depends on what the process did before (python/cpython#129724): on
 //! reference counts, and on which strings happen to be interned. Here a stream is read into a graph
 //! in which equal constants are one node, and written again so that the bytes follow from the graph
 //! alone:
@@ -23,7 +23,7 @@ const FLAG_REF: u8 = 0x80;
 const MAX_DEPTH: usize = 600;
 
 /// The first bytes of a `.pyc` before the marshal stream: magic number, flags, source hash.
-pub const HEADER_LEN: usize = 16;
+pub(crate) const HEADER_LEN: usize = 16;
 
 /// The magic numbers (the two low bytes of the header) whose code objects have the layout that is
 /// read here: the final ones of CPython 3.11, 3.12, 3.13 and 3.14.
@@ -31,7 +31,7 @@ const MAGIC: [u16; 4] = [3495, 3531, 3571, 3627];
 
 /// Why a stream cannot be brought into canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MarshalError {
+pub(crate) enum MarshalError {
     /// Shorter than its header, or not from an interpreter that is known.
     #[error("byte code with magic number {0} is not understood: expected CPython 3.11 to 3.14")]
     Magic(u16),
@@ -58,8 +58,8 @@ pub enum MarshalError {
 /// Brings a whole `.pyc`, header included, into canonical form.
 ///
 /// # Errors
-/// Where it is not well-formed byte code of a known interpreter.
-pub fn canonical_pyc(pyc: &[u8]) -> Result<Vec<u8>, MarshalError> {
+/// If it is not well-formed byte code of a known interpreter.
+pub(crate) fn canonical_pyc(pyc: &[u8]) -> Result<Vec<u8>, MarshalError> {
     let (header, body) = pyc.split_at_checked(HEADER_LEN).ok_or(MarshalError::Truncated)?;
     let magic = u16::from_le_bytes([header[0], header[1]]);
     if !MAGIC.contains(&magic) {
@@ -77,8 +77,8 @@ type Id = u32;
 /// An object; equal constants are equal nodes.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Node<'a> {
-    kind: Kind,
-    /// What follows the type byte, sizes left out: digits, text, or a code object's five counts.
+    kind: NodeKind,
+    /// The bytes behind the type byte, without sizes: digits, text, or a code object's five counts.
     bytes: &'a [u8],
     /// A code object's first line.
     line: &'a [u8],
@@ -86,7 +86,7 @@ struct Node<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Kind {
+enum NodeKind {
     /// `None`, `True`, `False`, `...`, `StopIteration`, by their type byte.
     Singleton(u8),
     Int,
@@ -186,41 +186,41 @@ impl<'a> Reader<'a> {
             self.slots.len() - 1
         });
         let id = match kind {
-            b'N' | b'T' | b'F' | b'.' | b'S' => self.leaf(Kind::Singleton(kind), &[]),
-            b'i' => self.sized_leaf(Kind::Int, 4)?,
-            b'g' => self.sized_leaf(Kind::Float, 8)?,
-            b'y' => self.sized_leaf(Kind::Complex, 16)?,
+            b'N' | b'T' | b'F' | b'.' | b'S' => self.leaf(NodeKind::Singleton(kind), &[]),
+            b'i' => self.sized_leaf(NodeKind::Int, 4)?,
+            b'g' => self.sized_leaf(NodeKind::Float, 8)?,
+            b'y' => self.sized_leaf(NodeKind::Complex, 16)?,
             b'l' => {
                 let start = self.at;
                 let digits = self.int()?.unsigned_abs() as usize;
                 self.take(digits.checked_mul(2).ok_or(MarshalError::Truncated)?)?;
-                self.leaf(Kind::Long, &self.body[start..self.at])
+                self.leaf(NodeKind::Long, &self.body[start..self.at])
             }
             b's' => {
                 let len = self.size()?;
-                self.sized_leaf(Kind::Bytes, len)?
+                self.sized_leaf(NodeKind::Bytes, len)?
             }
             b'u' | b't' | b'a' | b'A' => {
                 let len = self.size()?;
-                self.sized_leaf(Kind::Text, len)?
+                self.sized_leaf(NodeKind::Text, len)?
             }
             b'z' | b'Z' => {
                 let len = self.byte()?;
-                self.sized_leaf(Kind::Text, usize::from(len))?
+                self.sized_leaf(NodeKind::Text, usize::from(len))?
             }
             b')' => {
                 let len = self.byte()?;
-                self.composite(Kind::Tuple, usize::from(len), depth)?
+                self.composite(NodeKind::Tuple, usize::from(len), depth)?
             }
             b'(' => {
                 let len = self.size()?;
-                self.composite(Kind::Tuple, len, depth)?
+                self.composite(NodeKind::Tuple, len, depth)?
             }
             b'>' => {
                 let len = self.size()?;
-                self.composite(Kind::FrozenSet, len, depth)?
+                self.composite(NodeKind::FrozenSet, len, depth)?
             }
-            b':' => self.composite(Kind::Slice, 3, depth)?,
+            b':' => self.composite(NodeKind::Slice, 3, depth)?,
             b'c' => self.code(depth)?,
             _ => return Err(MarshalError::Type(byte, at)),
         };
@@ -238,13 +238,13 @@ impl<'a> Reader<'a> {
         let line = self.take(4)?;
         children.extend(self.children(2, depth)?);
         let id = self.next_id();
-        self.nodes.push(Node { kind: Kind::Code, bytes, line, children: children.into() });
+        self.nodes.push(Node { kind: NodeKind::Code, bytes, line, children: children.into() });
         Ok(id)
     }
 
-    fn composite(&mut self, kind: Kind, len: usize, depth: usize) -> Result<Id, MarshalError> {
+    fn composite(&mut self, kind: NodeKind, len: usize, depth: usize) -> Result<Id, MarshalError> {
         let mut children = self.children(len, depth)?;
-        if kind == Kind::FrozenSet {
+        if kind == NodeKind::FrozenSet {
             children.sort_by(|a, b| self.compare(*a, *b));
         }
         Ok(self.intern(Node { kind, bytes: &[], line: &[], children: children.into() }))
@@ -262,12 +262,12 @@ impl<'a> Reader<'a> {
         Ok(children)
     }
 
-    fn sized_leaf(&mut self, kind: Kind, len: usize) -> Result<Id, MarshalError> {
+    fn sized_leaf(&mut self, kind: NodeKind, len: usize) -> Result<Id, MarshalError> {
         let bytes = self.take(len)?;
         Ok(self.leaf(kind, bytes))
     }
 
-    fn leaf(&mut self, kind: Kind, bytes: &'a [u8]) -> Id {
+    fn leaf(&mut self, kind: NodeKind, bytes: &'a [u8]) -> Id {
         let children = self.childless.clone();
         self.intern(Node { kind, bytes, line: &[], children })
     }
@@ -324,7 +324,7 @@ impl Writer<'_, '_, '_> {
     fn object(&mut self, id: Id) {
         let graph = self.graph;
         let node = &graph.nodes[id as usize];
-        if let Kind::Singleton(byte) = node.kind {
+        if let NodeKind::Singleton(byte) = node.kind {
             return self.out.push(byte);
         }
         if let Some(slot) = self.slots[id as usize] {
@@ -340,26 +340,26 @@ impl Writer<'_, '_, '_> {
         };
         let len = node.children.len();
         match node.kind {
-            Kind::Singleton(_) => {}
-            Kind::Int => self.plain(b'i' | flag, node.bytes),
-            Kind::Long => self.plain(b'l' | flag, node.bytes),
-            Kind::Float => self.plain(b'g' | flag, node.bytes),
-            Kind::Complex => self.plain(b'y' | flag, node.bytes),
-            Kind::Bytes => {
+            NodeKind::Singleton(_) => {}
+            NodeKind::Int => self.plain(b'i' | flag, node.bytes),
+            NodeKind::Long => self.plain(b'l' | flag, node.bytes),
+            NodeKind::Float => self.plain(b'g' | flag, node.bytes),
+            NodeKind::Complex => self.plain(b'y' | flag, node.bytes),
+            NodeKind::Bytes => {
                 self.sized(b's' | flag, node.bytes.len());
                 self.out.extend_from_slice(node.bytes);
             }
-            Kind::Text => self.text(flag, node.bytes),
-            Kind::Tuple => match u8::try_from(len) {
+            NodeKind::Text => self.text(flag, node.bytes),
+            NodeKind::Tuple => match u8::try_from(len) {
                 Ok(len) => self.out.extend_from_slice(&[b')' | flag, len]),
                 Err(_) => self.sized(b'(' | flag, len),
             },
-            Kind::FrozenSet => self.sized(b'>' | flag, len),
-            Kind::Slice => self.out.push(b':' | flag),
-            Kind::Code => self.plain(b'c' | flag, node.bytes),
+            NodeKind::FrozenSet => self.sized(b'>' | flag, len),
+            NodeKind::Slice => self.out.push(b':' | flag),
+            NodeKind::Code => self.plain(b'c' | flag, node.bytes),
         }
         for (i, child) in node.children.iter().enumerate() {
-            if node.kind == Kind::Code && i == 8 {
+            if node.kind == NodeKind::Code && i == 8 {
                 self.out.extend_from_slice(node.line);
             }
             self.object(*child);

@@ -3,7 +3,7 @@
 //! from the source and the interpreter alone: not from the order of files, the number of workers or
 //! the place in the store.
 
-pub mod marshal;
+pub(crate) mod marshal;
 
 use std::{
     fmt::Write as _,
@@ -29,12 +29,12 @@ use crate::{
     store_path::STORE_DIR,
 };
 
-/// What runs in the sandbox.
+/// The program that runs in the sandbox.
 const DRIVER: &str = include_str!("driver.py");
 
 /// A `.pyc` that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compiled {
+pub(crate) struct Compiled {
     /// Its path from the tree.
     pub path: String,
     /// The hash of its content.
@@ -52,8 +52,8 @@ pub struct Compiled {
 /// interpreter may itself be an output being made.
 ///
 /// # Errors
-/// Where the interpreter cannot be run, or writes byte code that is not understood.
-pub fn compile(
+/// If the interpreter cannot be run, or writes byte code that is not understood.
+pub(crate) fn compile(
     task: &Task<'_>,
     interpreter: &Interpreter,
     tree: &Path,
@@ -169,13 +169,13 @@ fn run(
     (task.sandbox)(&request)
 }
 
-/// What a worker wrote about one file, and where it stands.
+/// The answer of a worker about one file, and its place in the file of answers.
 #[derive(Clone, Copy)]
 struct Record<'a> {
     file: &'a fs::File,
     at: u64,
     size: u32,
-    /// Whether it is byte code and not the reason why there is none.
+    /// True for byte code, false for the reason why there is none.
     done: bool,
 }
 
@@ -190,7 +190,7 @@ impl Record<'_> {
 /// Finds what a worker wrote, without reading it.
 ///
 /// # Errors
-/// Where it is not whole.
+/// If it is not whole.
 fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(), TaskError> {
     let cut_off = || TaskError::Failed("the byte compiler's answer is cut off".into());
     let (mut at, end) = (0, file.metadata()?.len());
@@ -262,9 +262,9 @@ fn finish(
     Ok(Ok(Compiled { path, sha256, size: pyc.len() as u64 }))
 }
 
-/// Where the byte code of a source file belongs (PEP 3147).
+/// The path of the byte code of a source file (PEP 3147).
 #[must_use]
-pub fn cached(source: &str, minor: u32) -> String {
+pub(crate) fn cached(source: &str, minor: u32) -> String {
     let (folder, name) = source.rsplit_once('/').map_or(("", source), |(f, n)| (f, n));
     let mut path = String::from(folder);
     if !folder.is_empty() {

@@ -12,27 +12,27 @@ use fs_err::{self as fs, os::unix::fs::symlink};
 use super::{EnvironmentError, collision::Collision, distribution::DistributionError};
 use crate::{
     build::task::{Task, TaskError},
+    inputs::{EntryKind, InputPath},
     regular,
-    trees::{Kind, Place},
 };
 
 /// One of the trees.
 #[derive(Clone, Debug)]
-pub struct Source<'a> {
+pub(super) struct Source<'a> {
     /// Whose it is; for error texts and the policy.
     pub name: String,
     /// Its base name in the store.
     pub base: String,
-    /// What it holds.
-    pub tree: Place<'a>,
+    /// Its tree.
+    pub tree: InputPath<'a>,
 }
 
-/// What to compose, and how.
+/// The trees to compose, and the rules for it.
 #[derive(Debug, Default)]
-pub struct Composition<'a> {
+pub(super) struct Composition<'a> {
     /// The trees.
     pub sources: Vec<Source<'a>>,
-    /// Folders that are made even where one tree alone has them.
+    /// Folders that are made even if one tree alone has them.
     pub folders: BTreeSet<String>,
     /// Paths that are left out.
     pub without: BTreeSet<String>,
@@ -45,8 +45,12 @@ impl Composition<'_> {
     /// different content and for which the policy says nothing are returned.
     ///
     /// # Errors
-    /// Where reading or writing fails, or the policy names a tree that has no such path.
-    pub fn write(&self, task: &Task<'_>, out: &Path) -> Result<Vec<Collision>, EnvironmentError> {
+    /// If reading or writing fails, or the policy names a tree that has no such path.
+    pub(super) fn write(
+        &self,
+        task: &Task<'_>,
+        out: &Path,
+    ) -> Result<Vec<Collision>, EnvironmentError> {
         let mut collisions = Vec::new();
         let mut folders = vec![(String::new(), self.sources.iter().collect())];
         while let Some((folder, sources)) = folders.pop() {
@@ -69,7 +73,7 @@ impl Composition<'_> {
         folders: &mut Vec<(String, Vec<&'s Source<'s>>)>,
         collisions: &mut Vec<Collision>,
     ) -> Result<(), EnvironmentError> {
-        let mut names: BTreeMap<String, Vec<(&Source<'_>, Kind)>> = BTreeMap::new();
+        let mut names: BTreeMap<String, Vec<(&Source<'_>, EntryKind)>> = BTreeMap::new();
         for source in sources {
             for entry in source.tree.join(folder).entries()? {
                 let name =
@@ -93,7 +97,7 @@ impl Composition<'_> {
                     return Err(EnvironmentError::Policy { path, choice: choice.clone() });
                 }
             }
-            let all_folders = owners.iter().all(|(_, kind)| *kind == Kind::Folder);
+            let all_folders = owners.iter().all(|(_, kind)| *kind == EntryKind::Folder);
             if all_folders && (owners.len() > 1 || self.folders.contains(&path)) {
                 fs::create_dir_all(out.join(&path))?;
                 folders.push((path, owners.iter().map(|(source, _)| *source).collect()));
@@ -115,13 +119,13 @@ fn source_of(path: &str) -> Option<String> {
     Some(format!("{folder}{stem}.py"))
 }
 
-/// Whether all owners have the same file or link.
-fn same(path: &str, owners: &[(&Source<'_>, Kind)]) -> Result<bool, EnvironmentError> {
+/// True if all owners have the same file or link.
+fn same(path: &str, owners: &[(&Source<'_>, EntryKind)]) -> Result<bool, EnvironmentError> {
     let Some(((first, kind), others)) = owners.split_first() else { return Ok(true) };
-    if others.iter().any(|(_, other)| other != kind) || (*kind == Kind::Folder) {
+    if others.iter().any(|(_, other)| other != kind) || (*kind == EntryKind::Folder) {
         return Ok(false);
     }
-    if *kind == Kind::Link {
+    if *kind == EntryKind::Link {
         let target = |source: &Source<'_>| source.tree.join(path).link();
         let expected = target(first)?;
         return others.iter().try_fold(true, |same, (s, _)| Ok(same && target(s)? == expected));
@@ -137,6 +141,6 @@ fn same(path: &str, owners: &[(&Source<'_>, Kind)]) -> Result<bool, EnvironmentE
 /// From the folder that holds `path` in one store object to the same path in another: relative, so
 /// that it can be followed wherever the store is.
 #[must_use]
-pub fn link_target(path: &str, base: &str) -> String {
+pub(super) fn link_target(path: &str, base: &str) -> String {
     format!("{}{base}/{path}", "../".repeat(path.split('/').count()))
 }

@@ -6,6 +6,7 @@ use std::{ffi::OsString, io};
 use super::EnvironmentError;
 use crate::{
     build::task::Task,
+    inputs::{EntryKind, InputPath},
     limits,
     net::simple::normalised,
     python::{
@@ -18,7 +19,6 @@ use crate::{
         },
     },
     store_path::{StorePath, StorePathError},
-    trees::{Kind, Place},
 };
 
 /// Why a store object cannot be part of an environment.
@@ -32,7 +32,7 @@ pub enum DistributionError {
     Other {
         /// The interpreter's version.
         minor: u32,
-        /// What the object is.
+        /// The object in words.
         found: String,
     },
     /// Several distributions in one object.
@@ -60,20 +60,20 @@ pub enum DistributionError {
 
 /// A store object that an environment is composed from.
 #[derive(Clone, Debug)]
-pub struct Distribution<'a> {
+pub(super) struct Distribution<'a> {
     /// The name as it is compared; of an object without a description, the store path's.
     pub name: String,
     /// The version; empty without a description.
     pub version: String,
     /// Its place in the store.
     pub path: StorePath,
-    /// What it holds.
-    pub tree: Place<'a>,
+    /// Its tree.
+    pub tree: InputPath<'a>,
     /// The name of its `.dist-info` folder.
     pub dist_info: Option<String>,
     /// The programs that it asks for.
     pub scripts: Vec<Script>,
-    /// What it needs, as PEP 508 writes it.
+    /// Its requirements, as PEP 508 writes them.
     pub requires: Vec<String>,
     /// The versions of Python that it is for.
     pub requires_python: Option<String>,
@@ -84,7 +84,7 @@ impl<'a> Distribution<'a> {
     ///
     /// # Errors
     /// If it is not an input, was built for another interpreter, or is described more than once.
-    pub fn read(
+    pub(super) fn read(
         task: &'a Task<'_>,
         logical: &str,
         interpreter: &Interpreter,
@@ -124,7 +124,7 @@ impl<'a> Distribution<'a> {
         Ok(found)
     }
 
-    fn describe(&mut self, info: &Place<'_>) -> Result<(), DistributionError> {
+    fn describe(&mut self, info: &InputPath<'_>) -> Result<(), DistributionError> {
         let metadata = Headers::parse(&info.join("METADATA").read(limits::METADATA)?)?;
         let (name, version) = (metadata.one("name")?, metadata.one("version")?);
         if name.len() > limits::FILE_NAME || version.len() > limits::VERSION {
@@ -143,17 +143,17 @@ impl<'a> Distribution<'a> {
 }
 
 /// In words, what a store object is that is not for this interpreter.
-fn found(tree: &Place<'_>) -> String {
+fn found(tree: &InputPath<'_>) -> String {
     let kind = match tree.kind() {
-        Ok(Some(Kind::Folder)) => "a folder that is not a distribution",
-        Ok(Some(Kind::File)) => "a file",
+        Ok(Some(EntryKind::Folder)) => "a folder that is not a distribution",
+        Ok(Some(EntryKind::File)) => "a file",
         _ => "neither a file nor a folder",
     };
     let folders = tree.join("lib").entries().unwrap_or_default();
     let versions = folders.iter().filter_map(|entry| entry.name.to_str()?.strip_prefix("python"));
     let mut versions = versions.filter(|version| {
         let library = tree.join(format!("lib/python{version}/site-packages"));
-        library.kind().is_ok_and(|kind| kind == Some(Kind::Folder))
+        library.kind().is_ok_and(|kind| kind == Some(EntryKind::Folder))
     });
     match versions.next() {
         Some(version) => format!("one for CPython {version}"),

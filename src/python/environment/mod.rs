@@ -1,11 +1,11 @@
 //! `builtin:environment`: a genuine virtual environment (PEP 405) composed by links out of an
 //! interpreter and installed distributions. Nothing is copied, no process is started.
 
-pub mod collision;
-pub mod compose;
-pub mod distribution;
-pub mod programs;
-pub mod recorded;
+mod collision;
+mod compose;
+mod distribution;
+mod programs;
+pub(crate) mod recorded;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,6 @@ use self::{
     programs::{Program, Programs},
 };
 use super::{
-    attributes,
     excerpt::several,
     marker::MarkerEnvironment,
     requirements::{self, Needs},
@@ -35,6 +34,7 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
+    builders::attributes,
     limits,
     net::simple::normalised,
     store_path::StorePath,
@@ -64,7 +64,7 @@ pub enum EnvironmentError {
     Distribution {
         /// Its store path.
         path: String,
-        /// What is wrong.
+        /// The problem.
         reason: DistributionError,
     },
     /// The collision policy cannot be followed.
@@ -135,7 +135,7 @@ struct Attributes {
     /// For a path that several distributions have, whose it is.
     #[serde(default)]
     collisions: BTreeMap<String, String>,
-    /// Whether requirements that are not met are an error; else they are told in the log.
+    /// True if unmet requirements are an error; otherwise they are noted in the log.
     #[serde(default = "yes")]
     check: bool,
     /// The program to run where none is named; it is written down for `clutch run`.
@@ -157,8 +157,8 @@ fn x86_64() -> String {
 /// Runs `builtin:environment`.
 ///
 /// # Errors
-/// Where distributions collide or do not fit; names them.
-pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+/// If distributions collide or do not fit; names them.
+pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     Ok(environment(task)?)
 }
 

@@ -20,10 +20,10 @@ use super::{
 };
 use crate::{
     build::task::{Task, TaskError},
+    inputs::{Entry, EntryKind, InputPath},
     limits,
     python::{target::Interpreter, wheel::entry_points::Script},
     regular,
-    trees::{Entry, Kind, Place},
 };
 
 /// The longest line that every kernel reads after `#!`.
@@ -32,9 +32,9 @@ const SHEBANG_MAX: usize = 127;
 /// How much of a file is read to see what it asks for.
 const FIRST_LINE: u64 = 4 << 10;
 
-/// A program and where it comes from.
+/// A program and its source.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Program {
+pub(super) enum Program {
     /// Written for this environment.
     Text(Vec<u8>),
     /// Taken as it is: the base name of the store object that has it.
@@ -42,14 +42,14 @@ pub enum Program {
 }
 
 /// Every program of the distributions by its name in `bin`.
-pub type Programs = BTreeMap<String, Program>;
+pub(super) type Programs = BTreeMap<String, Program>;
 
 /// Finds the programs. What several distributions want and the policy does not decide is returned
 /// beside them.
 ///
 /// # Errors
-/// Where the environment's path is too long for scripts, or reading fails.
-pub fn find(
+/// If the environment's path is too long for scripts, or reading fails.
+pub(super) fn find(
     distributions: &[Distribution<'_>],
     environment: &str,
     policy: &BTreeMap<String, String>,
@@ -90,13 +90,14 @@ pub fn find(
 fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, EnvironmentError> {
     let mut found = Programs::new();
     let bin = distribution.tree.join("bin");
-    if bin.kind()? == Some(Kind::Folder) {
+    if bin.kind()? == Some(EntryKind::Folder) {
         for Entry { name, kind } in bin.entries()? {
             let name = name.into_string().map_err(|name| EnvironmentError::Distribution {
                 path: distribution.path.to_string(),
                 reason: DistributionError::FileName(name, "bin".to_owned()),
             })?;
-            let content = if kind == Kind::File { script_at(&bin.join(&name))? } else { vec![] };
+            let content =
+                if kind == EntryKind::File { script_at(&bin.join(&name))? } else { vec![] };
             let program = match with_interpreter(&content, python) {
                 Some(text) => Program::Text(text),
                 None => Program::Link(distribution.path.base().to_owned()),
@@ -111,7 +112,7 @@ fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, E
 }
 
 /// The content of a script that asks for Python; nothing of what is none.
-fn script_at(place: &Place<'_>) -> std::io::Result<Vec<u8>> {
+fn script_at(place: &InputPath<'_>) -> std::io::Result<Vec<u8>> {
     let mut file = place.open()?;
     let mut head = Vec::new();
     (&mut file).take(FIRST_LINE).read_to_end(&mut head)?;
@@ -132,7 +133,7 @@ fn text(script: &Script, python: &str) -> String {
     )
 }
 
-/// A script that asks for Python, asking for this one; nothing where it asks for something else.
+/// A script that asks for Python, asking for this one; nothing if it asks for something else.
 /// Wheels write `#!python` (or `#!pythonw`); a path to Python, or `/usr/bin/env` with it, leads
 /// nowhere in an environment that has nothing of the host.
 fn with_interpreter(content: &[u8], python: &str) -> Option<Vec<u8>> {
@@ -160,8 +161,8 @@ fn with_interpreter(content: &[u8], python: &str) -> Option<Vec<u8>> {
 /// Writes the programs, the interpreter's names and the activation scripts into `out/bin`.
 ///
 /// # Errors
-/// Where writing fails.
-pub fn write(
+/// If writing fails.
+pub(super) fn write(
     task: &Task<'_>,
     out: &Path,
     programs: &Programs,

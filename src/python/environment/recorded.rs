@@ -1,9 +1,9 @@
-//! What a virtual environment says of itself in its `pyvenv.cfg`, for those who have its tree and nothing
+//! The record that an environment keeps in its `pyvenv.cfg`, for readers that have its tree and nothing
 //! else: after an import the derivation may not be there.
 
 use std::io;
 
-use crate::{limits, trees::Place};
+use crate::{inputs::InputPath, limits};
 
 /// The file that makes a folder a virtual environment (PEP 405).
 pub(super) const FILE: &str = "pyvenv.cfg";
@@ -13,7 +13,7 @@ pub(super) const MAIN_PROGRAM: &str = "main-program";
 
 /// A virtual environment, by its own account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recorded {
+pub(crate) struct Recorded {
     /// The program that is to be run where none is named.
     pub main_program: Option<String>,
 }
@@ -22,8 +22,8 @@ pub struct Recorded {
 /// elsewhere.
 ///
 /// # Errors
-/// Where the file is there and cannot be read.
-pub fn read(tree: &Place<'_>) -> io::Result<Option<Recorded>> {
+/// If the file is there and cannot be read.
+pub(crate) fn read(tree: &InputPath<'_>) -> io::Result<Option<Recorded>> {
     use io::ErrorKind::{CrossesDevices, InvalidInput, IsADirectory, NotADirectory, NotFound};
     let bytes = match tree.join(FILE).read(limits::METADATA) {
         Err(e)
@@ -50,14 +50,14 @@ pub fn read(tree: &Place<'_>) -> io::Result<Option<Recorded>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{store_path::StorePath, trees::Trees};
+    use crate::{inputs::Inputs, store_path::StorePath};
 
     #[test]
     fn only_a_tree_with_the_file_is_an_environment() {
         let dir = tempfile::tempdir().unwrap();
         let path = StorePath::new(&[1; 20], "environment").unwrap();
         let (paths, tree) = ([path.clone()], dir.path().join(path.base()));
-        let read = || read(&Trees::new(dir.path(), &paths).at(&path.to_string()).unwrap());
+        let read = || read(&Inputs::new(dir.path(), &paths).at(&path.to_string()).unwrap());
         assert_eq!(read().unwrap(), None);
         fs_err::create_dir(&tree).unwrap();
         assert_eq!(read().unwrap(), None);

@@ -16,7 +16,7 @@ use crate::{
     unpack::{ArchiveError, zip_file::Zip},
 };
 
-/// Where the wheels are, from the prefix.
+/// The folder of the wheels, from the prefix.
 const FOLDER: &str = "share/python-wheels";
 
 /// In pip's wheel: the file that says where the certificates are, and the host's place in it.

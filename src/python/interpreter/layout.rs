@@ -1,4 +1,4 @@
-//! The files of an interpreter's prefix: which of Debian's are wanted, and where the others are put
+//! The files of an interpreter's prefix: which of Debian's are wanted, and to which place the others are put
 //! right.
 
 use std::path::Path;
@@ -15,7 +15,7 @@ Error=This interpreter is in a store, which never changes.
  environment with `python -m venv` and install it there.
 ";
 
-/// Whether a place in the prefix belongs to the interpreter. Left out are Debian's additions, the
+/// True if a place in the prefix belongs to the interpreter. Left out are Debian's additions, the
 /// tests, what needs Tk, and what only serves to embed the interpreter in another program.
 pub(super) fn is_wanted(place: &str, minor: u32) -> bool {
     let name = format!("python3.{minor}");

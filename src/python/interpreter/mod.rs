@@ -32,9 +32,9 @@ struct Attributes {
 /// The builder.
 ///
 /// # Errors
-/// Where the packages are not those of that interpreter, or one of them has changed in a way that
+/// If the packages are not those of that interpreter, or one of them has changed in a way that
 /// needs attention: every text that is replaced must be there.
-pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
+pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     prefix::check_revision(attributes.revision)?;
     let minor = minor(&attributes.version)?;

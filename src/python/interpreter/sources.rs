@@ -1,4 +1,4 @@
-//! What Debian changed in CPython's own files, changed back: where modules are installed and looked
+//! Debian's changes of CPython's own files, undone: the places in which modules are installed and looked
 //! for (`dist-packages`, `/usr/local`), and paths of the host. Everything that is replaced must be
 //! there exactly once, so that a new version of the packages which differs is noticed.
 
@@ -271,7 +271,7 @@ fn apply(change: &Change, text: &str) -> Result<String, ChangeError> {
     }
 }
 
-/// Where the only occurrence is.
+/// The offset of the only occurrence.
 fn once(text: &str, part: &'static str) -> Result<usize, ChangeError> {
     let mut found = text.match_indices(part);
     match (found.next(), found.next()) {

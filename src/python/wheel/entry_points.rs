@@ -24,7 +24,7 @@ pub enum EntryPointsError {
     Reference {
         /// The program.
         name: String,
-        /// What should be the reference.
+        /// The text in place of a reference.
         value: String,
     },
     /// The name does not fit into `bin`.

@@ -62,7 +62,7 @@ impl Headers {
         Ok(Self { all: headers, latin1: text.latin1 })
     }
 
-    /// Whether the file is in Latin-1, which the specification does not allow.
+    /// True if the file is in Latin-1, which the specification does not allow.
     #[must_use]
     pub fn is_latin1(&self) -> bool {
         self.latin1

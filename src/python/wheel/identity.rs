@@ -1,4 +1,4 @@
-//! What a wheel says it is: its file name, its `.dist-info` folder, `METADATA` and `WHEEL`, which
+//! The identity of a wheel: its file name, its `.dist-info` folder, `METADATA` and `WHEEL`, which
 //! have to agree.
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ pub enum IdentityError {
     Headers {
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: HeadersError,
     },
     /// Two places give different names or versions.
@@ -70,16 +70,16 @@ pub enum IdentityError {
     Purelib(String),
 }
 
-/// What is known of a wheel before it is installed.
+/// Name and version of a wheel, read before it is installed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The distribution's name as `METADATA` writes it.
     pub name: String,
     /// Its version.
     pub version: String,
     /// The name of the `.dist-info` folder without that ending: `name-version`.
     pub stem: String,
-    /// What is wrong with the description and no reason to refuse it.
+    /// Faults of the description for which the wheel is not refused.
     pub warnings: Vec<String>,
 }
 
@@ -87,7 +87,7 @@ pub struct Identity {
 ///
 /// # Errors
 /// If it is larger than any such file, or damaged.
-pub fn description<'z>(zip: &'z Zip, entry: &Entry) -> Result<Cow<'z, [u8]>, IdentityError> {
+pub(crate) fn description<'z>(zip: &'z Zip, entry: &Entry) -> Result<Cow<'z, [u8]>, IdentityError> {
     if entry.size > limits::METADATA {
         return Err(IdentityError::Large { path: excerpt(&entry.name), size: entry.size });
     }
@@ -97,7 +97,7 @@ pub fn description<'z>(zip: &'z Zip, entry: &Entry) -> Result<Cow<'z, [u8]>, Ide
 impl Identity {
     /// The folder of the distribution's own description.
     #[must_use]
-    pub fn dist_info(&self) -> String {
+    pub(crate) fn dist_info(&self) -> String {
         format!("{}.dist-info", self.stem)
     }
 
@@ -105,7 +105,7 @@ impl Identity {
     ///
     /// # Errors
     /// Names the file at fault.
-    pub fn read(zip: &Zip, file: &str) -> Result<Self, IdentityError> {
+    pub(crate) fn read(zip: &Zip, file: &str) -> Result<Self, IdentityError> {
         let named: WheelName = file.parse()?;
         let stem = dist_info(zip)?;
         let mut warnings = Vec::new();
@@ -173,6 +173,6 @@ fn dist_info(zip: &Zip) -> Result<&str, IdentityError> {
 
 /// The warning about a text that was read as Latin-1.
 #[must_use]
-pub fn not_utf8(path: &str) -> String {
+pub(crate) fn not_utf8(path: &str) -> String {
     format!("'{path}' is not UTF-8 and was read as Latin-1")
 }

@@ -28,14 +28,14 @@ use crate::{
         excerpt::{excerpt, several},
         target::Interpreter,
     },
-    unpack::zip_file::{Entry, Kind, Zip},
+    unpack::zip_file::{Entry, EntryKind, Zip},
 };
 
 /// How many disagreements an error lists.
 const SHOWN: usize = 5;
 
 /// A wheel whose description was read and checked.
-pub struct Wheel {
+pub(crate) struct Wheel {
     zip: Zip,
     file: String,
     identity: Identity,
@@ -56,8 +56,8 @@ impl Wheel {
     /// own name.
     ///
     /// # Errors
-    /// Where the archive is not a wheel, or its names and versions do not agree.
-    pub fn open(archive: &fs::File, file: &str) -> Result<Self, WheelError> {
+    /// If the archive is not a wheel, or its names and versions do not agree.
+    pub(crate) fn open(archive: &fs::File, file: &str) -> Result<Self, WheelError> {
         let fail = |reason| WheelError::Identity { file: file.to_owned(), reason };
         let zip = Zip::open_wheel(archive)?;
         let mut identity = Identity::read(&zip, file).map_err(fail)?;
@@ -78,7 +78,7 @@ impl Wheel {
     ///
     /// # Errors
     /// Names the entry at fault. What was written by then is of no use.
-    pub fn install(
+    pub(crate) fn install(
         &self,
         task: &Task<'_>,
         interpreter: &Interpreter,
@@ -127,7 +127,7 @@ impl Wheel {
         let mut plan = Vec::new();
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
         for (number, entry) in self.zip.entries().iter().enumerate() {
-            let Kind::File { executable } = entry.kind else { continue };
+            let EntryKind::File { executable } = entry.kind else { continue };
             let fail = |reason: LayoutError| self.entry_error(&entry.name, reason);
             let place = layout::place(&entry.name, &self.identity, interpreter).map_err(fail)?;
             let Some(place) = place else { continue };
@@ -189,8 +189,8 @@ impl Wheel {
         );
         let Some(planned) = plan.iter().find(|p| p.path == place) else { return Ok(()) };
         let name = &planned.entry.name;
-        let content =
-            description(&self.zip, planned.entry).map_err(|e| self.entry_error(name, e))?;
+        let content = description(&self.zip, planned.entry)
+            .map_err(|reason| WheelError::Identity { file: self.file.clone(), reason })?;
         entry_points::scripts(&content).map_err(|e| self.entry_error(name, e))?;
         if decode(&content).latin1 {
             let warning = not_utf8(&planned.entry.name);
@@ -298,8 +298,8 @@ fn check_cancelled(task: &Task<'_>) -> Result<(), WheelError> {
 /// of `rows` (the files so far, by their paths from `library`) and of what is added here.
 ///
 /// # Errors
-/// Where compiling or writing fails.
-pub fn seal(
+/// If compiling or writing fails.
+pub(crate) fn seal(
     task: &Task<'_>,
     interpreter: &Interpreter,
     library: &Path,

@@ -1,4 +1,4 @@
-//! Where the files of a wheel belong in an installation, as text.
+//! The layout of an installed wheel: the place of each of its files, as text.
 
 use super::{
     entry_points::{EntryPointsError, program_name},
@@ -11,7 +11,7 @@ use crate::{
 
 /// The files of a description that the installation writes itself, or that have no meaning once it
 /// has written its own RECORD.
-pub const OWN: [&str; 6] =
+pub(crate) const OWN: [&str; 6] =
     ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
 
 /// Why an entry of a wheel has no place in an installation. Names are given by their beginning.
@@ -40,12 +40,12 @@ pub enum LayoutError {
     Written(String),
 }
 
-/// Where one file belongs.
+/// The place of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub(crate) struct Destination {
     /// Its path from the prefix.
     pub path: String,
-    /// Whether it is a program although the archive may not say so.
+    /// True for a program, even if the archive does not mark it as one.
     pub program: bool,
 }
 
@@ -55,16 +55,16 @@ pub struct Place {
 /// # Errors
 /// If the entry is in an unknown folder of `.data`, in another distribution's folder, or a file that
 /// belongs to the environment itself.
-pub fn place(
+pub(crate) fn place(
     entry: &str,
     identity: &Identity,
     interpreter: &Interpreter,
-) -> Result<Option<Place>, LayoutError> {
+) -> Result<Option<Destination>, LayoutError> {
     if is_cache(entry) {
         return Ok(None);
     }
     let library = interpreter.site_packages();
-    let plain = |path: String| Ok(Some(Place { path, program: false }));
+    let plain = |path: String| Ok(Some(Destination { path, program: false }));
     let (top, rest) = entry.split_once('/').unwrap_or((entry, ""));
     if top == identity.dist_info() {
         return if OWN.contains(&rest) { Ok(None) } else { plain(format!("{library}/{entry}")) };
@@ -88,7 +88,7 @@ pub fn place(
         "scripts" if path.contains('/') => Err(LayoutError::NestedScript),
         "scripts" => {
             program_name(path)?;
-            Ok(Some(Place { path: format!("bin/{path}"), program: true }))
+            Ok(Some(Destination { path: format!("bin/{path}"), program: true }))
         }
         "data" => match path.strip_prefix("bin/") {
             Some(name) => {
@@ -104,16 +104,16 @@ pub fn place(
     }
 }
 
-/// Whether a path lies in, or is, a folder of byte code (PEP 3147).
+/// True if a path is in a folder of byte code, or is one (PEP 3147).
 #[must_use]
-pub fn is_cache(path: &str) -> bool {
+pub(crate) fn is_cache(path: &str) -> bool {
     path.split('/').any(|part| part.eq_ignore_ascii_case("__pycache__"))
 }
 
 /// The source file beside which byte code of that path would lie (the layout of before PEP 3147): where
 /// it is there, nobody loads the byte code.
 #[must_use]
-pub fn source_beside(path: &str) -> Option<String> {
+pub(crate) fn source_beside(path: &str) -> Option<String> {
     let (stem, ending) = path.split_at_checked(path.len().checked_sub(4)?)?;
     (ending.eq_ignore_ascii_case(".pyc") || ending.eq_ignore_ascii_case(".pyo"))
         .then(|| format!("{stem}.py"))

@@ -1,4 +1,4 @@
-//! What a wheel's `RECORD` says of the archive's entries.
+//! A wheel's `RECORD`, matched with the archive's entries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,10 +21,10 @@ pub enum ListingError {
 
 /// The rows of a `RECORD`, by the entries that they are about.
 #[derive(Debug, Default)]
-pub struct Listing {
+pub(crate) struct Listing {
     /// The row of each entry, by the entry's number.
     rows: Vec<Option<Row>>,
-    /// What it lists and the archive does not have.
+    /// The listed paths that the archive does not have.
     absent: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl Listing {
     ///
     /// # Errors
     /// If it is not a `RECORD`, lists a path twice, or many that the archive does not have.
-    pub fn read(text: &str, zip: &Zip) -> Result<Self, ListingError> {
+    pub(crate) fn read(text: &str, zip: &Zip) -> Result<Self, ListingError> {
         let names = zip.entries().iter().enumerate();
         let numbers: BTreeMap<&str, usize> = names.map(|(n, entry)| (&*entry.name, n)).collect();
         let mut listing =
@@ -57,12 +57,12 @@ impl Listing {
 
     /// The row of the entry of that number.
     #[must_use]
-    pub fn row(&self, number: usize) -> Option<&Row> {
+    pub(crate) fn row(&self, number: usize) -> Option<&Row> {
         self.rows.get(number)?.as_ref()
     }
 
     /// The paths that it lists and the archive does not have.
-    pub fn absent(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn absent(&self) -> impl Iterator<Item = &str> {
         self.absent.iter().map(String::as_str)
     }
 }

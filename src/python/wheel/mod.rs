@@ -4,14 +4,14 @@
 
 pub mod entry_points;
 pub mod headers;
-pub mod identity;
-pub mod install;
-pub mod layout;
-pub mod listing;
+pub(crate) mod identity;
+pub(crate) mod install;
+pub(crate) mod layout;
+pub(crate) mod listing;
 pub mod record;
 #[cfg(test)]
 mod tests;
-pub mod text;
+pub(crate) mod text;
 
 use serde::Deserialize;
 
@@ -19,8 +19,11 @@ use self::{
     entry_points::EntryPointsError, identity::IdentityError, layout::LayoutError,
     listing::ListingError,
 };
-use super::{attributes, excerpt::excerpt, target::Interpreter};
-use crate::build::task::{Task, TaskError};
+use super::{excerpt::excerpt, target::Interpreter};
+use crate::{
+    build::task::{Task, TaskError},
+    builders::attributes,
+};
 
 /// Why a wheel cannot be installed. Nothing that was written by then may be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +36,7 @@ pub enum WheelError {
     Identity {
         /// Its file name.
         file: String,
-        /// What is wrong.
+        /// The problem.
         reason: IdentityError,
     },
     /// Its RECORD cannot be used.
@@ -41,7 +44,7 @@ pub enum WheelError {
     Listing {
         /// Its file name.
         file: String,
-        /// What is wrong.
+        /// The problem.
         reason: ListingError,
     },
     /// One of its files is at fault.
@@ -51,7 +54,7 @@ pub enum WheelError {
         file: String,
         /// The entry's name.
         entry: String,
-        /// What is wrong.
+        /// The problem.
         reason: EntryError,
     },
     /// Files and RECORD disagree.
@@ -85,9 +88,6 @@ pub enum EntryError {
     /// Another entry is in a folder of this name.
     #[error("'{0}' would have to be a folder")]
     Folder(String),
-    /// It describes the distribution and cannot be read.
-    #[error(transparent)]
-    Identity(#[from] IdentityError),
     /// It lists entry points and cannot be read.
     #[error(transparent)]
     EntryPoints(#[from] EntryPointsError),
@@ -113,12 +113,12 @@ struct Attributes {
     file: String,
     /// The store path of the interpreter.
     interpreter: String,
-    /// What to do if RECORD and files disagree.
+    /// The policy for a RECORD that disagrees with the files.
     #[serde(default)]
     record: RecordPolicy,
 }
 
-/// What to do if RECORD does not describe the files. The archive's own hash was checked already.
+/// The policy for a RECORD that does not describe the files. The archive's own hash was checked already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordPolicy {

@@ -14,7 +14,7 @@ use crate::python::excerpt::excerpt;
 pub struct RecordError {
     /// The number of the row, from 1.
     pub row: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub problem: RowError,
 }
 
@@ -145,7 +145,7 @@ impl Check {
         }
     }
 
-    /// What the row should say, given the file's SHA-256.
+    /// The hash that the row should have, given the file's SHA-256.
     #[must_use]
     pub fn finish(self, sha256: &[u8; 32]) -> String {
         match self {

@@ -8,7 +8,7 @@ use crate::python::testing::{Bench, interpreters, path, wheel};
 
 const FILE: u32 = 0o100_644;
 
-/// Installs an archive under that name; the text of the error where it is refused.
+/// Installs an archive under that name; the text of the error if it is refused.
 fn install(archive: &[u8], file: &str, record: &str) -> Result<Bench, String> {
     let Some(interpreter) = interpreters().into_iter().next() else {
         return Err("SKIPPED".into());
@@ -126,7 +126,7 @@ fn hostile_wheels_are_refused() {
         (header, b"Wheel-Version: 2.0\nRoot-Is-Purelib: true\n", FILE, "Wheel-Version 2.0"),
         (header, b"Wheel-Version: 1.0\n", FILE, "root-is-purelib"),
         (header, b"Wheel-Version: 1.0\nRoot-Is-Purelib: maybe\n", FILE, "maybe"),
-        (points, b"[console_scripts]\n../x = a:b\n", FILE, "not a file name"),
+        (points, b"[console_scripts]\n../x = a:b\n", FILE, "expected a file name"),
         (points, b"[console_scripts]\npython3 = a:b\n", FILE, "belongs to the environment"),
         (points, b"[console_scripts]\nx = a:b;c\n", FILE, "module:function"),
     ];
@@ -278,11 +278,11 @@ fn descriptions_of_old_tools_are_read_with_a_warning() {
     .unwrap();
     let log = bench.log.lock().unwrap().join("\n");
     for path in &paths[..3] {
-        assert!(log.contains(&format!("{path}: it is not UTF-8 and was read as Latin-1")), "{log}");
+        assert!(log.contains(&format!("'{path}' is not UTF-8 and was read as Latin-1")), "{log}");
     }
 }
 
-/// What describes a wheel is read whole, so it has a bound; the archive has none for it.
+/// Descriptions of wheels are read whole, so they have a bound of their own.
 #[test]
 fn large_descriptions_are_refused_before_they_are_inflated() {
     use std::io::Write as _;
@@ -309,7 +309,7 @@ fn large_descriptions_are_refused_before_they_are_inflated() {
         assert!(bytes.len() < 100_000);
         let error =
             install(&bytes, "demo-1.0-py3-none-any.whl", "lenient").map(|_| ()).unwrap_err();
-        assert!(error.contains(leaf) && error.contains("more than the 16 MiB"), "{error}");
+        assert!(error.contains(leaf) && error.contains("at most 16 MiB are allowed"), "{error}");
     }
 }
 

@@ -7,16 +7,16 @@ use std::borrow::Cow;
 /// A text, and whether its bytes are not the UTF-8 that the specifications ask for. They are Latin-1
 /// then, in which every byte is a character.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Text<'a> {
+pub(crate) struct Text<'a> {
     /// The text, without a byte order mark.
     pub text: Cow<'a, str>,
-    /// Whether it was Latin-1.
+    /// True if it was Latin-1.
     pub latin1: bool,
 }
 
 /// Decodes a text.
 #[must_use]
-pub fn decode(content: &[u8]) -> Text<'_> {
+pub(crate) fn decode(content: &[u8]) -> Text<'_> {
     let content = content.strip_prefix(b"\xef\xbb\xbf").unwrap_or(content);
     match std::str::from_utf8(content) {
         Ok(text) => Text { text: text.into(), latin1: false },
@@ -28,7 +28,7 @@ pub fn decode(content: &[u8]) -> Text<'_> {
 }
 
 /// The lines of a text that end in LF, CRLF or, as very old files have them, CR.
-pub fn lines(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(text).filter(|text| !text.is_empty());
     std::iter::from_fn(move || {
         let text = rest?;

@@ -35,7 +35,7 @@ const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC)
 
 /// Store objects that may be read.
 #[derive(Clone, Copy, Debug)]
-pub struct Trees<'a> {
+pub struct Inputs<'a> {
     /// The folder that holds them under their base names.
     folder: &'a Path,
     paths: &'a [StorePath],
@@ -43,10 +43,10 @@ pub struct Trees<'a> {
 
 /// A place in one of the objects, which may be there or not.
 #[derive(Clone, Debug)]
-pub struct Place<'a> {
-    trees: Trees<'a>,
+pub struct InputPath<'a> {
+    inputs: Inputs<'a>,
     object: StorePath,
-    /// Where it is in the object; empty for the object itself.
+    /// The path in the object; empty for the object itself.
     below: PathBuf,
 }
 
@@ -56,23 +56,23 @@ pub struct Entry {
     /// The name.
     pub name: OsString,
     /// Of what kind it is; a link is not followed.
-    pub kind: Kind,
+    pub kind: EntryKind,
 }
 
-/// What a name stands for.
+/// The kind of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum EntryKind {
     /// A folder.
     Folder,
     /// A regular file.
     File,
     /// A symbolic link.
     Link,
-    /// What a store never has: a pipe, a socket, a device.
+    /// Something that no store holds: a pipe, a socket, a device.
     Other,
 }
 
-impl From<FileType> for Kind {
+impl From<FileType> for EntryKind {
     fn from(kind: FileType) -> Self {
         match kind {
             FileType::Directory => Self::Folder,
@@ -83,7 +83,7 @@ impl From<FileType> for Kind {
     }
 }
 
-impl<'a> Trees<'a> {
+impl<'a> Inputs<'a> {
     /// The objects of these paths, which are in `folder` under their base names.
     #[must_use]
     pub fn new(folder: &'a Path, paths: &'a [StorePath]) -> Self {
@@ -93,8 +93,8 @@ impl<'a> Trees<'a> {
     /// The place that a logical path names: an object, or what is below one.
     ///
     /// # Errors
-    /// Where it is no path of the store, or in none of these objects.
-    pub fn at(self, logical: &str) -> io::Result<Place<'a>> {
+    /// If it is no path of the store, or in none of these objects.
+    pub fn at(self, logical: &str) -> io::Result<InputPath<'a>> {
         let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let (object, below) = StorePath::split(logical).map_err(|e| wrong(e.to_string()))?;
         if !self.paths.contains(&object) {
@@ -103,21 +103,21 @@ impl<'a> Trees<'a> {
         if below.split('/').any(|part| part == "..") {
             return Err(wrong(format!("'{logical}' leaves its store path")));
         }
-        Ok(Place { trees: self, object, below: below.trim_matches('/').into() })
+        Ok(InputPath { inputs: self, object, below: below.trim_matches('/').into() })
     }
 }
 
 /// The logical path.
-impl fmt::Display for Place<'_> {
+impl fmt::Display for InputPath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.logical().display())
     }
 }
 
-impl<'a> Place<'a> {
-    /// What is below this place.
+impl<'a> InputPath<'a> {
+    /// The path below this one.
     #[must_use]
-    pub fn join(&self, below: impl AsRef<Path>) -> Place<'a> {
+    pub fn join(&self, below: impl AsRef<Path>) -> InputPath<'a> {
         // an absolute path would replace the place
         let below = below.as_ref().strip_prefix("/").unwrap_or(below.as_ref());
         // an empty one would end it with a slash
@@ -125,13 +125,13 @@ impl<'a> Place<'a> {
             true => self.below.clone(),
             false => self.below.join(below),
         };
-        Place { below, object: self.object.clone(), ..*self }
+        InputPath { below, object: self.object.clone(), ..*self }
     }
 
     /// Opens a regular file to read it.
     ///
     /// # Errors
-    /// Where there is none, something else is there, or a link on the way leads out of the objects.
+    /// If there is none, something else is there, or a link on the way leads out of the objects.
     pub fn open(&self) -> io::Result<fs_err::File> {
         let file = self.resolve(Want::File)?;
         Ok(fs_err::File::from_parts(file.into(), self.logical()))
@@ -140,15 +140,15 @@ impl<'a> Place<'a> {
     /// Reads a regular file.
     ///
     /// # Errors
-    /// As [`Place::open`], and where it has more than `most` bytes.
+    /// As [`InputPath::open`], and if it has more than `most` bytes.
     pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
         regular::read_all(&self.open()?, most)
     }
 
-    /// What a folder holds, ordered by name.
+    /// The entries of a folder, ordered by name.
     ///
     /// # Errors
-    /// Where there is none, or a link on the way leads out of the objects.
+    /// If there is none, or a link on the way leads out of the objects.
     pub fn entries(&self) -> io::Result<Vec<Entry>> {
         let folder = self.resolve(Want::Folder)?;
         let read = || -> Result<Vec<Entry>, Errno> {
@@ -176,8 +176,8 @@ impl<'a> Place<'a> {
     /// Of what kind the last name is, which is not followed; nothing where nothing is there.
     ///
     /// # Errors
-    /// Where the folder cannot be opened, other than because it is not there.
-    pub fn kind(&self) -> io::Result<Option<Kind>> {
+    /// If the folder cannot be opened, other than because it is not there.
+    pub fn kind(&self) -> io::Result<Option<EntryKind>> {
         use io::ErrorKind::{NotADirectory, NotFound};
         let found = match self.last() {
             Ok((folder, name)) => kind_at(&folder, name).map_err(|e| self.failed(&e.into())),
@@ -193,7 +193,7 @@ impl<'a> Place<'a> {
     /// The text of a link.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If there is none.
     pub fn link(&self) -> io::Result<PathBuf> {
         let (folder, name) = self.last()?;
         let text = readlinkat(&folder, name, Vec::new());
@@ -204,11 +204,11 @@ impl<'a> Place<'a> {
     /// The folder of the last name, and that name.
     fn last(&self) -> io::Result<(OwnedFd, &OsStr)> {
         let Some(name) = self.below.file_name() else {
-            let folder = openat(CWD, self.trees.folder, LOOK | OFlags::DIRECTORY, Mode::empty());
+            let folder = openat(CWD, self.inputs.folder, LOOK | OFlags::DIRECTORY, Mode::empty());
             return Ok((folder.map_err(|e| self.failed(&e.into()))?, self.object.base().as_ref()));
         };
         let above = self.below.parent().unwrap_or(Path::new(""));
-        let folder = Place { below: above.into(), object: self.object.clone(), ..*self };
+        let folder = InputPath { below: above.into(), object: self.object.clone(), ..*self };
         Ok((folder.resolve(Want::Folder)?, name))
     }
 
@@ -236,9 +236,9 @@ impl<'a> Place<'a> {
         checked.map_err(|error| self.failed(&error))
     }
 
-    /// What the kernel finds beneath the object.
+    /// Opens it with the help of the kernel, beneath the object.
     fn beneath(&self, want: Want) -> Result<OwnedFd, Errno> {
-        let object = self.trees.folder.join(self.object.base());
+        let object = self.inputs.folder.join(self.object.base());
         if self.below.as_os_str().is_empty() {
             return openat(CWD, object, want.flags() | OFlags::NOFOLLOW, Mode::empty());
         }
@@ -249,14 +249,14 @@ impl<'a> Place<'a> {
 
     /// The same, and what is in other objects, without the kernel's help.
     fn step_by_step(&self, want: Want) -> io::Result<OwnedFd> {
-        let mut walk = Walk { trees: self.trees, at: None, above: Vec::new(), links: 0 };
+        let mut walk = Walk { inputs: self.inputs, at: None, above: Vec::new(), links: 0 };
         let mut todo = parts(&self.below);
         todo.push(self.object.base().into());
         walk.run(todo, want)
     }
 }
 
-/// What is to be opened.
+/// The kind of entry that is to be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Want {
     File,
@@ -282,14 +282,14 @@ fn parts(path: &Path) -> Vec<OsString> {
     path.components().rev().filter_map(name).collect()
 }
 
-fn kind_at(folder: impl AsFd, name: impl rustix::path::Arg) -> Result<Kind, Errno> {
+fn kind_at(folder: impl AsFd, name: impl rustix::path::Arg) -> Result<EntryKind, Errno> {
     let found = statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     Ok(FileType::from_raw_mode(found.st_mode).into())
 }
 
 /// A path being followed by hand. No more than a few files are open, however long it is.
 struct Walk<'a> {
-    trees: Trees<'a>,
+    inputs: Inputs<'a>,
     /// The folder that has been reached; nothing in the store dir itself.
     at: Option<OwnedFd>,
     /// Device and number of every folder from the object down to `at`: where `..` must lead.
@@ -333,11 +333,11 @@ impl Walk<'_> {
     fn open(&self, name: &OsStr, flags: OFlags) -> io::Result<OwnedFd> {
         let Some(folder) = &self.at else {
             let object = name.to_str().and_then(|base| StorePath::from_base(base).ok());
-            let object = object.filter(|object| self.trees.paths.contains(object));
+            let object = object.filter(|object| self.inputs.paths.contains(object));
             let Some(object) = object else {
                 return Err(outside(&format!("'{STORE_DIR}/{}'", name.display())));
             };
-            let place = self.trees.folder.join(object.base());
+            let place = self.inputs.folder.join(object.base());
             return Ok(openat(CWD, place, flags, Mode::empty())?);
         };
         Ok(openat(folder, name, flags, Mode::empty())?)
@@ -424,12 +424,12 @@ mod tests {
             symlink(target, self.real(0).join(name)).unwrap();
         }
 
-        /// What a place in the first object reads as, in both ways, which must agree.
+        /// Reads a path of the first object, in both ways, which must agree.
         fn read(&self, below: &str) -> Result<String, String> {
             let allowed = [self.paths[0].clone(), self.paths[1].clone(), self.paths[3].clone()];
             let store = self.dir.path().join("store");
-            let trees = Trees::new(&store, &allowed);
-            let place = trees.at(&self.paths[0].to_string()).unwrap().join(below);
+            let inputs = Inputs::new(&store, &allowed);
+            let place = inputs.at(&self.paths[0].to_string()).unwrap().join(below);
             let text = |file: OwnedFd| {
                 let mut text = String::new();
                 std::fs::File::from(file).read_to_string(&mut text).unwrap();
@@ -512,9 +512,9 @@ mod tests {
         }
         let allowed = [world.paths[0].clone()];
         let store = world.dir.path().join("store");
-        let trees = Trees::new(&store, &allowed);
+        let inputs = Inputs::new(&store, &allowed);
         for text in ["/etc/passwd", &world.paths[1].to_string(), &format!("{}/../x", allowed[0])] {
-            assert!(trees.at(text).is_err(), "{text}");
+            assert!(inputs.at(text).is_err(), "{text}");
         }
     }
 
@@ -549,24 +549,24 @@ mod tests {
         world.link("host", "/etc");
         let allowed = [world.paths[0].clone()];
         let store = world.dir.path().join("store");
-        let object = Trees::new(&store, &allowed).at(&allowed[0].to_string()).unwrap();
-        let names = |place: &Place<'_>| {
+        let object = Inputs::new(&store, &allowed).at(&allowed[0].to_string()).unwrap();
+        let names = |place: &InputPath<'_>| {
             place.entries().map(|all| {
                 all.into_iter().map(|e| (e.name.into_string().unwrap(), e.kind)).collect::<Vec<_>>()
             })
         };
         assert_eq!(
             names(&object).unwrap(),
-            [("d".into(), Kind::Folder), ("host".into(), Kind::Link)]
+            [("d".into(), EntryKind::Folder), ("host".into(), EntryKind::Link)]
         );
         assert_eq!(
             names(&object.join("d")).unwrap(),
-            [("e".into(), Kind::Folder), ("file".into(), Kind::File)]
+            [("e".into(), EntryKind::Folder), ("file".into(), EntryKind::File)]
         );
         assert!(names(&object.join("host")).is_err());
         assert_eq!(object.join("host").link().unwrap(), Path::new("/etc"));
-        assert_eq!(object.join("host").kind().unwrap(), Some(Kind::Link));
-        assert_eq!(object.kind().unwrap(), Some(Kind::Folder));
+        assert_eq!(object.join("host").kind().unwrap(), Some(EntryKind::Link));
+        assert_eq!(object.kind().unwrap(), Some(EntryKind::Folder));
         assert_eq!(object.join("d/file/x").kind().unwrap(), None);
         assert_eq!(object.join("x/y").kind().unwrap(), None);
         assert!(object.join("host/passwd").kind().is_err());
