@@ -1,4 +1,4 @@
-//! What one sandbox costs from the request to the exit status, around a program that does nothing,
+//! The cost of one sandbox from the request to the exit status, around a program that does nothing,
 //! and what each further input adds.
 
 use std::{path::PathBuf, process::Command, sync::LazyLock};

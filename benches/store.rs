@@ -108,7 +108,7 @@ fn insert_and_scan_256_mib_of_20_000_files(bencher: Bencher<'_, '_>) {
         });
 }
 
-/// What 300 trivial builds ask of the store.
+/// The work of the store for 300 trivial builds.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn insert_300_small_paths_one_by_one(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(store).bench_local_refs(|(_, store)| {

@@ -8,9 +8,10 @@ mod immutable;
 
 mod files;
 pub mod hash;
-pub mod inputs;
 mod regular;
 pub mod store_path;
+
+pub mod inputs;
 
 mod elf;
 pub mod unpack;

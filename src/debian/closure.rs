@@ -203,7 +203,7 @@ mod tests {
             many.iter().map(|(name, version, fields)| (&**name, *version, *fields)).collect();
         all.push(("root", "1", &needs));
         let error = names(&all, &["root"], &Scope::default()).unwrap_err();
-        assert!(error.contains("too many ways"), "{error}");
+        assert!(error.contains("too many to resolve"), "{error}");
     }
 
     #[test]

@@ -42,9 +42,8 @@ impl Config {
         for (key, value) in config.get_ref() {
             if !TABLES.contains(&&**key.get_ref()) {
                 let near = did_you_mean(key.get_ref(), TABLES.iter().map(ToString::to_string));
-                let near = near.map(|near| format!(", {near}")).unwrap_or_default();
-                let reason =
-                    format!("unknown setting '{}'{near}; expected: [index]", key.get_ref());
+                let advice = near.unwrap_or_else(|| "expected the table [index]".to_owned());
+                let reason = format!("unknown setting '{}'; {advice}", key.get_ref());
                 return Err(fail(key.span(), reason));
             }
             let table = value.get_ref().as_table();
@@ -83,8 +82,8 @@ mod tests {
             parse("[index]\npypi = \"http://a.test\"\nmine = \"http://b.test\"\n").unwrap();
         assert_eq!(config.indexes["mine"], "http://b.test");
         for (text, expected) in [
-            ("\n[indx]\npypi = 'x'\n", "c.toml:2: 'indx' is unknown, did you mean 'index'?"),
-            ("jobs = 3\n", "c.toml:1: 'jobs' is unknown; the file may have: [index]"),
+            ("\n[indx]\npypi = 'x'\n", "c.toml:2: unknown setting 'indx'; did you mean 'index'?"),
+            ("jobs = 3\n", "c.toml:1: unknown setting 'jobs'; expected the table [index]"),
             ("index = 'http://u:s3cret@h'", "c.toml:1: expected a table"),
             ("[index]\n\npypi = 3", "c.toml:3: expected a string for 'pypi'"),
             ("[index]\npypi = 'http://u:s3cret@h' x", "c.toml:2: not TOML"),

@@ -109,8 +109,8 @@ pub enum IndexError {
     },
     /// It has no name that an index may have.
     #[error(
-        "'{0}' is no name of an index, expected letters, digits, '-', '_' and '.'; an address is given \
-         by --index NAME=ADDRESS"
+        "expected the name of an index (letters, digits, '-', '_' and '.'), found '{0}'; give an address as \
+         --index NAME=ADDRESS"
     )]
     Name(String),
 }
@@ -421,7 +421,10 @@ mod tests {
         assert!(machine.find("debian", &[]).unwrap_err().contains("did you mean 'debain'?"));
         let name = "http://me:s3cret@host/simple";
         let error = machine.find(name, &[]).unwrap_err();
-        assert!(error.contains("no name of an index") && !error.contains("s3cret"), "{error}");
+        assert!(
+            error.contains("expected the name of an index") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 
     #[test]

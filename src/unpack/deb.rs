@@ -272,7 +272,7 @@ pub(crate) mod tests {
             assert!(error.contains(reason) && error.contains("x.deb"), "{error}");
         };
         refused(b"", "shorter than");
-        refused(b"PK\x03\x04 some zip", "no ar archive");
+        refused(b"PK\x03\x04 some zip", "expected an ar archive");
         refused(&whole[..whole.len() - 1], "cut off");
         refused(&whole[..100], "cut off");
         refused(&ar(&[("debian-binary", b"2.0\n")]), "no control.tar");
@@ -305,7 +305,7 @@ pub(crate) mod tests {
             ("a", EntryType::Fifo, "", "pipe"),
             ("a", EntryType::Symlink, "../b", "leaves"),
             ("a", EntryType::Link, "../b", "'..'"),
-            ("a", EntryType::Link, "b", "no earlier file"),
+            ("a", EntryType::Link, "b", "not an earlier file"),
             (".", EntryType::Regular, "", "root"),
         ] {
             let error = with(name, kind, target).unwrap_err();

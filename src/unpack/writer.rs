@@ -496,7 +496,7 @@ mod tests {
         let (_dir, tree) = tree(Links::Inside);
         assert!(reason(tree.link("a", "/etc")).contains("absolute"));
         assert!(reason(tree.link("a", "../x")).contains("leaves"));
-        assert!(reason(tree.hard_link("a", "nothing")).contains("no earlier file"));
+        assert!(reason(tree.hard_link("a", "nothing")).contains("not an earlier file"));
         put(&tree, "f", "1").unwrap();
         tree.hard_link("g", "f").unwrap();
         assert_eq!(fs::read_to_string(tree.root().join("g")).unwrap(), "1");

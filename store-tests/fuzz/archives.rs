@@ -229,7 +229,7 @@ fn record_is_true(made: &Path) {
     assert!(listed.is_empty(), "{listed:?}");
 }
 
-/// What an environment relies on: the description, programs with names that are its own, files that
+/// The properties that an environment relies on: the description, programs with names that are its own, files that
 /// everybody can read and nobody gains rights by.
 fn it_is_installed_whole(made: &Path) {
     let library = made.join("lib/python3.11/site-packages");

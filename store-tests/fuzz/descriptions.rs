@@ -121,7 +121,7 @@ fn same_in_other_forms(data: &[u8], read: &dyn Fn(&[u8]) -> Option<String>) {
     }
 }
 
-/// What was read; an error is fine if it can be shown.
+/// The value that was read; an error is fine if it can be shown.
 fn short<T, E: std::fmt::Display>(result: Result<T, E>) -> Option<T> {
     result.map_err(|error| is_short(&error.to_string())).ok()
 }

@@ -31,7 +31,7 @@ pub enum Class {
     Move,
 }
 
-/// What happens at a call.
+/// The disturbance of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Nothing.

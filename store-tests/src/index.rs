@@ -16,7 +16,7 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-/// What goes wrong with one request.
+/// A fault of one request.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// The connection ends after so many bytes of the body.
@@ -56,7 +56,7 @@ struct State {
     files: BTreeMap<String, Vec<u8>>,
     /// The files of a project: name, more fields of the JSON object.
     projects: BTreeMap<String, Vec<(String, serde_json::Value)>>,
-    /// What goes wrong with the next requests for a path.
+    /// Sets the faults of the next requests for a path.
     faults: BTreeMap<String, Vec<Fault>>,
     html: bool,
     tags: bool,
@@ -81,7 +81,7 @@ impl Index {
     /// Starts an empty index.
     ///
     /// # Panics
-    /// Where the loopback cannot be used.
+    /// If the loopback cannot be used.
     #[must_use]
     pub fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port of the loopback");
@@ -110,7 +110,7 @@ impl Index {
         format!("http://{}/{path}", self.address)
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -273,7 +273,7 @@ fn answer(mut stream: &TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
     stream.flush()
 }
 
-/// What is at a path, and its type.
+/// The content at a path, and its type.
 fn content(state: &State, path: &str) -> Option<(&'static str, Vec<u8>)> {
     if let Some(file) = state.files.get(path) {
         return Some(("application/octet-stream", file.clone()));

@@ -152,13 +152,13 @@ impl Peer {
         self.address.port()
     }
 
-    /// Where it is.
+    /// Its address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What it has seen so far.
+    /// The lines that it has received so far.
     #[must_use]
     pub fn seen(&self) -> Vec<String> {
         lock(&self.seen).clone()

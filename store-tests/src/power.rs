@@ -23,7 +23,7 @@ pub struct Record {
     root: u64,
 }
 
-/// What may be there of what is not certain.
+/// The part of the unsynced changes that survives.
 #[derive(Clone, Copy, Debug)]
 pub enum Luck {
     /// Nothing.
@@ -40,7 +40,7 @@ pub enum Luck {
 
 #[derive(Clone, Debug)]
 enum Operation {
-    /// What was there before the run ends here.
+    /// The end of the operations before the run.
     Start,
     Inode {
         inode: u64,
@@ -84,7 +84,7 @@ impl Record {
     /// Reads what `fault.c` has written.
     ///
     /// # Panics
-    /// Where it is something else.
+    /// If it is something else.
     #[must_use]
     pub fn read(bytes: &[u8]) -> Self {
         let mut rest = bytes;
@@ -161,7 +161,7 @@ impl Record {
     /// top-level entries that are named are made.
     ///
     /// # Panics
-    /// Where the folder cannot be written.
+    /// If the folder cannot be written.
     pub fn make(&self, moment: usize, luck: Luck, folder: &Path, wanted: &[&str]) {
         let certain = self.certain(moment);
         let mut inodes: BTreeMap<u64, Inode<'_>> = BTreeMap::new();

@@ -21,7 +21,7 @@ impl Terminal {
     /// Starts a line of shell commands.
     ///
     /// # Panics
-    /// Where there is no `script`.
+    /// If there is no `script`.
     #[must_use]
     pub fn new(space: &Space, line: &str, variables: &[(&str, &str)]) -> Self {
         let mut command: Command = space.command_of("script");
@@ -43,7 +43,7 @@ impl Terminal {
     /// Waits until a text is printed, and gives what came before it.
     ///
     /// # Panics
-    /// Where it does not come in two minutes.
+    /// If it does not come in two minutes.
     pub fn expect(&mut self, text: &str) -> String {
         let deadline = Instant::now() + Duration::from_secs(120);
         loop {
@@ -61,7 +61,7 @@ impl Terminal {
     /// Types something.
     ///
     /// # Panics
-    /// Where nobody reads it.
+    /// If nobody reads it.
     pub fn write(&mut self, text: &str) {
         let input = self.child.stdin.as_mut().unwrap();
         input.write_all(text.as_bytes()).unwrap();
@@ -73,7 +73,7 @@ impl Terminal {
     /// Waits for the end and gives the exit code.
     ///
     /// # Panics
-    /// Where it was killed.
+    /// If it was killed.
     pub fn end(&mut self) -> i32 {
         self.child.wait().unwrap().code().unwrap()
     }

@@ -124,7 +124,7 @@ fn a_control_file_has_a_bound() {
     refused(&deb(&member("x", b'L', 3 << 30, b"")), "", "bytes, expected");
 }
 
-/// What GNU tar makes of a file with holes, in each of its forms.
+/// GNU tar's archives of a file with holes, in each of its forms.
 #[test]
 fn sparse_files_are_unpacked_as_they_were() {
     let made = Space::new(BINARY);

@@ -146,7 +146,7 @@ fn a_recursive_fixed_output_is_checked_by_its_archive() {
     assert_eq!(build(TREE).code, 0);
 }
 
-/// What `nix-hash --type sha256 --sri` says of a folder that holds the file `f` with the text x.
+/// The output of `nix-hash --type sha256 --sri` for a folder that holds the file `f` with the text x.
 const TREE: &str = "sha256-THLxN/MnSXSjba+rHU3Zp5sdhfaqWy+d2/VlKGm4BtY=";
 
 #[test]

@@ -154,7 +154,7 @@ fn all_at_once(space: &Space) {
     assert_eq!((space.valid(), space.on_disk()), (Vec::new(), Vec::new()));
 }
 
-/// What one process does next.
+/// The next step of one process.
 fn round(space: &Space, top: &str, process: u64, draw: u64) {
     let link = format!("result-{process}");
     let pin = format!("pin-{process}");

@@ -27,7 +27,7 @@ impl Random {
     }
 }
 
-/// What is put into inputs.
+/// Pieces that are put into inputs.
 const PIECES: &[&[u8]] = &[
     b"/",
     b"../",

@@ -17,7 +17,7 @@ use clutch_store_tests::{Space, probing};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
-/// What Nix 2.34.8 gives for the repository of [`repository`] beside outPath, with its defaults, with
+/// The attributes that Nix 2.34.8 gives for the repository of [`repository`] beside outPath, with its defaults, with
 /// `submodules`, and without `exportIgnore`.
 const HASHES: [(&str, &str, bool); 3] = [
     ("", "sha256-yIRygl2mAPVSnTPgGFEjXx2Y/Rj4ylwE92mnwsQzmpg=", false),
@@ -180,7 +180,7 @@ fn a_revision_has_the_tree_and_the_attributes_that_nix_gives_it() {
     space.ok(["verify"]);
 }
 
-/// What `nix-store --dump` would be hashed to for the repository of [`named_in_bytes`], as in [`HASHES`].
+/// The hash of the output of `nix-store --dump` for the repository of [`named_in_bytes`], as in [`HASHES`].
 const HASHES_OF_BYTES: [(&str, &str); 3] = [
     ("", "sha256-RWO5I8jJbV2nLQc30G81fNcj5u57gh+Kj9Z9adNO8+w="),
     ("submodules = true;", "sha256-EZFF1Ur++9WyfM053OSn2ge00HTHJhS5rt/RRYXEH34="),
@@ -340,14 +340,14 @@ fn what_is_asked_wrongly_is_refused() {
     for (call, why) in [
         (fetch(at, &"1".repeat(40), ""), "give the branch or"),
         (fetch(at, &"1".repeat(64), ""), "git fetch"),
-        (fetch(at, &tree, ""), "is no commit, it is a tree"),
-        (fetch(at, &blob, ""), "is no commit, it is a blob"),
+        (fetch(at, &tree, ""), "is a tree, expected a commit"),
+        (fetch(at, &blob, ""), "is a blob, expected a commit"),
         (fetch(at, &REV[..12], ""), "is not a full revision"),
         (fetch(at, "main", ""), "is not a full revision"),
         (fetch(at, &format!("--upload-pack={touch}"), ""), "is not a full revision"),
-        (fetch(format!("--upload-pack={touch}"), REV, ""), "is not fetched from"),
-        (fetch(format!("ext::sh -c {touch}"), REV, ""), "is not fetched from"),
-        (fetch(format!("ssh://-oProxyCommand={touch}/x"), REV, ""), "is not fetched from"),
+        (fetch(format!("--upload-pack={touch}"), REV, ""), "cannot fetch from"),
+        (fetch(format!("ext::sh -c {touch}"), REV, ""), "cannot fetch from"),
+        (fetch(format!("ssh://-oProxyCommand={touch}/x"), REV, ""), "cannot fetch from"),
         (fetch("./r", REV, ""), "an absolute path"),
         (fetch(at, REV, &format!("ref = \"--upload-pack={touch}\";")), "no name of a branch"),
         (fetch(at, REV, "ref = \"a:b\";"), "no name of a branch"),
@@ -457,9 +457,9 @@ fn submodules_are_fetched_from_where_that_is_safe() {
         fetch(folder.display(), &commit, "submodules = true;")
     };
     for (url, rev, why) in [
-        (format!("ext::touch {}", pwned.display()), &*inner, "is not fetched from"),
-        ("-x:y".to_owned(), &inner, "is not fetched from"),
-        ("../../../../../../x".to_owned(), &inner, "leads to nothing"),
+        (format!("ext::touch {}", pwned.display()), &*inner, "cannot fetch from"),
+        ("-x:y".to_owned(), &inner, "cannot fetch from"),
+        ("../../../../../../x".to_owned(), &inner, "leads nowhere"),
         ("../nowhere".to_owned(), &inner, "does not appear to be a git repository"),
         ("../sub".to_owned(), &"1".repeat(40), "is not in the repository"),
     ] {

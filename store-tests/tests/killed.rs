@@ -91,7 +91,7 @@ fn check(space: &Space, place: &str) {
     assert_eq!(space.litter(), Vec::<std::path::PathBuf>::new(), "{place}");
 }
 
-/// Who is killed while a build runs.
+/// The process that is killed while a build runs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Who {
     Clutch,
@@ -101,7 +101,7 @@ enum Who {
     /// Process 1 of the next sandbox.
     Waiting,
     Builder,
-    /// What the builder has started.
+    /// A process that the builder has started.
     Child,
 }
 

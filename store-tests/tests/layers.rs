@@ -7,7 +7,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// Whether a source is only compiled for unit tests.
+/// True for a source that is only compiled for unit tests.
 fn is_test(source: &Path) -> bool {
     source.file_name().is_some_and(|n| n == "tests.rs" || n == "testing.rs")
         || source.iter().any(|part| part == "tests")
@@ -24,7 +24,7 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What counts as code: no comment lines, and nothing that is compiled for tests only.
+/// The code of a source: no comment lines, and nothing that is compiled for tests only.
 fn code(source: &Path) -> String {
     let text = fs_err::read_to_string(source).unwrap();
     let mut code = String::new();

@@ -8,7 +8,7 @@ use clutch_store_tests::{Ran, Space, child};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
-/// What must not be seen in the store or in a message.
+/// The text that must not be in the store or in a message.
 const SECRET: &str = "SECRET-OF-THE-HOST";
 
 /// A host's folder with a secret as file, as Python sources, as an archive, and a pipe.

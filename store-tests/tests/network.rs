@@ -322,7 +322,10 @@ fn credentials_are_in_no_derivation_and_no_message() {
     space.write("requirements.txt", "a==1\n");
     let from = ["lock", "requirements.txt", "--from", "http://me:s3cret@h/simple"];
     let error = space.fails(1, from);
-    assert!(error.contains("no name of an index") && !error.contains("s3cret"), "{error}");
+    assert!(
+        error.contains("expected the name of an index") && !error.contains("s3cret"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -369,7 +372,7 @@ fn an_index_that_is_not_known_is_told_once_and_doctor_knows() {
     fs_err::create_dir_all(config.parent().unwrap()).unwrap();
     fs_err::write(&config, "[indx]\nnowhere = \"http://a.test\"\n").unwrap();
     let said = space.run(["doctor"]).stdout;
-    let expected = "config.toml:1: 'indx' is unknown, did you mean 'index'?";
+    let expected = "config.toml:1: unknown setting 'indx'; did you mean 'index'?";
     assert!(said.contains(expected), "{said}");
     let ran = build(&space, fetches, &[]);
     assert_eq!(ran.stderr.matches(expected).count(), 1, "{}", ran.stderr);

@@ -34,7 +34,7 @@ fn project(space: &Space) {
     space.write("default.nix", program);
 }
 
-/// What the store says of a path.
+/// The store's record of a path.
 fn info(space: &Space, path: &str) -> Value {
     serde_json::from_str(&space.ok(["show", "--json", path])).unwrap()
 }

@@ -147,7 +147,7 @@ fn a_program_ends_when_nobody_reads_what_it_writes() {
     assert_eq!((ran.code, ran.stdout.as_str()), (0, "y\n"), "{}", ran.stderr);
 }
 
-/// What the host mounts and unmounts while a program runs, the program sees.
+/// A running program sees what the host mounts and unmounts meanwhile.
 #[test]
 fn mounts_come_and_go_in_a_view_as_outside() {
     if !Space::is_root() {

@@ -321,7 +321,7 @@ fn a_repair_of_the_index_that_is_refused_something_is_done_again() {
     try_errors(&rebuild());
 }
 
-/// What a command that writes one file of the user may meet.
+/// The situations of a command that writes one file of the user.
 fn try_lock(scene: &Scene) {
     scene.try_points(Class::Change, Action::Kill);
     scene.try_points(Class::Data, Action::Torn);

@@ -27,13 +27,13 @@ pub(super) struct Scene {
     start: TempDir,
     /// The paths that are damaged there.
     pub(super) damaged: BTreeSet<String>,
-    /// Whether the index cannot be read there.
+    /// True if the index cannot be read there.
     is_index_bad: bool,
-    /// What is valid in the end, which pins there are, and what is in the project's lock.
+    /// The paths that are valid in the end, the pins, and the project's lock.
     pub(super) valid: Vec<String>,
     pins: String,
     pub(super) lock: Option<String>,
-    /// What is said where there is nothing left to do, by a command for which that is a failure.
+    /// The message if nothing is left to do, of a command for which that is a failure.
     pub(super) idle: Option<&'static str>,
     /// How many files there are in the end, where equal ones are to be shared.
     pub(super) files: Option<usize>,
@@ -232,7 +232,7 @@ impl Scene {
         }
     }
 
-    /// Where there is a compressed log it is whole, whatever has become of the plain one.
+    /// A compressed log is whole, whatever has become of the plain one.
     fn check_log(&self, place: &str) {
         if let Some((derivation, log)) = &self.log
             && self.space.store().join(format!("var/log/{}.log.zst", base(derivation))).exists()
