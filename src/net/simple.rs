@@ -57,7 +57,7 @@ pub enum SimpleError {
         /// The page.
         address: Address,
         /// The problem.
-        reason: PageError,
+        reason: Box<PageError>,
     },
 }
 
@@ -117,7 +117,8 @@ pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>,
 /// # Errors
 /// If it is no page of the Simple API, or of a later major version than 1.
 pub fn files(page: &Page) -> Result<Vec<File>, SimpleError> {
-    let fail = |reason| SimpleError::Page { address: page.address.clone(), reason };
+    let fail =
+        |reason| SimpleError::Page { address: page.address.clone(), reason: Box::new(reason) };
     let json = page.content_type.ends_with("+json") || page.content_type == "application/json";
     if json {
         return from_json(page).map_err(fail);
