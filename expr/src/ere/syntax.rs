@@ -82,7 +82,7 @@ pub(super) struct Pattern {
 }
 
 pub(super) fn parse(pattern: &[u8]) -> Result<Pattern, EreError> {
-    let mut parser = Parser { text: pattern, at: 0, groups: 0, depth: 0 };
+    let mut parser = Parser::new(pattern);
     let node = parser.either()?;
     if parser.at < pattern.len() {
         return Err(parser.invalid(match pattern[parser.at] {
@@ -207,9 +207,15 @@ struct Parser<'p> {
     at: usize,
     groups: usize,
     depth: usize,
+    /// Atoms, anchors and branches so far.
+    parts: usize,
 }
 
-impl Parser<'_> {
+impl<'p> Parser<'p> {
+    fn new(text: &'p [u8]) -> Self {
+        Self { text, at: 0, groups: 0, depth: 0, parts: 0 }
+    }
+
     fn invalid(&self, reason: &'static str) -> EreError {
         EreError::Invalid(reason, self.at)
     }
@@ -241,6 +247,11 @@ impl Parser<'_> {
     fn concat(&mut self) -> Result<Node, EreError> {
         let mut nodes = Vec::new();
         loop {
+            // each needs a state, at least
+            self.parts += 1;
+            if self.parts > MAX_STATES {
+                return Err(EreError::TooLarge);
+            }
             let atom = match self.peek() {
                 None | Some(b'|' | b')' | b'*' | b'+' | b'?' | b'{') => {
                     return Ok(Node::Concat(nodes));
@@ -655,6 +666,13 @@ mod tests {
         for pattern in ["a{100001}", "(a{400}){400}", "((a{99}){99}){99}"] {
             assert_eq!(parse(pattern.as_bytes()).err(), Some(EreError::TooLarge), "{pattern}");
         }
+        // before all of it is kept
+        for part in ["a", "^", "()", "|", "a|", ".", "(a|b)", "a*", "[a-z]"] {
+            let pattern = part.repeat(100_001);
+            let mut parser = Parser::new(pattern.as_bytes());
+            assert_eq!(parser.either().err(), Some(EreError::TooLarge), "{part}");
+        }
+        assert!(parse(format!("[{}]", "a".repeat(1_000_000)).as_bytes()).is_ok());
         assert!(parse("(".repeat(100_000).as_bytes()).is_err());
         assert!(parse(format!("a{}", "*".repeat(100_000)).as_bytes()).is_err());
     }
