@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use clutch_expr::{
     error::{Error, Result},
-    eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
+    eval::{Interpreter, Options, PrintOptions},
+    evaluation::with_interpreter,
     host::{
         AddPath, DerivationPaths, DerivationRequest, FetchRequest, Fetched, FileType, Filter, Host,
         HostError, HostResult, Reference,
     },
+    limit::Limit,
     source::{Origin, Span},
     value::Value,
 };

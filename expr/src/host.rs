@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{error::Cause, library::Library};
+use crate::error::Cause;
 
 /// Why the host refuses. The text says what was asked, what happened, and what to do.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -213,11 +213,6 @@ pub struct Fetched {
 /// The world, as the language sees it. All paths are absolute and have no `.` or `..` in them;
 /// those below [`Host::store_dir`] are of the logical store.
 pub trait Host: Sync {
-    /// The library of the host and its functions: `<clutch>`.
-    fn library(&self) -> &'static Library {
-        &Library::NONE
-    }
-
     /// The bytes of a file, links followed, that has `most` of them or fewer: `import`, `readFile`.
     ///
     /// # Errors

@@ -91,14 +91,6 @@ impl Source {
         (lines[before] as usize, end)
     }
 
-    /// Whether it is a file of the library inside the binary.
-    #[must_use]
-    pub fn is_library(&self) -> bool {
-        use std::os::unix::ffi::OsStrExt as _;
-        let Origin::File(path) = &self.origin else { return false };
-        crate::library::contains(std::path::Path::new(std::ffi::OsStr::from_bytes(path)))
-    }
-
     /// Line and column of a number within this text.
     #[must_use]
     pub fn place(&self, at: u32) -> Place {

@@ -9,7 +9,7 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use clutch_expr::{builtins::XmlOptions, eval::PrintOptions, source::Origin, value::Contexts};
+use clutch_expr::{builtins::XmlOptions, eval::PrintOptions, source::Origin, string::Contexts};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

@@ -4,7 +4,9 @@ mod support;
 
 use clutch_expr::{
     error::{Error, Kind},
-    eval::{Interpreter, Limit, Options, PrintOptions, with_interpreter},
+    eval::{Interpreter, Options, PrintOptions},
+    evaluation::with_interpreter,
+    limit::Limit,
     show,
     source::{Origin, Span},
     value::{AttrsBuilder, Value},

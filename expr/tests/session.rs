@@ -4,7 +4,8 @@
 mod support;
 
 use clutch_expr::{
-    eval::{Interpreter, Line, Options, PrintOptions, with_interpreter},
+    eval::{Interpreter, Line, Options, PrintOptions},
+    evaluation::with_interpreter,
     source::Origin,
     value::{AttrsBuilder, Value},
 };

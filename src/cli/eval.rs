@@ -6,8 +6,9 @@ use clutch_expr::{
     builtins::XmlOptions,
     error::Error,
     eval::{Coercion, Interpreter, PrintOptions},
+    string::Contexts,
     symbol::known,
-    value::{Contexts, Value},
+    value::Value,
 };
 
 use super::{

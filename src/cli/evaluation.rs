@@ -9,10 +9,13 @@ use std::{
 
 use clutch_expr::{
     error::Error,
-    eval::{Found, Interpreter, Limit, Options, did_you_mean, with_interpreter},
+    eval::{Found, Interpreter, Options},
+    evaluation::with_interpreter,
     host::{Host, HostError, HostResult},
+    limit::Limit,
     show::Style,
     source::Origin,
+    suggest::did_you_mean,
     value::{Attrs, AttrsBuilder, Value},
 };
 
@@ -312,7 +315,6 @@ pub(super) fn host<'a>(
     let access = Access::new(store, (!arguments.impure).then_some(allowed)).at_home(home);
     named.iter().for_each(|path| access.open(path));
     let mut host = EvalHost::new(access, realiser);
-    host.library = &LIBRARY;
     host.system.clone_from(&context.global.system);
     host.import_from_derivation = !arguments.no_allow_import_from_derivation;
     if arguments.impure {
@@ -466,6 +468,7 @@ pub(super) fn with<T: Send>(
         trace_verbose: context.global.verbose > 0,
         abort_on_warn: aborts_on_warn(arguments),
         eager: !arguments.shows_code,
+        library: &LIBRARY,
         limit,
         ..Options::default()
     };

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clutch_expr::eval::{Interpreter, Limit, Stats};
+use clutch_expr::{
+    eval::{Interpreter, Stats},
+    limit::Limit,
+};
 use rustix::{
     process::{Resource, getrlimit},
     time::{ClockId, clock_gettime},

@@ -7,10 +7,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use clutch_expr::{
-    host::{HostError, HostResult},
-    library::Library,
-};
+use clutch_expr::host::{HostError, HostResult};
 
 use super::{Access, Realise, hash_positions::HashPositions, pending::Pending};
 use crate::{
@@ -21,8 +18,6 @@ use crate::{
 
 /// What an evaluation may see of the world, and what it has made so far.
 pub struct EvalHost<'a> {
-    /// The library, and the functions that it calls.
-    pub library: &'static Library,
     /// Which files.
     pub access: Access,
     /// Entries of the search path, as `(prefix, path)`.
@@ -64,7 +59,6 @@ impl<'a> EvalHost<'a> {
     #[must_use]
     pub fn new(access: Access, realiser: &'a dyn Realise) -> Self {
         Self {
-            library: &Library::NONE,
             access,
             search_path: Vec::new(),
             impure: None,

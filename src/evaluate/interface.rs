@@ -6,7 +6,6 @@ use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
     Filter, Host, HostResult, Imported, Reference,
 };
-use clutch_expr::library::Library;
 
 use super::{EvalHost, derivations, fetch, files, host::refuse, sources};
 use crate::{
@@ -15,10 +14,6 @@ use crate::{
 };
 
 impl Host for EvalHost<'_> {
-    fn library(&self) -> &'static Library {
-        self.library
-    }
-
     fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
         files::read(self, path, most)
     }

@@ -13,7 +13,6 @@ use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
     Filter, Host, HostResult, Imported, Reference,
 };
-use clutch_expr::library::Library;
 use rustc_hash::FxHashMap;
 
 use super::EvalHost;
@@ -248,11 +247,6 @@ impl Feed for Vec<(Vec<u8>, FileType)> {
 }
 
 impl Host for Recording<'_> {
-    // it is part of the program, which is part of the key
-    fn library(&self) -> &'static Library {
-        self.host.library()
-    }
-
     fn read_file(&self, path: &Path, most: u64) -> HostResult<Vec<u8>> {
         let found = self.host.read_file(path, most);
         let mut digest = FileDigest::default();

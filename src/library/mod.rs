@@ -1,7 +1,7 @@
 //! The library `<clutch>`: its files, which are in `expr/lib`, and the functions that they call. Every
 //! evaluation of a command has it.
 
-use clutch_expr::library::Library;
+use clutch_expr::eval::Library;
 
 /// What every evaluation is given.
 pub static LIBRARY: Library = Library {

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clutch_expr::eval::did_you_mean;
+use clutch_expr::suggest::did_you_mean;
 use toml::de::DeTable;
 
 use super::index::{HostEnvironment, IndexError, read};

@@ -15,7 +15,7 @@ use std::{
 
 use fs_err as fs;
 
-use clutch_expr::eval::did_you_mean;
+use clutch_expr::suggest::did_you_mean;
 
 use super::{
     address::{Address, AddressError, redacted},

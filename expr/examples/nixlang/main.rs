@@ -15,10 +15,12 @@ use std::{
 use clutch_expr::{
     builtins::XmlOptions,
     error::Result,
-    eval::{Interpreter, Options, PrintOptions, with_interpreter},
+    eval::{Interpreter, Options, PrintOptions},
+    evaluation::with_interpreter,
     show,
     source::Origin,
-    value::{Attrs, AttrsBuilder, Contexts, Value},
+    string::Contexts,
+    value::{Attrs, AttrsBuilder, Value},
 };
 use world::World;
 
@@ -93,10 +95,8 @@ fn arguments() -> std::result::Result<Arguments, String> {
 fn absolute(path: &str) -> String {
     let here = std::env::current_dir().unwrap_or_default();
     let path = here.join(path);
-    String::from_utf8_lossy(&clutch_expr::eval::path::canonical(
-        path.as_os_str().as_encoded_bytes(),
-    ))
-    .into_owned()
+    String::from_utf8_lossy(&clutch_expr::path::canonical(path.as_os_str().as_encoded_bytes()))
+        .into_owned()
 }
 
 fn search_path(given: &[String]) -> Vec<(String, String)> {
@@ -138,7 +138,7 @@ fn evaluate(it: &mut Interpreter<'_>, arguments: &Arguments) -> Result<Vec<u8>> 
                 return print(it, value, args, arguments);
             }
             let text = it.read_file(Path::new(&path))?;
-            let folder = clutch_expr::eval::path::parent(path.as_bytes()).to_vec();
+            let folder = clutch_expr::path::parent(path.as_bytes()).to_vec();
             (Origin::File(path.into_bytes()), text, folder)
         }
         Some(Input::Text(text)) => (Origin::Text, text.clone().into_bytes(), here.into_bytes()),

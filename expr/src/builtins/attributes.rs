@@ -6,9 +6,8 @@ use super::Builtin;
 use crate::{
     error::Result,
     eval::Interpreter,
-    source::Span,
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Items, Key, Value, share},
+    value::{Attrs, AttrsBuilder, Items, Key, Value, position, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -57,28 +56,11 @@ fn has_attr<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     Ok(Value::Bool(found.is_some()))
 }
 
-impl<'a> Interpreter<'a> {
-    /// A place as the language shows it, `null` for nowhere.
-    pub(crate) fn position(&mut self, at: u32) -> Value<'a> {
-        use crate::source::Origin;
-        let Some(place) = self.sources.place(Span::new(at, at)) else { return Value::Null };
-        let file = match &place.origin {
-            Origin::File(path) => self.text(path),
-            Origin::Text | Origin::Stdin => return Value::Null,
-        };
-        let mut result = AttrsBuilder::with_capacity(3);
-        result.push(known::file, file);
-        result.push(known::line, Value::Int(i64::from(place.line)));
-        result.push(known::column, Value::Int(i64::from(place.column)));
-        Value::Attrs(result.build(self.arena))
-    }
-}
-
 fn attr_pos<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let name = it.plain_string(args[0])?;
     let attrs = it.attrs(args[1])?;
     let entry = it.symbols.find(name.bytes()).and_then(|name| attrs.entry(name));
-    Ok(entry.map_or(Value::Null, |(key, _)| it.position(key.at)))
+    Ok(entry.map_or(Value::Null, |(key, _)| position(it.arena, &it.sources, key.at)))
 }
 
 fn remove_attrs<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

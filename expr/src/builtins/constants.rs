@@ -1,6 +1,6 @@
 //! The set `builtins` and the global names.
 
-use super::{Builtin, all};
+use super::{Builtin, hidden::Hidden, import};
 use crate::{
     eval::Interpreter,
     symbol::known,
@@ -9,22 +9,33 @@ use crate::{
 
 /// What `builtins.currentTime` is until it is asked for: a result that depends on the clock is
 /// another one the next time.
-static CLOCK: Builtin =
-    Builtin::silent("__currentTime", 1, |it, _| Ok(Value::Int(it.host.current_time())));
+pub(super) static CLOCK: Builtin =
+    Builtin::hidden(Hidden::CurrentTime as u8, "__currentTime", 1, |it, _| {
+        Ok(Value::Int(it.host.current_time()))
+    });
 
 /// Fills the global names of a new interpreter.
-pub(crate) fn install(it: &mut Interpreter<'_>) {
+pub(super) fn install(
+    it: &mut Interpreter<'_>,
+    hidden: &[&Builtin],
+    all: impl Iterator<Item = &'static Builtin>,
+) {
+    for builtin in hidden {
+        it.add_builtin(builtin);
+    }
     let mut set = AttrsBuilder::default();
-    for builtin in all() {
-        let global = it.symbols.intern(builtin.global().as_bytes());
-        let slot = it.slot(Value::Builtin(builtin));
-        it.globals.define(global, slot);
-        let name = it.symbols.intern(builtin.name().as_bytes());
-        set.push(name, Value::Builtin(builtin));
+    for builtin in all {
+        let value = it.add_builtin(builtin);
+        let signature = builtin.signature;
+        let global = it.symbols.intern(signature.global().as_bytes());
+        let slot = it.slot(value);
+        it.program.globals.define(global, slot);
+        let name = it.symbols.intern(signature.name().as_bytes());
+        set.push(name, value);
     }
     let clock = it.host.has_clock().then(|| {
         let args = &*it.arena.alloc_slice_copy(&[Value::Null]);
-        let call = it.arena.alloc(Apply { function: Value::Builtin(&CLOCK), args });
+        let call = it.arena.alloc(Apply { function: Value::Builtin(&CLOCK.signature), args });
         Value::Ref(it.slot(Value::Apply(call)))
     });
     let constants = [
@@ -43,19 +54,12 @@ pub(crate) fn install(it: &mut Interpreter<'_>) {
         set.push(symbol, value);
         let global = if plain { symbol } else { it.symbols.intern(format!("__{name}").as_bytes()) };
         let slot = it.slot(value);
-        it.globals.define(global, slot);
+        it.program.globals.define(global, slot);
     }
-    super::import::install_search_path(it, &mut set);
+    import::install_search_path(it, &mut set);
     // the set contains itself
     let own = it.slot(Value::Null);
     set.push(known::builtins, Value::Ref(own));
     own.set(Value::Attrs(set.build(it.arena)));
-    it.globals.define(known::builtins, own);
-}
-
-impl Builtin {
-    /// The global name.
-    fn global(&self) -> &'static str {
-        self.name
-    }
+    it.program.globals.define(known::builtins, own);
 }

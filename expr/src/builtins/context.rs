@@ -7,8 +7,9 @@ use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
+    string::{Context, Contexts, Str},
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Context, Contexts, Str, Value, share},
+    value::{Attrs, AttrsBuilder, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Builtin;
+use super::{Builtin, hidden::Hidden};
 use crate::{
     error::{Error, Kind, Result},
-    eval::{Coercion, Interpreter},
+    eval::{Coercion, Interpreter, library},
     host::{DerivationPaths, DerivationRequest, FixedOutput},
     source::{Origin, Place, Span},
+    string::{Context, Contexts, Str},
     symbol::{Symbol, known},
-    value::{Attrs, AttrsBuilder, Context, Contexts, Str, Value, share},
+    value::{Attrs, AttrsBuilder, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[DERIVATION, STRICT];
@@ -18,11 +19,15 @@ pub(super) const TABLE: &[Builtin] = &[DERIVATION, STRICT];
 const DERIVATION: Builtin = Builtin::silent("derivation", 1, derivation);
 const STRICT: Builtin = Builtin::silent("derivationStrict", 1, derivation_strict);
 
-static STRICT_LATER: Builtin = STRICT;
-static STRICT_FOR: Builtin = Builtin::silent("derivationStrict", 2, derivation_for);
-static GET_LATER: Builtin = Builtin::silent("getAttr", 2, get_later).computes(0);
+pub(super) static STRICT_LATER: Builtin =
+    Builtin::hidden(Hidden::DerivationStrict as u8, "derivationStrict", 1, derivation_strict);
+pub(super) static STRICT_FOR: Builtin =
+    Builtin::hidden(Hidden::DerivationFor as u8, "derivationStrict", 2, derivation_for);
+pub(super) static GET_LATER: Builtin =
+    Builtin::hidden(Hidden::DerivationAttr as u8, "getAttr", 2, get_later);
 
-static ALL_LATER: Builtin = Builtin::silent("all", 1, |it, args| it.value(args[0]));
+pub(super) static ALL_LATER: Builtin =
+    Builtin::hidden(Hidden::AllOutputs as u8, "all", 1, |it, args| it.value(args[0]));
 
 /// `getAttr` of the result of `derivationStrict`.
 fn get_later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -39,10 +44,10 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     let call = it.call_for_builtin();
     let attrs = it.attrs(args[0])?;
     let strict = match call {
-        None => it.shared_apply(Value::Builtin(&STRICT_LATER), &[Value::Attrs(attrs)]),
+        None => it.shared_apply(Value::Builtin(&STRICT_LATER.signature), &[Value::Attrs(attrs)]),
         Some(site) => {
             let args = [Value::Attrs(attrs), Value::Int(i64::from(site))];
-            it.shared_apply(Value::Builtin(&STRICT_FOR), &args)
+            it.shared_apply(Value::Builtin(&STRICT_FOR.signature), &args)
         }
     };
     let outputs = match attrs.get(known::outputs) {
@@ -63,10 +68,10 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     let sets: Vec<Value<'a>> = homes.iter().map(|home| Value::Ref(home)).collect();
     let mut common = AttrsBuilder::with_capacity(outputs.len() + 2);
     let list = it.new_list(&sets);
-    common.push(known::all, it.shared_apply(Value::Builtin(&ALL_LATER), &[list]));
+    common.push(known::all, it.shared_apply(Value::Builtin(&ALL_LATER.signature), &[list]));
     common.push(known::drv_attrs, Value::Attrs(attrs));
     let drv_path = Value::String(it.symbols.string(known::drv_path));
-    let drv_path = it.shared_apply(Value::Builtin(&GET_LATER), &[drv_path, strict]);
+    let drv_path = it.shared_apply(Value::Builtin(&GET_LATER.signature), &[drv_path, strict]);
     for (name, set) in outputs.iter().zip(&sets) {
         let name = it.symbols.intern(name.bytes());
         common.push(name, *set);
@@ -75,7 +80,8 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     let type_ = Value::String(it.symbols.string(known::derivation));
     for (name, home) in outputs.iter().zip(&homes) {
         let mut own = AttrsBuilder::with_capacity(4);
-        let path = it.shared_apply(Value::Builtin(&GET_LATER), &[Value::String(name), strict]);
+        let path =
+            it.shared_apply(Value::Builtin(&GET_LATER.signature), &[Value::String(name), strict]);
         own.push(known::out_path, path);
         own.push(known::drv_path, drv_path);
         own.push(known::type_, type_);
@@ -113,7 +119,7 @@ fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result
     let done = draft.fill(it, attrs).and_then(|()| draft.finish(it));
     done.map_err(|error| {
         // a place in the library is no place that anybody could change
-        let of_program = it.sources.find(span.lo).is_none_or(|source| !source.is_library());
+        let of_program = it.sources.find(span.lo).is_none_or(|source| !library::is_source(source));
         let place =
             it.sources.place(span).filter(|_| of_program).map_or_else(String::new, |place| {
                 format!(", whose name attribute is located at {place}")

@@ -3,8 +3,9 @@
 use super::Builtin;
 use crate::{
     error::{Error, Kind, Result},
-    eval::{Interpreter, interrupted},
+    eval::Interpreter,
     json,
+    limit::interrupted,
     sink::{STOPPED, Sink},
     source::Span,
     symbol::Symbol,

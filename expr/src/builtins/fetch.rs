@@ -1,14 +1,15 @@
 //! `fetchurl`, `fetchTarball`, `fetchGit`, `fetchTree`: the arguments are read here, the host
 //! fetches, and decides what may be fetched without a hash. And what is left out of the family.
 
-use super::Builtin;
+use super::{Builtin, hidden::Hidden};
 use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     host::{FetchRequest, FetchValue, Fetched},
     source::{Place, Span},
+    string::Context,
     symbol::known,
-    value::{Attrs, AttrsBuilder, Context, Value, share},
+    value::{Attrs, AttrsBuilder, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -60,10 +61,14 @@ fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<
 }
 
 /// What asks for an attribute that was left for later: with the argument of the fetch, and the name.
-static GIT_LATER: Builtin =
-    Builtin::silent("__fetchGit", 2, |it, args| later(it, args, git_request));
-static TREE_LATER: Builtin =
-    Builtin::silent("__fetchTree", 2, |it, args| later(it, args, tree_request));
+pub(super) static GIT_LATER: Builtin =
+    Builtin::hidden(Hidden::GitAttr as u8, "__fetchGit", 2, |it, args| {
+        later(it, args, git_request)
+    });
+pub(super) static TREE_LATER: Builtin =
+    Builtin::hidden(Hidden::TreeAttr as u8, "__fetchTree", 2, |it, args| {
+        later(it, args, tree_request)
+    });
 
 /// How an argument is read.
 type Read = for<'a> fn(&mut Interpreter<'a>, Value<'a>) -> Result<FetchRequest>;
@@ -190,7 +195,7 @@ fn tree<'a>(
     }
     for name in fetched.later {
         let text = it.text(name.as_bytes());
-        let value = it.shared_apply(Value::Builtin(later), &[argument, text]);
+        let value = it.shared_apply(Value::Builtin(&later.signature), &[argument, text]);
         result.push(it.symbols.intern(name.as_bytes()), value);
     }
     Ok(Value::Attrs(result.build(it.arena)))

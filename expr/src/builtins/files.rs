@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use super::{Builtin, hash, store::realise};
 use crate::{
     error::{Error, Kind, Result},
-    eval::{Coercion, Interpreter, as_path, path},
+    eval::{Coercion, Interpreter},
     hash::{Format, Hasher},
     host::FileType,
+    path::{self, as_path},
     source::Span,
+    string::{Context, Str},
     symbol::known,
-    value::{AttrsBuilder, Context, Str, Value, share},
+    value::{AttrsBuilder, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -141,7 +143,7 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             return Ok(it.new_path(found.as_os_str().as_encoded_bytes()));
         }
     }
-    if let Some(file) = it.library.find(name.bytes()) {
+    if let Some(file) = it.options.library.find(name.bytes()) {
         return Ok(it.new_path(&file));
     }
     let name = name.lossy();

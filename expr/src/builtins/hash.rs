@@ -6,7 +6,8 @@ use crate::{
     eval::Interpreter,
     hash::{Algorithm, Format, Hash},
     source::Span,
-    value::{Str, Value, share},
+    string::Str,
+    value::{Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] =

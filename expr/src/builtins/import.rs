@@ -3,9 +3,11 @@
 use super::{Builtin, context::is_store_path, store::realise};
 use crate::{
     error::Result,
-    eval::{Interpreter, as_path},
+    eval::Interpreter,
+    path::as_path,
+    string::{Context, Str},
     symbol::known,
-    value::{Attrs, AttrsBuilder, Context, Str, Value},
+    value::{Attrs, AttrsBuilder, Value},
 };
 
 pub(super) const TABLE: &[Builtin] = &[
@@ -81,5 +83,5 @@ pub(super) fn install_search_path<'a>(it: &mut Interpreter<'a>, set: &mut AttrsB
     let name = it.symbols.intern(b"nixPath");
     set.push(name, list);
     let slot = it.slot(list);
-    it.globals.define(known::nix_path, slot);
+    it.program.globals.define(known::nix_path, slot);
 }

@@ -6,9 +6,10 @@ use crate::{
     eval::{Coercion, Interpreter},
     json,
     source::Span,
+    string::{Contexts, Str},
     symbol::known,
     text::float,
-    value::{Attrs, Contexts, Str, Value, share},
+    value::{Attrs, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toJSON", 1, to_json)];

@@ -13,7 +13,7 @@
 //! }
 //! ```
 //!
-//! - A new file's table goes into `TABLES` below, and what the builtin does into `docs.rs`. A name that
+//! - A new file's table goes into `TABLES` in `table.rs`, and the builtin's description into `docs.rs`. A name that
 //!   starts with two underscores is `builtins.name` and the global `__name`; a name without is
 //!   both `builtins.name` and the global `name`, as in Nix.
 //! - `args` has exactly as many values as the table says. Each is computed or a [`Value::Ref`]:
@@ -51,6 +51,7 @@ mod fetch;
 mod files;
 mod flakes;
 mod hash;
+mod hidden;
 mod import;
 mod json;
 mod lists;
@@ -59,107 +60,17 @@ mod replace;
 mod sort;
 mod store;
 mod strings;
+mod table;
 mod types;
 mod versions;
 mod xml;
 
-use crate::{error::Result, eval::Interpreter, value::Value};
+use crate::eval::{Builtin, Interpreter};
 
-pub(crate) use constants::install;
-pub use docs::doc;
+pub(crate) use docs::doc;
 pub use xml::XmlOptions;
 
-/// The tables of all files here.
-const TABLES: &[&[Builtin]] = &[
-    arithmetic::TABLE,
-    bits::TABLE,
-    context::TABLE,
-    documents::TABLE,
-    fetch::TABLE,
-    files::TABLE,
-    flakes::TABLE,
-    hash::TABLE,
-    json::TABLE,
-    regex::TABLE,
-    replace::TABLE,
-    sort::TABLE,
-    store::TABLE,
-    versions::TABLE,
-    xml::TABLE,
-    attributes::TABLE,
-    control::TABLE,
-    derivation::TABLE,
-    import::TABLE,
-    lists::TABLE,
-    strings::TABLE,
-    types::TABLE,
-];
-
-/// What a builtin runs: all its arguments, computed or shared.
-pub type Run = for<'a, 'v> fn(&mut Interpreter<'a>, &'v [Value<'a>]) -> Result<Value<'a>>;
-
-/// A function that is built in.
-pub struct Builtin {
-    name: &'static str,
-    arity: u8,
-    silent: bool,
-    first: Option<u8>,
-    pub(crate) run: Run,
-}
-
-impl Builtin {
-    /// No builtin takes more arguments.
-    pub(crate) const MOST_ARGS: usize = 3;
-
-    /// An entry of a table. The name is as Nix registers it: with `__` in front unless it is
-    /// a global of its plain name.
-    #[must_use]
-    pub const fn new(name: &'static str, arity: u8, run: Run) -> Self {
-        assert!(arity as usize <= Self::MOST_ARGS);
-        Self { name, arity, silent: false, first: None, run }
-    }
-
-    /// The same, without "while calling the builtin" in traces.
-    #[must_use]
-    pub const fn silent(name: &'static str, arity: u8, run: Run) -> Self {
-        assert!(arity as usize <= Self::MOST_ARGS);
-        Self { name, arity, silent: true, first: None, run }
-    }
-
-    /// The same, for a builtin that computes the argument of that number before it does anything
-    /// else: no thunk is made for it.
-    #[must_use]
-    pub const fn computes(self, first: u8) -> Self {
-        Self { first: Some(first), ..self }
-    }
-
-    pub(crate) fn first(&self) -> Option<u32> {
-        self.first.map(u32::from)
-    }
-
-    /// The name within `builtins`.
-    #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name.strip_prefix("__").unwrap_or(self.name)
-    }
-
-    /// How many arguments it takes.
-    #[must_use]
-    pub fn arity(&self) -> usize {
-        usize::from(self.arity)
-    }
-
-    /// Whether Nix has it as a function written in the language.
-    pub(crate) fn is_wrapper(&self) -> bool {
-        self.name == "derivation"
-    }
-
-    pub(crate) fn is_silent(&self) -> bool {
-        self.silent
-    }
-}
-
-/// Every builtin.
-pub(crate) fn all() -> impl Iterator<Item = &'static Builtin> {
-    TABLES.iter().flat_map(|table| table.iter())
+/// Gives a new interpreter the builtins.
+pub(crate) fn install(it: &mut Interpreter<'_>) {
+    constants::install(it, table::HIDDEN, table::all());
 }

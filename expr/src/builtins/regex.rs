@@ -4,11 +4,13 @@ use std::rc::Rc;
 
 use super::Builtin;
 use crate::{
-    ere::{EreError, Regex, Span as Place},
+    ere::{EreError, Range, Regex},
     error::{Error, Kind, Result},
-    eval::{Interpreter, interrupted},
+    eval::Interpreter,
+    limit::interrupted,
     source::Span,
-    value::{Str, Value},
+    string::Str,
+    value::Value,
 };
 
 pub(super) const TABLE: &[Builtin] =
@@ -64,7 +66,7 @@ fn refuse(pattern: &Str<'_>, error: &EreError) -> Box<Error> {
     Error::new(Kind::Eval, Span::NONE, message)
 }
 
-fn list_of_groups<'a>(it: &Interpreter<'a>, text: &'a [u8], groups: &[Option<Place>]) -> Value<'a> {
+fn list_of_groups<'a>(it: &Interpreter<'a>, text: &'a [u8], groups: &[Option<Range>]) -> Value<'a> {
     let groups: Vec<_> = groups
         .iter()
         .map(|group| group.map_or(Value::Null, |(start, end)| piece(it, &text[start..end])))

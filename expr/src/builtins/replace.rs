@@ -5,7 +5,8 @@ use crate::{
     error::{Error, Kind, Result},
     eval::Interpreter,
     source::Span,
-    value::{Contexts, Slot, Str, Value},
+    string::{Contexts, Str},
+    value::{Slot, Value},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__replaceStrings", 3, replace_strings)];

@@ -5,11 +5,12 @@ use std::path::Path;
 use super::{Builtin, context::is_store_path, fetch::store_text};
 use crate::{
     error::{Error, Kind, Result},
-    eval::{Interpreter, as_path},
+    eval::{Interpreter, library},
     host::{AddPath, FileType, HostError, HostResult, Reference},
-    library,
+    path::as_path,
     source::Span,
-    value::{Context, Str, Value, share},
+    string::{Context, Str},
+    value::{Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[

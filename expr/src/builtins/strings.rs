@@ -5,7 +5,8 @@ use crate::{
     error::{Error, Kind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
-    value::{Contexts, Str, Value, share},
+    string::{Contexts, Str},
+    value::{Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[

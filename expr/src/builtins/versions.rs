@@ -6,8 +6,9 @@ use super::Builtin;
 use crate::{
     error::Result,
     eval::Interpreter,
+    string::Str,
     symbol::known,
-    value::{AttrsBuilder, Str, Value},
+    value::{AttrsBuilder, Value},
     versions,
 };
 

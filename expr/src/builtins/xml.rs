@@ -7,9 +7,10 @@ use crate::{
     error::Result,
     eval::Interpreter,
     source::{Origin, Span},
+    string::Contexts,
     symbol::{Symbol, known},
     text::{float, xml::XmlWriter},
-    value::{Attrs, Contexts, Partial, Slot, Value, share},
+    value::{Attrs, Partial, Slot, Value, share},
 };
 
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toXML", 1, to_xml)];
@@ -159,7 +160,7 @@ impl<'a> Writer<'_, 'a> {
             }
             _ => (None, 0),
         };
-        let param = code.and_then(|id| self.it.functions[id.0 as usize].params.get(given));
+        let param = code.and_then(|id| self.it.program.functions[id.0 as usize].params.get(given));
         let place = self.place(param.map_or(Span::NONE, |param| param.span));
         self.xml.open("function", &place.marks());
         let argument = param.and_then(|param| param.name).map(|name| self.it.symbols.bytes(name));

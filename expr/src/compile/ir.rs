@@ -3,21 +3,8 @@
 use crate::{
     source::Span,
     symbol::Symbol,
-    value::{Shape, Slot, Value},
+    value::{CodeId, FunctionId, Shape, Signature, Slot, Value},
 };
-
-/// The number of an expression that can be suspended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodeId(pub u32);
-
-impl CodeId {
-    /// Of what is suspended without an expression: calls that builtins make.
-    pub const NONE: Self = Self(u32::MAX);
-}
-
-/// The number of a function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FunctionId(pub u32);
 
 /// An expression.
 pub enum Expr<'a> {
@@ -184,7 +171,7 @@ pub struct Call<'a> {
 /// See [`Expr::CallBuiltin`].
 pub struct CallBuiltin<'a> {
     /// The builtin.
-    pub builtin: &'static crate::builtins::Builtin,
+    pub builtin: &'a Signature,
     /// The argument that it computes before it does anything else, by its number.
     pub first: Option<(u32, Expr<'a>)>,
     /// All arguments, with something in place of the first one.
@@ -340,6 +327,14 @@ pub struct Formal<'a> {
     pub default: Option<Delay<'a>>,
     /// Where.
     pub span: Span,
+}
+
+impl<'a> Formals<'a> {
+    /// The parameter of that name.
+    #[must_use]
+    pub fn find(&self, name: Symbol) -> Option<&'a Formal<'a>> {
+        self.list.binary_search_by_key(&name, |formal| formal.name).ok().map(|at| &self.list[at])
+    }
 }
 
 const _: () = assert!(size_of::<Expr<'_>>() == 24);

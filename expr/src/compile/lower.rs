@@ -2,21 +2,40 @@
 
 use std::cell::Cell;
 
+use bumpalo::Bump;
+
 use super::{
-    Assert, Binary, BinaryOp, Bind, Call, CallBuiltin, CodeId, Delay, Expr, Formal, Formals,
-    Function, FunctionId, HasAttr, Let, Name, Operand, Param, Parts, QuickArithmetic, QuickSelect,
-    Select, SelectPath, WithVar,
+    Assert, Binary, BinaryOp, Bind, Call, CallBuiltin, Delay, Expr, Formal, Formals, Function,
+    HasAttr, Let, Name, Operand, Param, Parts, Program, QuickArithmetic, QuickSelect, Select,
+    SelectPath, WithVar,
     scope::{Meaning, Scope, Variable},
 };
 use crate::{
-    builtins::Builtin,
     error::Result,
-    eval::Interpreter,
-    source::Span,
+    interner::Interner,
+    source::{Sources, Span},
+    stack::Stack,
+    string::Str,
     symbol::{Symbol, known},
     syntax::ast::{self, Ast, ExprId, Op},
-    value::{List, Slot, Str, Value},
+    value::{CodeId, FunctionId, List, Signature, Slot, Value, position},
 };
+
+/// Everything that a tree is compiled with.
+pub(crate) struct Context<'c, 'a> {
+    /// Where the code is allocated.
+    pub(crate) arena: &'a Bump,
+    /// The names.
+    pub(crate) symbols: &'c Interner<'a>,
+    /// The source texts.
+    pub(crate) sources: &'c Sources,
+    /// The code so far, which the new code is added to.
+    pub(crate) program: &'c mut Program<'a>,
+    /// The stack that may be used.
+    pub(crate) stack: Stack,
+    /// See [`Options::eager`](crate::eval::Options::eager).
+    pub(crate) eager: bool,
+}
 
 /// Slots of the innermost activation from this one on hold nothing yet.
 pub(super) const ALL_READY: u32 = u32::MAX;
@@ -27,7 +46,7 @@ pub(super) const ALL_READY: u32 = u32::MAX;
 /// # Errors
 /// [`Undefined`](crate::error::Kind::Undefined) for a name that nothing defines; nesting too deep.
 pub(crate) fn lower<'a>(
-    it: &mut Interpreter<'a>,
+    it: Context<'_, 'a>,
     tree: &Ast,
     root: ExprId,
     names: &[Symbol],
@@ -43,7 +62,7 @@ pub(crate) fn lower<'a>(
 }
 
 pub(super) struct Lowerer<'l, 'a> {
-    pub(super) it: &'l mut Interpreter<'a>,
+    pub(super) it: Context<'l, 'a>,
     pub(super) tree: &'l Ast,
     pub(super) scope: Scope,
 }
@@ -70,7 +89,7 @@ impl<'a> Lowerer<'_, 'a> {
         name: Option<Symbol>,
     ) -> Result<Expr<'a>> {
         let span = self.tree.span(id);
-        self.it.deeper().map_err(|error| error.at(span))?;
+        self.it.stack.deeper().map_err(|error| error.at(span))?;
         Ok(match self.tree.expr(id) {
             ast::Expr::Var(name) => self.variable(name, span)?,
             ast::Expr::Int(number) => Expr::Const(Value::Int(number)),
@@ -80,7 +99,7 @@ impl<'a> Lowerer<'_, 'a> {
                 let path = self.it.arena.alloc_slice_copy(self.tree.text(text));
                 Expr::Const(Value::Path(self.alloc(Str::plain(path))))
             }
-            ast::Expr::CurPos => Expr::Const(self.it.position(span.lo)),
+            ast::Expr::CurPos => Expr::Const(position(self.it.arena, self.it.sources, span.lo)),
             ast::Expr::Select(at) => self.select(at, span)?,
             ast::Expr::HasAttr(at) => {
                 let select = &self.tree.selects[at as usize];
@@ -184,7 +203,7 @@ impl<'a> Lowerer<'_, 'a> {
         // globals are outermost, but `with` does not hide them
         match self.scope.find(name) {
             Meaning::Variable(_) => None,
-            Meaning::With | Meaning::Unknown => self.it.globals.get(name),
+            Meaning::With | Meaning::Unknown => self.it.program.globals.get(name),
         }
     }
 
@@ -205,14 +224,15 @@ impl<'a> Lowerer<'_, 'a> {
                 depth => Expr::Outer(depth, variable.slot, span),
             });
         }
-        if let Some(value) = self.it.globals.get(name) {
+        if let Some(value) = self.it.program.globals.get(name) {
             return Ok(match value {
                 Value::Ref(slot) => Expr::Global(slot),
                 value => Expr::Const(value),
             });
         }
         if matches!(meaning, Meaning::Unknown) {
-            return Err(self.it.undefined(name, span, self.scope.names()));
+            let globals = &self.it.program.globals;
+            return Err(globals.undefined(self.it.symbols, name, span, self.scope.names()));
         }
         let sets = self.scope.withs().collect();
         let sets = self.alloc_slice(sets);
@@ -262,7 +282,7 @@ impl<'a> Lowerer<'_, 'a> {
 
     /// `builtins.name`, when that is what it says.
     fn builtin(&self, select: &ast::Select) -> Option<Value<'a>> {
-        if !self.it.options.eager {
+        if !self.it.eager {
             return None;
         }
         let [(ast::Name::Static(name), _)] = select.path[..] else { return None };
@@ -308,7 +328,7 @@ impl<'a> Lowerer<'_, 'a> {
 
     fn call_builtin(
         &mut self,
-        builtin: &'static Builtin,
+        builtin: &'a Signature,
         given: &[ExprId],
         span: Span,
     ) -> Result<Expr<'a>> {
@@ -385,7 +405,7 @@ impl<'a> Lowerer<'_, 'a> {
         let code = Expr::Select(self.alloc(Select { subject: from, name, span }));
         let Delay::Code(code) = self.suspend(code, ready) else { unreachable!("it is no value") };
         let unset = self.scope.is_innermost(variable) && variable.slot >= ready;
-        if unset || !self.it.options.eager {
+        if unset || !self.it.eager {
             return Ok(Delay::Code(code));
         }
         let depth = self.scope.depth(variable);
@@ -403,12 +423,12 @@ impl<'a> Lowerer<'_, 'a> {
             }
             Expr::Local(slot, _) if slot < ready => Delay::Local(slot),
             Expr::Outer(depth, slot, _) => Delay::Outer(depth, slot),
-            Expr::Lambda(function) if self.it.options.eager => Delay::Lambda(function),
+            Expr::Lambda(function) if self.it.eager => Delay::Lambda(function),
             code => {
-                let id = CodeId(u32::try_from(self.it.code.len()).unwrap_or(u32::MAX));
-                let eager = self.it.options.eager;
+                let id = CodeId(u32::try_from(self.it.program.code.len()).unwrap_or(u32::MAX));
+                let eager = self.it.eager;
                 let quick = self.quick_arithmetic(&code, ready).filter(|_| eager);
-                self.it.code.push(self.it.arena.alloc(code));
+                self.it.program.code.push(self.it.arena.alloc(code));
                 match quick {
                     Some((op, left, right)) => {
                         Delay::Arithmetic(self.alloc(QuickArithmetic { op, left, right, code: id }))
@@ -481,9 +501,9 @@ impl<'a> Lowerer<'_, 'a> {
         });
         let params = self.alloc_slice(params);
         let function = Function { name, arity, formals, frame, body, span, params };
-        let id = FunctionId(u32::try_from(self.it.functions.len()).unwrap_or(u32::MAX));
+        let id = FunctionId(u32::try_from(self.it.program.functions.len()).unwrap_or(u32::MAX));
         let function = self.alloc(function);
-        self.it.functions.push(function);
+        self.it.program.functions.push(function);
         Ok(id)
     }
 }

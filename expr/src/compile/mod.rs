@@ -4,9 +4,11 @@
 mod globals;
 mod ir;
 mod lower;
+mod program;
 mod scope;
 mod sets;
 
 pub(crate) use globals::Globals;
 pub use ir::*;
-pub(crate) use lower::lower;
+pub(crate) use lower::{Context, lower};
+pub(crate) use program::Program;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use rustc_hash::FxHashMap;
 
 use super::{EreError, Regex};
-use crate::eval::Limit;
+use crate::limit::Limit;
 
 /// How many patterns are kept, and how many states of theirs, about half a KiB each; a program that
 /// makes up more starts over.
@@ -14,7 +14,7 @@ const STATES: usize = 100_000;
 
 /// Patterns by their text.
 #[derive(Default)]
-pub struct Cache {
+pub(crate) struct Cache {
     /// By which matching is stopped.
     limit: Limit,
     known: FxHashMap<Box<[u8]>, Rc<Regex>>,
@@ -23,8 +23,7 @@ pub struct Cache {
 
 impl Cache {
     /// An empty one, whose patterns stop matching when evaluations under this limit stop.
-    #[must_use]
-    pub fn new(limit: Limit) -> Self {
+    pub(crate) fn new(limit: Limit) -> Self {
         Self { limit, ..Self::default() }
     }
 
@@ -32,7 +31,7 @@ impl Cache {
     ///
     /// # Errors
     /// As [`Regex::new`].
-    pub fn get(&mut self, pattern: &[u8]) -> Result<Rc<Regex>, EreError> {
+    pub(crate) fn get(&mut self, pattern: &[u8]) -> Result<Rc<Regex>, EreError> {
         if let Some(regex) = self.known.get(pattern) {
             return Ok(Rc::clone(regex));
         }

@@ -7,8 +7,11 @@
 use rustc_hash::FxHashMap;
 
 use super::program::{At, Instruction, Program};
-use super::{EreError, Span};
-use crate::eval::{Limit, STEPS};
+use super::syntax::EreError;
+use crate::limit::{Limit, STEPS};
+
+/// A stretch of the text: start and end in bytes.
+pub type Range = (usize, usize);
 
 /// How many choices are remembered; about 40 bytes each.
 const MAX_CHOICES: usize = 8_000_000;
@@ -160,7 +163,7 @@ impl<'p, 't> Walk<'p, 't> {
     }
 
     /// The groups of the match that [`Self::run`] found from `start`: the choices, made again.
-    pub(super) fn groups(&mut self, start: usize, count: usize, groups: &mut Vec<Option<Span>>) {
+    pub(super) fn groups(&mut self, start: usize, count: usize, groups: &mut Vec<Option<Range>>) {
         groups.clear();
         groups.resize(count, None);
         let mut opened = vec![0; count];

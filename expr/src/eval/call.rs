@@ -3,14 +3,14 @@
 
 use smallvec::SmallVec;
 
-use super::{Interpreter, limit::INTERVAL, profile::Step, run::delay};
+use super::{Interpreter, profile::Step, room::INTERVAL, run::delay};
 use crate::{
-    builtins::Builtin,
-    compile::{Formal, Formals, Function, FunctionId},
+    compile::{Formals, Function},
     error::{Error, Kind, Result},
     source::Span,
+    suggest::did_you_mean,
     symbol::{Symbol, known},
-    value::{Attrs, Env, Partial, Value, share},
+    value::{Attrs, Env, FunctionId, Partial, Signature, Value, share},
 };
 
 type Args<'a> = SmallVec<[Value<'a>; 4]>;
@@ -29,7 +29,7 @@ impl<'a> Interpreter<'a> {
     ) -> Result<Value<'a>> {
         let function = self.value(function)?;
         if let Value::Lambda(id, up) = function
-            && self.functions[id.0 as usize].arity as usize == args.len()
+            && self.program.functions[id.0 as usize].arity as usize == args.len()
         {
             let calls = self.calls;
             let result = self.apply(id, up, args, span);
@@ -64,7 +64,7 @@ impl<'a> Interpreter<'a> {
         let mut args = args;
         while !args.is_empty() {
             let arity = match function {
-                Value::Lambda(id, _) => self.functions[id.0 as usize].arity as usize,
+                Value::Lambda(id, _) => self.program.functions[id.0 as usize].arity as usize,
                 Value::Builtin(builtin) => builtin.arity(),
                 Value::Partial(partial) => {
                     joined = partial.args.iter().chain(args).copied().collect();
@@ -114,7 +114,7 @@ impl<'a> Interpreter<'a> {
         args: &[Value<'a>],
         span: Span,
     ) -> Result<Value<'a>> {
-        let code = self.functions[id.0 as usize];
+        let code = self.program.functions[id.0 as usize];
         let env = self.activation(code.frame as usize, up);
         for (slot, arg) in env.slots.iter().zip(args) {
             slot.set(*arg);
@@ -139,20 +139,20 @@ impl<'a> Interpreter<'a> {
     #[inline]
     pub(super) fn run_builtin(
         &mut self,
-        builtin: &'static Builtin,
+        builtin: &Signature,
         args: &[Value<'a>],
         span: Span,
     ) -> Result<Value<'a>> {
         self.stats.builtin_calls += 1;
         self.calls += 1;
         if self.calls > self.call_limit {
-            self.beyond(Step::Builtin(builtin), span)?;
+            self.beyond(Step::Builtin(builtin.name()), span)?;
         }
         if self.stats.builtin_calls.is_multiple_of(INTERVAL) || self.may_be_full() {
             self.look(span)?;
         }
         self.site = span;
-        let result = (builtin.run)(self, args);
+        let result = self.run_of(builtin)(self, args);
         self.calls -= 1;
         self.leave();
         match result {
@@ -166,7 +166,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn while_running(
         &self,
         error: Box<Error>,
-        builtin: &Builtin,
+        builtin: &Signature,
         span: Span,
     ) -> Box<Error> {
         let error = error.at(span);
@@ -248,8 +248,7 @@ impl<'a> Interpreter<'a> {
             .map(|(key, _)| self.symbols.show(key.symbol))
             .collect();
         let missing = self.symbols.show(missing);
-        let similar =
-            |name: &&String| super::did_you_mean(name, [missing.clone()].into_iter()).is_some();
+        let similar = |name: &&String| did_you_mean(name, [missing.clone()].into_iter()).is_some();
         if let Some(name) = given.iter().find(similar) {
             return Some(format!("'{name}' is given; did you mean '{missing}'?"));
         }
@@ -279,7 +278,7 @@ impl<'a> Interpreter<'a> {
         );
         let error = Error::new(Kind::Type, code.span, message);
         let names = formals.list.iter().map(|formal| self.symbols.show(formal.name));
-        let error = match super::select::did_you_mean(&name, names) {
+        let error = match did_you_mean(&name, names) {
             Some(help) => error.with_help(help),
             None => error.with_help(self.takes(formals)),
         };
@@ -310,22 +309,14 @@ impl<'a> Interpreter<'a> {
     pub fn formals(&self, function: Value<'a>) -> Option<&'a Formals<'a>> {
         match function {
             Value::Lambda(id, _) => {
-                let code = self.functions[id.0 as usize];
+                let code = self.program.functions[id.0 as usize];
                 code.formals.filter(|_| code.arity == 1)
             }
             Value::Partial(Partial { function: Value::Lambda(id, _), args }) => {
-                let code = self.functions[id.0 as usize];
+                let code = self.program.functions[id.0 as usize];
                 code.formals.filter(|_| code.arity as usize == args.len() + 1)
             }
             _ => None,
         }
-    }
-}
-
-impl<'a> Formals<'a> {
-    /// The parameter of that name.
-    #[must_use]
-    pub fn find(&self, name: Symbol) -> Option<&'a Formal<'a>> {
-        self.list.binary_search_by_key(&name, |formal| formal.name).ok().map(|at| &self.list[at])
     }
 }

@@ -5,9 +5,11 @@ use std::path::Path;
 use super::Interpreter;
 use crate::{
     error::{Error, Kind, Result},
+    path,
     source::Span,
+    string::{Context, Contexts, Str},
     symbol::{Symbol, known},
-    value::{Attrs, Context, Contexts, List, Str, Value, share},
+    value::{Attrs, List, Value, share},
 };
 
 /// How a value that is no string becomes one.
@@ -267,7 +269,7 @@ impl<'a> Interpreter<'a> {
             let message = format!("string '{}' doesn't represent an absolute path", text.lossy());
             return Err(Error::new(Kind::Eval, Span::NONE, message));
         }
-        let clean = super::path::canonical(text.bytes());
+        let clean = path::canonical(text.bytes());
         if clean == text.bytes() {
             return Ok(text);
         }

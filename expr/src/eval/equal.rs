@@ -4,8 +4,9 @@ use super::Interpreter;
 use crate::{
     error::{Error, Kind, Result},
     source::Span,
+    string::Str,
     symbol::known,
-    value::{Attrs, List, Slot, Str, Value},
+    value::{Attrs, List, Slot, Value},
 };
 
 /// Strings from this length on are looked at before they are compared.

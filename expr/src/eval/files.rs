@@ -6,19 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::Interpreter;
+use super::{Interpreter, library};
 use crate::{
     error::{Error, Kind, Result},
     host::{AddPath, FileType, Filter, HostError, HostResult},
-    library,
+    limit::interrupted,
     source::Span,
+    suggest::did_you_mean,
 };
-
-/// The path of a text of the language.
-#[must_use]
-pub(crate) fn as_path(text: &[u8]) -> &Path {
-    Path::new(OsStr::from_bytes(text))
-}
 
 impl Interpreter<'_> {
     /// What the host refused as an error of the evaluation.
@@ -76,7 +71,7 @@ impl Interpreter<'_> {
 
     /// Advice for a name that is not in a folder.
     fn near(&self, folder: &Path, name: &OsStr) -> Option<String> {
-        super::did_you_mean(&name.to_string_lossy(), self.names(folder).into_iter())
+        did_you_mean(&name.to_string_lossy(), self.names(folder).into_iter())
     }
 
     /// The names in a folder, sorted; nothing where it cannot be read.
@@ -94,7 +89,7 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
         if library::contains(path) {
-            return match self.library.read(path) {
+            return match self.options.library.read(path) {
                 Some(bytes) => Ok(bytes.to_vec()),
                 None => Err(no_such_file(path)),
             };
@@ -117,7 +112,7 @@ impl Interpreter<'_> {
             !limit.is_stopped()
         });
         self.of_path(path, result)?;
-        if limit.is_stopped() { Err(super::limit::interrupted()) } else { Ok(()) }
+        if limit.is_stopped() { Err(interrupted()) } else { Ok(()) }
     }
 
     /// The entries of a directory.
@@ -126,7 +121,9 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>> {
         if library::contains(path) {
-            let Some(entries) = self.library.read_dir(path) else { return Err(no_such_file(path)) };
+            let Some(entries) = self.options.library.read_dir(path) else {
+                return Err(no_such_file(path));
+            };
             let entries = entries.into_iter();
             return Ok(entries
                 .map(|(name, kind)| (name.as_os_str().as_bytes().to_vec(), kind))
@@ -141,7 +138,7 @@ impl Interpreter<'_> {
     /// What the host says.
     pub fn file_type(&self, path: &Path) -> Result<Option<FileType>> {
         if library::contains(path) {
-            return Ok(self.library.file_type(path));
+            return Ok(self.options.library.file_type(path));
         }
         self.from_host(self.host.file_type(path))
     }

@@ -1,11 +1,11 @@
 //! Forcing: a suspended value becomes what it computes to.
 
-use super::{Interpreter, limit::INTERVAL};
+use super::{Interpreter, library, room::INTERVAL};
 use crate::{
-    compile::{CodeId, Expr},
+    compile::Expr,
     error::{Error, Kind, Result},
-    source::{Source, Span},
-    value::{Apply, Env, Items, Slot, Value, home, share},
+    source::Span,
+    value::{Apply, CodeId, Env, Items, Slot, Value, home, share},
 };
 
 impl<'a> Interpreter<'a> {
@@ -41,7 +41,7 @@ impl<'a> Interpreter<'a> {
                     self.look(Span::NONE)?;
                 }
                 slot.set(Value::Running(code));
-                let expr = self.code[code.0 as usize];
+                let expr = self.program.code[code.0 as usize];
                 match self.eval(expr, env) {
                     // a list that a variable or a call gave is another object from here on
                     Ok(Value::List(list))
@@ -99,7 +99,7 @@ impl<'a> Interpreter<'a> {
     /// What the library computes later fails when nobody of those who asked the library for it is
     /// on the stack any more. The activation still knows where it was called.
     fn for_caller(&self, error: Box<Error>, code: CodeId, env: &Env<'a>) -> Box<Error> {
-        if !self.is_library(self.code[code.0 as usize].span()) {
+        if !self.is_library(self.program.code[code.0 as usize].span()) {
             return error;
         }
         match self.call_of_library(env) {
@@ -109,7 +109,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn is_library(&self, span: Span) -> bool {
-        self.sources.find(span.lo).is_some_and(Source::is_library)
+        self.sources.find(span.lo).is_some_and(library::is_source)
     }
 
     /// Where the program called the library, in whose code this activation is.
@@ -158,7 +158,7 @@ impl<'a> Interpreter<'a> {
     fn infinite_recursion(&self, code: CodeId) -> Box<Error> {
         let error =
             Error::new(Kind::InfiniteRecursion, Span::NONE, "infinite recursion encountered");
-        match self.code.get(code.0 as usize).map(|expr| expr.span()) {
+        match self.program.code.get(code.0 as usize).map(|expr| expr.span()) {
             Some(span) if !span.is_none() => {
                 error.with_label(span, "the value of this expression depends on itself")
             }

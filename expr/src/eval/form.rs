@@ -4,8 +4,10 @@ use super::{Coercion, Interpreter};
 use crate::{
     compile::Parts,
     error::{Error, Kind, Result},
+    path,
     source::Span,
-    value::{Contexts, Env, Str, Value},
+    string::{Contexts, Str},
+    value::{Env, Value},
 };
 
 #[allow(clippy::cast_precision_loss)]
@@ -28,7 +30,7 @@ impl<'a> Interpreter<'a> {
                     return Err(no_context_in_path());
                 }
                 self.room(3 * (a.len() + b.len()))?;
-                let text = super::path::canonical(&[a.bytes(), b.bytes()].concat());
+                let text = path::canonical(&[a.bytes(), b.bytes()].concat());
                 Ok(self.new_path(&text))
             }
             _ => {
@@ -160,7 +162,7 @@ impl<'a> Interpreter<'a> {
             self.room(3 * (text.len() + part.len()))?;
             text.extend_from_slice(part.bytes());
         }
-        Ok(self.new_path(&super::path::canonical(&text)))
+        Ok(self.new_path(&path::canonical(&text)))
     }
 
     /// A path value of a canonical text.

@@ -7,19 +7,21 @@ use std::{
     time::Instant,
 };
 
-use super::Interpreter;
+use super::{Interpreter, library};
 use crate::{
-    compile::{CodeId, Expr, lower},
+    compile::{self, Expr},
     error::{Error, Kind, Result},
     host::FileType,
-    library,
+    interner::Interner,
+    path::{self, as_path},
     source::{Origin, Span},
-    symbol::{Symbol, Symbols, known},
+    suggest::did_you_mean,
+    symbol::{Symbol, known},
     syntax::{
         self,
         ast::{Ast, ExprId},
     },
-    value::{Attrs, AttrsBuilder, Env, Slot, Value, share},
+    value::{Attrs, AttrsBuilder, CodeId, Env, Slot, Value, share},
 };
 
 #[allow(clippy::cast_possible_truncation)]
@@ -47,7 +49,7 @@ impl<'a> Interpreter<'a> {
         origin: Origin,
         text: &Arc<[u8]>,
         folder: &[u8],
-        parse: impl FnOnce(&[u8], &mut Symbols<'a>, &syntax::Context<'_>) -> Result<(Ast, T)>,
+        parse: impl FnOnce(&[u8], &mut Interner<'a>, &syntax::Context<'_>) -> Result<(Ast, T)>,
     ) -> Result<(Ast, T)> {
         let start = Instant::now();
         self.room(text.len())?;
@@ -63,7 +65,7 @@ impl<'a> Interpreter<'a> {
             folder,
             home: home.as_ref().map(|home| home.as_os_str().as_bytes()),
             pipe_operators: self.options.pipe_operators,
-            stack_end: self.stack_end,
+            stack: self.stack,
             show_place: &|span| sources.place(span).map_or_else(String::new, |p| p.to_string()),
         };
         let parsed = parse(text, &mut self.symbols, &context);
@@ -83,9 +85,27 @@ impl<'a> Interpreter<'a> {
     ) -> Result<&'a Expr<'a>> {
         let (tree, root) = self.parse(origin, text, folder)?;
         let start = Instant::now();
-        let code = lower(self, &tree, root, names);
+        let code = self.lower(&tree, root, names);
         self.stats.compile_nanos += nanos(start);
         code
+    }
+
+    /// The code of a tree.
+    pub(super) fn lower(
+        &mut self,
+        tree: &Ast,
+        root: ExprId,
+        names: &[Symbol],
+    ) -> Result<&'a Expr<'a>> {
+        let context = compile::Context {
+            arena: self.arena,
+            symbols: &self.symbols,
+            sources: &self.sources,
+            program: &mut self.program,
+            stack: self.stack,
+            eager: self.options.eager,
+        };
+        compile::lower(context, tree, root, names)
     }
 
     /// A text as `nix-instantiate --parse` prints it.
@@ -99,8 +119,8 @@ impl<'a> Interpreter<'a> {
         folder: &[u8],
     ) -> Result<Vec<u8>> {
         let (tree, root) = self.parse(origin, &text.into(), folder)?;
-        lower(self, &tree, root, &[])?;
-        syntax::print(&tree, root, &self.symbols, self.stack_end)
+        self.lower(&tree, root, &[])?;
+        syntax::print(&tree, root, &self.symbols, self.stack)
     }
 
     /// The value of a text.
@@ -176,9 +196,9 @@ impl<'a> Interpreter<'a> {
             let Some(target) = self.from_host(self.host.read_link(&path))? else {
                 return self.resolve(&path);
             };
-            let folder = super::path::parent(path.as_os_str().as_bytes());
-            let target = super::path::join(folder, target.as_os_str().as_bytes());
-            path = super::as_path(&target).to_owned();
+            let folder = path::parent(path.as_os_str().as_bytes());
+            let target = path::join(folder, target.as_os_str().as_bytes());
+            path = as_path(&target).to_owned();
         }
         let message = format!("too many symbolic links: '{}'", path.display());
         Err(Error::new(Kind::Host, Span::NONE, message))
@@ -212,7 +232,7 @@ impl<'a> Interpreter<'a> {
 
     fn load(&mut self, file: &Path, text: &Arc<[u8]>, slot: &'a Slot<'a>) -> Result<()> {
         let name = file.as_os_str().as_bytes();
-        let folder = super::path::parent(name).to_vec();
+        let folder = path::parent(name).to_vec();
         let (names, env) = match library::contains(file) {
             true => {
                 let (_, slots) = self.library_scope().flat(self.arena);
@@ -222,8 +242,8 @@ impl<'a> Interpreter<'a> {
             false => (&[][..], self.root),
         };
         let code = self.compile(Origin::File(name.to_vec()), text, &folder, names)?;
-        let id = CodeId(u32::try_from(self.code.len()).unwrap_or(u32::MAX));
-        self.code.push(code);
+        let id = CodeId(u32::try_from(self.program.code.len()).unwrap_or(u32::MAX));
+        self.program.code.push(code);
         slot.set(Value::Thunk(id, env));
         Ok(())
     }
@@ -233,11 +253,11 @@ impl<'a> Interpreter<'a> {
         if let Some(scope) = self.library_scope {
             return scope;
         }
-        let functions = self.library.functions;
+        let functions = self.options.library.functions;
         let mut host = AttrsBuilder::with_capacity(functions.len());
         for function in functions {
-            let name = self.symbols.intern(function.name().as_bytes());
-            host.push(name, Value::Builtin(function));
+            let name = self.symbols.intern(function.signature.name().as_bytes());
+            host.push(name, self.add_builtin(function));
         }
         let mut scope = AttrsBuilder::with_capacity(1);
         scope.push(known::host, Value::Attrs(host.build(self.arena)));
@@ -252,7 +272,7 @@ impl<'a> Interpreter<'a> {
         let file = self.source_file(path)?;
         let text = self.read_source(&file)?;
         let name = file.as_os_str().as_bytes();
-        let folder = super::path::parent(name).to_vec();
+        let folder = path::parent(name).to_vec();
         let scope = match library::contains(&file) {
             true => Attrs::update(self.arena, self.library_scope(), scope),
             false => scope,
@@ -350,7 +370,7 @@ impl<'a> Interpreter<'a> {
                     let Some(slot) = attrs.get(symbol) else {
                         let names =
                             attrs.iter(self.arena).map(|(key, _)| self.symbols.show(key.symbol));
-                        let help = super::did_you_mean(&name, names);
+                        let help = did_you_mean(&name, names);
                         let message =
                             format!("attribute '{name}' in selection path '{path}' not found");
                         let error = Error::new(Kind::Eval, Span::NONE, message);

@@ -111,7 +111,7 @@ impl<'a> Interpreter<'a> {
             }
             Value::Path(path) => to.out.extend_from_slice(path.bytes()),
             Value::Lambda(id, _) if message => {
-                let code = self.functions[id.0 as usize];
+                let code = self.program.functions[id.0 as usize];
                 let mut text = "«lambda".to_owned();
                 if let Some(name) = code.name {
                     text.push(' ');

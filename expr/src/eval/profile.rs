@@ -6,8 +6,7 @@ use std::{io, time::Instant};
 
 use rustc_hash::FxHashMap;
 
-use super::Interpreter;
-use crate::{builtins::Builtin, compile::FunctionId, source::Span};
+use crate::{source::Span, value::FunctionId};
 
 /// Calls within more calls than this count for the last of them, so that a deep recursion does not
 /// give stacks that nobody can read.
@@ -19,7 +18,7 @@ pub(super) enum Step {
     /// A call of a function of the program began.
     Function(FunctionId),
     /// A call of a builtin began.
-    Builtin(&'static Builtin),
+    Builtin(&'static str),
     /// A step began that counts as a call does and is none.
     Nested,
     /// Calls ended.
@@ -43,10 +42,12 @@ struct Node {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Callee {
+pub(super) enum Callee {
+    /// The program itself.
     Program,
-    Function(u32),
-    /// By its name.
+    /// A function of the program.
+    Function(FunctionId),
+    /// A builtin, by its name.
     Builtin(&'static str),
 }
 
@@ -76,8 +77,8 @@ impl Profile {
                 self.open.truncate(calls as usize + 1);
                 return;
             }
-            Step::Function(id) => Some(Callee::Function(id.0)),
-            Step::Builtin(builtin) => Some(Callee::Builtin(builtin.name())),
+            Step::Function(id) => Some(Callee::Function(id)),
+            Step::Builtin(name) => Some(Callee::Builtin(name)),
             Step::Nested => None,
         };
         // the call itself is counted already
@@ -98,26 +99,15 @@ impl Profile {
         }
         node
     }
-}
 
-impl Interpreter<'_> {
-    /// Keeps a profile from here on.
-    pub fn start_profile(&mut self) {
-        self.call_limit = 0;
-        self.profile = Some(Box::new(Profile::new()));
-    }
-
-    /// Writes the profile so far as folded stacks, which flame-graph tools read: a line for each
-    /// stack of calls, outermost first with semicolons between, a blank, and the microseconds that
-    /// passed in the innermost call by itself. A frame is the place of the call and the function's
-    /// name, as Nix's `flamegraph` profiler writes it.
-    ///
-    /// # Errors
-    /// Those of `out`.
-    pub fn write_profile(&self, out: &mut dyn io::Write) -> io::Result<()> {
-        let Some(profile) = &self.profile else { return Ok(()) };
+    /// See [`Interpreter::write_profile`](super::Interpreter::write_profile).
+    pub(super) fn write(
+        &self,
+        out: &mut dyn io::Write,
+        frame_of: impl Fn(Callee, Span) -> String,
+    ) -> io::Result<()> {
         let mut stack = Vec::new();
-        for (at, node) in profile.nodes.iter().enumerate() {
+        for (at, node) in self.nodes.iter().enumerate() {
             let micros = node.nanos / 1000;
             if micros == 0 {
                 continue;
@@ -125,35 +115,16 @@ impl Interpreter<'_> {
             let mut next = at;
             while next != 0 {
                 stack.push(next);
-                next = profile.nodes[next].parent as usize;
+                next = self.nodes[next].parent as usize;
             }
             write!(out, "(program)")?;
-            while let Some(frame) = stack.pop() {
-                write!(out, ";{}", self.frame(&profile.nodes[frame]))?;
+            while let Some(at) = stack.pop() {
+                let frame = frame_of(self.nodes[at].callee, self.nodes[at].span);
+                // these mean something between frames
+                write!(out, ";{}", frame.replace([';', '\n'], "_"))?;
             }
             writeln!(out, " {micros}")?;
         }
         Ok(())
-    }
-
-    /// A frame without the characters that mean something between frames.
-    fn frame(&self, node: &Node) -> String {
-        let (mut span, name) = (node.span, node.callee);
-        let name = match name {
-            Callee::Program => String::new(),
-            Callee::Builtin(name) => format!("primop {name}"),
-            Callee::Function(id) => {
-                let code = self.functions[id as usize];
-                if span.is_none() {
-                    span = code.span;
-                }
-                code.name.map_or_else(|| "anonymous".to_owned(), |name| self.symbols.show(name))
-            }
-        };
-        let frame = match self.sources.place(span) {
-            Some(place) => format!("{place}:{name}"),
-            None => name,
-        };
-        frame.replace([';', '\n'], "_")
     }
 }

@@ -4,17 +4,15 @@ use std::cell::Cell;
 
 use smallvec::SmallVec;
 
-use super::{Interpreter, limit::INTERVAL, profile::Step, select::nearest};
+use super::{Interpreter, profile::Step, room::INTERVAL};
 use crate::{
-    builtins::Builtin,
     compile::{
-        Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, ConstAttrs, Delay, Expr, FunctionId,
-        Operand, QuickArithmetic,
+        Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, ConstAttrs, Delay, Expr, Operand,
+        QuickArithmetic,
     },
     error::{Error, Kind, Result},
     source::Span,
-    symbol::Symbol,
-    value::{Attrs, AttrsBuilder, Env, Key, List, Slot, Value, share},
+    value::{Attrs, AttrsBuilder, Env, FunctionId, Key, List, Signature, Slot, Value, share},
 };
 
 /// The call whose body the loop is evaluating, and its activation.
@@ -122,7 +120,7 @@ impl<'a> Interpreter<'a> {
         id: FunctionId,
         span: Span,
     ) -> Box<Error> {
-        let text = match self.functions[id.0 as usize].name {
+        let text = match self.program.functions[id.0 as usize].name {
             Some(name) => format!("while calling '{}'", self.symbols.show(name)),
             None => "while calling an anonymous function".to_owned(),
         };
@@ -146,7 +144,7 @@ impl<'a> Interpreter<'a> {
                 Expr::Call(call) => {
                     let function = self.eval(&call.function, env)?;
                     if let Value::Lambda(id, up) = function {
-                        let code = self.functions[id.0 as usize];
+                        let code = self.program.functions[id.0 as usize];
                         let count = call.args.len();
                         if code.arity as usize == count {
                             let inner = self.activation(code.frame as usize, up);
@@ -160,7 +158,7 @@ impl<'a> Interpreter<'a> {
                                                 &raw const call.args[count - 1],
                                             ) =>
                                     {
-                                        self.eval(self.code[id.0 as usize], env)?
+                                        self.eval(self.program.code[id.0 as usize], env)?
                                     }
                                     arg => delay(arg, env),
                                 });
@@ -276,7 +274,8 @@ impl<'a> Interpreter<'a> {
                         }
                     });
                     let names = sets.flatten().map(|key| key.symbol);
-                    return Err(self.undefined(code.name, code.span, names));
+                    let globals = &self.program.globals;
+                    return Err(globals.undefined(&self.symbols, code.name, code.span, names));
                 }
                 Expr::Assert(code) => {
                     self.assert(code, env)?;
@@ -299,7 +298,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn call_builtin(&mut self, call: &'a CallBuiltin<'a>, env: &'a Env<'a>) -> Result<Value<'a>> {
-        let mut args = [Value::Null; Builtin::MOST_ARGS];
+        let mut args = [Value::Null; Signature::MOST_ARGS];
         let args = &mut args[..call.args.len()];
         for (arg, given) in args.iter_mut().zip(call.args) {
             *arg = self.shared(delay(*given, env));
@@ -311,32 +310,6 @@ impl<'a> Interpreter<'a> {
         }
         self.caller = Some(env);
         self.run_builtin(call.builtin, args, call.span)
-    }
-
-    /// The error for a variable that nothing defines; `names` are those that there are.
-    #[cold]
-    pub(crate) fn undefined(
-        &self,
-        name: Symbol,
-        span: Span,
-        names: impl Iterator<Item = Symbol>,
-    ) -> Box<Error> {
-        let name = self.symbols.show(name);
-        let error = Error::new(Kind::Undefined, span, format!("undefined variable '{name}'"));
-        let known = names.chain(self.globals.names()).map(|symbol| {
-            let name = self.symbols.show(symbol);
-            match name.strip_prefix("__") {
-                // most builtins have no short name
-                Some(short) if self.globals.get(symbol).is_some() => {
-                    (short.to_owned(), format!("builtins.{short}"))
-                }
-                _ => (name.clone(), name),
-            }
-        });
-        match nearest(&name, known) {
-            Some(help) => error.with_help(help),
-            None => error,
-        }
     }
 
     /// Counts a call; [`Self::eval`] counts back.

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use super::Interpreter;
 use crate::{
-    compile::lower,
     error::{Kind, Result},
     source::Origin,
     syntax::{self, Input},
@@ -43,7 +42,7 @@ impl<'a> Interpreter<'a> {
             Input::Expression(root) => (root, false),
             Input::Bindings(root) => (root, true),
         };
-        let value = self.eval_in(scope, |it, names| lower(it, &tree, root, names))?;
+        let value = self.eval_in(scope, |it, names| it.lower(&tree, root, names))?;
         match value {
             Value::Attrs(attrs) if binds => Ok(Line::Bindings(attrs)),
             value => Ok(Line::Value(value)),
@@ -57,7 +56,7 @@ impl<'a> Interpreter<'a> {
             folder: b"/",
             home: Some(b"/"),
             pipe_operators: self.options.pipe_operators,
-            stack_end: self.stack_end,
+            stack: self.stack,
             show_place: &|_| String::new(),
         };
         let parsed = syntax::parse_input(text, &mut self.symbols, &context);
@@ -66,6 +65,6 @@ impl<'a> Interpreter<'a> {
 
     /// The names that every program sees.
     pub fn global_names(&self) -> impl Iterator<Item = String> {
-        self.globals.names().map(|name| self.symbols.show(name))
+        self.program.globals.names().map(|name| self.symbols.show(name))
     }
 }

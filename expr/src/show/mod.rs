@@ -8,7 +8,8 @@ use std::borrow::Cow;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer};
 
 use crate::error::{Error, Frame};
-use crate::source::{Place, Source, Sources, Span};
+use crate::eval::library;
+use crate::source::{Place, Sources, Span};
 
 /// How an error is shown.
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +111,7 @@ pub fn without_colours(text: &str) -> Cow<'_, str> {
 }
 
 fn is_library(span: Span, sources: &Sources) -> bool {
-    sources.find(span.lo).is_some_and(Source::is_library)
+    sources.find(span.lo).is_some_and(library::is_source)
 }
 
 fn in_program(span: Span, sources: &Sources) -> bool {

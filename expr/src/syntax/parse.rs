@@ -9,9 +9,10 @@ use super::{
 };
 use crate::{
     error::{Error, Kind as ErrorKind, Result},
-    eval::too_deep,
+    interner::Interner,
     source::Span,
-    symbol::{Symbol, Symbols, known},
+    stack::Stack,
+    symbol::{Symbol, known},
 };
 
 /// What a text is parsed with.
@@ -24,8 +25,8 @@ pub(crate) struct Context<'c> {
     pub(crate) home: Option<&'c [u8]>,
     /// Whether `|>` and `<|` are known.
     pub(crate) pipe_operators: bool,
-    /// See [`crate::eval::Interpreter::deeper`].
-    pub(crate) stack_end: usize,
+    /// The stack that may be used.
+    pub(crate) stack: Stack,
     /// Shows a place, for messages that name a second one.
     pub(crate) show_place: &'c dyn Fn(Span) -> String,
 }
@@ -37,7 +38,7 @@ pub(crate) struct Context<'c> {
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method has fixed lifetimes")]
 pub(crate) fn parse(
     text: &[u8],
-    symbols: &mut Symbols<'_>,
+    symbols: &mut Interner<'_>,
     context: &Context<'_>,
 ) -> Result<(Ast, ExprId)> {
     parse_as(text, symbols, context, |parser| parser.expr())
@@ -61,7 +62,7 @@ pub(crate) enum Input {
 #[expect(clippy::redundant_closure_for_method_calls, reason = "the method has fixed lifetimes")]
 pub(crate) fn parse_input(
     text: &[u8],
-    symbols: &mut Symbols<'_>,
+    symbols: &mut Interner<'_>,
     context: &Context<'_>,
 ) -> Result<(Ast, Input)> {
     parse_as(text, symbols, context, |parser| parser.input())
@@ -69,7 +70,7 @@ pub(crate) fn parse_input(
 
 fn parse_as<T>(
     text: &[u8],
-    symbols: &mut Symbols<'_>,
+    symbols: &mut Interner<'_>,
     context: &Context<'_>,
     rule: impl FnOnce(&mut Parser<'_, '_>) -> Result<T>,
 ) -> Result<(Ast, T)> {
@@ -89,7 +90,7 @@ pub(super) struct Parser<'p, 'a> {
     tokens: &'p [Token],
     at: usize,
     pub(super) ast: Ast,
-    pub(super) symbols: &'p mut Symbols<'a>,
+    pub(super) symbols: &'p mut Interner<'a>,
     pub(super) context: &'p Context<'p>,
 }
 
@@ -264,10 +265,7 @@ impl<'p> Parser<'p, '_> {
 
     /// An expression of any kind.
     pub(super) fn expr(&mut self) -> Result<ExprId> {
-        let mark = 0u8;
-        if (&raw const mark).addr() < self.context.stack_end {
-            return Err(too_deep().at(self.span(self.here())));
-        }
+        self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let expr = match self.peek() {
             Kind::Identifier if matches!(self.peek_at(1), Kind::Colon | Kind::At) => {
@@ -344,10 +342,7 @@ impl<'p> Parser<'p, '_> {
 
     /// Operators that bind at least so tightly.
     fn operators(&mut self, least: u8) -> Result<ExprId> {
-        let mark = 0u8;
-        if (&raw const mark).addr() < self.context.stack_end {
-            return Err(too_deep().at(self.span(self.here())));
-        }
+        self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let mut left = match self.peek() {
             Kind::Not => {
@@ -457,10 +452,7 @@ impl<'p> Parser<'p, '_> {
 
     /// An operand with its attribute path.
     fn select(&mut self) -> Result<ExprId> {
-        let mark = 0u8;
-        if (&raw const mark).addr() < self.context.stack_end {
-            return Err(too_deep().at(self.span(self.here())));
-        }
+        self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let subject = self.simple()?;
         if self.accept(Kind::Dot).is_some() {

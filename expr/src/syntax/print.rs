@@ -3,16 +3,16 @@
 use super::ast::{Ast, Bound, Expr, ExprId, Lambda, Name, Op, Select, SetId};
 use crate::{
     error::Result,
-    eval::too_deep,
-    source::Span,
-    symbol::{Symbol, Symbols},
+    interner::Interner,
+    stack::Stack,
+    symbol::Symbol,
     text::{float, quote},
 };
 
 struct Printer<'p, 'a> {
     ast: &'p Ast,
-    symbols: &'p Symbols<'a>,
-    stack_end: usize,
+    symbols: &'p Interner<'a>,
+    stack: Stack,
     out: Vec<u8>,
 }
 
@@ -23,10 +23,10 @@ struct Printer<'p, 'a> {
 pub(crate) fn print(
     ast: &Ast,
     root: ExprId,
-    symbols: &Symbols<'_>,
-    stack_end: usize,
+    symbols: &Interner<'_>,
+    stack: Stack,
 ) -> Result<Vec<u8>> {
-    let mut printer = Printer { ast, symbols, stack_end, out: Vec::new() };
+    let mut printer = Printer { ast, symbols, stack, out: Vec::new() };
     printer.expr(root)?;
     Ok(printer.out)
 }
@@ -41,10 +41,7 @@ impl Printer<'_, '_> {
     }
 
     fn expr(&mut self, id: ExprId) -> Result<()> {
-        let mark = 0u8;
-        if (&raw const mark).addr() < self.stack_end {
-            return Err(too_deep().at(Span::NONE));
-        }
+        self.stack.deeper()?;
         match self.ast.expr(id) {
             Expr::Var(name) => self.name(name),
             Expr::Int(number) => self.text(&number.to_string()),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    eval::path::{canonical, join},
+    path::{canonical, join},
 };
 
 /// The bytes that a piece of a string stands for. Line ends become line feeds.

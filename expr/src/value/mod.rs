@@ -4,7 +4,8 @@
 mod attrs;
 mod env;
 mod list;
-mod string;
+mod position;
+mod signature;
 
 use std::{borrow::Cow, cell::Cell};
 
@@ -12,12 +13,23 @@ pub use attrs::{Attrs, AttrsBuilder, Key, Shape};
 pub use env::Env;
 pub(crate) use env::Spare;
 pub use list::{Items, List};
-pub use string::{Context, Contexts, Str};
+pub(crate) use position::position;
+pub use signature::Signature;
 
-use crate::{
-    builtins::Builtin,
-    compile::{CodeId, FunctionId},
-};
+use crate::string::Str;
+
+/// The number of an expression that can be suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeId(pub u32);
+
+impl CodeId {
+    /// The number of what is suspended without an expression: calls that builtins make.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+/// The number of a function of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FunctionId(pub u32);
 
 /// A place for a value, perhaps suspended. Whoever reads one forces it or shares it, and never
 /// copies a suspended value, which would then be computed twice.
@@ -45,7 +57,7 @@ pub enum Value<'a> {
     /// A function of the program and the variables around it.
     Lambda(FunctionId, &'a Env<'a>),
     /// A function that is built in.
-    Builtin(&'static Builtin),
+    Builtin(&'a Signature),
     /// A function that lacks arguments.
     Partial(&'a Partial<'a>),
 

@@ -3,14 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
-use clutch_expr::builtins::Builtin;
-use clutch_expr::eval::{Interpreter, Options, PrintOptions, with_interpreter};
+use clutch_expr::eval::{Builtin, Interpreter, Library, Options, PrintOptions};
+use clutch_expr::evaluation::with_interpreter;
 use clutch_expr::hash::{Algorithm, Format};
 use clutch_expr::host::{
     AddPath, DerivationPaths, DerivationRequest, FetchRequest, FetchValue, Fetched, FileType,
     Filter, Host, HostError, HostResult, Reference,
 };
-use clutch_expr::library::Library;
 use clutch_expr::show::{self, Style};
 use clutch_expr::source::Origin;
 use clutch_expr::value::Value;
@@ -71,10 +70,6 @@ fn file_type(kind: std::fs::FileType) -> FileType {
 }
 
 impl Host for TestHost {
-    fn library(&self) -> &'static Library {
-        &LIBRARY
-    }
-
     fn read_file(&self, path: &Path, _: u64) -> HostResult<Vec<u8>> {
         fs_err::read(path).or_else(refuse)
     }
@@ -241,9 +236,13 @@ pub(crate) fn eval_text(text: &str) -> Result<String, String> {
 pub(crate) fn evaluate(
     run: impl FnOnce(&mut Interpreter<'_>) -> clutch_expr::error::Result<Vec<u8>> + Send,
 ) -> Result<String, String> {
-    with_interpreter(&TestHost, Options::default(), |it| match run(it) {
-        Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
-        Err(error) => Err(show::error(&error, &it.sources, Style::default())),
-    })
+    with_interpreter(
+        &TestHost,
+        Options { library: &LIBRARY, ..Options::default() },
+        |it| match run(it) {
+            Ok(text) => Ok(String::from_utf8_lossy(&text).into_owned()),
+            Err(error) => Err(show::error(&error, &it.sources, Style::default())),
+        },
+    )
     .unwrap()
 }

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
 };
 
-use clutch_expr::eval::Limit;
+use clutch_expr::limit::Limit;
 use rustyline::{
     CompletionType, Config, Context as LineContext, Editor, Helper,
     completion::Completer,

@@ -8,10 +8,12 @@ use std::{
 
 use clutch_expr::{
     error::{Error, Kind as Reason},
-    eval::{Interpreter, Limit, Line, PrintOptions},
+    eval::{Interpreter, Line, PrintOptions},
     host::Reference,
+    limit::Limit,
     show::Style,
-    value::{Attrs, AttrsBuilder, Contexts, Value},
+    string::Contexts,
+    value::{Attrs, AttrsBuilder, Value},
 };
 use serde_json::json;
 

@@ -1,14 +1,13 @@
 //! What a function says about itself: a builtin's description, or the comment `/** ... */` before a
 //! function of the program or before what binds it (Nix's RFC 145).
 
-use super::Interpreter;
 use crate::{
-    builtins::{Builtin, doc},
-    compile::FunctionId,
+    builtins::doc,
     error::Result,
+    eval::Interpreter,
     source::Span,
     symbol::known,
-    value::{Partial, Value, share},
+    value::{FunctionId, Partial, Signature, Value, share},
 };
 
 impl<'a> Interpreter<'a> {
@@ -30,7 +29,7 @@ impl<'a> Interpreter<'a> {
     }
 
     fn of_function(&self, id: FunctionId) -> Option<String> {
-        let code = self.functions[id.0 as usize];
+        let code = self.program.functions[id.0 as usize];
         let source = self.sources.find(code.span.lo)?;
         let before = self.sources.text(Span::new(source.base, code.span.lo));
         let comment = comment_before(before)?;
@@ -41,7 +40,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-fn of_builtin(builtin: &Builtin) -> Option<String> {
+fn of_builtin(builtin: &Signature) -> Option<String> {
     let (parameters, text) = doc(builtin.name())?;
     Some(format!("builtins.{} {parameters}\n\n{text}\n", builtin.name()))
 }

@@ -2,20 +2,25 @@
 //! the host that only these files can call. The language sees the files below a folder that exists nowhere
 //! else.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt as _,
+    path::{Path, PathBuf},
+};
 
+use super::Builtin;
 use crate::{
-    builtins::Builtin,
-    eval::{as_path, path},
     host::FileType,
+    path::{self, as_path},
+    source::{Origin, Source},
 };
 
 /// The folder that the files seem to be in.
-pub const ROOT: &str = "/__clutch__";
+const ROOT: &str = "/__clutch__";
 
 /// The files and functions of a host.
 pub struct Library {
-    /// The files, by their paths below [`ROOT`].
+    /// The files, by their paths below that folder.
     pub files: &'static [(&'static str, &'static [u8])],
     /// Search path entries for the library, as `(prefix, folder below ROOT)`. An entry of the search path
     /// with the same prefix comes first.
@@ -27,9 +32,19 @@ pub struct Library {
 }
 
 /// Whether a path is in the library's folder.
-#[must_use]
-pub fn contains(path: &Path) -> bool {
+pub(crate) fn contains(path: &Path) -> bool {
     path.starts_with(ROOT)
+}
+
+/// Whether a text is a file of the library.
+pub(crate) fn is_source(source: &Source) -> bool {
+    matches!(&source.origin, Origin::File(path) if contains(Path::new(OsStr::from_bytes(path))))
+}
+
+impl std::fmt::Debug for Library {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Library").field("entries", &self.entries).finish_non_exhaustive()
+    }
 }
 
 impl Library {

@@ -1,77 +1,17 @@
-//! How much memory an evaluation may take, and how another thread stops it. Both are looked at once
-//! in [`INTERVAL`] calls or thunks, and once in [`STEPS`] turns of loops that call nothing; what makes
-//! much at once asks for the [room](Interpreter::room).
-
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::Relaxed},
-};
+//! The limits of an evaluation, checked while it runs: its memory, and whether another thread stopped
+//! it. Both are checked once in [`INTERVAL`] calls or thunks and once in [`STEPS`] steps of loops that
+//! call nothing. Code that allocates much at once asks for [room](Interpreter::room) first.
 
 use super::{Interpreter, profile::Step};
 use crate::{
     error::{Error, Kind, Result},
+    limit::{STEPS, interrupted},
     source::Span,
     value::Slot,
 };
 
 /// How many calls, or thunks, pass between two looks at the limits.
 pub(super) const INTERVAL: u64 = 256;
-
-/// How many turns of a builtin's loop, or values of a walk, pass between two looks.
-pub(crate) const STEPS: u32 = 4096;
-
-/// The memory that an evaluation may take, in bytes. Copies are one and the same, so
-/// that whoever keeps one can stop the evaluation.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    bytes: usize,
-    stopped: Arc<AtomicBool>,
-}
-
-impl Limit {
-    /// So many bytes.
-    #[must_use]
-    pub fn new(bytes: usize) -> Self {
-        Self { bytes, stopped: Arc::default() }
-    }
-
-    /// How many bytes.
-    #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.bytes
-    }
-
-    /// The same, stopped by who sets this flag.
-    #[must_use]
-    pub fn stopped_by(self, flag: Arc<AtomicBool>) -> Self {
-        Self { stopped: flag, ..self }
-    }
-
-    /// Stops the evaluation that runs: it fails with [`Kind::Interrupted`] after some calls more. So
-    /// does every other one, until [`Self::resume`].
-    pub fn stop(&self) {
-        self.stopped.store(true, Relaxed);
-    }
-
-    /// Whether it was stopped.
-    #[must_use]
-    pub fn is_stopped(&self) -> bool {
-        self.stopped.load(Relaxed)
-    }
-
-    /// Lets evaluations run again.
-    pub fn resume(&self) {
-        self.stopped.store(false, Relaxed);
-    }
-}
-
-impl Default for Limit {
-    /// 4 GiB: what a program asks for beyond that, on purpose or by mistake, is an error before the
-    /// allocator has to end the process.
-    fn default() -> Self {
-        Self::new(usize::try_from(4_u64 << 30).unwrap_or(isize::MAX.unsigned_abs()))
-    }
-}
 
 impl Interpreter<'_> {
     /// Looks whether the evaluation may go on.
@@ -230,12 +170,6 @@ impl Interpreter<'_> {
             "a larger limit is given with --max-eval-memory; --stats shows what was made",
         )
     }
-}
-
-/// The evaluation was stopped from outside.
-#[cold]
-pub(crate) fn interrupted() -> Box<Error> {
-    Error::new(Kind::Interrupted, Span::NONE, "the evaluation was interrupted")
 }
 
 /// A number of bytes for people.

@@ -1,5 +1,13 @@
 //! Paths as text.
 
+use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _, path::Path};
+
+/// A text of the language as a path of the system.
+#[must_use]
+pub(crate) fn as_path(text: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(text))
+}
+
 /// An absolute path without `.`, `..`, empty components and a slash at its end. What is not
 /// absolute is taken from the root.
 #[must_use]

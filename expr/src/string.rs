@@ -112,11 +112,6 @@ impl<'a> Str<'a> {
         }
     }
 
-    /// The bytes of a string that was never joined.
-    pub(crate) fn flat(&self) -> &'a [u8] {
-        self.bytes()
-    }
-
     /// How many bytes there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -189,11 +184,7 @@ impl<'a> Join<'a> {
 }
 
 /// The union of two sorted contexts.
-pub(super) fn merge<'a>(
-    arena: &'a Bump,
-    left: &'a [Context],
-    right: &'a [Context],
-) -> &'a [Context] {
+fn merge<'a>(arena: &'a Bump, left: &'a [Context], right: &'a [Context]) -> &'a [Context] {
     if right.is_empty() || left == right {
         return left;
     }
