@@ -48,12 +48,7 @@ fn wrong(name: &str, expected: &'static str) -> AttributeError {
 const FEATURES: [&str; 3] = ["benchmark", "big-parallel", "nixos-test"];
 
 /// Attributes that Nix heeds when it builds, and clutch does not.
-const UNSUPPORTED: [(&str, &str); 3] = [
-    (
-        "exportReferencesGraph",
-        "no build is told what its inputs refer to; list what you need with `clutch closure --json` \
-         and give it as an attribute",
-    ),
+const UNSUPPORTED: [(&str, &str); 2] = [
     ("__noChroot", "every build runs in the sandbox; make what it needs an input"),
     (
         "unsafeDiscardReferences",

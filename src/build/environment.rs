@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::attributes::{AttributeError, Attributes};
+use super::{
+    attributes::{AttributeError, Attributes},
+    graph::Exports,
+};
 use crate::{
     derivation::{Derivation, placeholder},
     store_path::STORE_DIR,
@@ -95,13 +98,15 @@ fn attribute_file(name: &str, number: usize) -> String {
     }
 }
 
-/// The environment of a derivation's builder, which may use that many processors.
+/// The environment of a derivation's builder, which may use that many processors and has asked for these
+/// graphs.
 ///
 /// # Errors
 /// Where `passAsFile` or the structured attributes are not what they should be.
 pub(super) fn environment(
     derivation: &Derivation,
     cores: usize,
+    graphs: Exports,
 ) -> Result<Environment, AttributeError> {
     let mut made = Environment::default();
     let variables = &mut made.variables;
@@ -139,6 +144,7 @@ pub(super) fn environment(
                 .collect();
             let mut map = map.clone();
             map.insert("outputs".to_owned(), outputs.into());
+            map.extend(graphs.members);
             for (variable, file, content) in [
                 ("NIX_ATTRS_JSON_FILE", ".attrs.json", Value::Object(map.clone()).to_string()),
                 ("NIX_ATTRS_SH_FILE", ".attrs.sh", shell(&map)),
@@ -148,6 +154,7 @@ pub(super) fn environment(
             }
         }
     }
+    made.files.extend(graphs.files);
     for name in DIRECTORIES {
         variables.insert((*name).to_owned(), BUILD_DIR.into());
     }
@@ -242,6 +249,7 @@ mod tests {
         let made = environment(
             &derivation(&[("PATH", "/bin"), ("TMPDIR", "/elsewhere"), ("greeting", "hello")], None),
             3,
+            Exports::default(),
         )
         .unwrap();
         assert_eq!(text(&made, "PATH"), Some("/bin"));
@@ -256,7 +264,7 @@ mod tests {
     #[test]
     fn an_attribute_passed_as_file_is_no_variable() {
         let env = [("passAsFile", "script other"), ("script", "echo hello"), ("kept", "1")];
-        let made = environment(&derivation(&env, None), 1).unwrap();
+        let made = environment(&derivation(&env, None), 1, Exports::default()).unwrap();
         assert_eq!(text(&made, "script"), None);
         assert_eq!(text(&made, "scriptPath"), Some("/build/.attr-script"));
         assert_eq!(text(&made, "otherPath"), None);
@@ -270,7 +278,7 @@ mod tests {
     fn structured_attributes_are_files_for_json_and_bash() {
         let json = r#"{"a b":1,"list":["x","it's"],"nested":{"k":{"l":1}},"no":false,"none":null,
             "number":3,"set":{"key":"value"},"whole":2.0,"half":1.5,"yes":true,"mixed":[1,[2]]}"#;
-        let made = environment(&derivation(&[], Some(json)), 1).unwrap();
+        let made = environment(&derivation(&[], Some(json)), 1, Exports::default()).unwrap();
         assert_eq!(text(&made, "NIX_ATTRS_SH_FILE"), Some("/build/.attrs.sh"));
         assert_eq!(text(&made, "list"), None);
         let file = |name: &str| {

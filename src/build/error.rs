@@ -3,7 +3,7 @@
 use std::{fmt, io, path::PathBuf};
 
 use super::{
-    AttributeError,
+    AttributeError, GraphError,
     sandbox::{self, Exit, SandboxError},
     task::TaskError,
 };
@@ -59,6 +59,9 @@ pub enum BuildError {
     /// An attribute that the build heeds is wrong.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
+    /// The reference graph that it asks for cannot be made.
+    #[error(transparent)]
+    Graph(#[from] GraphError),
     /// An output is missing.
     #[error("the builder succeeded but made no output '{name}' at '{path}'")]
     NoOutput {

@@ -7,6 +7,7 @@ pub mod builtin;
 mod check;
 mod environment;
 mod error;
+mod graph;
 mod inputs;
 mod log;
 mod observe;
@@ -23,6 +24,7 @@ use std::collections::BTreeSet;
 pub use attributes::AttributeError;
 pub use check::{Check, Verdict};
 pub use error::{BuildError, BuildFailure};
+pub use graph::{GraphError, GraphNode};
 pub use observe::{Event, Observer};
 pub use run::{Builder, Options};
 

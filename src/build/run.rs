@@ -16,6 +16,7 @@ use super::{
     builtin::{BuiltinKind, Builtins},
     check::{self, Check},
     environment::{BUILD_DIR, environment, fill_placeholders},
+    graph::InputGraph,
     inputs::Closures,
     log::Log,
     outputs,
@@ -362,7 +363,9 @@ impl Build<'_, '_> {
         }
         let vary = self.check.map(|_| check::variation(options.cores));
         let cores = vary.map_or(options.cores, |vary| vary.processors);
-        let environment = environment(derivation, cores)?;
+        let over = || self.over();
+        let graphs = self.input_graph(&over).exports(&attributes)?;
+        let environment = environment(derivation, cores, graphs)?;
         for (name, content) in &environment.files {
             fs_err::write(self.place.build.join(name), content)?;
         }
@@ -379,6 +382,11 @@ impl Build<'_, '_> {
         }
         outputs::check_present(derivation, self.inputs, &self.place.store)?;
         self.bounded(|bounds| outputs::check_links(derivation, &self.place.store, bounds))
+    }
+
+    /// The inputs, for those who ask for their graph.
+    fn input_graph<'i>(&'i self, over: &'i dyn Fn() -> Option<BuildError>) -> InputGraph<'i> {
+        InputGraph { store: self.builder.store, closure: self.inputs, over }
     }
 
     /// The folder that shows as the root directory, where the derivation names one.
@@ -427,6 +435,10 @@ impl Build<'_, '_> {
             registry.get(name).ok_or_else(|| BuildError::UnknownBuiltin(name.to_owned()))?;
         let places = outputs::places(self.derivation, &self.place.store);
         let sandbox = |request: &Request| self.run_for_task(request);
+        let graph = |path: &StorePath| {
+            let found = self.input_graph(&|| self.over()).graph(path);
+            found.map_err(|error| TaskError::Failed(error.to_string()))
+        };
         let log = |line: &str| lock(self.log).line(line);
         let progress = |done, of| {
             self.builder.observer.event(Event::Progress(self.step, done, of));
@@ -436,6 +448,7 @@ impl Build<'_, '_> {
             outputs: &places,
             scratch: &self.place.build,
             inputs: Inputs::new(self.builder.store.dir(), self.inputs),
+            graph: &graph,
             sandbox: &sandbox,
             network: (builtin.kind == BuiltinKind::Fetch).then_some(network),
             log: &log,

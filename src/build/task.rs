@@ -7,11 +7,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::sandbox;
+use super::{GraphNode, sandbox};
 use crate::{
     derivation::Derivation,
     inputs::{InputPath, Inputs},
     net::network::Network,
+    store_path::StorePath,
     unpack::ArchiveError,
 };
 
@@ -25,6 +26,8 @@ pub struct Task<'a> {
     pub scratch: &'a Path,
     /// All that this build may read: the closure of its inputs.
     pub inputs: Inputs<'a>,
+    /// The reference graph of a path of the inputs: its closure, ordered by path.
+    pub graph: &'a (dyn Fn(&StorePath) -> Result<Vec<GraphNode>, TaskError> + Sync),
     /// Runs a program of an input in the sandbox, its output into the log. The closure of the inputs
     /// shows read-only at its own paths without being asked for, and `/build` is a fresh folder
     /// unless the request binds one; whatever is to be written (the scratch folder, an output) must

@@ -62,7 +62,7 @@ impl Observer for Events {
 /// Built-in builders that show what a task can do.
 const BUILTINS: Registry = Registry(&[
     &[row("copy", copy), row("probe", run_probe)],
-    &[row("nothing", |_| Ok(())), row("panic", |_| panic!("of the test"))],
+    &[row("nothing", |_| Ok(())), row("panic", |_| panic!("of the test")), row("graph", graph)],
 ]);
 
 const fn row(name: &'static str, build: fn(&Task<'_>) -> Result<(), TaskError>) -> Builtin {
@@ -74,6 +74,18 @@ fn copy(task: &Task<'_>) -> Result<(), TaskError> {
     (task.progress)(1, Some(2));
     let text = task.input(task.attribute("from")?.unwrap())?.read(1 << 20)?;
     Ok(fs_err::write(task.output("out")?, text)?)
+}
+
+/// Writes the graph of an input, by names.
+fn graph(task: &Task<'_>) -> Result<(), TaskError> {
+    let path = StorePath::parse(task.attribute("of")?.unwrap()).unwrap();
+    let line = |node: GraphNode| {
+        let names: Vec<_> = node.references.iter().map(StorePath::name).collect();
+        format!("{} {} {}\n", node.path.name(), node.size, names.join(","))
+    };
+    let mut lines: Vec<String> = (task.graph)(&path)?.into_iter().map(line).collect();
+    lines.sort();
+    Ok(fs_err::write(task.output("out")?, lines.concat())?)
 }
 
 fn run_probe(task: &Task<'_>) -> Result<(), TaskError> {
@@ -488,6 +500,27 @@ fn a_builder_inside_the_binary_reads_inputs_and_may_run_them() {
     assert!(failure.to_string().contains("no builder 'builtin:unheard-of'"), "{failure}");
     let failure = world.fail(world.builtin("copy", &[("from", info.path.to_string())]));
     assert!(failure.to_string().contains("is not an input"), "{failure}");
+}
+
+#[test]
+fn a_built_in_builder_may_ask_for_the_graph_of_an_input() {
+    let world = World::new();
+    let (inner, made) =
+        world.add(world.draft("inner", &[&format!("text={}:{}", out(), world.probe)]));
+    let path = made.outputs["out"].path.clone();
+    let draft = |input: bool| {
+        let mut draft = world.builtin("graph", &[("of", path.to_string())]);
+        if input {
+            draft.input_derivations.insert(inner.clone(), ["out".to_owned()].into());
+        }
+        draft
+    };
+    let (_, place) = world.build(draft(true));
+    let probe = world.store.info(&world.probe).unwrap().unwrap().size;
+    let size = path.to_string().len();
+    let expected = format!("inner {size} probe\nprobe {probe} \n");
+    assert_eq!(fs_err::read_to_string(place).unwrap(), expected);
+    assert!(world.fail(draft(false)).to_string().contains("is not an input of the derivation"));
 }
 
 #[test]

@@ -293,6 +293,7 @@ fn run(
         outputs: &[("out".to_owned(), out.to_owned())].into(),
         scratch: &scratch,
         inputs: Inputs::new(&store, &inputs),
+        graph: &|_| unreachable!("no builder asks for it"),
         sandbox: &compile_nothing,
         network: None,
         log: &|_| {},

@@ -262,3 +262,80 @@ fn one_failure_stops_only_what_depends_on_it() {
     }
     assert!(space.valid().iter().any(|p| p.ends_with("-alone")));
 }
+
+/// Both forms of `exportReferencesGraph`, byte for byte as Nix 2.34 writes them (but for `ca`).
+#[test]
+fn a_build_is_told_the_references_of_its_inputs() {
+    let space = Space::new(BINARY).with_probe();
+    let a = probing("a", "", &[&["write", "$out", "hi"]]);
+    space.write("a.nix", a);
+    let b = probing(
+        "b",
+        "a = import ./a.nix;",
+        &[&["mkdir", "$out"], &["write", "$out/a", "$a"], &["write", "$out/self", "$out"]],
+    );
+    space.write("b.nix", b);
+    let paths = ["a", "b"].map(|name| space.ok(["build", "--no-link", &format!("{name}.nix")]));
+    let [a, b] = &paths;
+    // in the order of the paths
+    let both = |one: String, two: String| if a < b { one + &two } else { two + &one };
+    let references = if a < b { format!("{a}\n{b}\n") } else { format!("{b}\n{a}\n") };
+    let graph = both(format!("{a}\n\n0\n"), format!("{b}\n\n2\n{references}"));
+    let classic =
+        "exportReferencesGraph = [ \"one\" (import ./a.nix) \"two\" \"${import ./b.nix}/x\" ];";
+    let out = build(&space, classic, &[&["copy", "two", "$out"]]);
+    assert_eq!(fs_err::read_to_string(out).unwrap(), graph);
+    let out = build(&space, classic, &[&["copy", "one", "$out"]]);
+    assert_eq!(fs_err::read_to_string(out).unwrap(), format!("{a}\n\n0\n"));
+    // a derivation in the graph brings its outputs along
+    let deep = "exportReferencesGraph = [ \"g\" (import ./b.nix).drvPath ];";
+    let out = build(&space, deep, &[&["copy", "g", "$out"]]);
+    let text = fs_err::read_to_string(out).unwrap();
+    assert!(
+        text.contains(&format!("{b}\n\n2\n{references}")) && text.contains("-b.drv\n"),
+        "{text}"
+    );
+
+    let structured = "__structuredAttrs = true; \
+                      exportReferencesGraph.g = [ [ (import ./a.nix) ] (import ./b.nix) ];";
+    let out = build(&space, structured, &[&["copy", "$NIX_ATTRS_JSON_FILE", "$out"]]);
+    let json: serde_json::Value = serde_json::from_slice(&fs_err::read(out).unwrap()).unwrap();
+    let node = |path: &str| {
+        let all = json["g"].as_array().unwrap();
+        assert_eq!(all.len(), 2);
+        all.iter().find(|node| node["path"] == path).unwrap().clone()
+    };
+    let small = serde_json::json!({
+        "path": a, "references": [], "narHash": nar_hash(&space, a), "narSize": 120,
+        "closureSize": 120, "valid": true,
+    });
+    assert_eq!(node(a), small);
+    let (large, size) = (node(b), node(b)["narSize"].as_u64().unwrap());
+    assert_eq!(large["closureSize"], size + 120);
+    let lines: Vec<&str> = references.lines().collect();
+    assert_eq!(large["references"], serde_json::json!(lines));
+    assert_eq!(large["narHash"], nar_hash(&space, b));
+
+    for (attributes, words) in [
+        ("exportReferencesGraph = [ \"one\" ];", "but 'one' has no path"),
+        ("exportReferencesGraph = [ \"../one\" ./probe ];", "the file name '../one' is not valid"),
+        ("exportReferencesGraph = [ \"1\" ./probe ];", "the file name '1' is not valid"),
+        ("exportReferencesGraph = [ \"one\" \"/etc\" ];", "'/etc' is not a store path"),
+        (
+            "exportReferencesGraph = [ \"g\" (builtins.unsafeDiscardStringContext \"${import ./b.nix}\") ];",
+            "is not an input of the derivation",
+        ),
+        ("__structuredAttrs = true; exportReferencesGraph = [ \"one\" ];", "expected a set"),
+        ("__structuredAttrs = true; exportReferencesGraph.one = 1;", "'1' is not a store path"),
+    ] {
+        space.write("default.nix", probing("told", attributes, &[&["write", "$out", "x"]]));
+        let error = space.fails(1, ["build", "--no-link"]);
+        assert!(error.contains(words), "{attributes}: {error}");
+    }
+}
+
+/// The hash of a path in Nix's archive format, as Nix 2 shows it.
+fn nar_hash(space: &Space, path: &str) -> String {
+    let (hash, _) = clutch::tree::nar(&space.real(path)).unwrap();
+    format!("sha256:{}", hash.format(clutch::hash::Format::Nix32))
+}

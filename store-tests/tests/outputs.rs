@@ -166,7 +166,6 @@ fn a_root_tree_shows_nothing_of_the_host() {
 fn attributes_that_are_not_heeded_are_told() {
     let space = Space::new(BINARY).with_probe();
     for (attributes, words) in [
-        ("exportReferencesGraph = [ \"graph\" ./probe ];", "clutch closure --json"),
         ("__noChroot = true;", "every build runs in the sandbox"),
         ("requiredSystemFeatures = [ \"big-parallel\" \"kvm\" ];", "has 'kvm'"),
         (

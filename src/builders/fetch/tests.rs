@@ -63,6 +63,7 @@ impl Bench {
             outputs: &[("out".to_owned(), out.clone())].into(),
             scratch: self.dir.path(),
             inputs: Inputs::new(self.dir.path(), &[]),
+            graph: &|_| unreachable!("no builder asks for it"),
             sandbox: &|_| unreachable!("fetch runs no program"),
             network: Some(&network),
             log: &|line| self.log.lock().unwrap().push(line.to_owned()),
