@@ -16,8 +16,8 @@ use clutch::{
     },
     derivation::{Derivation, Draft, DraftOutputs, Identities},
     net::{
+        host::HostEnvironment,
         http::HttpSettings,
-        index::HostEnvironment,
         network::{Network, NetworkSettings},
     },
     store::Store,

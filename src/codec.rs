@@ -1,5 +1,5 @@
-//! Stored records: a magic, a version, then bincode. The only place that knows bincode; what it
-//! writes is stored and sent, never hashed (docs/formats.md, "Records").
+//! Stored records: a magic, a version, then bincode. Only this module knows bincode. Records are
+//! stored and sent, never hashed (docs/formats.md, "Records").
 
 use bincode::{
     Decode, Encode,
@@ -103,8 +103,7 @@ pub(crate) fn decode<T: Decode<()>>(kind: RecordKind, bytes: &[u8]) -> Result<T,
     }
 }
 
-/// The bytes of a record, with their BLAKE3 hash behind: what is read back without a word to the user
-/// where it is damaged.
+/// The bytes of a record, with their BLAKE3 hash behind them, for records that are ignored if they are damaged.
 ///
 /// # Errors
 /// As [`encode`].
@@ -114,7 +113,7 @@ pub(crate) fn seal<T: Encode>(kind: RecordKind, record: &T) -> Result<Vec<u8>, C
     Ok(bytes)
 }
 
-/// The record that was sealed; nothing if a byte of it has changed, or it is none of this kind.
+/// The record that was sealed; nothing if a byte of it has changed, or it is of another kind.
 #[must_use]
 pub(crate) fn unseal<T: Decode<()>>(kind: RecordKind, bytes: &[u8]) -> Option<T> {
     let (record, hash) = bytes.split_last_chunk::<32>()?;

@@ -17,8 +17,8 @@ use rustix::{
     io::Errno,
 };
 
-/// Removes a file, a symlink or a folder with all that is in it, also where folders are read-only.
-/// It follows no symlinks. Nothing there is fine.
+/// Removes a file, a symlink or a folder with all that is in it, even if folders are read-only.
+/// Symlinks are not followed. It is no error if nothing is there.
 ///
 /// # Errors
 /// If something cannot be removed; the text names `path`.
@@ -27,7 +27,7 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
         let name = rustix::path::Arg::into_c_str(path)?;
         match rustix::fs::unlinkat(CWD, &*name, AtFlags::empty()) {
             Err(e @ (Errno::ISDIR | Errno::PERM)) => match remove_folder(CWD, &name) {
-                // a file that is not allowed to go
+                // a file that may not be removed
                 Err(Errno::NOTDIR) => Err(e),
                 other => other,
             },
@@ -40,7 +40,8 @@ pub(crate) fn remove_tree(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a file or a symlink. One that is not there is fine: another process may have removed it.
+/// Removes a file or a symlink. It is no error if it is not there: another process may have removed
+/// it.
 ///
 /// # Errors
 /// If it cannot be removed; the text names `path`.
@@ -51,7 +52,7 @@ pub(crate) fn remove_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a folder, however deep others are in it: neither the stack nor open descriptors grow with that.
+/// Removes a folder, however deep others are in it: the depth costs neither stack nor descriptors.
 fn remove_folder<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<(), Errno> {
     let mut descent = Descent::at(open_writable(&parent, name)?)?;
     // the folders that are still to be removed in each that the walk is in
@@ -94,7 +95,7 @@ fn open_writable<F: std::os::fd::AsFd>(parent: F, name: &CStr) -> Result<OwnedFd
     Ok(folder)
 }
 
-/// Removes what is in a folder but other folders, which are given back.
+/// Removes the entries of a folder except folders, which are returned.
 fn remove_files(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
     let mut folders = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -118,13 +119,13 @@ fn remove_files(folder: &OwnedFd) -> Result<Vec<CString>, Errno> {
     Ok(folders)
 }
 
-/// How a folder is opened that somebody else may have put there.
+/// The flags to open a folder that somebody else may have made.
 pub(crate) const FOLDER: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A walk into folders and back, by descriptors and not by paths, so that a tree may be deeper than a path is
-/// long. Few descriptors are open, however deep it goes. Nothing leads out of the folder in which it begins,
-/// whatever somebody moves meanwhile.
+/// A walk into folders and back, by descriptors and not by paths, so that a tree may be deeper than the longest path.
+/// Few descriptors are open, however deep it goes. It stays in the folder in which it begins, whatever is moved
+/// meanwhile.
 #[derive(Debug)]
 pub(crate) struct Descent {
     levels: Vec<Level>,
@@ -132,7 +133,7 @@ pub(crate) struct Descent {
 
 #[derive(Debug)]
 struct Level {
-    /// Closed where the walk has gone on far below.
+    /// Closed while the walk is far below.
     folder: Option<OwnedFd>,
     /// Device and number.
     id: (u64, u64),
@@ -151,7 +152,7 @@ fn id(folder: &OwnedFd) -> Result<(u64, u64), Errno> {
 }
 
 impl Descent {
-    /// How many descriptors are open at most.
+    /// The most descriptors that are open.
     const OPEN: usize = 32;
 
     /// A walk that begins in this folder.
@@ -181,10 +182,10 @@ impl Descent {
         Ok(())
     }
 
-    /// Goes back to where it was before. It is not to be left where it began.
+    /// Goes back to the folder before. Must not be called in the folder in which the walk began.
     ///
     /// # Errors
-    /// If the folder has been moved elsewhere meanwhile, or cannot be opened; the walk is over then.
+    /// If the folder has been moved meanwhile, or cannot be opened. The walk is over then.
     pub(crate) fn leave(&mut self) -> Result<(), Errno> {
         let below = self.levels.pop().and_then(|level| level.folder);
         let (Some(below), Some(level)) = (below, self.levels.last_mut()) else {
@@ -201,8 +202,8 @@ impl Descent {
     }
 }
 
-/// Writes a file of mode 0644 in the place of what is there: whatever happens, the place holds what it
-/// held before or all of `content`, and the latter for good when this returns.
+/// Replaces a file by one of mode 0644, atomically: after a crash the place holds either the old content or all of
+/// `content`. When this returns, the new content is durable.
 ///
 /// # Errors
 /// If the file's folder cannot be written.
@@ -215,8 +216,8 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     write().map_err(|e| named("write", path, &e))
 }
 
-/// Opens a file of the store for reading. A symlink is not followed, and nothing waits for a pipe: what is no
-/// file of its own is an error.
+/// Opens a file of the store for reading. A symlink is not followed, and a pipe is not waited for: anything but a
+/// regular file is an error.
 ///
 /// # Errors
 /// If it cannot be opened, or is something else; the text names it.
@@ -248,7 +249,7 @@ pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     Ok(content)
 }
 
-/// How a file's name begins until it is finished. No store path, and no pin, has such a name.
+/// The beginning of a file's name until it is finished. No store path or pin has such a name.
 pub(crate) const UNFINISHED: &str = ".-";
 
 /// A file beside `path`, to be written and then given that name by [`finish`].
@@ -262,7 +263,7 @@ pub(crate) fn unfinished(path: &Path) -> io::Result<NamedTempFile> {
 /// Gives a file its mode and its name, once its content is on disk.
 ///
 /// # Errors
-/// If it cannot be synced or moved; the file is given back where it is whole.
+/// If it cannot be synced or moved; the file is returned if it is whole.
 pub(crate) fn finish(
     file: NamedTempFile,
     path: &Path,
@@ -283,7 +284,7 @@ pub(crate) fn finish(
 pub(crate) fn make_folders(path: &Path) -> io::Result<()> {
     match fs_err::create_dir(path) {
         Ok(()) => sync_folder(folder_of(path)),
-        // some file systems, such as /proc, say so of a name that cannot be made
+        // some file systems, such as /proc, give this error for a name that cannot be made
         Err(e) if e.kind() == io::ErrorKind::NotFound && !folder_of(path).exists() => {
             make_folders(folder_of(path))?;
             make_folders(path)

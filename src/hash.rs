@@ -1,5 +1,5 @@
 //! The hashes of the pipeline: hashes as expressions write them (re-exported from the language),
-//! BLAKE3 tree hashes, and the digests of store paths, one `derive_key` context a purpose.
+//! BLAKE3 tree hashes, and the digests of store paths, with one `derive_key` context a purpose.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ pub use clutch_expr::hash::{
 pub enum Purpose {
     /// A derivation's canonical encoding.
     Derivation,
-    /// A derivation modulo its fixed inputs: what its outputs' paths depend on.
+    /// A derivation modulo its fixed inputs: the input of its outputs' paths.
     Identity,
     /// An output named by the identity of its derivation.
     Output,
@@ -32,7 +32,7 @@ pub enum Purpose {
     Tree,
     /// The arguments of an evaluation, in the evaluation cache.
     Evaluation,
-    /// A revision of a git repository, in what is known of those that were fetched.
+    /// A revision of a git repository, in the records of those that were fetched.
     Revision,
 }
 

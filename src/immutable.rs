@@ -1,5 +1,5 @@
-//! Files that nobody may change or remove, not even root (`chattr +i`, `chattr +a`; ioctl_iflags(2)). The system
-//! says no more of them than that something is not permitted.
+//! Files that nobody may change or remove, not even root (`chattr +i`, `chattr +a`; ioctl_iflags(2)). The system's
+//! error only says that something is not permitted.
 
 use std::{
     io,
@@ -30,8 +30,8 @@ pub(crate) fn is_cause(error: &io::Error) -> bool {
     matches!(error.get_ref(), Some(inner) if inner.is::<Immutable>())
 }
 
-/// The error; if something is not permitted since a file at `path`, in it, or the folder that it is in is immutable,
-/// with that file and what to do.
+/// The error. If it comes from an immutable file (the one at `path`, one in it, or its folder), it names that file
+/// and what to do.
 #[must_use]
 pub(crate) fn explain(error: io::Error, path: &Path) -> io::Error {
     if !is_refusal(&error) {
@@ -64,7 +64,7 @@ fn find(path: &Path) -> Option<(PathBuf, char)> {
         if let Some(flag) = flag(&place) {
             return Some((place, flag));
         }
-        // what cannot be listed is passed over: this only explains
+        // a folder that cannot be listed is skipped: this only explains
         if place.symlink_metadata().is_ok_and(|found| found.is_dir()) {
             let entries = fs_err::read_dir(&place).into_iter().flatten().flatten();
             todo.extend(entries.map(|entry| entry.path()));

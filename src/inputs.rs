@@ -1,10 +1,9 @@
-//! The store objects that a builder may read, and the one way to open what they hold.
+//! The store objects that a builder may read, and the only way to open their files.
 //!
-//! Links are followed as they are in a sandbox: by their text, in the logical store dir, and only as
-//! long as each step is in one of these objects. So what an object's links say of the host shows
-//! nothing of it. The kernel resolves what stays beneath one object (`openat2(2)`); what leads to
-//! another one, and everything on a kernel or behind a filter without that call, is followed here
-//! step by step.
+//! Links are followed as they are in a sandbox: by their text, in the logical store dir, and only as long as each
+//! step is in one of these objects. So a link to a place of the host leads nowhere. The kernel resolves paths that
+//! stay in one object (`openat2(2)`). Paths to another object, and all paths on a kernel or behind a filter without
+//! that call, are followed here step by step.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -30,7 +29,7 @@ use crate::{
     store_path::{STORE_DIR, StorePath},
 };
 
-/// Opens a name without reading or following what is there.
+/// Opens a name without reading or following it.
 const LOOK: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Store objects that may be read.
@@ -41,7 +40,7 @@ pub struct Inputs<'a> {
     paths: &'a [StorePath],
 }
 
-/// A place in one of the objects, which may be there or not.
+/// A path in one of the objects. There may be nothing at it.
 #[derive(Clone, Debug)]
 pub struct InputPath<'a> {
     inputs: Inputs<'a>,
@@ -55,7 +54,7 @@ pub struct InputPath<'a> {
 pub struct Entry {
     /// The name.
     pub name: OsString,
-    /// Of what kind it is; a link is not followed.
+    /// Its kind; a link is not followed.
     pub kind: EntryKind,
 }
 
@@ -90,10 +89,10 @@ impl<'a> Inputs<'a> {
         Self { folder, paths }
     }
 
-    /// The place that a logical path names: an object, or what is below one.
+    /// The object, or the path below one, that a logical path names.
     ///
     /// # Errors
-    /// If it is no path of the store, or in none of these objects.
+    /// If it is not a path of the store, or not in one of these objects.
     pub fn at(self, logical: &str) -> io::Result<InputPath<'a>> {
         let wrong = |text: String| io::Error::new(io::ErrorKind::InvalidInput, text);
         let (object, below) = StorePath::split(logical).map_err(|e| wrong(e.to_string()))?;
@@ -131,7 +130,7 @@ impl<'a> InputPath<'a> {
     /// Opens a regular file to read it.
     ///
     /// # Errors
-    /// If there is none, something else is there, or a link on the way leads out of the objects.
+    /// If there is none, or something else, or a link on the way leads out of the objects.
     pub fn open(&self) -> io::Result<fs_err::File> {
         let file = self.resolve(Want::File)?;
         Ok(fs_err::File::from_parts(file.into(), self.logical()))
@@ -173,10 +172,10 @@ impl<'a> InputPath<'a> {
         read().map_err(|error| self.failed(&error.into()))
     }
 
-    /// Of what kind the last name is, which is not followed; nothing where nothing is there.
+    /// The kind of the last name, which is not followed; nothing if it does not exist.
     ///
     /// # Errors
-    /// If the folder cannot be opened, other than because it is not there.
+    /// If the folder exists and cannot be opened.
     pub fn kind(&self) -> io::Result<Option<EntryKind>> {
         use io::ErrorKind::{NotADirectory, NotFound};
         let found = match self.last() {
@@ -226,7 +225,7 @@ impl<'a> InputPath<'a> {
             Ok(found) => Ok(found),
             Err(Errno::NOENT) => Err(Errno::NOENT.into()),
             // a link to another object, a kernel that lacks the call, a filter that refuses it, and
-            // whatever needs words
+            // errors that need words
             Err(_) => self.step_by_step(want),
         };
         let checked = found.and_then(|found| match want {
@@ -247,7 +246,7 @@ impl<'a> InputPath<'a> {
         openat2(object, &*self.below, want.flags(), Mode::empty(), resolve)
     }
 
-    /// The same, and what is in other objects, without the kernel's help.
+    /// Opens it step by step, in other objects, too, without the help of the kernel.
     fn step_by_step(&self, want: Want) -> io::Result<OwnedFd> {
         let mut walk = Walk { inputs: self.inputs, at: None, above: Vec::new(), links: 0 };
         let mut todo = parts(&self.below);
@@ -292,9 +291,9 @@ struct Walk<'a> {
     inputs: Inputs<'a>,
     /// The folder that has been reached; nothing in the store dir itself.
     at: Option<OwnedFd>,
-    /// Device and number of every folder from the object down to `at`: where `..` must lead.
+    /// Device and number of every folder from the object down to `at`: the targets of `..`.
     above: Vec<(u64, u64)>,
-    /// How many links have been followed.
+    /// The links that have been followed.
     links: usize,
 }
 

@@ -1,6 +1,6 @@
-//! Bounds on what comes from outside: archives, metadata, index pages, links. They stand in one place so
-//! that every reader has the same, and each is checked before the bytes are read or the memory is taken.
-//! Each is far above what real packages have. docs/testing.md lists them with their tests.
+//! Bounds on data from outside: archives, metadata, index pages, links. They are in one place so that every reader
+//! has the same. Each is checked before the bytes are read or the memory is taken. Each is far above what real
+//! packages have. docs/testing.md lists them with their tests.
 
 /// The longest name of an archive's entry, in bytes. `PATH_MAX` is 4,096 on Linux; archives that are
 /// unpacked below a short path have longer ones now and then.
@@ -25,8 +25,8 @@ pub const ENTRIES: usize = 2_000_000;
 /// The most bytes that the names of these may have together, as paths.
 pub const NAMES: usize = 512 << 20;
 
-/// The most memory that a decompressor may take, in bytes. What `xz -9` and `zstd -19` write needs 65 MiB
-/// and 8 MiB; the container formats allow 4 GiB.
+/// The most memory that a decompressor may take, in bytes. The output of `xz -9` and `zstd -19` needs 65 MiB and 8
+/// MiB; the container formats allow 4 GiB.
 pub const DECODER: u64 = 256 << 20;
 
 /// The most parts a path in an archive or a tree may have. The file system's own functions recurse over a
@@ -47,7 +47,7 @@ pub const WHEEL_TAGS: usize = 1000;
 /// The most header lines of a METADATA or WHEEL file. The largest on PyPI have a few thousand.
 pub const HEADERS: usize = 100_000;
 
-/// The most files that a wheel's RECORD may list and the wheel not hold.
+/// The most files that a wheel's RECORD may list without the wheel having them.
 pub const ABSENT: usize = 1000;
 
 /// The most programs that one distribution may have among its entry points.
@@ -69,7 +69,7 @@ pub const BYTE_CODE: u64 = 16 << 20;
 /// The largest script that an environment writes with another first line, in bytes.
 pub const SCRIPT: u64 = 16 << 20;
 
-/// The largest record of a derivation, in bytes: what its reader accepts at most.
+/// The largest record of a derivation, in bytes: its reader accepts no larger one.
 pub const DERIVATION: u64 = 1 << 28;
 
 /// The largest file of requirements or lock, in bytes. Locks of large projects have a few MiB.
@@ -105,7 +105,7 @@ pub const PACKAGE_COUNT: usize = 500_000;
 /// See [`PACKAGES`].
 pub const PROVIDED: usize = 1_000_000;
 
-/// The packages that are looked at to find out what some packages need.
+/// The most packages that are looked at to find a closure.
 pub const PACKAGE_LOOKS: u64 = 20_000_000;
 
 /// The longest version of a Debian package, in bytes.

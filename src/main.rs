@@ -1,4 +1,4 @@
-//! The `clutch` command. Everything it does is in [`clutch::cli`].
+//! The `clutch` command. All of its code is in [`clutch::cli`].
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! Files whose content somebody else chose: only regular ones are opened, so that nothing waits for a
-//! named pipe or touches a device, and none is read beyond a bound.
+//! Files that somebody else may have made: only regular ones are opened, so that nothing waits for a named pipe or
+//! touches a device, and none is read beyond a bound.
 
 use std::{
     io::{self, Read as _},
@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-/// How a file is opened that may turn out to be anything.
+/// The flags to open a file that may turn out to be anything.
 pub(crate) const CAREFULLY: OFlags =
     OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
@@ -28,7 +28,7 @@ pub(crate) enum Link {
 /// Opens a regular file to read it.
 ///
 /// # Errors
-/// If there is none, or something else is there; names the path.
+/// If there is none, or something else; names the path.
 pub(crate) fn open(path: &Path, link: Link) -> io::Result<fs_err::File> {
     let nofollow = if link == Link::Refuse { OFlags::NOFOLLOW } else { OFlags::empty() };
     let opened = openat(CWD, path, CAREFULLY | nofollow, Mode::empty());
@@ -101,10 +101,10 @@ pub(crate) fn same(mut one: &fs_err::File, mut other: &fs_err::File) -> io::Resu
     Ok(true)
 }
 
-/// Refuses what has been opened and is no regular file.
+/// Refuses an opened file that is not a regular one.
 ///
 /// # Errors
-/// Says what it is.
+/// Names its kind.
 pub(crate) fn check(file: impl AsFd) -> io::Result<()> {
     match FileType::from_raw_mode(fstat(file)?.st_mode) {
         FileType::RegularFile => Ok(()),
@@ -112,7 +112,7 @@ pub(crate) fn check(file: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// The error for what is no regular file.
+/// The error about a file that is not a regular one.
 #[must_use]
 pub(crate) fn not_regular(kind: FileType) -> io::Error {
     let (what, kind) = match kind {

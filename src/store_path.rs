@@ -8,14 +8,14 @@ use crate::hash::{NIX32, Purpose, TreeHash, encode_nix32};
 /// The logical store dir, in every hash and inside every build.
 pub const STORE_DIR: &str = "/clutch/store";
 
-/// How many characters the digest part has.
+/// The length of the digest part, in characters.
 pub const DIGEST_LEN: usize = 32;
 
 /// The longest name, as in Nix: a base name then has at most 244 characters, with room for a
 /// suffix such as `.lock`.
 const NAME_LEN: usize = 211;
 
-/// A path directly below the logical store dir. Ordered as its text is; a clone costs a counter.
+/// A path directly below the logical store dir. Ordered as its text is; a clone is cheap.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorePath {
     /// `<digest>-<name>`; checked when made.
@@ -28,7 +28,7 @@ pub enum StorePathError {
     /// Not below the logical store dir.
     #[error("'{0}' is not in the store dir '{STORE_DIR}'")]
     Outside(String),
-    /// No digest of 32 base-32 characters and a dash in front.
+    /// It does not begin with a digest of 32 base-32 characters and a dash.
     #[error("'{0}' is not a store path: expected '<digest of 32 base-32 characters>-<name>'")]
     Digest(String),
     /// The name breaks a rule.
@@ -98,7 +98,7 @@ impl StorePath {
         Self::of_text_digest(blake3::hash(text).as_bytes(), references, name)
     }
 
-    /// As [`StorePath::of_text`], of a text that has this BLAKE3 hash.
+    /// As [`StorePath::of_text`], for a text with this BLAKE3 hash.
     ///
     /// # Errors
     /// If the name is not valid.
@@ -163,7 +163,7 @@ impl StorePath {
         &self.base
     }
 
-    /// The digest as its 32 characters: what a reference scan looks for.
+    /// The digest as its 32 characters: the text that a reference scan looks for.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.base[..DIGEST_LEN]

@@ -31,6 +31,12 @@ impl HostError {
         Self { text: cause.to_string(), cause: Some(Arc::new(cause)) }
     }
 
+    /// The same refusal, with a text that says more.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<String>) -> Self {
+        Self { text: text.into(), cause: self.cause }
+    }
+
     /// What is said to people.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -19,8 +19,8 @@ use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode, Identities, Records, placeholder},
     hash::Algorithm,
     net::{
+        host::HostEnvironment,
         http::HttpSettings,
-        index::HostEnvironment,
         network::{Network, NetworkSettings},
     },
     store::PathInfo,

@@ -22,7 +22,8 @@ use super::{
 use crate::{
     net::{
         address::{redacted, without_credentials},
-        index::{HostEnvironment, is_name},
+        host::HostEnvironment,
+        index::is_name,
         network::{Network, NetworkSettings},
     },
     store::{

@@ -37,7 +37,7 @@ use crate::{
     },
     git::{Commit, Git, GitError, Revision, shown_address},
     library::LIBRARY,
-    net::index::HostEnvironment,
+    net::host::HostEnvironment,
     regular,
     store::Store,
     store_path::{STORE_DIR, StorePath},

@@ -1,5 +1,5 @@
-//! An archive's index: `InRelease`, whose signature is checked where the machine can, and the
-//! `Packages` file that it vouches for.
+//! An archive's index: `InRelease`, whose signature is checked if the machine has gpgv and a
+//! keyring, and the `Packages` file that it lists.
 
 use std::{
     io::{Read, Write},
@@ -35,9 +35,9 @@ pub(crate) struct Request<'a> {
     pub component: &'a str,
     /// The packages.
     pub roots: &'a [String],
-    /// How far the closure goes.
+    /// The limits of the closure.
     pub scope: Scope,
-    /// Files of keys that may sign the archive's index (see [`keyrings`]).
+    /// Keyrings for the signature of the archive's index (see [`keyrings`]).
     pub keyrings: Vec<PathBuf>,
 }
 
@@ -50,7 +50,7 @@ pub(crate) enum ArchiveIndexError {
     /// A file of it cannot be fetched.
     #[error(transparent)]
     Http(#[from] HttpError),
-    /// Its index is not what it should be.
+    /// A file of its index is not valid.
     #[error("{address}: {reason}")]
     Bad {
         /// The file.
@@ -90,11 +90,11 @@ pub(crate) fn keyrings(root: &std::path::Path) -> Vec<PathBuf> {
     found
 }
 
-/// Pins the closure of some packages by what the archive has now. `warn` takes what the user should
-/// know though it is no error.
+/// Pins the closure of some packages as the archive has them now. `warn` takes warnings for the
+/// user.
 ///
 /// # Errors
-/// If the index cannot be had or trusted, or lacks a package.
+/// If the index cannot be fetched or trusted, or lacks a package.
 pub(crate) fn lock(
     http: &Http,
     indexes: &Indexes,
@@ -179,7 +179,7 @@ fn listed(release: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The text that is signed, its signature checked by `gpgv` where that is installed.
+/// The text that is signed. `gpgv` checks the signature if it is installed.
 fn verified(
     signed: &[u8],
     keyrings: &[PathBuf],
@@ -217,7 +217,7 @@ fn verified(
             .lines()
             .any(|line| line.strip_prefix("[GNUPG:] ").is_some_and(|l| l.starts_with(word)))
     };
-    // a second signature by a key that this machine does not have is no fault
+    // a second signature by a key that this machine does not have is not an error
     if !says("VALIDSIG ") || says("BADSIG ") {
         return Err(bad(
             "its signature is not valid (by gpgv and this machine's keyring)".to_owned()

@@ -1,15 +1,15 @@
-//! Which packages are needed for some packages to work: the closure over Pre-Depends and Depends.
+//! The packages that some packages need to work: the closure over Pre-Depends and Depends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::packages::{Need, Package, Packages};
 
-/// How far to go.
+/// The limits of a closure.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Leave out everything but what was asked for.
+    /// Leave out everything but the packages that were asked for.
     pub no_dependencies: bool,
-    /// Packages that are left out, with what only they need.
+    /// Packages that are left out, with those that only they need.
     pub stop: BTreeSet<String>,
 }
 
@@ -25,7 +25,7 @@ pub struct Member<'a> {
 /// Why there is no closure.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ClosureError {
-    /// Something was asked for that the suite does not have.
+    /// A package that the suite does not have.
     #[error("the suite has no package '{0}'")]
     NoPackage(String),
     /// A virtual package was asked for.
@@ -36,13 +36,13 @@ pub enum ClosureError {
         /// The packages that provide it.
         providers: String,
     },
-    /// Its packages need more than can be.
+    /// The dependencies are too many.
     #[error(
         "its dependencies are too many to resolve: {} packages were looked at",
         crate::limits::PACKAGE_LOOKS
     )]
     TooMuch,
-    /// Nothing in the suite fulfils a need.
+    /// No package of the suite fulfils a dependency.
     #[error(
         "'{package}' needs {need}, which no package in the suite provides (needed through {chain})"
     )]
@@ -51,7 +51,7 @@ pub enum ClosureError {
         package: String,
         /// The package that is needed.
         need: String,
-        /// From what was asked for to the package.
+        /// The chain from a package that was asked for to this one.
         chain: String,
     },
 }

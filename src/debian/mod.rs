@@ -1,5 +1,5 @@
-//! Debian archives: which package files a closure of packages consists of, pinned in a lock. Reads
-//! the archive's index; the package files themselves are the builders' business.
+//! Debian archives: the package files of a closure of packages, pinned in a lock. Reads the
+//! archive's index; builders read the package files.
 
 pub(crate) mod archive;
 pub mod closure;

@@ -1,5 +1,5 @@
-//! An archive's `Packages` file: every package of a suite, with what it needs and provides
-//! (deb-control(5), "Debian Repository Format"). Borrows from the text, which is large.
+//! An archive's `Packages` file: every package of a suite, with its dependencies (deb-control(5),
+//! "Debian Repository Format"). Borrows from the text, which is large.
 
 use std::cell::Cell;
 
@@ -136,7 +136,7 @@ pub struct Packages<'a> {
     /// By name, the newest version first.
     by_name: FxHashMap<&'a str, Vec<usize>>,
     providers: FxHashMap<&'a str, Vec<(usize, Option<&'a str>)>>,
-    /// How many packages were looked at.
+    /// The packages that were looked at so far.
     looks: Cell<u64>,
 }
 
@@ -177,7 +177,7 @@ impl<'a> Packages<'a> {
         Ok(Self { packages, by_name, providers, looks: Cell::new(0) })
     }
 
-    /// True once more packages were looked at than any archive makes necessary; nothing is found then.
+    /// True once more packages were looked at than any real archive needs. Nothing is found from then on.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.looks.get() > limits::PACKAGE_LOOKS

@@ -18,7 +18,7 @@ fn split(version: &str) -> (u64, &str, &str) {
     (epoch, upstream, revision)
 }
 
-/// Alternates between what is no digit, character by character, and numbers.
+/// Alternates between text, character by character, and numbers.
 fn part(left: &str, right: &str) -> Ordering {
     let (mut left, mut right) = (left.as_bytes(), right.as_bytes());
     while !left.is_empty() || !right.is_empty() {

@@ -1,5 +1,5 @@
-//! Files that hold files: what they say of themselves, and their members. Recognised by their first
-//! bytes; nothing if one is damaged, or larger than what is taken apart.
+//! Files that hold files: their properties and their members. Recognised by their first bytes;
+//! nothing if one is damaged, or too large to be taken apart.
 
 use std::{
     borrow::Cow,
@@ -23,7 +23,7 @@ pub(super) struct Member<'a> {
     pub(super) content: Cow<'a, [u8]>,
 }
 
-/// Takes a file of that name apart, into no more than `most` bytes where it is compressed.
+/// Takes a file of that name apart, into no more than `most` bytes if it is compressed.
 pub(super) fn open<'a>(name: &str, bytes: &'a [u8], most: usize) -> Option<Container<'a>> {
     match bytes {
         [b'P', b'K', 3 | 5, 4 | 6, ..] => zip(bytes, most),

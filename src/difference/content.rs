@@ -1,5 +1,4 @@
-//! Two files: whether they are equal, and if not, where. What both can be taken apart into is compared
-//! part by part.
+//! The difference of two files. If both can be taken apart, their parts are compared one by one.
 
 use std::{
     io::{self, Read},
@@ -14,9 +13,8 @@ use super::{
 };
 use crate::tree::{Bounds, TreeError};
 
-/// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it
-/// half of that, and so on: so archives in archives have a bound together. Less in
-/// tests, where some are larger.
+/// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it half of that,
+/// and so on: so archives in archives have a bound together. Less in tests, in which some files are larger.
 const LARGEST: usize = if cfg!(test) { 1 << 20 } else { 256 << 20 };
 
 /// How many archives may be in one another.

@@ -1,6 +1,6 @@
-//! The differences of two trees, down to the member of an archive and the part of a `.pyc` file, for
-//! people who look for the reason. Knows nothing of the store, and trusts nothing that it reads: what
-//! it cannot take apart is compared byte by byte.
+//! The differences of two trees, down to the member of an archive and the part of a `.pyc` file, for people who look
+//! for the reason. Knows nothing of the store, and trusts nothing that it reads: a file that it cannot take apart is
+//! compared byte by byte.
 
 mod container;
 mod content;
@@ -11,11 +11,10 @@ pub(crate) use trees::trees;
 
 use crate::tree::Kind;
 
-/// The most differences that are named in one comparison; a tree that differs everywhere is told apart
-/// by the first of them.
+/// The most differences of one comparison. For a tree that differs everywhere, the first ones are enough.
 pub(crate) const MOST: usize = 1000;
 
-/// One difference: where, and what.
+/// One difference and its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// The path from the root of the tree on; empty for the root itself.
@@ -52,7 +51,7 @@ pub enum Change {
 pub struct Window {
     /// The offset of the first difference.
     pub offset: u64,
-    /// How many bytes each has.
+    /// The sizes of both, in bytes.
     pub sizes: (u64, u64),
     /// The offset of the bytes below.
     pub start: u64,

@@ -7,7 +7,7 @@ use super::container::{Container, Member};
 
 const HEADER: usize = 16;
 
-/// Takes byte code apart; nothing if this is none.
+/// Takes byte code apart; nothing if this is something else.
 pub(super) fn open(bytes: &[u8]) -> Option<Container<'_>> {
     let (header, code) = bytes.split_at_checked(HEADER)?;
     if header[2..4] != *b"\r\n" {
@@ -25,7 +25,7 @@ pub(super) fn open(bytes: &[u8]) -> Option<Container<'_>> {
         ("header: magic", u16::from_le_bytes([header[0], header[1]]).to_string()),
         ("header: flags", format!("{flags} ({kind})")),
     ];
-    // where the flags differ, these are compared as what the first says they are
+    // if the flags differ, these are compared as the first file's flags have it
     match flags {
         0 => fields.extend([
             ("header: time of the source", number(8).to_string()),

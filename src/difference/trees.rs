@@ -45,7 +45,7 @@ pub(crate) fn trees(
             }
         };
         let (path, _) = path.expect("peeked");
-        // what is in a folder that one tree lacks says no more than the folder
+        // the entries of a folder that one tree lacks add nothing to the folder
         if !is_below_last(path, &change, &found) {
             found.push(Difference { path: text(path), members: Vec::new(), change });
         }

@@ -27,7 +27,7 @@ const DT_SONAME: u64 = 14;
 /// Why an ELF file cannot be read or edited.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ElfError {
-    /// Another machine, another word size, or no ELF at all.
+    /// Another machine, another word size, or not ELF.
     #[error("not an ELF executable or library for x86-64")]
     Kind,
     /// A header points outside the file.
@@ -166,7 +166,7 @@ impl Image {
     /// The program interpreter, without its NUL; nothing in a library or a static program.
     ///
     /// # Errors
-    /// If there are two, or it is no text.
+    /// If there are two, or it is not UTF-8.
     pub(crate) fn interpreter(&self) -> Result<Option<&[u8]>, ElfError> {
         let Some(n) = self.interpreter_segment()? else { return Ok(None) };
         let text = &self.bytes[self.segments[n].file_range()];

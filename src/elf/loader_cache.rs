@@ -1,6 +1,5 @@
-//! `ld.so.cache`: the file from which the dynamic linker of glibc knows where libraries are, so that
-//! a prefix needs neither search paths in its files nor a variable in the environment. The bytes are
-//! described in `docs/formats.md`.
+//! `ld.so.cache`: the file in which the dynamic linker of glibc finds the paths of libraries, so that a prefix needs
+//! neither search paths in its files nor a variable in the environment. The bytes are described in `docs/formats.md`.
 
 use std::{cmp::Ordering, collections::BTreeMap};
 
@@ -13,7 +12,7 @@ const FLAGS: u32 = 0x0303;
 /// The header's mark for little-endian numbers.
 const LITTLE_ENDIAN: u8 = 2;
 
-/// The cache that says where each library is: name (`libz.so.1`) to path.
+/// The cache of the path of each library: name (`libz.so.1`) to path.
 #[must_use]
 pub(crate) fn write(libraries: &BTreeMap<String, String>) -> Vec<u8> {
     let mut sorted: Vec<_> = libraries.iter().collect();
@@ -45,7 +44,7 @@ pub(crate) fn write(libraries: &BTreeMap<String, String>) -> Vec<u8> {
 }
 
 /// The order of the names: byte by byte, but digits as one number, and digits after all else. Equal
-/// to 0 only for texts that the linker takes for the same.
+/// only for names that are the same to the linker.
 fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {

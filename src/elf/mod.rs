@@ -1,8 +1,7 @@
-//! Small edits of ELF files (System V ABI, x86-64): another program interpreter, other paths in the
-//! text that a library was compiled with. Nothing that is there moves, so that addresses, symbols,
-//! debuggers and `strip` keep working. What the edits need room for goes behind the last byte of a
-//! read-only segment, up to the end of its page, or else into a segment of its own at the end of the
-//! file. Knows bytes only, no files.
+//! Small edits of ELF files (System V ABI, x86-64): another program interpreter, other paths in the text that a
+//! library was compiled with. Nothing that is there moves, so that addresses, symbols, debuggers and `strip` keep
+//! working. New text goes behind the last byte of a read-only segment, up to the end of its page, or else into a
+//! segment of its own at the end of the file. Knows bytes only, no files.
 
 mod image;
 pub(crate) mod loader_cache;

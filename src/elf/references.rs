@@ -1,4 +1,4 @@
-//! Text in an ELF file, and what refers to it.
+//! Text in an ELF file, and the code and relocations that refer to it.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ const RELATIVE: u64 = 8;
 
 impl Image {
     /// Replaces texts that the code refers to by others of any length: the new ones are added, and
-    /// every use of an old one is pointed at the new. A text counts only where it ends with a NUL.
-    /// How often each is used is returned, in order.
+    /// every use of an old one is pointed at the new. A text counts only if it ends with a NUL.
+    /// Returns the number of uses of each, in order.
     ///
     /// Uses are `lea` instructions with an address relative to the next one, and relative
     /// relocations. A copy that the compiler made part of an instruction is not found: use
@@ -62,7 +62,7 @@ impl Image {
         }
     }
 
-    /// Replaces bytes by as many others wherever they occur. How often that was is returned.
+    /// Replaces bytes by as many others wherever they occur. Returns the number of replacements.
     ///
     /// # Errors
     /// If they do not occur.

@@ -1,4 +1,4 @@
-//! Room for text in an ELF file, where nothing that is there has to move.
+//! Room for text in an ELF file, such that nothing has to move.
 
 use super::image::{ElfError, Image, PT_GNU_PROPERTY, PT_LOAD, PT_NOTE, Segment};
 

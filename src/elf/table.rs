@@ -9,9 +9,8 @@ use super::image::{ElfError, Image};
 const SIZES: [u64; 3] = [24, 32, 40];
 
 impl Image {
-    /// Takes the name of a record in a table away: it has the empty one then, so that nobody who looks
-    /// for the name finds the record. Of `names` the record has the second, the one before it the first
-    /// and the one behind it the third.
+    /// Empties the name of a record in a table, so that no search for the name finds the record. Of `names` the
+    /// record has the second, the one before it the first and the one behind it the third.
     ///
     /// # Errors
     /// If there is no such table, or more than one, or the program is position-independent, so that

@@ -1,6 +1,6 @@
-//! The program `git` and one bare repository of its own. Reaching a server is the user's business:
-//! proxies, keys and credentials are taken from the settings. Reading what was fetched is not: the
-//! other commands see no settings of anybody.
+//! The program `git` and one bare repository of its own. Commands that reach a server use the
+//! settings of the user, for proxies, keys and credentials. Commands that read fetched objects see
+//! no settings.
 
 use std::{
     io::{self, Write as _},
@@ -15,11 +15,11 @@ use fs_err as fs;
 use super::{Entry, EntryKind, Git, GitError, failed, url};
 use super::{Revision, shown_address};
 
-/// How addresses may be reached: what runs programs (`ext::`) is not among them.
+/// The protocols that are allowed. Those that run programs (`ext::`) are not.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
 
-/// Variables of git that say how a server is reached; all others point to other repositories, or
-/// change what objects are.
+/// Variables of git about reaching servers. All others point to other repositories, or change
+/// objects.
 const KEPT: [&str; 4] = ["GIT_SSH", "GIT_SSL", "GIT_HTTP", "GIT_CONFIG_"];
 
 /// Settings that overrule the user's.
@@ -55,7 +55,7 @@ pub(super) struct Repository<'g> {
 }
 
 impl<'g> Repository<'g> {
-    /// An empty one, for objects with ids like that one.
+    /// An empty one, for ids of the same length.
     pub(super) fn create(git: &'g Git<'g>, folder: &Path, id: &str) -> Result<Self, GitError> {
         let made = Self { git, folder: folder.to_owned() };
         fs::create_dir(folder)?;
@@ -64,8 +64,8 @@ impl<'g> Repository<'g> {
         Ok(made)
     }
 
-    /// Fetches a commit alone, or if that is not given, with what the names hold that it may be
-    /// below.
+    /// Fetches a commit alone, or if the server does not give that, the branches and tags that may
+    /// have it.
     pub(super) fn fetch(&self, wanted: &Revision) -> Result<(), GitError> {
         match self.bring(wanted, &["--depth=1"], &wanted.rev) {
             Err(GitError::Failed { text, .. }) if REFUSALS.iter().any(|r| text.contains(r)) => {
@@ -75,7 +75,7 @@ impl<'g> Repository<'g> {
         }
     }
 
-    /// Fetches a commit and all before it, without the files where the server can leave them out.
+    /// Fetches a commit and all before it, without the files if the server can leave them out.
     pub(super) fn fetch_history(&self, wanted: &Revision) -> Result<(), GitError> {
         self.output(&["config", "remote.origin.url", &url::checked(&wanted.url)?])?;
         match self.bring(wanted, &["--filter=tree:0"], &wanted.rev) {
@@ -122,7 +122,7 @@ impl<'g> Repository<'g> {
         self.run(command, args[0])
     }
 
-    /// Starts a command that reads this repository alone and answers line by line.
+    /// Starts a command that only reads this repository and answers line by line.
     pub(super) fn converse(&self, args: &[&str]) -> Result<Conversation, GitError> {
         let mut command = self.closed();
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -170,7 +170,7 @@ impl<'g> Repository<'g> {
         if short { Err(failed("check-attr", "its answer is incomplete")) } else { Ok(()) }
     }
 
-    /// How many bytes were fetched.
+    /// The bytes that were fetched.
     pub(super) fn size(&self) -> Result<u64, GitError> {
         let mut size = 0;
         for entry in fs::read_dir(self.folder.join("objects/pack"))? {
@@ -248,7 +248,7 @@ impl<'g> Repository<'g> {
     }
 }
 
-/// A command that is asked and answers, and ends with this.
+/// A running command that answers requests. Dropping this ends it.
 pub(super) struct Conversation {
     child: Child,
     pub(super) asks: ChildStdin,

@@ -1,7 +1,6 @@
-//! A revision of a git repository as a folder. The client is the machine's `git`: it fetches into a bare
-//! repository in scratch. What is written is read from there object by object, each of them
-//! checked against its id, and goes through [`Tree`] like the entries of an archive. Nothing is
-//! checked out, so no filter, hook or setting of anybody can change it.
+//! A revision of a git repository as a folder. The client is the machine's `git`: it fetches into a bare repository
+//! in scratch. The tree is read from there object by object, each checked against its id, and written by [`Tree`]
+//! like the entries of an archive. Nothing is checked out, so no filter, hook or setting can change it.
 
 mod client;
 mod modules;
@@ -16,7 +15,7 @@ use std::{
 
 use crate::limits;
 use crate::{
-    net::index::HostEnvironment,
+    net::host::HostEnvironment,
     unpack::{
         shown,
         writer::{Limits, Links, Refused, Tree},
@@ -27,22 +26,22 @@ use objects::Objects;
 pub(crate) use revision::RevisionRecord;
 pub(crate) use revision::{Commit, Revision, is_ref_name, shown_address};
 
-/// How deep submodules may lie in each other.
+/// The most submodules in each other.
 const DEPTH: usize = 32;
 /// Everything that fetching from git depends on.
 pub(crate) struct Git<'a> {
-    /// The variables that git is given: where it is, proxies, keys, settings of the user.
+    /// The variables for git: `PATH`, proxies, keys, settings of the user.
     pub environment: &'a HostEnvironment,
     /// `--offline`: only repositories in files.
     pub offline: bool,
-    /// Asks whether the user has stopped it.
+    /// Says if the user has stopped it.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// Why a revision was not fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum GitError {
-    /// There is no such program.
+    /// git is not installed.
     #[error(
         "the program 'git' is not on the PATH, and is the client by which repositories are \
          fetched; install it, or fetch the server's archive of the revision with fetchTarball"
@@ -64,7 +63,7 @@ pub(crate) enum GitError {
         /// The problem, and the form that is expected.
         problem: String,
     },
-    /// An object is missing, another one, or damaged.
+    /// An object is missing, damaged, or of another type.
     #[error("the object {id} {problem}")]
     Object {
         /// Its id.
@@ -72,7 +71,7 @@ pub(crate) enum GitError {
         /// The problem.
         problem: String,
     },
-    /// A name or link that is not written.
+    /// A name or link that is not allowed.
     #[error("the entry '{name}': {reason}")]
     Entry {
         /// Its path in the tree.
@@ -80,12 +79,12 @@ pub(crate) enum GitError {
         /// The problem.
         reason: String,
     },
-    /// A submodule that cannot be had.
+    /// A submodule that cannot be fetched.
     #[error("the submodule '{name}': {error}")]
     Submodule {
         /// Its path in the tree.
         name: String,
-        /// Why.
+        /// The reason.
         error: Box<GitError>,
     },
     /// The user has stopped it.
@@ -126,7 +125,8 @@ impl Git<'_> {
     /// empty folder.
     ///
     /// # Errors
-    /// If there is no git, no such revision, or something in it that is not written.
+    /// If git is not installed, or there is no such revision, or it has an entry that is not
+    /// allowed.
     pub(crate) fn fetch(
         &self,
         wanted: &Revision,
@@ -143,7 +143,7 @@ impl Git<'_> {
         Ok(commit)
     }
 
-    /// How many commits a revision has behind it, itself included.
+    /// The number of commits of a revision's history, itself included.
     ///
     /// # Errors
     /// As [`Git::fetch`].
@@ -155,8 +155,7 @@ impl Git<'_> {
         count.map_err(|_| failed("rev-list", "it printed something other than a number"))
     }
 
-    /// Fetches a revision and its submodules, and lists what they hold: below `prefix`, so many
-    /// submodules deep.
+    /// Fetches a revision and its submodules, and lists their entries below `prefix`.
     fn collect(
         &self,
         wanted: &Revision,

@@ -1,4 +1,4 @@
-//! `.gitmodules`: which repository belongs to which place of a tree (gitmodules(5)).
+//! `.gitmodules`: the repository of each submodule of a tree (gitmodules(5)).
 
 use std::collections::BTreeMap;
 
@@ -38,7 +38,7 @@ impl Module {
     }
 }
 
-/// The submodules that the file describes. Git reads it, and nothing that it includes.
+/// The submodules that the file describes. git reads it, without any file that it includes.
 pub(super) fn read(
     repository: &Repository<'_>,
     objects: &mut Objects,
@@ -56,7 +56,7 @@ pub(super) fn read(
         let Some(key) = key.strip_prefix(b"submodule.") else { continue };
         let Some(dot) = key.iter().rposition(|byte| *byte == b'.') else { continue };
         let module = modules.entry(key[..dot].to_owned()).or_default();
-        // a place is bytes; what is no text is no address and no branch
+        // a place may be any bytes; addresses and branches are text
         match (&key[dot + 1..], std::str::from_utf8(value)) {
             (b"path", _) => {
                 let slashes = value.iter().rev().take_while(|byte| **byte == b'/').count();

@@ -1,5 +1,5 @@
-//! The objects of a repository, read through `git cat-file --batch`. Each is hashed again: what it is
-//! does not depend on what git or a server says, but on its id alone.
+//! The objects of a repository, read through `git cat-file --batch`. Each is hashed again, so that its content
+//! depends on its id alone, and not on git or a server.
 
 use std::io::{self, BufRead as _, Read, Write as _};
 
@@ -17,9 +17,9 @@ use crate::{
 const LARGEST: u64 = 1 << 28;
 /// git's answer for an object that is not there.
 const MISSING: &str = "is not in the repository";
-/// A path that the kernel takes.
+/// The longest path, in bytes.
 const LONGEST: usize = 4000;
-/// How many tags may lead to each other.
+/// The most tags in a chain.
 const TAGS: usize = 8;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,7 @@ impl Objects {
         Err(broken(id, "is a tag of a tag, and so on"))
     }
 
-    /// All that is in a tree, a folder before what it holds; at most `room` entries.
+    /// The entries of a tree, a folder before its own; at most `room`.
     pub(super) fn list(
         &mut self,
         tree: &str,
@@ -194,7 +194,7 @@ impl<'o> Blob<'o> {
         self.size
     }
 
-    /// That all was read and has the id.
+    /// Checks that all was read and has the id.
     pub(super) fn check(self) -> Result<(), GitError> {
         let mut end = [0];
         if self.left > 0 || self.batch.answers.read(&mut end)? != 1 || end != *b"\n" {

@@ -1,5 +1,5 @@
-//! A revision of a git repository: what is asked for, and what is known of it once it was fetched,
-//! which no later fetch can change (docs/formats.md, "Revisions").
+//! A revision of a git repository, and the record of it once it was fetched, which no later fetch
+//! can change (docs/formats.md, "Revisions").
 
 use std::{borrow::Cow, io, path::PathBuf};
 
@@ -20,19 +20,19 @@ const KIND: RecordKind =
 pub struct Revision {
     /// The repository's address, as git takes it.
     pub url: String,
-    /// The id of the commit: 40 or 64 hexadecimal digits in lower case. It says all that the tree holds.
+    /// The id of the commit: 40 or 64 hexadecimal digits in lower case. It determines the tree.
     pub rev: String,
-    /// A branch or tag that has it, for servers that give no commits by their ids.
+    /// A branch or tag that has it, for servers that do not give commits by their ids.
     pub name: Option<String>,
-    /// That any branch or tag of the repository may be the one that has it.
+    /// Look for it in every branch and tag.
     pub all_refs: bool,
-    /// That the repositories of its submodules are fetched into their places.
+    /// Fetch its submodules, too.
     pub submodules: bool,
-    /// That what has the attribute `export-ignore` is left out.
+    /// Leave out entries with the attribute `export-ignore`.
     pub export_ignore: bool,
 }
 
-/// An address for people: without the user and password that a URL may hold.
+/// An address for messages: without the user and password that a URL may have.
 #[must_use]
 pub(crate) fn shown_address(url: &str) -> Cow<'_, str> {
     let Some((scheme, rest)) = url.split_once("://") else { return url.into() };
@@ -46,7 +46,7 @@ pub(crate) fn shown_address(url: &str) -> Cow<'_, str> {
 /// The properties of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commit {
-    /// When it was made, in seconds since 1970.
+    /// The time of the commit, in seconds since 1970.
     pub time: i64,
 }
 
@@ -65,7 +65,7 @@ impl RevisionRecord {
         Self { nar_hash: bytes, time: commit.time, count: None }
     }
 
-    /// The same, and how many commits it has behind it.
+    /// The same, with the number of commits.
     pub(crate) fn with_count(self, count: i64) -> Self {
         Self { count: Some(count), ..self }
     }
@@ -88,7 +88,7 @@ impl RevisionRecord {
     }
 }
 
-/// Its file: wherever it was fetched from, it is the same.
+/// Its file. It does not depend on the address.
 fn file(store: &Store, revision: &Revision) -> PathBuf {
     let mut hasher = Purpose::Revision.hasher();
     hasher.update(&[u8::from(revision.submodules), u8::from(revision.export_ignore)]);

@@ -1,4 +1,4 @@
-//! The addresses that are given to git: checked, so that none of them is an option or a program.
+//! Addresses for git, checked so that none of them is an option or a program.
 
 use super::GitError;
 use super::shown_address;

@@ -11,12 +11,12 @@ pub struct Address {
     scheme: &'static str,
     /// Host and port as written; empty for `file`.
     authority: String,
-    /// Starts with a slash; with the query where there is one, never with a fragment.
+    /// Starts with a slash; with the query if there is one, never with a fragment.
     path: String,
     user: Option<(String, String)>,
 }
 
-/// Why a text is no address.
+/// Why a text is not an address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{text}' is not an address: {reason}")]
 pub struct AddressError {
@@ -35,7 +35,7 @@ impl Address {
     /// Reads a URL. User name and password in it are taken off.
     ///
     /// # Errors
-    /// If it is not absolute, or its scheme is none of http, https, file.
+    /// If it is not absolute, or its scheme is not http, https or file.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         let text = text.trim();
         let fail = |reason| AddressError { text: redacted(text), reason };
@@ -91,7 +91,7 @@ impl Address {
     /// along to the same host only.
     ///
     /// # Errors
-    /// If the result is no address.
+    /// If the result is not an address.
     pub fn join(&self, text: &str) -> Result<Self, AddressError> {
         let text = text.trim().split('#').next().unwrap_or_default();
         let has_scheme = text.split_once(':').is_some_and(|(scheme, _)| {
@@ -144,7 +144,7 @@ impl Address {
     }
 
     /// The address of a relative path below this one, read as a folder. The path's parts are
-    /// percent-encoded where need be.
+    /// percent-encoded if need be.
     #[must_use]
     pub fn below(&self, relative: &str) -> Self {
         let folder = self.path.trim_end_matches('/');
@@ -163,7 +163,7 @@ impl Address {
         split_port(&self.authority).0
     }
 
-    /// User name and password that stood in the text.
+    /// User name and password of the text.
     #[must_use]
     pub fn user(&self) -> Option<(&str, &str)> {
         self.user.as_ref().map(|(name, password)| (&**name, &**password))
@@ -195,7 +195,7 @@ impl fmt::Debug for Address {
     }
 }
 
-/// Host (with brackets) and port; text that is no number is part of the host.
+/// Host (with brackets) and port; text that is not a number is part of the host.
 fn split_port(authority: &str) -> (&str, Option<&str>) {
     match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
@@ -203,8 +203,8 @@ fn split_port(authority: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A text that was to be an address, without whatever stands before its last `@`: a password may have
-/// any character, and its end is not known.
+/// A text that should have been an address, without anything in front of its last `@`: a password may have any
+/// character, and its end is not known.
 pub(crate) fn redacted(text: &str) -> String {
     let Some((_, shown)) = text.rsplit_once('@') else { return text.to_owned() };
     match text.split_once("://") {

@@ -1,12 +1,12 @@
-//! The authorities whose certificates servers may show: those that the environment names, as the machine's
-//! other clients are told, or else the machine's own.
+//! The certificate authorities that servers are checked against: those that the environment names for the machine's
+//! other clients, or else the machine's own.
 
 use std::{io, sync::Arc};
 
 use fs_err as fs;
 use ureq::tls::{Certificate, PemItem, RootCerts, parse_pem};
 
-use super::{index::HostEnvironment, settings};
+use super::{host::HostEnvironment, settings};
 use crate::regular::{self, Link};
 
 /// The largest file of certificates; the usual bundle has 220 KB.

@@ -1,5 +1,5 @@
-//! clutch's own configuration file, `config.toml` (README, "Indexes"). It has one table, `[index]`; what
-//! it has beyond is a mistake and is told, with the line.
+//! clutch's own configuration file, `config.toml` (README, "Indexes"). It has one table, `[index]`. Anything else is
+//! an error, with its line.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +10,10 @@ use std::{
 use clutch_expr::suggest::did_you_mean;
 use toml::de::DeTable;
 
-use super::index::{HostEnvironment, IndexError, read};
+use super::{
+    host::HostEnvironment,
+    index::{IndexError, read},
+};
 
 /// The tables that the file may have.
 const TABLES: [&str; 1] = ["index"];
@@ -28,7 +31,7 @@ impl Config {
     /// The user's file; an empty one if there is none.
     ///
     /// # Errors
-    /// Names file and line of what is wrong or unknown.
+    /// Names the file and the line of the mistake.
     pub(super) fn read(environment: &HostEnvironment) -> Result<Self, IndexError> {
         let Some(file) = environment.clutch_config() else { return Ok(Self::default()) };
         let text = read(&file)?.unwrap_or_default();

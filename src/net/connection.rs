@@ -1,5 +1,5 @@
-//! Connections that requests are made on: to the server, or through a proxy. Every wait is in slices,
-//! so that it ends when the user wants it to.
+//! Connections for requests: to the server, or through a proxy. Every wait is in slices, so that it ends when the
+//! user wants it to.
 
 use std::{
     io::{self, Read, Write},
@@ -24,8 +24,8 @@ use super::{
     socks,
 };
 
-/// The least rate of a transfer, in bytes a second over the time that is waited for a server. With less,
-/// a file of a few MiB takes an hour, and a server that sends a byte a minute would hold a build for ever.
+/// The least rate of a transfer, in bytes a second, measured over the read timeout. At a lower rate a file of a few
+/// MiB takes an hour, and a server that sends a byte a minute would hold a build for ever.
 const LEAST_RATE: u64 = 1 << 10;
 
 /// The longest answer of a proxy to `CONNECT`, in bytes.
@@ -37,7 +37,7 @@ pub(super) struct Dialer {
     names: Arc<Names>,
     proxies: Arc<Proxies>,
     cancelled: fn() -> bool,
-    /// Over which time the least rate is measured.
+    /// The time over which the least rate is measured.
     window: Duration,
     /// For proxies that are themselves reached over TLS.
     tls: RustlsConnector,
@@ -202,12 +202,12 @@ struct Wire {
     cancelled: fn() -> bool,
 }
 
-/// How quickly an answer comes. It is measured here, below TLS and HTTP, so that what they pass over counts.
+/// How quickly an answer comes. It is measured here, below TLS and HTTP, so that bytes which these skip count, too.
 #[derive(Debug)]
 struct Pace {
-    /// How long is measured.
+    /// The time over which the rate is measured.
     window: Duration,
-    /// How much of it has gone by in waiting.
+    /// The part of it that was spent waiting.
     waited: Duration,
     /// The bytes that came in that time; nothing before the answer begins, for which the server may take its time.
     bytes: Option<u64>,
@@ -282,7 +282,7 @@ impl Transport for Wire {
         if timeout.after.is_zero() {
             return Err(Error::Timeout(timeout.reason));
         }
-        // what comes without a pause is no reason not to stop
+        // data that comes without a pause must not keep it from stopping
         self.check()?;
         let (start, until) = (Instant::now(), deadline(timeout));
         loop {
@@ -302,14 +302,14 @@ impl Transport for Wire {
             stream.set_nonblocking(true)?;
             let read = stream.peek(&mut [0]);
             stream.set_nonblocking(false)?;
-            // what waits was not asked for, and nothing to come is the end
+            // bytes that are there were not asked for, and none to come is the end
             Ok::<_, io::Error>(read.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock))
         };
         quiet(&self.stream).unwrap_or(false)
     }
 }
 
-/// A connection through a proxy, which looks to the rest like one without TLS.
+/// A connection through a proxy. To its users it looks like one without TLS.
 #[derive(Debug)]
 struct Through {
     inner: Box<dyn Transport>,

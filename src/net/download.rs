@@ -1,7 +1,7 @@
-//! One file from one address to the disk, hashed while it arrives. A broken transfer goes on where
-//! it stopped: the bytes so far stay in a partial file, also from one run to the next. What does not
-//! have the right hash is not kept; if it came in parts, these may be of two versions of the file, and it
-//! is fetched once more from its beginning, so that no hash is told that no file has.
+//! One file from one address to the disk, hashed while it arrives. A broken transfer goes on where it stopped: the
+//! bytes so far stay in a partial file, also from one run to the next. A file with the wrong hash is not kept. If it
+//! came in parts, these may be of two versions of the file; it is fetched once more from its beginning, so that no
+//! error shows a hash that no file has.
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
@@ -30,22 +30,22 @@ const PROGRESS: u64 = 64 << 10;
 pub(crate) struct Download<'a> {
     /// Its address.
     pub address: &'a Address,
-    /// The hash that it must have; nothing if something else is checked, such as the tree that is made
-    /// of it. Then the partial file must be a new one, since nothing tells whether it fits.
+    /// The hash that it must have; nothing if something else is checked, such as the tree that is made of it. The
+    /// partial file must be new then, since nothing can tell if an old one fits.
     pub hash: Option<Hash>,
-    /// How long it is, where that is known.
+    /// Its size in bytes, if that is known.
     pub size: Option<u64>,
     /// The partial file. Only this download uses it.
     pub partial: &'a Path,
-    /// Takes how much is there, and how much there will be.
+    /// Takes the bytes that are there, and the bytes that there will be.
     pub progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
-    /// Asks whether to stop.
+    /// Says if the download is to stop.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
     /// Takes a line for the log.
     pub log: &'a (dyn Fn(&str) + Sync),
 }
 
-/// Something was found that has another hash.
+/// A file with another hash.
 #[derive(Debug, thiserror::Error)]
 #[error("{address}: hash mismatch: specified {expected}, got {actual}")]
 pub(crate) struct Mismatch {
@@ -76,7 +76,7 @@ pub(crate) enum DownloadError {
         /// The size that the server announces or sends, at least.
         actual: u64,
     },
-    /// Twice the parts that came did not make the file.
+    /// The parts did not fit together, twice.
     #[error(
         "{address}: the parts of the file do not fit together: it changes while it is fetched, or the \
          server does not give the parts that it is asked for; try again later"
@@ -97,7 +97,7 @@ struct Partial {
     length: u64,
     /// How many answers its bytes come from.
     parts: usize,
-    /// The version of the file that they are of, where this run has asked for it.
+    /// The version of the file that they belong to, if this run has asked for it.
     version: Option<Version>,
 }
 
@@ -136,13 +136,13 @@ impl Download<'_> {
     /// Fetches into the partial file; afterwards that is the whole file with the right hash.
     ///
     /// # Errors
-    /// If it cannot be fetched, or is not what was asked for. Only after a broken transfer does
-    /// the partial file stay.
+    /// If it cannot be fetched, or has another hash or size. The partial file stays after a broken
+    /// transfer only.
     pub(crate) fn run(&self, http: &Http) -> Result<(), DownloadError> {
         let mut partial = self.open()?;
         let misfit =
             |e: &DownloadError| matches!(e, DownloadError::Hash(_) | DownloadError::Size { .. });
-        // what an earlier run has left may be damaged, or of another file
+        // the rest of an earlier run may be damaged, or of another file
         let mut in_parts = partial.length > 0;
         let result = self.attempt(http, &mut partial);
         in_parts |= partial.parts > 1;
@@ -245,7 +245,7 @@ impl Download<'_> {
         }
     }
 
-    /// One request, for what is not there yet.
+    /// One request, for the bytes that are missing.
     fn once(&self, http: &Http, partial: &mut Partial) -> Result<(), DownloadError> {
         if self.size.is_some_and(|size| size == partial.length) {
             return Ok(());

@@ -1,6 +1,6 @@
 //! Requests over HTTP: one pool of connections for all fetches, the machine's certificates and
-//! proxies, timeouts, and errors that say whether another try may help. Redirects are
-//! followed here and not by the library, since they decide where credentials go. No message holds
+//! proxies, timeouts, and errors that say if another try may help. Redirects are followed here and
+//! not by the library, since they decide which server gets credentials. No message holds
 //! credentials.
 
 use std::{
@@ -20,7 +20,7 @@ use ureq::{
 };
 
 use super::{
-    address::Address, authorities, connection::Dialer, index::HostEnvironment, netrc::Netrc,
+    address::Address, authorities, connection::Dialer, host::HostEnvironment, netrc::Netrc,
     proxy::Proxies, resolver::Later,
 };
 use crate::regular::{self, Link};
@@ -28,17 +28,17 @@ use crate::regular::{self, Link};
 /// The name of this program for servers and proxies.
 pub(super) const USER_AGENT: &str = concat!("clutch/", env!("CARGO_PKG_VERSION"));
 
-/// How often one request is sent elsewhere.
+/// The most redirects of one request.
 const REDIRECTS: usize = 10;
 
-/// How requests are made.
+/// The settings of requests.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Refuse every request, saying what would have been fetched.
+    /// Refuse every request, with its address.
     pub offline: bool,
     /// A netrc file with credentials.
     pub netrc: Option<PathBuf>,
-    /// How often a request that fails for a passing reason is made in all.
+    /// The most tries of a request that fails for a passing reason.
     pub attempts: u32,
     /// How long to wait for a connection.
     pub connect: Duration,
@@ -70,26 +70,26 @@ pub enum HttpError {
     /// `--offline` was given.
     #[error("{0} has to be fetched, but --offline was given")]
     Offline(Address),
-    /// The server's answer is none that we can use.
+    /// The server's answer is an error.
     #[error("{address}: the server answers {code}{advice}")]
     Status {
         /// The address that was asked for.
         address: Address,
         /// The status.
         code: u16,
-        /// How long it wants us to wait.
+        /// The time to wait that it asks for.
         retry_after: Option<Duration>,
-        /// Nothing, or what to do, behind a semicolon.
+        /// Nothing, or advice, behind a semicolon.
         advice: String,
     },
-    /// The server sends us to where we do not go.
+    /// A redirect that is not followed.
     #[error("{address}: the server redirects to {to}: {reason}")]
     Redirect {
         /// The address that was asked for.
         address: Address,
         /// The target, without its path, which may hold a secret.
         to: String,
-        /// Why we do not go there.
+        /// The reason.
         reason: String,
     },
     /// The connection failed or broke.
@@ -105,7 +105,7 @@ pub enum HttpError {
     /// A file of a `file:` address, or a certificate file.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// Somebody wants this to stop.
+    /// The request was cancelled.
     #[error("cancelled")]
     Cancelled,
 }
@@ -150,7 +150,7 @@ impl Http {
     /// A client with the proxies and certificates that the environment names.
     ///
     /// # Errors
-    /// If the netrc file or the certificates cannot be read, or a proxy's address is no address.
+    /// If the netrc file or the certificates cannot be read, or a proxy's address is not one.
     pub fn new(settings: HttpSettings, environment: &HostEnvironment) -> io::Result<Self> {
         let netrc = match &settings.netrc {
             Some(path) => Netrc::read(path)?,
@@ -177,7 +177,7 @@ impl Http {
         Ok(Self { agent, proxies, netrc, settings })
     }
 
-    /// One request, without another try. An answer that is no success is an error; 416 (the range
+    /// One request, without another try. An answer other than success is an error; 416 (the range
     /// lies outside) is given back as it is.
     ///
     /// # Errors
@@ -190,7 +190,7 @@ impl Http {
         Ok(self.send(address, Method::Get, headers)?.0)
     }
 
-    /// Sends a request to wherever it is redirected, and gives that place, too.
+    /// Sends a request, follows its redirects, and gives the last address, too.
     fn send(
         &self,
         address: &Address,
@@ -279,7 +279,7 @@ impl Http {
         answer.body_mut().with_config().limit(u64::MAX).reader()
     }
 
-    /// The whole of what is at an address, at most `limit` bytes, with further tries where they may
+    /// The whole of what is at an address, at most `limit` bytes, with further tries if they may
     /// help.
     ///
     /// # Errors
@@ -420,7 +420,7 @@ impl Http {
         let reason = self.said(error);
         let certificate = reason.contains("certificate");
         let passing = match error {
-            // neither what is not trusted nor what is refused changes a second later
+            // a lack of trust or a refusal does not change a second later
             Error::Io(e) => {
                 !matches!(e.kind(), io::ErrorKind::InvalidData | io::ErrorKind::PermissionDenied)
             }

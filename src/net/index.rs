@@ -1,7 +1,6 @@
-//! Indexes: names such as `pypi` or `debian` whose addresses come from the user's settings, or from
-//! the settings of the machine's own clients. No address stands here. A pure function of the
-//! [`HostEnvironment`], but for the files it names and for asking an installed pip, which happens once
-//! and only when nothing else answers.
+//! Indexes: names such as `pypi` or `debian` whose addresses come from the user's settings, or from the settings of
+//! the machine's own clients. No address is written here. The result depends on the [`HostEnvironment`], on the files
+//! that it names, and on an installed pip, which is asked once and only if nothing else has an address.
 
 use std::{
     collections::BTreeMap,
@@ -20,66 +19,17 @@ use clutch_expr::suggest::did_you_mean;
 use super::{
     address::{Address, AddressError, redacted},
     config::Config,
+    host::HostEnvironment,
     settings::{self, Client},
 };
 
 /// The index of Python packages.
 pub(crate) const PYPI: &str = "pypi";
 
-/// The machine as indexes see it: the process's variables and the root of the file system (another folder
-/// in tests).
-#[derive(Clone, Debug)]
-pub struct HostEnvironment {
-    /// The variables.
-    pub variables: BTreeMap<String, String>,
-    /// The folder in which `etc/...` is looked for.
-    pub root: PathBuf,
-}
-
-impl HostEnvironment {
-    /// A variable that is set and not empty.
-    #[must_use]
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
-    }
-
-    /// The user's folder.
-    #[must_use]
-    pub fn home(&self) -> Option<PathBuf> {
-        self.variable("HOME").map(PathBuf::from)
-    }
-
-    /// The folder of the user's settings (XDG Base Directory Specification).
-    #[must_use]
-    pub fn config_home(&self) -> Option<PathBuf> {
-        match self.variable("XDG_CONFIG_HOME").map(PathBuf::from) {
-            Some(path) if path.is_absolute() => Some(path),
-            _ => Some(self.home()?.join(".config")),
-        }
-    }
-
-    /// The folders of the machine's settings, the most important first.
-    #[must_use]
-    pub fn config_dirs(&self) -> Vec<PathBuf> {
-        match self.variable("XDG_CONFIG_DIRS") {
-            Some(dirs) => {
-                dirs.split(':').filter(|d| d.starts_with('/')).map(PathBuf::from).collect()
-            }
-            None => vec![self.root.join("etc/xdg")],
-        }
-    }
-
-    /// clutch's own configuration file.
-    #[must_use]
-    pub fn clutch_config(&self) -> Option<PathBuf> {
-        Some(self.config_home()?.join("clutch/config.toml"))
-    }
-}
-
 /// Why an index has no usable address.
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    /// Nothing says where it is.
+    /// No setting has its address.
     #[error("no address is known for the index '{name}': {tried}; give one by --index {name}=URL or in the table [index] of {}", config.display())]
     Unknown {
         /// The index.
@@ -102,12 +52,12 @@ pub enum IndexError {
     /// A configuration file cannot be read.
     #[error("{place}: {reason}")]
     Config {
-        /// The file, with the line where that is known.
+        /// The file, with the line if that is known.
         place: String,
         /// The problem.
         reason: String,
     },
-    /// It has no name that an index may have.
+    /// The name is not one that an index may have.
     #[error(
         "expected the name of an index (letters, digits, '-', '_' and '.'), found '{0}'; give an address as \
          --index NAME=ADDRESS"
@@ -136,8 +86,8 @@ pub struct Indexes {
 }
 
 impl Indexes {
-    /// Indexes with the addresses `given` by `--index NAME=URL`, and for all others what the
-    /// environment says.
+    /// Indexes with the addresses `given` by `--index NAME=URL`, and by the environment for all
+    /// others.
     #[must_use]
     pub fn new(
         given: BTreeMap<String, String>,
@@ -147,7 +97,7 @@ impl Indexes {
         Self { given, environment, found: Mutex::default(), pip: OnceLock::new(), cancelled }
     }
 
-    /// The names that are worth asking for: the usual ones, those of `--index` and of clutch's
+    /// The names that may be known: the usual ones, those of `--index` and of clutch's
     /// configuration file. Sorted.
     ///
     /// # Errors
@@ -167,7 +117,7 @@ impl Indexes {
     /// sources (for all others), and for `pypi` what the installed pip itself uses.
     ///
     /// # Errors
-    /// If no setting has it (the text says which to give), or one has no valid address.
+    /// If no setting has it (the text says which to give), or the address is not valid.
     pub fn find(&self, name: &str) -> Result<Found, IndexError> {
         let cache = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = cache().get(name) {
@@ -306,7 +256,7 @@ fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
                 std::thread::sleep(Duration::from_millis(5));
             }
             _ => {
-                // it is gone already where this fails
+                // if this fails it is gone already
                 let _ = child.kill();
                 let _ = child.wait();
                 break false;

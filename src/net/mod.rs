@@ -1,11 +1,12 @@
-//! The network: settings of the machine's clients, HTTP, downloads, and where indexes are. It knows
-//! nothing of derivations or of the store.
+//! The network: settings of the machine's clients, HTTP, downloads, and the addresses of indexes.
+//! It knows nothing of derivations or of the store.
 
 pub mod address;
 mod authorities;
 mod config;
 mod connection;
 pub(crate) mod download;
+pub mod host;
 pub mod http;
 pub mod index;
 pub(crate) mod netrc;

@@ -1,5 +1,5 @@
-//! Credentials from a netrc file (the form that ftp, curl and pip read). They are used on the host
-//! they stand for and are never shown.
+//! Credentials from a netrc file (the form that ftp, curl and pip read). They are sent to their own
+//! host only, and never shown.
 
 use std::path::Path;
 

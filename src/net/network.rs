@@ -10,9 +10,11 @@ use std::{
 
 use super::{
     address::Address,
+    host::HostEnvironment,
     http::{Http, HttpError, HttpSettings},
-    index::{HostEnvironment, Indexes},
-    settings, simple,
+    index::Indexes,
+    settings::{self, SettingError},
+    simple,
 };
 
 /// The settings of a [`Network`].
@@ -34,23 +36,22 @@ impl NetworkSettings {
     ///
     /// # Errors
     /// If a setting is not a number; the error names it.
-    pub fn of(environment: HostEnvironment) -> Result<Self, String> {
+    pub fn of(environment: HostEnvironment) -> Result<Self, SettingError> {
         let netrc = environment.variable("NETRC").map(PathBuf::from);
         let netrc = netrc.or_else(|| Some(environment.home()?.join(".netrc")));
         let netrc = netrc.filter(|path| path.is_file());
         let mut http = HttpSettings { netrc, ..HttpSettings::default() };
         if let Some((text, origin)) = settings::timeout(&environment) {
             let seconds = text.trim().parse::<f64>().ok().filter(|s| s.is_finite() && *s > 0.0);
-            let seconds = seconds.ok_or_else(|| {
-                format!("{origin} is '{text}', expected a number of seconds above 0")
-            })?;
+            let expected = "a number of seconds above 0";
+            let seconds = seconds.ok_or(SettingError { origin, text, expected })?;
             http.read = Duration::from_secs_f64(seconds.min(86_400.0));
             http.connect = http.connect.min(http.read);
         }
         if let Some((text, origin)) = settings::retries(&environment) {
             let retries = text.trim().parse::<u32>();
-            let retries =
-                retries.map_err(|_| format!("{origin} is '{text}', expected a number"))?;
+            let expected = "a number";
+            let retries = retries.map_err(|_| SettingError { origin, text, expected })?;
             http.attempts = retries.saturating_add(1).min(100);
         }
         Ok(Self { indexes: BTreeMap::new(), environment, http, partial: None })
@@ -156,7 +157,7 @@ mod tests {
             NetworkSettings::of(HostEnvironment { variables, root: "/nowhere".into() })
                 .map(|s| s.http)
         };
-        let refused = |name, value| of(&[(name, value)]).unwrap_err();
+        let refused = |name, value| of(&[(name, value)]).unwrap_err().to_string();
         let of = |variables: &[(&str, &str)]| of(variables).unwrap();
         assert_eq!((of(&[]).netrc, of(&[]).read), (None, Duration::from_secs(60)));
         fs::write(dir.path().join(".netrc"), "").unwrap();

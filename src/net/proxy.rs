@@ -1,12 +1,12 @@
-//! Proxies as curl and pip are told of them: `http_proxy`, `https_proxy`, `all_proxy` and the
+//! Proxies, by the variables of curl and pip: `http_proxy`, `https_proxy`, `all_proxy` and the
 //! exceptions in `no_proxy` (curl's manual, "ENVIRONMENT"); lower case wins over upper case. Knows
 //! text only; `connection` talks to them.
 
 use std::{fmt, io, net::IpAddr};
 
-use super::{address::decoded, index::HostEnvironment};
+use super::{address::decoded, host::HostEnvironment};
 
-/// How a proxy is spoken to.
+/// The protocol of a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
     /// HTTP: a request with a whole address, or a tunnel made by `CONNECT` (RFC 9110, section 9.3.6).
@@ -52,7 +52,7 @@ enum Exception {
 
 impl Proxies {
     /// # Errors
-    /// Names the variable that holds no address of a proxy, or one of a kind that is not known here.
+    /// Names the variable that is not the address of a proxy, or of an unknown kind of proxy.
     pub(super) fn of(environment: &HostEnvironment) -> io::Result<Self> {
         let either = |name: &str| {
             [name.to_owned(), name.to_ascii_uppercase()]
@@ -72,7 +72,7 @@ impl Proxies {
         })
     }
 
-    /// The proxy through which a host (without brackets) is reached; nothing if that is done
+    /// The proxy through which a host (without brackets) is reached; nothing if it is reached
     /// directly.
     pub(super) fn find(&self, scheme: &str, host: &str) -> Option<&Proxy> {
         let proxy = if scheme == "https" { &self.https } else { &self.http };
@@ -173,7 +173,7 @@ impl Exception {
                 let address = host.parse::<IpAddr>();
                 match (address, name.parse::<IpAddr>()) {
                     (Ok(host), Ok(name)) => host == name,
-                    // a domain is no part of an address
+                    // a domain is not part of an address
                     (Ok(_), _) => false,
                     _ => below.is_some_and(|below| below.is_empty() || below.ends_with('.')),
                 }

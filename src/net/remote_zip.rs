@@ -1,7 +1,6 @@
-//! One small entry of a zip archive on a server, without the rest: the directory stands at the end, and
-//! what is needed is asked for by range (RFC 9110, section 14). Nothing is believed that is read here, nor
-//! how large the archive says to be: its directory is read only if it is small, entry by entry (APPNOTE.TXT,
-//! section 4.3).
+//! One small entry of a zip archive on a server, without the rest: the directory is at the end, and the parts that
+//! are needed are asked for by range (RFC 9110, section 14). The claims of the archive are not trusted: its directory
+//! is read only if it is small, entry by entry (APPNOTE.TXT, section 4.3).
 
 use std::io::{self, Read, Seek, SeekFrom};
 
@@ -11,10 +10,10 @@ use super::{
 };
 use crate::regular::{self, Link};
 
-/// How much is asked for at a time, in bytes. In most wheels the end holds the metadata, too.
+/// The size of a request, in bytes. In most wheels the last block holds the metadata, too.
 const BLOCK: u64 = 128 << 10;
 
-/// How many times.
+/// The most requests.
 const MAX_REQUESTS: usize = 12;
 
 /// The largest directory, in bytes: some 10,000 entries.

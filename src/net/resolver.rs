@@ -1,7 +1,7 @@
-//! From a host's name and port to a connection. Names are asked once a process: every fetch opens a
-//! connection of its own, and many questions at once make some resolvers drop some, which costs their
-//! time limit (5 s) each. Neither the resolver nor a connection that is being made can be interrupted,
-//! so that both happen on a thread of their own, which is left alone when nobody wants its answer.
+//! From a host's name and port to a connection. A name is looked up once a process: every fetch opens a connection of
+//! its own, and many lookups at once make some resolvers drop some, which costs their time limit (5 s) each. Neither
+//! the resolver nor a connection that is being made can be interrupted, so that both happen on a thread of their own,
+//! which is left to itself once its answer is no longer needed.
 
 use std::{
     io,
@@ -20,7 +20,7 @@ use ureq::{
     },
 };
 
-/// How often a wait looks whether it is still wanted.
+/// The time after which a wait checks if it was cancelled.
 pub(super) const SLICE: Duration = Duration::from_millis(100);
 
 /// The most addresses of one host that are tried.
@@ -41,7 +41,7 @@ impl Resolver for Later {
     }
 }
 
-/// How long to wait for something, and whether it is still wanted.
+/// The time to wait for something, and the check for cancellation.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Patience {
     pub(super) until: Instant,
@@ -51,7 +51,7 @@ pub(super) struct Patience {
 /// The answers of the system's resolver. Failures are asked again.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// It is held while the system is asked, so that nobody asks the same.
+    /// Held during a lookup, so that no other thread looks up the same name.
     known: Mutex<FxHashMap<(String, u16), Vec<SocketAddr>>>,
 }
 
@@ -111,14 +111,14 @@ impl Names {
     }
 }
 
-/// Does something on another thread, and waits for it no longer than it is wanted.
+/// Does something on another thread, and waits for it until the time is over or it is cancelled.
 fn waiting<T: Send + 'static>(
     patience: Patience,
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (send, receive) = mpsc::sync_channel(1);
     std::thread::Builder::new().spawn(move || {
-        // nobody may be there to take it any more
+        // the receiver may be gone
         let _ = send.send(work());
     })?;
     loop {

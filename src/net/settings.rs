@@ -7,9 +7,22 @@ use fs_err as fs;
 
 use super::{
     config::not_toml,
-    index::{HostEnvironment, IndexError, read},
+    host::HostEnvironment,
+    index::{IndexError, read},
 };
 use crate::unpack::deb;
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{origin} is '{text}', expected {expected}")]
+pub struct SettingError {
+    /// The variable or file that has it.
+    pub origin: String,
+    /// Its value.
+    pub text: String,
+    /// The form that is expected.
+    pub expected: &'static str,
+}
 
 /// An address as text, and the setting that has it.
 pub(super) type Client = (String, String);
@@ -66,13 +79,13 @@ pub(crate) fn certificates(environment: &HostEnvironment) -> Vec<(PathBuf, Strin
     setting.into_iter().collect()
 }
 
-/// How long pip or uv are told to wait for a server, in seconds as text, and the setting.
+/// The timeout of pip or uv, in seconds as text, and the setting.
 pub(crate) fn timeout(environment: &HostEnvironment) -> Option<Client> {
     let variables = ["UV_HTTP_TIMEOUT", "UV_REQUEST_TIMEOUT", "PIP_TIMEOUT", "PIP_DEFAULT_TIMEOUT"];
     either(environment, &variables, &["timeout", "default-timeout"])
 }
 
-/// How often pip or uv are told to try again, as text, and the setting.
+/// The retries of pip or uv, as text, and the setting.
 pub(crate) fn retries(environment: &HostEnvironment) -> Option<Client> {
     either(environment, &["UV_HTTP_RETRIES", "PIP_RETRIES"], &["retries"])
 }
@@ -99,7 +112,7 @@ fn without_name(value: &str) -> &str {
     }
 }
 
-/// pip's files, the one that wins first.
+/// pip's files, the most important first.
 fn pip_files(environment: &HostEnvironment) -> Vec<PathBuf> {
     let mut files = Vec::new();
     match environment.variable("PIP_CONFIG_FILE") {

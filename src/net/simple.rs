@@ -25,9 +25,9 @@ pub struct File {
     pub name: String,
     /// Its address.
     pub address: Address,
-    /// Its SHA-256 in lower-case hexadecimal, where the page says it: always 64 digits.
+    /// Its SHA-256 in lower-case hexadecimal, if the page has it: always 64 digits.
     pub sha256: Option<String>,
-    /// Its size in bytes, where the page says it.
+    /// Its size in bytes, if the page has it.
     pub size: Option<u64>,
     /// The Python versions it asks for.
     pub requires_python: Option<String>,
@@ -115,7 +115,7 @@ pub fn project(http: &Http, index: &Address, project: &str) -> Result<Vec<File>,
 /// The files that a page lists.
 ///
 /// # Errors
-/// If it is no page of the Simple API, or of a later major version than 1.
+/// If it is not a page of the Simple API, or has a later major version than 1.
 pub fn files(page: &Page) -> Result<Vec<File>, SimpleError> {
     let fail =
         |reason| SimpleError::Page { address: page.address.clone(), reason: Box::new(reason) };
@@ -162,7 +162,7 @@ struct JsonFile {
     dist_info_metadata: Flag,
 }
 
-/// The one that counts of a table of hashes.
+/// The SHA-256 of a table of hashes.
 #[derive(Default)]
 struct Sha256(Option<String>);
 
@@ -261,14 +261,13 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// A SHA-256 in hexadecimal; nothing if the text is none.
+/// A SHA-256 in hexadecimal; nothing for any other text.
 fn sha256(text: &str) -> Option<String> {
     let is_one = text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
     is_one.then(|| text.to_ascii_lowercase())
 }
 
-/// The addresses of a page's files, which take memory for each byte of the page many times where all of
-/// them are below a long one.
+/// The addresses of a page's files. If all of them are below a long one, they take many times the memory of the page.
 #[derive(Default)]
 struct Links {
     bytes: usize,
@@ -373,7 +372,7 @@ fn link(address: Address, shown: String, fragment: &str, attributes: &Attributes
     }
 }
 
-/// The attributes of a tag that say something here; a page may have any number of others.
+/// The attributes of a tag that matter here; a page may have any number of others.
 #[derive(Default)]
 struct Attributes([Option<String>; Self::NAMES.len()]);
 

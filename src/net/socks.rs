@@ -1,4 +1,4 @@
-//! SOCKS 5 (RFC 1928) with a name and password where the proxy asks for one (RFC 1929): the request
+//! SOCKS 5 (RFC 1928) with a name and password if the proxy asks for them (RFC 1929): the request
 //! for a connection, as bytes on a stream.
 
 use std::{
@@ -72,7 +72,7 @@ pub(super) fn connect(
     if let Some(reason) = reason {
         return Err(bad(reason));
     }
-    // the address that the proxy uses, which nobody needs
+    // the address that the proxy uses, which is not needed
     let length = match kind {
         1 => 4,
         4 => 16,

@@ -1,5 +1,6 @@
 //! `builtin:distribution`: pure Python sources as an installed distribution, without a build
-//! backend: a folder's content comes to site-packages, with a description, programs and byte code.
+//! backend: the content of a folder goes to site-packages, with a description, programs and byte
+//! code.
 
 use std::{
     collections::BTreeMap,
@@ -53,7 +54,7 @@ struct Attributes {
 /// Runs `builtin:distribution`.
 ///
 /// # Errors
-/// If an attribute is not what the specifications ask for, or the folder has what cannot be
+/// If an attribute does not follow the specifications, or the folder has something that cannot be
 /// installed.
 pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
@@ -65,7 +66,7 @@ pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let mut rows = Vec::new();
     copy(task, &source, &library, &mut rows)?;
     for script in &description.scripts {
-        // what the sources do not have may come from what is required
+        // a module that the sources lack may come from a requirement
         let is_elsewhere = |module: &str| -> Result<bool, TaskError> {
             Ok(!attributes.requires.is_empty() || interpreter.has_module(task, module)?)
         };

@@ -1,7 +1,6 @@
-//! Text from outside as messages show it: the beginning, on one line, with nothing that a terminal would
-//! obey.
+//! Text from outside for messages: its beginning, on one line, with control characters escaped.
 
-/// How many characters are shown.
+/// The most characters that are shown.
 const SHOWN: usize = 120;
 
 /// The beginning of a text, control characters escaped.
@@ -22,7 +21,7 @@ pub(crate) fn excerpt(text: &str) -> String {
     shown
 }
 
-/// The first few of several texts, and how many others there are.
+/// The first few of several texts, and the number of the others.
 #[must_use]
 pub(crate) fn several(texts: &[impl AsRef<str>], shown: usize, between: &str) -> String {
     let few: Vec<&str> = texts.iter().take(shown).map(AsRef::as_ref).collect();

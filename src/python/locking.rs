@@ -380,7 +380,7 @@ mod tests {
     use super::*;
     use crate::{
         net::network::NetworkSettings,
-        net::{http::HttpSettings, index::HostEnvironment, test_index::Index},
+        net::{host::HostEnvironment, http::HttpSettings, test_index::Index},
         python::requirements_file,
     };
 

@@ -28,8 +28,8 @@ pub(crate) fn path(number: u8, name: &str) -> StorePath {
     StorePath::new(&[number; 20], name).unwrap()
 }
 
-/// The interpreters that this machine has, out of those that are supported. Says so where there is
-/// none, so that a test that checks nothing is seen.
+/// The supported interpreters of this machine. Prints a line if there is none, so that a test that
+/// checks nothing is noticed.
 pub(crate) fn interpreters() -> Vec<Interpreter> {
     static FOUND: OnceLock<Vec<Interpreter>> = OnceLock::new();
     FOUND.get_or_init(search).clone()
@@ -155,14 +155,14 @@ impl Bench {
         Self { dir, inputs, derivation, outputs, log: Mutex::default(), real }
     }
 
-    /// Makes an input and says where its files belong.
+    /// Makes an input and gives the place of its files.
     pub(crate) fn input(&mut self, path: &StorePath) -> PathBuf {
         self.inputs.push(path.clone());
         self.dir.path().join("store").join(path.base())
     }
 
-    /// Makes an interpreter of this machine an input: what builders read of it is there, and its
-    /// programs run where they are.
+    /// Makes an interpreter of this machine an input: the files that builders read of it are there,
+    /// and its programs run in their own place.
     pub(crate) fn interpreter(&mut self, interpreter: &Interpreter) {
         let base = StorePath::parse(&interpreter.logical).unwrap();
         let bin = self.input(&base).join("bin");
@@ -171,8 +171,8 @@ impl Bench {
         self.real.push((interpreter.logical.clone(), prefix(interpreter)));
     }
 
-    /// Puts a link to the whole interpreter in the place of what builders read of it, so that what
-    /// they made runs from where it is.
+    /// Replaces the files that builders read of the interpreter by a link to all of it, so that
+    /// their output runs in its place.
     pub(crate) fn make_runnable(&self) {
         for (path, prefix) in &self.real {
             let base = StorePath::parse(path).unwrap();

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read};
 
 use crate::limits;
 
-/// How a stream is compressed.
+/// A compression of streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Compression {
     /// Not at all.
@@ -34,7 +34,7 @@ impl Compression {
 }
 
 /// Decompresses `stream` by what its first bytes say. Several members one after the other read as
-/// one. What asks for more memory than [`limits::DECODER`] fails when it is read.
+/// one. A stream whose decoder needs more memory than [`limits::DECODER`] fails when it is read.
 ///
 /// # Errors
 /// If the first bytes cannot be read or the decoder cannot be made.

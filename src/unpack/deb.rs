@@ -27,7 +27,7 @@ impl Deb {
     /// Reads the outline of the opened file and its control fields.
     ///
     /// # Errors
-    /// If it is no whole .deb.
+    /// If it is not a whole .deb.
     pub(crate) fn open(file: fs::File) -> Result<Self, ArchiveError> {
         let path = file.path();
         let size = file.metadata()?.len();
@@ -51,11 +51,11 @@ impl Deb {
         self.file.path()
     }
 
-    /// Unpacks the files. `select` is given each clean name (`usr/lib/...`) and says where it goes
-    /// in the tree, or that it is left out.
+    /// Unpacks the files. `select` is given each clean name (`usr/lib/...`) and gives its place in
+    /// the tree, or nothing if it is left out.
     ///
     /// # Errors
-    /// Names the package file, the entry and what is wrong with it.
+    /// Names the package file, the entry and the problem.
     pub(crate) fn unpack_into(
         &self,
         tree: &Tree<'_>,

@@ -15,7 +15,7 @@ pub(crate) fn clean(name: &[u8]) -> Result<String, &'static str> {
 /// parts are dropped. The root itself gives the empty name.
 ///
 /// # Errors
-/// The reason: absolute, a `..` part, a NUL byte, more bytes or parts than a name may have
+/// If the name is absolute, has a `..` part, a NUL byte, more bytes or parts than a name may have
 /// ([`limits`]).
 pub(crate) fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     if name.len() > limits::NAME {
@@ -51,9 +51,8 @@ pub(crate) fn clean_bytes(name: &[u8]) -> Result<Vec<u8>, &'static str> {
     Ok(out)
 }
 
-/// True if a relative link at `name` (clean) leads to a place inside the root. A `..` may only stand
-/// in front and must not climb above the root: behind a name, which may be another link, what it
-/// leads to cannot be told from the text.
+/// True if a relative link at `name` (clean) leads to a place inside the root. A `..` may only stand in front and
+/// must not climb above the root: behind a name, which may be another link, its target cannot be known from the text.
 #[must_use]
 pub(crate) fn link_stays_inside(name: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> bool {
     let (name, target) = (name.as_ref(), target.as_ref());

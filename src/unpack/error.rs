@@ -26,7 +26,7 @@ pub enum ArchiveError {
         /// The problem.
         reason: String,
     },
-    /// The user or a sibling's failure stopped it.
+    /// The user or another failure stopped it.
     #[error("cancelled")]
     Cancelled,
     /// Reading or writing failed; the text names the path.
@@ -51,7 +51,7 @@ impl ArchiveError {
     }
 }
 
-/// A name or target for people: it can change nothing on their terminal.
+/// A name or target for messages, with control characters escaped.
 pub(crate) fn shown(name: &[u8]) -> String {
     const END: usize = 100;
     let text = |bytes| {

@@ -1,5 +1,5 @@
-//! Archive formats: zip, tar and deb, the compressions around them, and the one writer of what they hold.
-//! It knows nothing of builds or of the store.
+//! Archive formats: zip, tar and deb, the compressions around them, and the writer of their entries. It knows nothing
+//! of builds or of the store.
 
 pub(crate) mod compression;
 pub(crate) mod deb;

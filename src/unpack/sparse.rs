@@ -11,7 +11,7 @@ use crate::limits;
 pub(super) struct Segment {
     /// Its offset in the file.
     pub(super) offset: u64,
-    /// How many bytes it has.
+    /// Its size in bytes.
     pub(super) length: u64,
 }
 
@@ -46,7 +46,7 @@ impl Keys {
         version || self.size.is_some() || self.segments.is_some() || self.name.is_some()
     }
 
-    /// Takes a record; the key is without its `GNU.sparse.`.
+    /// Takes a record; the key comes without `GNU.sparse.`.
     pub(super) fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         match key {
             b"major" => self.version.0 = Some(number(value)?),

@@ -1,6 +1,6 @@
-//! Tar archives as a stream of entries: the headers of ustar, GNU and PAX (POSIX `pax`, the manual of
-//! GNU tar, "Tar Internals"), one member after the other. What a header makes a reader keep is bounded
-//! before it is read. Knows nothing of what becomes of the entries.
+//! Tar archives as a stream of entries: the headers of ustar, GNU and PAX (POSIX `pax`, the manual of GNU tar, "Tar
+//! Internals"), one member after the other. The size of a header is checked before it is read. Knows nothing of
+//! files.
 
 use std::io::{self, Read};
 
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub target: Option<Vec<u8>>,
     /// The permission bits.
     pub mode: u32,
-    /// How many bytes the file has, holes included.
+    /// The size of the file in bytes, holes included.
     pub size: u64,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Entries<R> {
     padding: u64,
     /// The parts of the current file that are in the stream; between them are zeros.
     segments: Vec<Segment>,
-    /// How far the current file was read, in bytes and in parts.
+    /// The position in the current file, in bytes and in parts.
     at: u64,
     segment: usize,
     size: u64,
@@ -84,7 +84,7 @@ impl<R: Read> Entries<R> {
         }
     }
 
-    /// The next entry; what was not read of the one before is passed over.
+    /// The next entry. The unread rest of the one before is skipped.
     ///
     /// # Errors
     /// If the archive is cut off or damaged, or a header is larger than one may be.
@@ -207,7 +207,7 @@ impl<R: Read> Entries<R> {
         }
         let target = pax.target.or(extensions.target);
         let target = target.or_else(|| Some(header.link_name_bytes()?.into_owned()));
-        // of links some tools write none
+        // some tools write none for links
         let mode = match kind {
             EntryType::Regular => header.mode()?,
             _ => header.mode().unwrap_or_default(),
@@ -349,7 +349,7 @@ impl Pax {
         Ok(())
     }
 
-    /// For a header that is for all that follow: none of these may be in it.
+    /// Refuses a global header that has one of these.
     fn expect_nothing(self) -> io::Result<()> {
         let any = self.path.is_some() || self.target.is_some() || self.size.is_some();
         match any || self.sparse.is_any() {

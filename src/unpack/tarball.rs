@@ -13,12 +13,12 @@ use super::{
     writer::{Refused, Tree},
 };
 
-/// Unpacks a (decompressed) tar stream. `select` is given each entry's clean name and says where
-/// it goes in the tree, or that it is left out; the root itself is not asked for. Owners, times and
-/// setuid bits are dropped; devices, pipes and sockets are refused.
+/// Unpacks a (decompressed) tar stream. `select` is given each entry's clean name and gives its
+/// place in the tree, or nothing if it is left out; the root itself is not asked for. Owners, times
+/// and setuid bits are dropped; devices, pipes and sockets are refused.
 ///
 /// # Errors
-/// Names `archive`, the entry and what is wrong with it.
+/// Names `archive`, the entry and the problem.
 pub(crate) fn unpack(
     archive: &Path,
     stream: impl Read,
@@ -89,8 +89,8 @@ fn put(
     }
 }
 
-/// A stream that fails where it goes on after so many bytes, or when nobody wants it any more: names
-/// and what is left out are read too, and must not go on for ever.
+/// A stream that fails after so many bytes, or once it is cancelled: names and entries that are left out are read,
+/// too, and must not go on for ever.
 struct Bounded<'a, R> {
     inner: R,
     left: u64,

@@ -1,6 +1,6 @@
-//! Writes the entries of archives below one folder, so that no entry can reach outside it, through
-//! a link, or over another entry. Several threads, and several archives, may write at once. Names are
-//! bytes, as the system's are; a format whose names are text checks that itself.
+//! Writes the entries of archives and of git trees below one folder, so that no entry can reach outside it, through a
+//! link, or over another entry. Several threads, and several archives, may write at once. Names are bytes, as the
+//! system's are; a format whose names are text checks that itself.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 use super::shown;
 use crate::limits;
 
-/// How much one tree may hold, so that a small archive cannot fill the disk.
+/// The limits of one tree, so that a small archive cannot fill the disk.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Bytes of all files together.
@@ -73,14 +73,14 @@ enum State {
     Link,
 }
 
-/// Why an entry was not written: a reason to be put beside its archive and name, or the disk.
+/// Why an entry was not written: a reason to be shown beside its archive and name, or the disk.
 #[derive(Debug)]
 pub enum Refused {
     /// The entry is at fault.
     Reason(String),
     /// Reading or writing failed.
     Io(io::Error),
-    /// Nobody wants it any more.
+    /// The work was cancelled.
     Cancelled,
 }
 
@@ -101,8 +101,7 @@ fn refuse<T>(reason: impl Into<String>) -> Result<T, Refused> {
 }
 
 impl<'a> Tree<'a> {
-    /// Makes the folder `root` where it does not exist. `cancelled` is asked again and again, and ends
-    /// the work when it says so.
+    /// Makes the folder `root` if it does not exist. `cancelled` is asked often, and ends the work once it is true.
     ///
     /// # Errors
     /// If it cannot be made.
@@ -130,7 +129,7 @@ impl<'a> Tree<'a> {
         &self.root
     }
 
-    /// How much it may hold.
+    /// Its limits.
     #[must_use]
     pub fn limits(&self) -> Limits {
         self.limits
@@ -218,7 +217,7 @@ impl<'a> Tree<'a> {
     /// Makes a second name for a file that this tree holds already.
     ///
     /// # Errors
-    /// If `target` (clean) is no file of this tree, or the name is taken.
+    /// If `target` (clean) is not a file of this tree, or the name is taken.
     pub fn hard_link(
         &self,
         name: impl AsRef<[u8]>,
@@ -256,7 +255,7 @@ impl<'a> Tree<'a> {
         self.root.join(OsStr::from_bytes(name))
     }
 
-    /// Makes a new entry; false if one of that name stands already, which is whole then.
+    /// Makes a new entry; false if there is one of that name, which is whole then.
     fn make(
         &self,
         name: &[u8],
@@ -276,7 +275,7 @@ impl<'a> Tree<'a> {
         result.map(|()| true)
     }
 
-    /// Takes a name for a new entry; false if one of that name stands already.
+    /// Takes a name for a new entry; false if there is one of that name.
     fn claim(&self, name: &[u8]) -> Result<bool, Refused> {
         if name.is_empty() {
             return refuse("the root can only be a folder");
@@ -310,7 +309,7 @@ impl<'a> Tree<'a> {
         Ok(())
     }
 
-    /// Makes every folder above `name`; what stands there must be a real folder.
+    /// Makes every folder above `name`. Those that exist must be real folders.
     fn parents(&self, known: &mut Known, name: &[u8]) -> Result<(), Refused> {
         let mut missing = Vec::new();
         let mut below = name;
@@ -420,10 +419,10 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// How much is copied at once.
+/// The size of a copy step, in bytes.
 const BUFFER: usize = 32 << 10;
 
-/// How much of `left` bytes is copied at once.
+/// The size of the next copy step, of `left` bytes.
 fn at_most(left: u64) -> usize {
     usize::try_from(left).unwrap_or(usize::MAX).min(BUFFER)
 }

@@ -132,9 +132,9 @@ impl Zip {
         Ok(content)
     }
 
-    /// Gives the content of an entry to `sink`: in one piece, or in several where it is very large.
-    /// An error after the last piece says that the content is not what the headers say: what was
-    /// written is then to be thrown away.
+    /// Gives the content of an entry to `sink`: in one piece, or in several if it is very large.
+    /// After an error the pieces are worthless: the content may not be the one that the headers
+    /// describe.
     ///
     /// # Errors
     /// If the content is not what the headers say, or `sink` fails.
@@ -261,7 +261,7 @@ fn inflate(source: &[u8], size: u64) -> Result<Vec<u8>, InflateError> {
     Ok(content)
 }
 
-/// The first name that the central directory at `start` has twice. The reader only tells that there
+/// The first name that the central directory at `start` has twice. The library only says that there
 /// is one.
 fn first_double(map: &[u8], start: u64) -> Option<String> {
     let mut seen = std::collections::BTreeSet::new();
@@ -331,7 +331,7 @@ fn outline(path: &Path, map: &[u8]) -> Result<Vec<Entry>, ArchiveError> {
     Ok(entries)
 }
 
-/// Refuses an entry that lies below one that is no folder.
+/// Refuses an entry below one that is not a folder.
 fn folders_are_folders(path: &Path, entries: &[Entry]) -> Result<(), ArchiveError> {
     // ordered so that what is below a name follows it at once
     let key = |entry: &Entry| {

@@ -7,7 +7,7 @@ use crate::{
     derivation::{Derivation, Fixed, Output},
     inputs::Inputs,
     net::test_index::{Fault, Index, sha256},
-    net::{http::HttpSettings, index::HostEnvironment, network::NetworkSettings},
+    net::{host::HostEnvironment, http::HttpSettings, network::NetworkSettings},
     store_path::StorePath,
 };
 

@@ -99,8 +99,10 @@ pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     }
     let scratch = store.scratch().map_err(refuse)?;
     let count = host.realiser.count_revisions(&revision, scratch.path());
-    let count =
-        count.map_err(|e| arguments.refuse(format!("'{}': {e}", shown_address(&revision.url))))?;
+    let count = count.map_err(|error| {
+        let refusal = arguments.refuse(format!("'{}': {error}", shown_address(&revision.url)));
+        error.with_text(refusal.text())
+    })?;
     let count = i64::try_from(count).map_err(refuse)?;
     if let Some(known) = known {
         known.with_count(count).save(store, &revision).map_err(refuse)?;
@@ -184,8 +186,10 @@ fn bring(
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
     let fetched = host.realiser.fetch_revision(revision, &tree, &work);
-    let commit = fetched.map_err(|e| {
-        refuse(format!("fetching {} from '{}': {e}", revision.rev, shown_address(&revision.url)))
+    let commit = fetched.map_err(|error| {
+        let from = shown_address(&revision.url);
+        let text = format!("fetching {} from '{from}': {error}", revision.rev);
+        error.with_text(text)
     })?;
     let listing = Listing::read(&tree).map_err(refuse)?;
     let nar_hash = tree::nar_hash_listed(&listing, Algorithm::Sha256).map_err(refuse)?;

@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 /// The bit of a type byte that says that later parts may refer back to this object.
 const FLAG_REF: u8 = 0x80;
 
-/// How deep objects may nest. The compiler's own bounds (100 levels of indentation, 200 of
+/// The deepest nesting of objects. The compiler's own bounds (100 levels of indentation, 200 of
 /// parentheses) stay below; CPython's loader gives up at 2,000.
 const MAX_DEPTH: usize = 600;
 
@@ -29,10 +29,10 @@ pub(crate) const HEADER_LEN: usize = 16;
 /// read here: the final ones of CPython 3.11, 3.12, 3.13 and 3.14.
 const MAGIC: [u16; 4] = [3495, 3531, 3571, 3627];
 
-/// Why a stream cannot be brought into canonical form.
+/// Why a stream has no canonical form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MarshalError {
-    /// Shorter than its header, or not from an interpreter that is known.
+    /// Shorter than its header, or from an unknown interpreter.
     #[error("byte code with magic number {0} is not understood: expected CPython 3.11 to 3.14")]
     Magic(u16),
     /// The stream ends in the middle of an object.

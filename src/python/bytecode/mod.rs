@@ -43,16 +43,16 @@ pub(crate) struct Compiled {
     pub size: u64,
 }
 
-/// Compiles every `.py` file below `tree` into the `__pycache__` beside it. A source file is known
-/// in its byte code by its path from `tree`; the interpreter puts the real one there when it loads
-/// it. Files that do not compile, such as templates and Python 2, or are larger or nested deeper than
-/// any that people write, stay without and are named in the log.
+/// Compiles every `.py` file below `tree` into the `__pycache__` beside it. A source file is known in its byte code
+/// by its path from `tree`; the interpreter puts the real one there when it loads it. Files that do not compile, such
+/// as templates and Python 2, or are larger or nested deeper than real ones, get no byte code and are named in the
+/// log.
 ///
-/// `tree` is in or above no other build's reach: a scratch folder or an output being made. The
-/// interpreter may itself be an output being made.
+/// No other build can reach `tree`: it is a scratch folder or an output being made. The interpreter
+/// may itself be an output being made.
 ///
 /// # Errors
-/// If the interpreter cannot be run, or writes byte code that is not understood.
+/// If the interpreter cannot be run, or writes byte code of an unknown form.
 pub(crate) fn compile(
     task: &Task<'_>,
     interpreter: &Interpreter,
@@ -130,7 +130,7 @@ fn sources(tree: &Path) -> Result<Vec<Source>, TaskError> {
     Ok(found)
 }
 
-/// One a core, but none for less than a few files: a process costs as much as compiling these.
+/// One a core, but each for at least a few files: a process costs as much as compiling these.
 fn workers(files: usize) -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(files.div_ceil(4))
 }
@@ -187,7 +187,7 @@ impl Record<'_> {
     }
 }
 
-/// Finds what a worker wrote, without reading it.
+/// Finds the answers of a worker in its file, without reading them.
 ///
 /// # Errors
 /// If it is not whole.
@@ -211,7 +211,7 @@ fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(
     Ok(())
 }
 
-/// Why a source file has no byte code. Python compiles it when it is imported, or tells what is wrong.
+/// Why a source file has no byte code. Python compiles it on import, or reports the error then.
 #[derive(Debug, thiserror::Error)]
 enum Uncompiled {
     /// The compiler's message.
@@ -220,7 +220,7 @@ enum Uncompiled {
     /// Byte code that is nested too deeply to be written in one form.
     #[error(transparent)]
     Nested(MarshalError),
-    /// No file system takes the name of the `.pyc`.
+    /// The name of the `.pyc` is too long for the file system.
     #[error("its name is too long")]
     LongName,
 }

@@ -1,6 +1,6 @@
-//! One tree out of several, by links: where one object alone has a folder or file there is one link
-//! to it; folders that several have are made and their content is composed in turn. The result does
-//! not depend on the order of the objects.
+//! One tree out of several, by links: a folder or file of one object alone is one link; a folder of
+//! several is made, and its content composed in turn. The result does not depend on the order of
+//! the objects.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,7 +19,7 @@ use crate::{
 /// One of the trees.
 #[derive(Clone, Debug)]
 pub(super) struct Source<'a> {
-    /// Whose it is; for error texts and the policy.
+    /// The name of its distribution, for errors and the policy.
     pub name: String,
     /// Its base name in the store.
     pub base: String,
@@ -36,7 +36,7 @@ pub(super) struct Composition<'a> {
     pub folders: BTreeSet<String>,
     /// Paths that are left out.
     pub without: BTreeSet<String>,
-    /// For a path that several have, the name of the tree that it is taken from.
+    /// For a path of several trees, the name of the one that it is taken from.
     pub policy: BTreeMap<String, String>,
 }
 
@@ -64,7 +64,7 @@ impl Composition<'_> {
         Ok(collisions)
     }
 
-    /// Composes one folder; those in it that several trees have are left to do.
+    /// Composes one folder; its folders of several trees are added to `folders`.
     fn folder<'s>(
         &'s self,
         out: &Path,
@@ -112,7 +112,7 @@ impl Composition<'_> {
     }
 }
 
-/// The source file of byte code: whose the one is, his the other is too.
+/// The source file of byte code, which has the same owner.
 fn source_of(path: &str) -> Option<String> {
     let (folder, file) = path.strip_suffix(".pyc")?.split_once("__pycache__/")?;
     let (stem, _tag) = file.rsplit_once('.')?;

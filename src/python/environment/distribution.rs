@@ -41,7 +41,7 @@ pub enum DistributionError {
     /// A file name, and the folder that it is in.
     #[error("the name {0:?} in '{1}' is not UTF-8")]
     FileName(OsString, String),
-    /// A name or version longer than any.
+    /// A name or version that is too long.
     #[error("METADATA: its name or version is too long")]
     LongName,
     /// `METADATA` cannot be read.
@@ -142,7 +142,7 @@ impl<'a> Distribution<'a> {
     }
 }
 
-/// In words, what a store object is that is not for this interpreter.
+/// A store object that is not for this interpreter, in words.
 fn found(tree: &InputPath<'_>) -> String {
     let kind = match tree.kind() {
         Ok(Some(EntryKind::Folder)) => "a folder that is not a distribution",

@@ -138,7 +138,7 @@ struct Attributes {
     /// True if unmet requirements are an error; otherwise they are noted in the log.
     #[serde(default = "yes")]
     check: bool,
-    /// The program to run where none is named; it is written down for `clutch run`.
+    /// The program that `clutch run` runs if none is named.
     #[serde(rename = "mainProgram")]
     main_program: Option<String>,
     /// The machine that it is for, as `platform.machine()` says it.

@@ -29,7 +29,7 @@ use crate::{
 /// The longest line that every kernel reads after `#!`.
 const SHEBANG_MAX: usize = 127;
 
-/// How much of a file is read to see what it asks for.
+/// The bytes of a file that are read to find its interpreter.
 const FIRST_LINE: u64 = 4 << 10;
 
 /// A program and its source.
@@ -44,7 +44,7 @@ pub(super) enum Program {
 /// Every program of the distributions by its name in `bin`.
 pub(super) type Programs = BTreeMap<String, Program>;
 
-/// Finds the programs. What several distributions want and the policy does not decide is returned
+/// Finds the programs. Names of several distributions that the policy does not decide are returned
 /// beside them.
 ///
 /// # Errors
@@ -86,7 +86,7 @@ pub(super) fn find(
     Ok((found, collisions))
 }
 
-/// The programs of one distribution; an entry point goes before a file of its name.
+/// The programs of one distribution; an entry point takes precedence over a file of its name.
 fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, EnvironmentError> {
     let mut found = Programs::new();
     let bin = distribution.tree.join("bin");
@@ -111,7 +111,7 @@ fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, E
     Ok(found)
 }
 
-/// The content of a script that asks for Python; nothing of what is none.
+/// The content of a script for Python; empty for anything else.
 fn script_at(place: &InputPath<'_>) -> std::io::Result<Vec<u8>> {
     let mut file = place.open()?;
     let mut head = Vec::new();
@@ -133,9 +133,9 @@ fn text(script: &Script, python: &str) -> String {
     )
 }
 
-/// A script that asks for Python, asking for this one; nothing if it asks for something else.
-/// Wheels write `#!python` (or `#!pythonw`); a path to Python, or `/usr/bin/env` with it, leads
-/// nowhere in an environment that has nothing of the host.
+/// A script for Python with this interpreter in its first line; nothing for another script. Wheels
+/// write `#!python` (or `#!pythonw`); a path to Python, or `/usr/bin/env` with it, leads nowhere in
+/// an environment that has nothing of the host.
 fn with_interpreter(content: &[u8], python: &str) -> Option<Vec<u8>> {
     let line = content.strip_prefix(b"#!")?;
     let end = line.iter().position(|b| *b == b'\n').unwrap_or(line.len());

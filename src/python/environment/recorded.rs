@@ -8,18 +8,17 @@ use crate::{inputs::InputPath, limits};
 /// The file that makes a folder a virtual environment (PEP 405).
 pub(super) const FILE: &str = "pyvenv.cfg";
 
-/// The key of [`Recorded::main_program`]; CPython passes over keys that it does not know.
+/// The key of [`Recorded::main_program`]; CPython ignores keys that it does not know.
 pub(super) const MAIN_PROGRAM: &str = "main-program";
 
-/// A virtual environment, by its own account.
+/// The record of a virtual environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recorded {
-    /// The program that is to be run where none is named.
+    /// The program to run if none is named.
     pub main_program: Option<String>,
 }
 
-/// Reads what the tree of an environment says; nothing of a tree that is none, or whose file leads
-/// elsewhere.
+/// Reads the record of a tree; nothing if it is not an environment, or its file leads elsewhere.
 ///
 /// # Errors
 /// If the file is there and cannot be read.

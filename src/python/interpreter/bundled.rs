@@ -19,7 +19,7 @@ use crate::{
 /// The folder of the wheels, from the prefix.
 const FOLDER: &str = "share/python-wheels";
 
-/// In pip's wheel: the file that says where the certificates are, and the host's place in it.
+/// In pip's wheel: the file with the place of the certificates, and the host's place in it.
 const CERTIFICATES: &str = "pip/_vendor/certifi/core.py";
 const HOST: &str = "'/etc/ssl/certs/ca-certificates.crt'";
 
@@ -44,7 +44,7 @@ pub(super) fn use_certificates(prefix: &Path, logical: &str) -> Result<(), TaskE
 /// The wheel with `place` as the Python text of the place of the certificates.
 fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let wrong = |reason: String| TaskError::from(ArchiveError::archive(path, reason));
-    // checked by the reader of this project before the other one copies from it
+    // checked by our reader before the library copies from it
     let file = regular::open(path, Link::Refuse)?;
     let checked = Zip::open_wheel(&file)?;
     let read = |name: &str| -> Result<String, TaskError> {

@@ -1,5 +1,5 @@
-//! The files of an interpreter's prefix: which of Debian's are wanted, and to which place the others are put
-//! right.
+//! The files of an interpreter's prefix: those of Debian's that are wanted, and the changes that make the rest of an
+//! installation.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use fs_err::{self as fs, os::unix::fs::symlink};
 
 use crate::build::task::TaskError;
 
-/// Says to pip and its kin that nothing is installed here (PEP 668).
+/// Tells pip and its kin not to install here (PEP 668).
 const EXTERNALLY_MANAGED: &str = "\
 [externally-managed]
 Error=This interpreter is in a store, which never changes.
@@ -16,7 +16,8 @@ Error=This interpreter is in a store, which never changes.
 ";
 
 /// True if a place in the prefix belongs to the interpreter. Left out are Debian's additions, the
-/// tests, what needs Tk, and what only serves to embed the interpreter in another program.
+/// tests, modules that need Tk, and files that only serve to embed the interpreter in another
+/// program.
 pub(super) fn is_wanted(place: &str, minor: u32) -> bool {
     let name = format!("python3.{minor}");
     if let Some(program) = place.strip_prefix("bin/") {
@@ -42,7 +43,7 @@ pub(super) fn is_wanted(place: &str, minor: u32) -> bool {
     }
 }
 
-/// Adds what an installation of CPython has and Debian's packages have not, or elsewhere.
+/// Adds the files of an installation of CPython that Debian's packages lack or have elsewhere.
 pub(super) fn complete(prefix: &Path, minor: u32) -> Result<(), TaskError> {
     let name = format!("python3.{minor}");
     for (link, needed) in [("python3", "bin"), ("python", "bin")] {

@@ -206,14 +206,14 @@ const EDITS: &[Edit] = &[
     },
 ];
 
-/// The module `site` is also frozen into the executable, as Debian changed it. In the list of those that
-/// are, it stands between these; without its name there, it is loaded from its file as others are.
+/// The module `site` is also frozen into the executable, as Debian changed it. It is between these in the list of
+/// frozen modules. Without its name there, it is loaded from its file like others.
 const FROZEN: [&str; 3] = ["os", "site", "stat"];
 
-/// Variables that the frozen module `getpath` asks for, by which CPython finds its environment. On macOS they
-/// tell it to take another program's; it heeds them everywhere, `-I` or not, and a process that was
-/// started by such a Python leaves them behind. They become names that no variable can have, as long as these,
-/// where the program has them and where the module does.
+/// Variables that the frozen module `getpath` asks for, by which CPython finds its environment. On macOS they tell it
+/// to take another program's; it heeds them everywhere, `-I` or not, and a process that was started by such a Python
+/// leaves them behind. In the program and in the module they become names of the same length that no variable can
+/// have.
 const VARIABLES: [(&[u8], &[u8]); 4] = [
     (b"\0ENV_PYTHONEXECUTABLE\0", b"\0ENV_=YTHONEXECUTABLE\0"),
     (b"\xda\x14ENV_PYTHONEXECUTABLE", b"\xda\x14ENV_=YTHONEXECUTABLE"),
@@ -246,7 +246,7 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     Ok(fs::write(&program, image.into_bytes())?)
 }
 
-/// Why a text cannot be changed: it is not the one that is known.
+/// Why a text cannot be changed: it is not the known one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChangeError {
     /// A part that must be there.

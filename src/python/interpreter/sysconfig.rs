@@ -1,5 +1,5 @@
-//! The values that CPython's build left for those who build extensions (`sysconfig`), for the place
-//! where the prefix is. Flags that only fit Debian's own build are dropped.
+//! The values that CPython's build left for building extensions (`sysconfig`), adapted to the place
+//! of the prefix. Flags that only fit Debian's own build are dropped.
 
 use std::path::Path;
 

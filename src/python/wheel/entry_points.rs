@@ -1,4 +1,4 @@
-//! `entry_points.txt`: what a distribution offers to others by name; the groups of scripts become
+//! `entry_points.txt`: objects that a distribution offers by name. The groups of scripts become
 //! programs of an environment.
 
 use super::text::{decode, lines};

@@ -1,5 +1,5 @@
 //! Writes the files of a wheel to their places: every file is inflated, written and hashed in one
-//! pass, on all cores; then byte code, then a RECORD that is true of what is there.
+//! pass, on all cores; then byte code, then a RECORD of the files that are there.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,7 +77,7 @@ impl Wheel {
     /// Installs into `out`, which is made.
     ///
     /// # Errors
-    /// Names the entry at fault. What was written by then is of no use.
+    /// Names the entry at fault. The files that were written by then must not be used.
     pub(crate) fn install(
         &self,
         task: &Task<'_>,
@@ -156,7 +156,7 @@ impl Wheel {
     }
 
     /// Checks that a path is neither in another distribution's description nor one of the files
-    /// that the installation writes, by whatever way it came there.
+    /// that the installation writes.
     fn check_description(&self, path: &str, interpreter: &Interpreter) -> Result<(), LayoutError> {
         let library = interpreter.site_packages();
         let Some(rest) = path.strip_prefix(&library).and_then(|rest| rest.strip_prefix('/')) else {
@@ -175,7 +175,7 @@ impl Wheel {
         }
     }
 
-    /// Checks the entry points, so that an environment need not.
+    /// Checks the entry points, so that environments need not.
     fn scripts(
         &self,
         task: &Task<'_>,
@@ -199,7 +199,7 @@ impl Wheel {
         Ok(())
     }
 
-    /// Writes one file; with its row comes what is wrong with the row of the wheel.
+    /// Writes one file. Returns its row, and the problem of the wheel's row if it has one.
     fn write(
         &self,
         planned: &Planned<'_>,
@@ -246,8 +246,8 @@ impl Wheel {
         Ok((Row::of(planned.path.clone(), &sha256, entry.size), problem))
     }
 
-    /// A program in machine code that asks for the host's dynamic linker, asking for the
-    /// interpreter's: an environment has nothing of the host. Libraries stay as they are.
+    /// A program in machine code with the interpreter's dynamic linker in place of the host's: an
+    /// environment has nothing of the host. Libraries stay as they are.
     fn program(&self, planned: &Planned<'_>, loader: &str) -> Option<Vec<u8>> {
         let name = planned.path.rsplit('/').next().unwrap_or_default();
         if !planned.executable || name.ends_with(".so") || name.contains(".so.") {
@@ -257,7 +257,7 @@ impl Wheel {
         elf::set_interpreter(&content, loader).ok()?
     }
 
-    /// Decides about what is wrong with the RECORD.
+    /// Applies the policy to the problems of the RECORD.
     fn judge(
         &self,
         task: &Task<'_>,

@@ -110,8 +110,8 @@ pub(crate) fn is_cache(path: &str) -> bool {
     path.split('/').any(|part| part.eq_ignore_ascii_case("__pycache__"))
 }
 
-/// The source file beside which byte code of that path would lie (the layout of before PEP 3147): where
-/// it is there, nobody loads the byte code.
+/// The source file beside which byte code of that path would lie (the layout of before PEP 3147): if it is there, the
+/// byte code is not loaded.
 #[must_use]
 pub(crate) fn source_beside(path: &str) -> Option<String> {
     let (stem, ending) = path.split_at_checked(path.len().checked_sub(4)?)?;

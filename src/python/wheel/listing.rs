@@ -29,7 +29,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Reads it, row by row: what is kept is no larger than the archive's own directory.
+    /// Reads it, row by row. It takes no more memory than the archive's own directory.
     ///
     /// # Errors
     /// If it is not a `RECORD`, lists a path twice, or many that the archive does not have.

@@ -1,5 +1,5 @@
 //! `builtin:wheel`: one wheel, installed for one interpreter, as a store object of its own that
-//! environments are composed from. What it holds depends on the wheel's bytes and the interpreter
+//! environments are composed from. Its content depends on the wheel's bytes and the interpreter
 //! alone.
 
 pub mod entry_points;

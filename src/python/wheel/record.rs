@@ -112,7 +112,7 @@ pub fn format(rows: &mut [Row]) -> String {
     text
 }
 
-/// A hash that a row asks for, being taken.
+/// A hash of a row while its file is hashed.
 pub enum Check {
     /// SHA-256, which is also the one that is written.
     Sha256,
@@ -156,7 +156,7 @@ impl Check {
     }
 }
 
-/// The SHA-256 of a text that is at hand.
+/// The SHA-256 of a text in memory.
 #[must_use]
 pub fn sha256(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()

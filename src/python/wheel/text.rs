@@ -1,11 +1,10 @@
-//! The texts that describe a distribution (`METADATA`, `WHEEL`, `RECORD`, `entry_points.txt`) as they are
-//! found: in UTF-8 and, where an old tool wrote them, with a byte order mark, other line ends or in
-//! Latin-1.
+//! The texts that describe a distribution (`METADATA`, `WHEEL`, `RECORD`, `entry_points.txt`) as they are found: in
+//! UTF-8 and, if an old tool wrote them, with a byte order mark, other line ends or in Latin-1.
 
 use std::borrow::Cow;
 
-/// A text, and whether its bytes are not the UTF-8 that the specifications ask for. They are Latin-1
-/// then, in which every byte is a character.
+/// A decoded text. If its bytes are not the UTF-8 that the specifications ask for, they are read as Latin-1, in which
+/// every byte is a character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a> {
     /// The text, without a byte order mark.
