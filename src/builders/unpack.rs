@@ -26,7 +26,7 @@ use crate::unpack::{
 pub enum Format {
     /// Zip, wheels included.
     Zip,
-    /// Tar, compressed in any way of [`compression`].
+    /// Tar, compressed in any way of `unpack::compression`.
     Tar,
     /// A Debian package's data.
     Deb,
