@@ -48,6 +48,7 @@ mod verify;
 use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Arg, Parser, Subcommand};
+use rustix::process::{Resource, getrlimit};
 
 use self::{context::Context, examples as of, global::Global};
 
@@ -177,13 +178,23 @@ pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
     ExitCode::from(failure.kind.code())
 }
 
+/// Bytes of stack that a command needs, by far. A shell may give less (`ulimit -s`).
+const STACK: usize = 2 << 20;
+
 /// Runs the command of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     mask::set();
-    match completions::answer() {
+    let run = || match completions::answer() {
         Some(code) => code,
         None => dispatch(std::env::args_os()),
+    };
+    let is_short = getrlimit(Resource::Stack).current.is_some_and(|bytes| bytes < STACK as u64);
+    let own = is_short.then(|| std::thread::Builder::new().stack_size(STACK).spawn(run));
+    match own {
+        // its panic was told
+        Some(Ok(thread)) => thread.join().unwrap_or(ExitCode::from(101)),
+        Some(Err(_)) | None => run(),
     }
 }
 

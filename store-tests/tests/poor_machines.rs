@@ -41,9 +41,11 @@ fn limits_that_are_too_low_are_named() {
         assert!(ran.stderr.contains(words), "{limit}: {}", ran.stderr);
     }
     // these are enough
-    for limit in ["-n 64", "-S -u 2000"] {
-        let ran = shell(&space, &["env"], &format!("ulimit {limit}; $clutch build --no-link"));
+    for limit in ["-n 64", "-S -u 2000", "-s 128"] {
+        let line = format!("ulimit {limit}; $clutch build --no-link && $clutch eval -E '1 + 1'");
+        let ran = shell(&space, &["env"], &line);
         assert_eq!(ran.code, 0, "{limit}: {}", ran.stderr);
+        space.ok(["gc"]);
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 use rustix::{
     io::Errno,
     net::{AddressFamily, RecvFlags, SocketFlags, SocketType, recv, socketpair},
-    process::{Pid, Signal, WaitOptions, kill_process, wait},
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, pidfd_send_signal, wait, waitid},
 };
 
 use super::{
@@ -79,22 +79,22 @@ pub(super) fn serve(place: Option<&Path>) -> ! {
                     // It ends with the socket of its orders.
                     Err(failure) => fail(&status, failure),
                 }
-                started.push(first.pid);
+                started.push(first.pidfd);
             }
             Err(failure) => fail(&status, failure),
         }
         drop((order, status, log));
-        while let Ok(Some((ended, _))) = wait(WaitOptions::NOHANG) {
-            started.retain(|&first| first != ended);
-        }
+        // the kernel reaps them: of one that has ended nothing is left
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        started.retain(|first| matches!(waitid(WaitId::PidFd(first.as_fd()), options), Ok(None)));
         if ahead.is_err() {
             ahead = make(false);
         }
     }
     drop(ahead);
     for first in started {
-        // It may have ended already, and keeps its number until it is waited for.
-        let _ = kill_process(first, Signal::KILL);
+        // It may have ended already.
+        let _ = pidfd_send_signal(first, Signal::KILL);
     }
     while matches!(wait(WaitOptions::empty()), Ok(_) | Err(Errno::INTR)) {}
     std::process::exit(0)
@@ -232,7 +232,8 @@ fn spawn(mut child: impl FnMut()) -> Result<i32, Errno> {
     fn begin_of<F: FnMut()>(_: &F) -> extern "C" fn(*mut libc::c_void) -> i32 {
         begin::<F>
     }
-    let mut stack = [std::mem::MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
+    // not on this one's own stack, which may be short
+    let mut stack = vec![std::mem::MaybeUninit::<u128>::uninit(); STACK / size_of::<u128>()];
     // SAFETY: the stack grows down from its end, which is aligned as a u128 is, and outlives the child's
     // use of it, as `child` does, since CLONE_VFORK lets this process go on only when the child has
     // executed its program or ended. Neither has more than one thread.
