@@ -11,9 +11,9 @@ pub type Result<T> = std::result::Result<T, Box<Error>>;
 /// An error of the host's own type behind a failure, for whoever started the evaluation.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// What kind of failure this is. `tryEval` catches [`Kind::Throw`] and [`Kind::Assert`] alone.
+/// What kind of failure this is. `tryEval` catches [`ErrorKind::Throw`] and [`ErrorKind::Assert`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum ErrorKind {
     /// `throw`.
     Throw,
     /// A failed `assert`.
@@ -47,14 +47,14 @@ pub enum Kind {
 /// A failure.
 #[derive(Clone, Debug)]
 pub struct Error {
-    what: Arc<Details>,
-    trace: Option<Arc<Node>>,
+    details: Arc<Details>,
+    trace: Option<Arc<TraceNode>>,
 }
 
 /// The part of an error that never changes.
 #[derive(Clone, Debug)]
 struct Details {
-    kind: Kind,
+    kind: ErrorKind,
     message: String,
     span: Span,
     help: Option<String>,
@@ -74,16 +74,16 @@ pub struct Frame {
 }
 
 #[derive(Debug)]
-struct Node {
+struct TraceNode {
     frame: Frame,
-    inner: Option<Arc<Node>>,
-    /// How large this step and those inside are, in [`Node::UNIT`] bytes.
+    inner: Option<Arc<TraceNode>>,
+    /// How large this step and those inside are, in [`TraceNode::UNIT`] bytes.
     weight: usize,
     /// How many steps were left out between this and the next one inside.
     left_out: usize,
 }
 
-impl Node {
+impl TraceNode {
     /// About what a step takes besides its text.
     const UNIT: usize = 128;
     /// Steps beyond this weight are left out, all but the outermost.
@@ -105,7 +105,7 @@ fn cut(mut text: String, most: usize) -> String {
     text
 }
 
-impl Drop for Node {
+impl Drop for TraceNode {
     fn drop(&mut self) {
         let mut next = self.inner.take();
         while let Some(mut node) = next.and_then(Arc::into_inner) {
@@ -119,25 +119,29 @@ impl Error {
     #[must_use]
     #[allow(clippy::new_ret_no_self)]
     #[cold]
-    pub fn new(kind: Kind, span: Span, message: impl Into<String>) -> Box<Self> {
+    pub fn new(kind: ErrorKind, span: Span, message: impl Into<String>) -> Box<Self> {
         let message = cut(message.into(), LONGEST_MESSAGE);
-        let what = Details { kind, message, span, help: None, labels: Vec::new(), cause: None };
-        Box::new(Self { what: Arc::new(what), trace: None })
+        let details = Details { kind, message, span, help: None, labels: Vec::new(), cause: None };
+        Box::new(Self { details: Arc::new(details), trace: None })
     }
 
     /// Adds advice, such as "did you mean 'x'?".
     #[must_use]
     #[cold]
     pub fn with_help(mut self: Box<Self>, help: impl Into<String>) -> Box<Self> {
-        Arc::make_mut(&mut self.what).help = Some(help.into());
+        Arc::make_mut(&mut self.details).help = Some(help.into());
         self
     }
 
     /// Adds a second place with its own remark.
     #[must_use]
     #[cold]
-    pub fn with_label(mut self: Box<Self>, span: Span, text: impl Into<String>) -> Box<Self> {
-        Arc::make_mut(&mut self.what).labels.push((span, text.into()));
+    pub(crate) fn with_label(
+        mut self: Box<Self>,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Box<Self> {
+        Arc::make_mut(&mut self.details).labels.push((span, text.into()));
         self
     }
 
@@ -145,7 +149,7 @@ impl Error {
     #[must_use]
     #[cold]
     pub(crate) fn with_cause(mut self: Box<Self>, cause: Cause) -> Box<Self> {
-        Arc::make_mut(&mut self.what).cause = Some(cause);
+        Arc::make_mut(&mut self.details).cause = Some(cause);
         self
     }
 
@@ -153,8 +157,8 @@ impl Error {
     #[must_use]
     #[cold]
     pub fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
-        if self.what.span.is_none() && !span.is_none() {
-            Arc::make_mut(&mut self.what).span = span;
+        if self.details.span.is_none() && !span.is_none() {
+            Arc::make_mut(&mut self.details).span = span;
         }
         self
     }
@@ -170,7 +174,11 @@ impl Error {
     /// Adds an outer step that the program itself named.
     #[must_use]
     #[cold]
-    pub fn within_user(mut self: Box<Self>, span: Span, text: impl Into<String>) -> Box<Self> {
+    pub(crate) fn within_user(
+        mut self: Box<Self>,
+        span: Span,
+        text: impl Into<String>,
+    ) -> Box<Self> {
         self.push(Frame { span, text: text.into(), by_user: true });
         self
     }
@@ -180,56 +188,56 @@ impl Error {
         let mut inner = self.trace.take();
         let mut left_out = 0;
         if let Some(node) = &inner
-            && node.weight >= Node::MOST
+            && node.weight >= TraceNode::MOST
         {
             left_out = node.left_out + 1;
             inner = node.inner.clone();
         }
         let inside = inner.as_ref().map_or(0, |node| node.weight);
-        let weight = inside + 1 + frame.text.len() / Node::UNIT;
-        self.trace = Some(Arc::new(Node { frame, inner, weight, left_out }));
+        let weight = inside + 1 + frame.text.len() / TraceNode::UNIT;
+        self.trace = Some(Arc::new(TraceNode { frame, inner, weight, left_out }));
     }
 
     /// About how many bytes it takes.
     pub(crate) fn size(&self) -> usize {
         let weight = self.trace.as_ref().map_or(1, |node| 1 + node.weight);
-        self.what.message.len() + weight * 2 * Node::UNIT
+        self.details.message.len() + weight * 2 * TraceNode::UNIT
     }
 
     /// The kind.
     #[must_use]
-    pub fn kind(&self) -> Kind {
-        self.what.kind
+    pub fn kind(&self) -> ErrorKind {
+        self.details.kind
     }
 
     /// The message, without place and trace.
     #[must_use]
     pub fn message(&self) -> &str {
-        &self.what.message
+        &self.details.message
     }
 
     /// Where it happened.
     #[must_use]
     pub fn span(&self) -> Span {
-        self.what.span
+        self.details.span
     }
 
     /// Advice.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
-        self.what.help.as_deref()
+        self.details.help.as_deref()
     }
 
     /// The error of the host that it is about, if that has a type of its own.
     #[must_use]
     pub fn cause(&self) -> Option<&Cause> {
-        self.what.cause.as_ref()
+        self.details.cause.as_ref()
     }
 
     /// Further places with their remarks.
     #[must_use]
     pub fn labels(&self) -> &[(Span, String)] {
-        &self.what.labels
+        &self.details.labels
     }
 
     /// The outermost step so far.
@@ -257,19 +265,22 @@ impl Error {
     /// Whether the program is what failed, and not the limits that the evaluation has.
     #[must_use]
     pub fn is_of_the_program(&self) -> bool {
-        !matches!(self.what.kind, Kind::Interrupted | Kind::OutOfMemory | Kind::StackOverflow)
+        !matches!(
+            self.details.kind,
+            ErrorKind::Interrupted | ErrorKind::OutOfMemory | ErrorKind::StackOverflow
+        )
     }
 
     /// Whether `tryEval` catches this.
     #[must_use]
-    pub fn is_caught(&self) -> bool {
-        matches!(self.what.kind, Kind::Throw | Kind::Assert)
+    pub(crate) fn is_caught(&self) -> bool {
+        matches!(self.details.kind, ErrorKind::Throw | ErrorKind::Assert)
     }
 }
 
 impl std::fmt::Display for Error {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.write_str(&self.what.message)
+        out.write_str(&self.details.message)
     }
 }
 
@@ -281,7 +292,7 @@ mod tests {
 
     #[test]
     fn an_error_has_a_size() {
-        let mut error = Error::new(Kind::Eval, Span::NONE, "é".repeat(1 << 20));
+        let mut error = Error::new(ErrorKind::Eval, Span::NONE, "é".repeat(1 << 20));
         assert!(error.message().len() < (1 << 20) + 40, "{}", error.message().len());
         assert!(error.message().ends_with("é... (1048576 bytes more)"));
         for n in 0..100_000 {

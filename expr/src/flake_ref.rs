@@ -12,14 +12,14 @@ use crate::{
 };
 
 /// The fields of a reference by name.
-pub type Fields = BTreeMap<String, FetchValue>;
+pub(crate) type Fields = BTreeMap<String, FetchValue>;
 
 /// The fields of a reference that is written as a URL, as a registry name (`nixpkgs/branch`) or as
 /// an absolute path.
 ///
 /// # Errors
 /// The text is none of these; the message says why.
-pub fn parse(text: &str) -> Result<Fields, String> {
+pub(crate) fn parse(text: &str) -> Result<Fields, String> {
     let url = Url::from_id(text)
         .or_else(|| Url::parse(text))
         .or_else(|| Url::from_path(text))
@@ -49,7 +49,7 @@ pub fn parse(text: &str) -> Result<Fields, String> {
 ///
 /// # Errors
 /// A field is missing, unknown or has another type than expected, or the type is unknown.
-pub fn to_text(fields: &Fields) -> Result<String, String> {
+pub(crate) fn to_text(fields: &Fields) -> Result<String, String> {
     let text = |name: &str| match fields.get(name) {
         Some(FetchValue::String(text)) => Ok(Some(text.clone())),
         Some(_) => Err(format!("input attribute '{name}' is not a string")),

@@ -263,7 +263,7 @@ pub const NIX32: &[u8; 32] = b"0123456789abcdfghijklmnpqrsvwxyz";
 
 /// How many characters Nix's base 32 has for that many bytes.
 #[must_use]
-pub const fn nix32_len(bytes: usize) -> usize {
+pub(crate) const fn nix32_len(bytes: usize) -> usize {
     (bytes * 8).div_ceil(5)
 }
 

@@ -42,7 +42,7 @@ impl<'a> Interner<'a> {
     }
 
     /// The symbol of a string; a name that is new is not copied.
-    pub fn intern_string(&mut self, text: &'a Str<'a>) -> Symbol {
+    pub(crate) fn intern_string(&mut self, text: &'a Str<'a>) -> Symbol {
         let hashed = hash(text.bytes());
         self.find_or_add(hashed, text.bytes(), |arena| {
             if text.context().is_empty() { text } else { arena.alloc(Str::plain(text.bytes())) }
@@ -92,14 +92,7 @@ impl<'a> Interner<'a> {
     }
 
     /// How many names there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.names.len()
-    }
-
-    /// Whether there is none; never so.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.names.is_empty()
     }
 }

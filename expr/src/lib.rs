@@ -36,7 +36,7 @@ pub mod text;
 pub mod toml;
 pub mod versions;
 
-pub mod flake_ref;
+mod flake_ref;
 
 pub mod symbol;
 
@@ -47,7 +47,7 @@ pub mod interner;
 pub mod syntax;
 pub mod value;
 
-pub mod compile;
+mod compile;
 
 pub mod eval;
 

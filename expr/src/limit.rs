@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     source::Span,
 };
 
@@ -40,7 +40,7 @@ impl Limit {
         Self { stopped: flag, ..self }
     }
 
-    /// Stops the evaluation that runs: it fails with [`Kind::Interrupted`] after some calls more. So
+    /// Stops the evaluation that runs: it fails with [`ErrorKind::Interrupted`] after some calls more. So
     /// does every other one, until [`Self::resume`].
     pub fn stop(&self) {
         self.stopped.store(true, Relaxed);
@@ -48,7 +48,7 @@ impl Limit {
 
     /// Whether it was stopped.
     #[must_use]
-    pub fn is_stopped(&self) -> bool {
+    pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Relaxed)
     }
 
@@ -69,5 +69,5 @@ impl Default for Limit {
 /// The evaluation was stopped from outside.
 #[cold]
 pub(crate) fn interrupted() -> Box<Error> {
-    Error::new(Kind::Interrupted, Span::NONE, "the evaluation was interrupted")
+    Error::new(ErrorKind::Interrupted, Span::NONE, "the evaluation was interrupted")
 }

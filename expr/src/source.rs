@@ -149,7 +149,7 @@ impl Sources {
 
     /// The text of a span on one line, for messages: blanks are single ones, and a long text is cut.
     #[must_use]
-    pub fn excerpt(&self, span: Span) -> String {
+    pub(crate) fn excerpt(&self, span: Span) -> String {
         const MOST: usize = 200;
         let text = self.text(span);
         let text = String::from_utf8_lossy(&text[..text.len().min(4 * MOST)]);

@@ -2,7 +2,7 @@
 //! so that nesting too deep is an ordinary error.
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
 };
 
@@ -33,5 +33,5 @@ impl Stack {
 #[cold]
 #[inline(never)]
 fn too_deep() -> Box<Error> {
-    Error::new(Kind::StackOverflow, Span::NONE, "stack overflow; the nesting is too deep")
+    Error::new(ErrorKind::StackOverflow, Span::NONE, "stack overflow; the nesting is too deep")
 }

@@ -9,7 +9,7 @@ use crate::symbol::Symbol;
 
 /// One thing of the store that a string refers to. Paths are symbols of their text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Context {
+pub enum ContextElement {
     /// A store path that no derivation has to make.
     Opaque(Symbol),
     /// A derivation with all that it needs, as `drvPath` has it.
@@ -26,17 +26,17 @@ pub enum Context {
 /// A context under way. Of what several strings refer to it keeps one, so that it is never much
 /// longer than what is in it.
 #[derive(Default)]
-pub struct Contexts {
-    all: Vec<Context>,
+pub struct ContextBuilder {
+    all: Vec<ContextElement>,
     /// How many there were when they were last sorted.
     settled: usize,
     /// The slice that was added last: often the next is the same.
     last: usize,
 }
 
-impl Contexts {
+impl ContextBuilder {
     /// Adds what a string refers to.
-    pub fn add(&mut self, context: &[Context]) {
+    pub fn add(&mut self, context: &[ContextElement]) {
         if context.is_empty() || self.last == context.as_ptr().addr() {
             return;
         }
@@ -55,7 +55,7 @@ impl Contexts {
 
     /// All of it, sorted and once each.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Context> {
+    pub fn finish(mut self) -> Vec<ContextElement> {
         self.settle();
         self.all
     }
@@ -64,7 +64,7 @@ impl Contexts {
 /// A string.
 pub struct Str<'a> {
     text: Cell<Text<'a>>,
-    context: Option<&'a &'a [Context]>,
+    context: Option<&'a &'a [ContextElement]>,
 }
 
 #[derive(Clone, Copy)]
@@ -93,7 +93,11 @@ impl<'a> Str<'a> {
     }
 
     /// Bytes with a context, which must be sorted and without duplicates.
-    pub fn with_context(arena: &'a Bump, text: &'a [u8], context: &'a [Context]) -> &'a Self {
+    pub fn with_context(
+        arena: &'a Bump,
+        text: &'a [u8],
+        context: &'a [ContextElement],
+    ) -> &'a Self {
         let context = if context.is_empty() { None } else { Some(&*arena.alloc(context)) };
         arena.alloc(Self { text: Cell::new(Text::Flat(text)), context })
     }
@@ -130,7 +134,7 @@ impl<'a> Str<'a> {
     /// What the string refers to, sorted.
     #[inline]
     #[must_use]
-    pub fn context(&self) -> &'a [Context] {
+    pub fn context(&self) -> &'a [ContextElement] {
         self.context.map_or(&[], |context| *context)
     }
 
@@ -184,14 +188,18 @@ impl<'a> Join<'a> {
 }
 
 /// The union of two sorted contexts.
-fn merge<'a>(arena: &'a Bump, left: &'a [Context], right: &'a [Context]) -> &'a [Context] {
+fn merge<'a>(
+    arena: &'a Bump,
+    left: &'a [ContextElement],
+    right: &'a [ContextElement],
+) -> &'a [ContextElement] {
     if right.is_empty() || left == right {
         return left;
     }
     if left.is_empty() {
         return right;
     }
-    let mut all: Vec<Context> = left.iter().chain(right).copied().collect();
+    let mut all: Vec<ContextElement> = left.iter().chain(right).copied().collect();
     all.sort_unstable();
     all.dedup();
     if all.len() == left.len() { left } else { arena.alloc_slice_copy(&all) }

@@ -9,7 +9,9 @@ mod support;
 
 use std::process::{Command, Stdio};
 
-use clutch_expr::{builtins::XmlOptions, eval::PrintOptions, source::Origin, string::Contexts};
+use clutch_expr::{
+    builtins::XmlOptions, eval::PrintOptions, source::Origin, string::ContextBuilder,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -237,7 +239,7 @@ fn here(expression: &str, form: Form) -> Result<String, String> {
         it.force_deep(value)?;
         let mut text = Vec::new();
         match form {
-            Form::Json => it.write_json(value, &mut text, &mut Contexts::default())?,
+            Form::Json => it.write_json(value, &mut text, &mut ContextBuilder::default())?,
             Form::Xml => {
                 let options = XmlOptions { strict: true, locations: false };
                 text = it.xml(value, options)?.0;

@@ -3,7 +3,7 @@
 mod support;
 
 use clutch_expr::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     eval::{Interpreter, Options, PrintOptions},
     evaluation::with_interpreter,
     limit::Limit,
@@ -24,7 +24,7 @@ fn fails(
     options: Options,
     text: &str,
     then: impl for<'a> FnOnce(&mut Interpreter<'a>, Value<'a>) -> Result<(), Box<Error>> + Send,
-) -> Option<Kind> {
+) -> Option<ErrorKind> {
     with_interpreter(&support::TestHost, options, |it| {
         let value = it.eval_text(Origin::Text, text.as_bytes(), b"/");
         value.and_then(|value| then(it, value)).err().map(|error| error.kind())
@@ -59,7 +59,7 @@ fn nesting_in_the_source_is_an_error() {
     ];
     for text in texts {
         let kind = fails(tight(), &text, |_, _| Ok(()));
-        assert_eq!(kind, Some(Kind::StackOverflow), "{}...", &text[..20]);
+        assert_eq!(kind, Some(ErrorKind::StackOverflow), "{}...", &text[..20]);
     }
 }
 
@@ -97,7 +97,7 @@ fn nesting_in_data_is_an_error_or_works() {
             it.print(value, PrintOptions { force: true, ..PrintOptions::PLAIN }).map(drop)
         });
         // a function prints without what is in it
-        let expected = (!layer.contains('_')).then_some(Kind::StackOverflow);
+        let expected = (!layer.contains('_')).then_some(ErrorKind::StackOverflow);
         assert_eq!(kind, expected, "printing {layer}");
     }
     for document in ["[", "{\"a\":"] {
@@ -106,7 +106,7 @@ fn nesting_in_data_is_an_error_or_works() {
     }
     let functor =
         "let f = n: if n == 0 then (x: x) else { __functor = _: f (n - 1); }; in f 50000 1";
-    assert_eq!(fails(tight(), functor, |_, _| Ok(())), Some(Kind::StackOverflow));
+    assert_eq!(fails(tight(), functor, |_, _| Ok(())), Some(ErrorKind::StackOverflow));
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn growth_is_an_error_under_a_limit() {
     let wrong: Vec<_> = texts
         .iter()
         .map(|text| (outcome(text), text))
-        .filter(|(kind, _)| *kind != Some(Kind::OutOfMemory))
+        .filter(|(kind, _)| *kind != Some(ErrorKind::OutOfMemory))
         .collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
@@ -188,7 +188,7 @@ fn what_contains_itself_or_calls_itself_is_an_error_with_a_short_trace() {
             (error.kind(), error.trace().count(), shown(false), shown(true))
         });
         let (kind, steps, short, long) = outcome.unwrap();
-        assert_eq!(kind, Kind::StackOverflow, "{text}");
+        assert_eq!(kind, ErrorKind::StackOverflow, "{text}");
         assert!(steps <= 10_000, "{text}: {steps}");
         let user = if text.contains("addErrorContext") { 2000 } else { 0 };
         assert!(short < 40 + user && long < 60 + user, "{text}: {short} or {long} lines");
@@ -198,17 +198,17 @@ fn what_contains_itself_or_calls_itself_is_an_error_with_a_short_trace() {
             let none = AttrsBuilder::default().build(it.arena);
             it.auto_call(value, none).map(drop)
         });
-        assert_eq!(outcome, Some(Kind::StackOverflow), "{text}");
+        assert_eq!(outcome, Some(ErrorKind::StackOverflow), "{text}");
         let outcome =
             fails(Options::default(), text, |it, value| it.documentation(value).map(drop));
-        assert!(outcome.is_none_or(|kind| kind == Kind::StackOverflow), "{text}");
+        assert!(outcome.is_none_or(|kind| kind == ErrorKind::StackOverflow), "{text}");
     }
     let text = "let s = { recurseForDerivations = true; a = s; }; in s";
     let outcome = fails(Options::default(), text, |it, value| {
         let none = AttrsBuilder::default().build(it.arena);
         it.derivations(value, none).map(drop)
     });
-    assert_eq!(outcome, Some(Kind::StackOverflow));
+    assert_eq!(outcome, Some(ErrorKind::StackOverflow));
 }
 
 /// Thunks that were made one by one need no calls to be computed.
@@ -234,7 +234,7 @@ fn large_programs_are_those_of_nix() {
     let functors = format!("let f = {{ __functor = _: _: f; }}; in f {}", "1 ".repeat(70_000));
     for (text, kind) in [
         (formals(65_535), None),
-        (formals(65_536), Some(Kind::Parse)),
+        (formals(65_536), Some(ErrorKind::Parse)),
         (arguments, None),
         (functors, None),
     ] {
@@ -262,7 +262,7 @@ fn an_evaluation_can_be_stopped_from_outside_and_another_can_run() {
             });
             let endless = "let f = n: builtins.foldl' (a: b: a + b) 0 (builtins.genList (n: n) 100) + f 0; g = builtins.genericClosure { startSet = [ { key = 0; } ]; operator = x: [ { key = x.key + 1; } ]; }; in builtins.length g";
             let error = it.eval_text(Origin::Text, endless.as_bytes(), b"/").err().unwrap();
-            assert_eq!(error.kind(), Kind::Interrupted);
+            assert_eq!(error.kind(), ErrorKind::Interrupted);
         });
         limit.resume();
         it.eval_text(Origin::Text, b"1 + 1".as_slice(), b"/").map(|value| it.show_short(value))
@@ -304,7 +304,7 @@ fn a_long_builtin_can_be_stopped_in_its_middle() {
             let outcome = it.call(run, &[Value::Null], Span::NONE);
             outcome.and_then(|value| it.value(value)).err().map(|error| error.kind())
         });
-        assert_eq!(kind.unwrap(), Some(Kind::Interrupted), "{program}");
+        assert_eq!(kind.unwrap(), Some(ErrorKind::Interrupted), "{program}");
     }
     let limit = Limit::default();
     let options = Options { limit: limit.clone(), ..Options::default() };
@@ -314,14 +314,14 @@ fn a_long_builtin_can_be_stopped_in_its_middle() {
         limit.stop();
         it.print(list, PrintOptions::PLAIN).err().map(|error| error.kind())
     });
-    assert_eq!(kind.unwrap(), Some(Kind::Interrupted), "print");
+    assert_eq!(kind.unwrap(), Some(ErrorKind::Interrupted), "print");
 }
 
 #[test]
 fn the_defaults_are_safe_and_a_stack_has_a_least_size() {
     // more than the default allows, refused before it is asked of the machine
     let much = "builtins.length (builtins.genList (n: n) 1000000000)";
-    assert_eq!(fails(Options::default(), much, |_, _| Ok(())), Some(Kind::OutOfMemory));
+    assert_eq!(fails(Options::default(), much, |_, _| Ok(())), Some(ErrorKind::OutOfMemory));
     for stack_size in [0, 1, 70_000, 1 << 20] {
         let options = || Options { stack_size, ..Options::default() };
         let deep = "[".repeat(DEEP) + &"]".repeat(DEEP);

@@ -6,7 +6,7 @@ use clutch_expr::{
     builtins::XmlOptions,
     error::Error,
     eval::{Coercion, Interpreter, PrintOptions},
-    string::Contexts,
+    string::ContextBuilder,
     symbol::known,
     value::Value,
 };
@@ -102,7 +102,7 @@ fn show<'a>(
         return Ok(it.coerce(value, Coercion::INTERPOLATION)?.bytes().to_vec());
     } else if json {
         let mut text = Vec::new();
-        it.write_json(value, &mut text, &mut Contexts::default())?;
+        it.write_json(value, &mut text, &mut ContextBuilder::default())?;
         text
     } else if arguments.xml {
         let options = XmlOptions { strict: arguments.strict, locations: !arguments.no_location };

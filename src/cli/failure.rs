@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, process::ExitCode};
 
 use clutch_expr::{
-    error::{Cause, Error, Kind as Reason},
+    error::{Cause, Error, ErrorKind},
     show::{self, Style},
     source::{Place, Sources, Span},
 };
@@ -111,8 +111,9 @@ impl Failure {
     pub(super) fn of_evaluation(error: &Error, sources: &Sources, style: Style) -> Self {
         let shown = show::error(error, sources, style).trim_end().to_owned();
         // what the program says itself is shown as it is
-        let is_own = matches!(error.kind(), Reason::Throw | Reason::Assert | Reason::Abort)
-            && error.help().is_none();
+        let is_own =
+            matches!(error.kind(), ErrorKind::Throw | ErrorKind::Assert | ErrorKind::Abort)
+                && error.help().is_none();
         let short =
             |text: &str| if is_own { text.to_owned() } else { shortened(text).into_owned() };
         let shown = short(&shown);
@@ -122,7 +123,7 @@ impl Failure {
         let mut trace: Vec<Value> = steps.collect();
         trace.reverse();
         let kind = match error.kind() {
-            Reason::Interrupted => Kind::Interrupted,
+            ErrorKind::Interrupted => Kind::Interrupted,
             _ => Kind::Failed,
         };
         let help = error.help().map(short);

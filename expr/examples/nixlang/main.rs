@@ -19,7 +19,7 @@ use clutch_expr::{
     evaluation::with_interpreter,
     show,
     source::Origin,
-    string::Contexts,
+    string::ContextBuilder,
     value::{Attrs, AttrsBuilder, Value},
 };
 use world::World;
@@ -176,7 +176,7 @@ fn print<'a>(
             it.force_deep(value)?;
         }
         if arguments.json {
-            it.write_json(value, &mut out, &mut Contexts::default())?;
+            it.write_json(value, &mut out, &mut ContextBuilder::default())?;
         } else if arguments.xml {
             let options = XmlOptions { strict: arguments.strict, locations: arguments.locations };
             out.extend(it.xml(value, options)?.0);

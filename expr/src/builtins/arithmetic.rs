@@ -2,7 +2,7 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     source::Span,
     value::Value,
@@ -81,5 +81,5 @@ fn round<'a>(
             format!("NixFloat argument {shown} is not in the range of NixInt")
         }
     };
-    Err(Error::new(Kind::Eval, Span::NONE, message))
+    Err(Error::new(ErrorKind::Eval, Span::NONE, message))
 }

@@ -4,10 +4,10 @@ use rustc_hash::FxHashMap;
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
-    string::{Context, Contexts, Str},
+    string::{ContextBuilder, ContextElement, Str},
     symbol::{Symbol, known},
     value::{Attrs, AttrsBuilder, Value, share},
 };
@@ -39,17 +39,18 @@ fn get_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
     let mut places: FxHashMap<Symbol, usize> = FxHashMap::default();
     it.room_for(12 * text.context().len())?;
     for element in text.context() {
-        let (Context::Opaque(path) | Context::DrvDeep(path) | Context::Built { drv: path, .. }) =
-            *element;
+        let (ContextElement::Opaque(path)
+        | ContextElement::DrvDeep(path)
+        | ContextElement::Built { drv: path, .. }) = *element;
         let at = *places.entry(path).or_insert_with(|| {
             entries.push((path, Entry::default()));
             entries.len() - 1
         });
         let entry = &mut entries[at].1;
         match *element {
-            Context::Opaque(_) => entry.path = true,
-            Context::DrvDeep(_) => entry.all_outputs = true,
-            Context::Built { output, .. } => entry.outputs.push(output),
+            ContextElement::Opaque(_) => entry.path = true,
+            ContextElement::DrvDeep(_) => entry.all_outputs = true,
+            ContextElement::Built { output, .. } => entry.outputs.push(output),
         }
     }
     let mut attrs = AttrsBuilder::with_capacity(entries.len());
@@ -84,7 +85,7 @@ fn append_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
         let name = it.symbols.show(key.symbol);
         if !is_store_path(it, &name) {
             let message = format!("context key '{name}' is not a store path");
-            return Err(Error::new(Kind::Eval, at, message));
+            return Err(Error::new(ErrorKind::Eval, at, message));
         }
         let info = it.force(slot)?;
         let info = it.as_attrs(info).map_err(|error| error.at(at))?;
@@ -98,19 +99,19 @@ fn append_entry<'a>(
     path: Symbol,
     name: &str,
     info: &'a Attrs<'a>,
-    context: &mut Vec<Context>,
+    context: &mut Vec<ContextElement>,
 ) -> Result<()> {
     let is_derivation = name.ends_with(".drv");
     let refuse = |what: &str| {
         let message = format!(
             "tried to add {what} context of {name}, which is not a derivation, to a string"
         );
-        Err(Error::new(Kind::Eval, Span::NONE, message))
+        Err(Error::new(ErrorKind::Eval, Span::NONE, message))
     };
     if let Some(slot) = info.get(known::path)
         && it.bool(share(slot))?
     {
-        context.push(Context::Opaque(path));
+        context.push(ContextElement::Opaque(path));
     }
     if let Some(slot) = info.get(known::all_outputs)
         && it.bool(share(slot))?
@@ -118,7 +119,7 @@ fn append_entry<'a>(
         if !is_derivation {
             return refuse("all-outputs");
         }
-        context.push(Context::DrvDeep(path));
+        context.push(ContextElement::DrvDeep(path));
     }
     if let Some(slot) = info.get(known::outputs) {
         let outputs = it.list(share(slot))?;
@@ -128,7 +129,7 @@ fn append_entry<'a>(
         for slot in outputs.items {
             let output = it.plain_string(share(slot))?;
             let output = it.symbols.intern(output.bytes());
-            context.push(Context::Built { drv: path, output });
+            context.push(ContextElement::Built { drv: path, output });
         }
     }
     Ok(())
@@ -153,8 +154,8 @@ pub(super) fn is_store_path(it: &Interpreter<'_>, text: &str) -> bool {
 }
 
 /// The same bytes with another context, in any order.
-fn with_context<'a>(it: &Interpreter<'a>, text: &Str<'a>, context: &[Context]) -> Value<'a> {
-    let mut all = Contexts::default();
+fn with_context<'a>(it: &Interpreter<'a>, text: &Str<'a>, context: &[ContextElement]) -> Value<'a> {
+    let mut all = ContextBuilder::default();
     all.add(context);
     let context = it.arena.alloc_slice_copy(&all.finish());
     Value::String(Str::with_context(it.arena, text.bytes(), context))
@@ -171,7 +172,7 @@ fn discard_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
         .context()
         .iter()
         .map(|element| match *element {
-            Context::DrvDeep(path) => Context::Opaque(path),
+            ContextElement::DrvDeep(path) => ContextElement::Opaque(path),
             other => other,
         })
         .collect();
@@ -186,23 +187,23 @@ fn add_deep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
             text.lossy(),
             text.context().len()
         );
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     let deep = match *element {
-        Context::Opaque(path) if it.symbols.bytes(path).ends_with(b".drv") => {
-            Context::DrvDeep(path)
+        ContextElement::Opaque(path) if it.symbols.bytes(path).ends_with(b".drv") => {
+            ContextElement::DrvDeep(path)
         }
-        Context::DrvDeep(path) => Context::DrvDeep(path),
-        Context::Opaque(path) => {
+        ContextElement::DrvDeep(path) => ContextElement::DrvDeep(path),
+        ContextElement::Opaque(path) => {
             let message = format!("path '{}' is not a derivation", it.symbols.show(path));
-            return Err(Error::new(Kind::Eval, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
         }
-        Context::Built { output, .. } => {
+        ContextElement::Built { output, .. } => {
             let message = format!(
                 "`addDrvOutputDependencies` can only act on derivations, not on a derivation output such as '{}'",
                 it.symbols.show(output)
             );
-            return Err(Error::new(Kind::Eval, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
         }
     };
     Ok(with_context(it, text, &[deep]))

@@ -2,7 +2,7 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter, PrintOptions},
     source::Span,
     symbol::known,
@@ -24,14 +24,14 @@ pub(super) const TABLE: &[Builtin] = &[
 
 fn throw<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
-    Err(Error::new(Kind::Throw, Span::NONE, text.lossy()))
+    Err(Error::new(ErrorKind::Throw, Span::NONE, text.lossy()))
 }
 
 fn abort<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.coerce(args[0], Coercion::INTERPOLATION)?;
     let message =
         format!("evaluation aborted with the following error message: '{}'", text.lossy());
-    Err(Error::new(Kind::Abort, Span::NONE, message))
+    Err(Error::new(ErrorKind::Abort, Span::NONE, message))
 }
 
 fn try_eval<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -83,7 +83,7 @@ fn warn<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     it.host.warn(&text.lossy());
     if it.options.abort_on_warn {
         let message = "aborting to reveal stack trace of warning, as abort-on-warn is set";
-        return Err(Error::new(Kind::Abort, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Abort, Span::NONE, message));
     }
     it.value(args[1])
 }

@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Builtin, hidden::Hidden};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter, library},
     host::{DerivationPaths, DerivationRequest, FixedOutput},
     source::{Origin, Place, Span},
-    string::{Context, Contexts, Str},
+    string::{ContextBuilder, ContextElement, Str},
     symbol::{Symbol, known},
     value::{Attrs, AttrsBuilder, Value, share},
 };
@@ -101,7 +101,7 @@ fn derivation_for<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
 }
 
 fn fail(message: impl Into<String>) -> Box<Error> {
-    Error::new(Kind::Eval, Span::NONE, message)
+    Error::new(ErrorKind::Eval, Span::NONE, message)
 }
 
 fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -132,7 +132,7 @@ fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result
 struct Draft {
     request: DerivationRequest,
     json: Option<Vec<u8>>,
-    context: Contexts,
+    context: ContextBuilder,
     /// Bytes of its attributes so far.
     size: usize,
     hash: Option<String>,
@@ -161,7 +161,7 @@ impl Draft {
         Self {
             request,
             json: None,
-            context: Contexts::default(),
+            context: ContextBuilder::default(),
             size: 0,
             hash: None,
             algorithm: None,
@@ -382,13 +382,13 @@ impl Draft {
         let mut closures = BTreeSet::new();
         for element in std::mem::take(&mut self.context).finish() {
             match element {
-                Context::Opaque(path) => {
+                ContextElement::Opaque(path) => {
                     sources.insert(it.symbols.show(path));
                 }
-                Context::DrvDeep(drv) => {
+                ContextElement::DrvDeep(drv) => {
                     closures.insert(it.symbols.show(drv));
                 }
-                Context::Built { drv, output } => {
+                ContextElement::Built { drv, output } => {
                     let outputs = derivations.entry(it.symbols.show(drv)).or_default();
                     outputs.insert(it.symbols.show(output));
                 }
@@ -458,10 +458,13 @@ fn check_name(name: &str) -> Result<()> {
 fn result<'a>(it: &mut Interpreter<'a>, paths: &DerivationPaths) -> Value<'a> {
     let drv = it.symbols.intern(paths.drv_path.as_bytes());
     let mut all = AttrsBuilder::with_capacity(paths.outputs.len() + 1);
-    all.push(known::drv_path, it.text_with(paths.drv_path.as_bytes(), &[Context::DrvDeep(drv)]));
+    all.push(
+        known::drv_path,
+        it.text_with(paths.drv_path.as_bytes(), &[ContextElement::DrvDeep(drv)]),
+    );
     for (name, path) in &paths.outputs {
         let output = it.symbols.intern(name.as_bytes());
-        all.push(output, it.text_with(path.as_bytes(), &[Context::Built { drv, output }]));
+        all.push(output, it.text_with(path.as_bytes(), &[ContextElement::Built { drv, output }]));
     }
     Value::Attrs(all.build(it.arena))
 }

@@ -2,7 +2,7 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     json,
     limit::interrupted,
@@ -21,7 +21,7 @@ fn from_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     let mut values = Values::new(it);
     let read = json::parse(text.bytes(), &mut values);
     let value = values.done()?;
-    read.map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
+    read.map_err(|error| Error::new(ErrorKind::Eval, Span::NONE, error.to_string()))?;
     Ok(value)
 }
 
@@ -38,7 +38,7 @@ fn from_toml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
         if error.message == STOPPED {
             return if limit.is_stopped() { interrupted() } else { it.no_room(left) };
         }
-        Error::new(Kind::Eval, Span::NONE, format!("while parsing TOML: {error}"))
+        Error::new(ErrorKind::Eval, Span::NONE, format!("while parsing TOML: {error}"))
     })?;
     Ok(value)
 }

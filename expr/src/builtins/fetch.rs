@@ -3,11 +3,11 @@
 
 use super::{Builtin, hidden::Hidden};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter},
     host::{FetchRequest, FetchValue, Fetched},
     source::{Place, Span},
-    string::Context,
+    string::ContextElement,
     symbol::known,
     value::{Attrs, AttrsBuilder, Value, share},
 };
@@ -29,7 +29,7 @@ pub(super) const TABLE: &[Builtin] = &[
 #[cold]
 fn left_out(name: &str, instead: &str) -> Box<Error> {
     let message = format!("'builtins.{name}' is not part of this implementation of the language");
-    Error::new(Kind::Eval, Span::NONE, message).with_help(instead)
+    Error::new(ErrorKind::Eval, Span::NONE, message).with_help(instead)
 }
 
 /// One file or tree by its URL: a string, or a set of `url`, `name` and `sha256`.
@@ -41,13 +41,13 @@ fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<
                 let name = it.symbols.show(key.symbol);
                 if !matches!(name.as_str(), "url" | "name" | "sha256") {
                     let message = format!("unsupported argument '{name}' to '{who}'");
-                    return Err(Error::new(Kind::Eval, Span::new(key.at, key.at), message));
+                    return Err(Error::new(ErrorKind::Eval, Span::new(key.at, key.at), message));
                 }
                 let text = it.plain_string(share(slot))?;
                 args.push((name, FetchValue::String(text.lossy().into_owned())));
             }
             if !args.iter().any(|(name, _)| name == "url") {
-                return Err(Error::new(Kind::Eval, Span::NONE, "'url' argument required"));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, "'url' argument required"));
             }
         }
         other => {
@@ -98,7 +98,7 @@ fn git_request<'a>(it: &mut Interpreter<'a>, argument: Value<'a>) -> Result<Fetc
     let args = match it.value(argument)? {
         Value::Attrs(attrs) => {
             if attrs.get(known::type_).is_some() {
-                return Err(Error::new(Kind::Eval, Span::NONE, "unexpected argument 'type'"));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, "unexpected argument 'type'"));
             }
             tree_args(it, "fetchGit", attrs)?
         }
@@ -120,15 +120,15 @@ fn tree_request<'a>(it: &mut Interpreter<'a>, argument: Value<'a>) -> Result<Fet
     let Value::Attrs(attrs) = it.value(argument)? else {
         let message =
             "passing a string argument to 'fetchTree' requires flakes, which are left out";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     if attrs.get(known::type_).is_none() {
         let message = "argument 'type' is missing in call to 'fetchTree'";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     }
     if attrs.get(known::name).is_some() {
         let message = "argument 'name' isn't supported in call to 'fetchTree'";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     }
     let args = tree_args(it, "fetchTree", attrs)?;
     let hash_place = hash_place(it, Value::Attrs(attrs), b"narHash")?;
@@ -153,14 +153,14 @@ fn tree_args<'a>(
             Value::Int(value) => {
                 let message =
                     format!("negative value given for '{who}' argument '{name}': {value}");
-                return Err(Error::new(Kind::Eval, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
             }
             other => {
                 let message = format!(
                     "argument '{name}' to '{who}' is {} while a string, Boolean or integer is expected",
                     other.describe()
                 );
-                return Err(Error::new(Kind::Type, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Type, Span::NONE, message));
             }
         };
         args.push((name, value));
@@ -209,5 +209,5 @@ fn fetch(it: &mut Interpreter<'_>, request: &FetchRequest) -> Result<Fetched> {
 /// A store path as a string that refers to it.
 pub(super) fn store_text<'a>(it: &mut Interpreter<'a>, path: &str) -> Value<'a> {
     let symbol = it.symbols.intern(path.as_bytes());
-    it.text_with(path.as_bytes(), &[Context::Opaque(symbol)])
+    it.text_with(path.as_bytes(), &[ContextElement::Opaque(symbol)])
 }

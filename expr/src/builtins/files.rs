@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use super::{Builtin, hash, store::realise};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter},
     hash::{Format, Hasher},
     host::FileType,
     path::{self, as_path},
     source::Span,
-    string::{Context, Str},
+    string::{ContextElement, Str},
     symbol::known,
     value::{AttrsBuilder, Value, share},
 };
@@ -43,14 +43,14 @@ fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             "the contents of the file '{}' cannot be represented as a Nix string",
             path.lossy()
         );
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     }
     let context = references(it, as_path(path.bytes()), &bytes)?;
     Ok(it.text_with(&bytes, &context))
 }
 
 /// What of the references of a file in the store occurs in its text.
-fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<Context>> {
+fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<ContextElement>> {
     if !path.starts_with(it.host.store_dir()) {
         return Ok(Vec::new());
     }
@@ -62,7 +62,7 @@ fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<
     let found = references.into_iter().filter(|reference| {
         digest(reference).is_some_and(|d| memchr::memmem::find(text, d.as_bytes()).is_some())
     });
-    Ok(found.map(|path| Context::Opaque(it.symbols.intern(path.as_bytes()))).collect())
+    Ok(found.map(|path| ContextElement::Opaque(it.symbols.intern(path.as_bytes()))).collect())
 }
 
 fn read_dir<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
@@ -87,7 +87,7 @@ fn read_file_type<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Va
         Some(kind) => Ok(type_text(it, kind)),
         None => {
             let message = format!("path '{}' does not exist", path.lossy());
-            Err(Error::new(Kind::Host, Span::NONE, message))
+            Err(Error::new(ErrorKind::Host, Span::NONE, message))
         }
     }
 }
@@ -156,7 +156,7 @@ fn find_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
             "name its place with -I {entry}=PATH; pure evaluation reads no $NIX_PATH, `--impure` does"
         ),
     };
-    Err(Error::new(Kind::Throw, Span::NONE, message).with_help(help))
+    Err(Error::new(ErrorKind::Throw, Span::NONE, message).with_help(help))
 }
 
 fn existing(it: &Interpreter<'_>, path: &[u8]) -> Option<PathBuf> {

@@ -2,7 +2,7 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     flake_ref::{self, Fields},
     host::FetchValue,
@@ -17,8 +17,8 @@ pub(super) const TABLE: &[Builtin] = &[
 
 fn parse_flake_ref<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let text = it.plain_string(args[0])?.lossy();
-    let fields =
-        flake_ref::parse(&text).map_err(|message| Error::new(Kind::Eval, Span::NONE, message))?;
+    let fields = flake_ref::parse(&text)
+        .map_err(|message| Error::new(ErrorKind::Eval, Span::NONE, message))?;
     let mut attrs = AttrsBuilder::with_capacity(fields.len());
     for (name, value) in fields {
         let name = it.symbols.intern(name.as_bytes());
@@ -45,19 +45,19 @@ fn flake_ref_to_string<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Resu
             Value::Int(number) if number >= 0 => FetchValue::Int(number),
             Value::Int(number) => {
                 let message = format!("negative value given for flake ref attr {name}: {number}");
-                return Err(Error::new(Kind::Eval, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
             }
             other => {
                 let message = format!(
                     "flake reference attribute sets may only contain integers, Booleans, and strings, but attribute '{name}' is {}",
                     other.describe()
                 );
-                return Err(Error::new(Kind::Eval, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
             }
         };
         fields.insert(name, value);
     }
     let text = flake_ref::to_text(&fields)
-        .map_err(|message| Error::new(Kind::Eval, Span::NONE, message))?;
+        .map_err(|message| Error::new(ErrorKind::Eval, Span::NONE, message))?;
     Ok(it.text(text.as_bytes()))
 }

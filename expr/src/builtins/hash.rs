@@ -2,7 +2,7 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     hash::{Algorithm, Format, Hash},
     source::Span,
@@ -24,7 +24,7 @@ fn hash_string<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
 pub(super) fn algorithm(name: &Str<'_>) -> Result<Algorithm> {
     Algorithm::from_name(&name.lossy()).ok_or_else(|| {
         let message = format!("unknown hash algorithm '{}'", name.lossy());
-        Error::new(Kind::Eval, Span::NONE, message)
+        Error::new(ErrorKind::Eval, Span::NONE, message)
     })
 }
 
@@ -53,10 +53,10 @@ fn convert_hash<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Valu
                 "unknown hash format '{}', expect 'base16', 'base32', 'base64', 'nix32', or 'sri'",
                 format.lossy()
             );
-            return Err(Error::new(Kind::Eval, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
         }
     };
     let hash = Hash::parse(&hash.lossy(), given)
-        .map_err(|error| Error::new(Kind::Eval, Span::NONE, error.to_string()))?;
+        .map_err(|error| Error::new(ErrorKind::Eval, Span::NONE, error.to_string()))?;
     Ok(it.text(hash.format(format).as_bytes()))
 }

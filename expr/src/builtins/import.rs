@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     eval::Interpreter,
     path::as_path,
-    string::{Context, Str},
+    string::{ContextElement, Str},
     symbol::known,
     value::{Attrs, AttrsBuilder, Value},
 };
@@ -51,14 +51,14 @@ fn derivation<'a>(it: &mut Interpreter<'a>, path: &'a Str<'a>) -> Result<Option<
     let slots: Vec<Value<'a>> = outputs.iter().map(|(_, _, slot)| Value::Ref(slot)).collect();
     let mut common = AttrsBuilder::with_capacity(4 + outputs.len());
     common.push(known::all, it.new_list(&slots));
-    common.push(known::drv_path, it.text_with(path.bytes(), &[Context::DrvDeep(drv)]));
+    common.push(known::drv_path, it.text_with(path.bytes(), &[ContextElement::DrvDeep(drv)]));
     common.push(known::name, it.text(imported.name.as_bytes()));
     common.push(known::type_, it.text(b"derivation"));
     outputs.iter().zip(&slots).for_each(|((name, ..), slot)| common.push(*name, *slot));
     let common = common.build(it.arena);
     for (output, path, slot) in outputs {
         let mut own = AttrsBuilder::with_capacity(2);
-        let context = [Context::Built { drv, output }];
+        let context = [ContextElement::Built { drv, output }];
         own.push(known::out_path, it.text_with(path.as_bytes(), &context));
         own.push(known::output_name, Value::String(it.symbols.string(output)));
         slot.set(Value::Attrs(Attrs::update(it.arena, common, own.build(it.arena))));

@@ -2,11 +2,11 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter},
     json,
     source::Span,
-    string::{Contexts, Str},
+    string::{ContextBuilder, Str},
     symbol::known,
     text::float,
     value::{Attrs, Value, share},
@@ -15,7 +15,7 @@ use crate::{
 pub(super) const TABLE: &[Builtin] = &[Builtin::new("__toJSON", 1, to_json)];
 
 fn to_json<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let (mut out, mut context) = (Vec::new(), Contexts::default());
+    let (mut out, mut context) = (Vec::new(), ContextBuilder::default());
     it.write_json(args[0], &mut out, &mut context)?;
     it.room(2 * out.len())?;
     Ok(Value::String(it.string_of(&out, context)))
@@ -31,7 +31,7 @@ impl<'a> Interpreter<'a> {
         &mut self,
         value: Value<'a>,
         out: &mut Vec<u8>,
-        context: &mut Contexts,
+        context: &mut ContextBuilder,
     ) -> Result<()> {
         self.reserve(out, 64)?;
         self.nest(|it| it.write_json_inside(value, out, context))
@@ -41,7 +41,7 @@ impl<'a> Interpreter<'a> {
         &mut self,
         value: Value<'a>,
         out: &mut Vec<u8>,
-        context: &mut Contexts,
+        context: &mut ContextBuilder,
     ) -> Result<()> {
         match self.value(value)? {
             Value::Null => out.extend_from_slice(b"null"),
@@ -70,7 +70,7 @@ impl<'a> Interpreter<'a> {
             Value::Attrs(attrs) => self.write_json_attrs(attrs, out, context)?,
             other => {
                 let message = format!("cannot convert {} to JSON", other.describe());
-                return Err(Error::new(Kind::Type, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Type, Span::NONE, message));
             }
         }
         Ok(())
@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
         &self,
         text: &Str<'_>,
         out: &mut Vec<u8>,
-        context: &mut Contexts,
+        context: &mut ContextBuilder,
     ) -> Result<()> {
         context.add(text.context());
         self.reserve_escaped(out, text.bytes(), 6)?;
@@ -91,7 +91,7 @@ impl<'a> Interpreter<'a> {
         &mut self,
         attrs: &'a Attrs<'a>,
         out: &mut Vec<u8>,
-        context: &mut Contexts,
+        context: &mut ContextBuilder,
     ) -> Result<()> {
         if attrs.get(known::to_string).is_some() {
             let text = self.coerce(Value::Attrs(attrs), Coercion::PLAIN)?;
@@ -120,5 +120,5 @@ impl<'a> Interpreter<'a> {
 
 fn write_bytes(text: &[u8], out: &mut Vec<u8>) -> Result<()> {
     json::string(out, text)
-        .map_err(|error| Error::new(Kind::Eval, Span::NONE, format!("JSON: {error}")))
+        .map_err(|error| Error::new(ErrorKind::Eval, Span::NONE, format!("JSON: {error}")))
 }

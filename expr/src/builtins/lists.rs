@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     source::Span,
     symbol::known,
@@ -109,7 +109,7 @@ fn gen_list<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     let count = it.int(args[1])?;
     let Some(len) = usize::try_from(count).ok().filter(|len| *len <= u32::MAX as usize) else {
         let message = format!("cannot create list of size {count}");
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     // as Nix does, so that an error in the function shows first
     let function = it.function(args[0])?;
@@ -126,7 +126,7 @@ fn elem_at<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>
                 "'builtins.elemAt' called with index {at} on a list of size {}",
                 list.len()
             );
-            Err(Error::new(Kind::Eval, Span::NONE, message))
+            Err(Error::new(ErrorKind::Eval, Span::NONE, message))
         }
     }
 }
@@ -143,7 +143,7 @@ fn elem<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
 }
 
 fn empty(name: &str) -> Box<Error> {
-    Error::new(Kind::Eval, Span::NONE, format!("'builtins.{name}' called on an empty list"))
+    Error::new(ErrorKind::Eval, Span::NONE, format!("'builtins.{name}' called on an empty list"))
 }
 
 fn head<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {

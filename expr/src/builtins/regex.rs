@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Builtin;
 use crate::{
     ere::{EreError, Range, Regex},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     limit::interrupted,
     source::Span,
@@ -63,7 +63,7 @@ fn refuse(pattern: &Str<'_>, error: &EreError) -> Box<Error> {
         EreError::Invalid(..) => format!("invalid regular expression '{pattern}': {error}"),
         EreError::TooLarge => format!("memory limit exceeded by regular expression '{pattern}'"),
     };
-    Error::new(Kind::Eval, Span::NONE, message)
+    Error::new(ErrorKind::Eval, Span::NONE, message)
 }
 
 fn list_of_groups<'a>(it: &Interpreter<'a>, text: &'a [u8], groups: &[Option<Range>]) -> Value<'a> {

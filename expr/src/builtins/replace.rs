@@ -2,10 +2,10 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::Interpreter,
     source::Span,
-    string::{Contexts, Str},
+    string::{ContextBuilder, Str},
     value::{Slot, Value},
 };
 
@@ -21,7 +21,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     if from.len() != to.len() {
         let message =
             "'from' and 'to' arguments passed to builtins.replaceStrings have different lengths";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     }
     it.room_for(2 * from.len())?;
     let mut patterns = Vec::with_capacity(from.len());
@@ -32,7 +32,7 @@ fn replace_strings<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<V
     let text = it.string(args[2])?;
     let (bytes, starts) = (text.bytes(), Starts::new(&patterns));
     let mut done: Vec<Option<&Str<'_>>> = vec![None; patterns.len()];
-    let mut context = Contexts::default();
+    let mut context = ContextBuilder::default();
     context.add(text.context());
     // first what is found, so that the result is made at once, in the size that it will have
     let mut matches: Vec<(usize, usize)> = Vec::new();
@@ -77,7 +77,7 @@ fn replacement<'a>(
     it: &mut Interpreter<'a>,
     slot: &'a Slot<'a>,
     done: &mut Option<&'a Str<'a>>,
-    context: &mut Contexts,
+    context: &mut ContextBuilder,
 ) -> Result<&'a Str<'a>> {
     if let Some(done) = done {
         return Ok(done);

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::{Builtin, context::is_store_path, fetch::store_text};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Interpreter, library},
     host::{AddPath, FileType, HostError, HostResult, Reference},
     path::as_path,
     source::Span,
-    string::{Context, Str},
+    string::{ContextElement, Str},
     value::{Value, share},
 };
 
@@ -21,7 +21,7 @@ pub(super) const TABLE: &[Builtin] = &[
 ];
 
 /// Builds what a context refers to, so that the paths can be read.
-pub(super) fn realise(it: &Interpreter<'_>, context: &[Context]) -> Result<()> {
+pub(super) fn realise(it: &Interpreter<'_>, context: &[ContextElement]) -> Result<()> {
     if context.is_empty() {
         return Ok(());
     }
@@ -29,11 +29,11 @@ pub(super) fn realise(it: &Interpreter<'_>, context: &[Context]) -> Result<()> {
     it.from_host(it.host.realise(&references))
 }
 
-fn reference(it: &Interpreter<'_>, element: Context) -> Reference {
+fn reference(it: &Interpreter<'_>, element: ContextElement) -> Reference {
     match element {
-        Context::Opaque(path) => Reference::Opaque(it.symbols.show(path)),
-        Context::DrvDeep(path) => Reference::DrvDeep(it.symbols.show(path)),
-        Context::Built { drv, output } => {
+        ContextElement::Opaque(path) => Reference::Opaque(it.symbols.show(path)),
+        ContextElement::DrvDeep(path) => Reference::DrvDeep(it.symbols.show(path)),
+        ContextElement::Built { drv, output } => {
             Reference::Built { drv: it.symbols.show(drv), output: it.symbols.show(output) }
         }
     }
@@ -54,13 +54,13 @@ fn path<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
             other => {
                 let other = String::from_utf8_lossy(other);
                 let message = format!("unsupported argument '{other}' to 'builtins.path'");
-                return Err(Error::new(Kind::Eval, Span::new(key.at, key.at), message));
+                return Err(Error::new(ErrorKind::Eval, Span::new(key.at, key.at), message));
             }
         }
     }
     let Some(path) = path else {
         let message = "missing required 'path' attribute in the first argument to 'builtins.path'";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     let request = AddPath {
         path: as_path(path.bytes()).to_owned(),
@@ -145,13 +145,13 @@ fn to_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>
     let mut references = Vec::new();
     for element in text.context() {
         match *element {
-            Context::Opaque(path) => references.push(it.symbols.show(path)),
+            ContextElement::Opaque(path) => references.push(it.symbols.show(path)),
             other => {
                 let message = format!(
                     "files created by builtins.toFile may not reference derivations, but {name} references {}",
                     it.show_context(other)
                 );
-                return Err(Error::new(Kind::Eval, Span::NONE, message));
+                return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
             }
         }
     }
@@ -171,6 +171,6 @@ fn store_path<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     let result = it.host.store_path(&path);
     let object = it.from_host(result)?;
     let mut context = given.context().to_vec();
-    context.push(Context::Opaque(it.symbols.intern(object.as_bytes())));
+    context.push(ContextElement::Opaque(it.symbols.intern(object.as_bytes())));
     Ok(it.text_with(path.as_os_str().as_encoded_bytes(), &context))
 }

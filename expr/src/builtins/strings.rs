@@ -2,10 +2,10 @@
 
 use super::Builtin;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     eval::{Coercion, Interpreter},
     source::Span,
-    string::{Contexts, Str},
+    string::{ContextBuilder, Str},
     value::{Value, share},
 };
 
@@ -32,7 +32,7 @@ fn substring<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     let start = it.int(args[0])?;
     let Ok(start) = usize::try_from(start) else {
         let message = "negative start position in 'substring'";
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     let len = it.int(args[1])?;
     // an empty piece of a string computes the string for its context alone
@@ -47,7 +47,7 @@ fn substring<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 fn concat_strings_sep<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let separator = it.string(args[0])?;
     let list = it.list(args[1])?;
-    let mut context = Contexts::default();
+    let mut context = ContextBuilder::default();
     context.add(separator.context());
     it.room_for(list.len())?;
     let mut parts = Vec::with_capacity(list.len());

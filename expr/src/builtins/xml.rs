@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     eval::Interpreter,
     source::{Origin, Span},
-    string::Contexts,
+    string::ContextBuilder,
     symbol::{Symbol, known},
     text::{float, xml::XmlWriter},
     value::{Attrs, Partial, Slot, Value, share},
@@ -35,12 +35,16 @@ impl<'a> Interpreter<'a> {
     ///
     /// # Errors
     /// What computing it fails with.
-    pub fn xml(&mut self, value: Value<'a>, options: XmlOptions) -> Result<(Vec<u8>, Contexts)> {
+    pub fn xml(
+        &mut self,
+        value: Value<'a>,
+        options: XmlOptions,
+    ) -> Result<(Vec<u8>, ContextBuilder)> {
         let mut writer = Writer {
             it: self,
             options,
             xml: XmlWriter::new(),
-            context: Contexts::default(),
+            context: ContextBuilder::default(),
             seen: FxHashSet::default(),
         };
         writer.xml.open("expr", &[]);
@@ -53,7 +57,7 @@ struct Writer<'i, 'a> {
     it: &'i mut Interpreter<'a>,
     options: XmlOptions,
     xml: XmlWriter,
-    context: Contexts,
+    context: ContextBuilder,
     /// The `drvPath`s of the derivations that were written.
     seen: FxHashSet<&'a [u8]>,
 }

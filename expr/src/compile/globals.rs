@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use crate::{
-    error::{Error, Kind},
+    error::{Error, ErrorKind},
     interner::Interner,
     source::Span,
     suggest::nearest,
@@ -43,7 +43,7 @@ impl<'a> Globals<'a> {
         names: impl Iterator<Item = Symbol>,
     ) -> Box<Error> {
         let name = symbols.show(name);
-        let error = Error::new(Kind::Undefined, span, format!("undefined variable '{name}'"));
+        let error = Error::new(ErrorKind::Undefined, span, format!("undefined variable '{name}'"));
         let known = names.chain(self.names()).map(|symbol| {
             let name = symbols.show(symbol);
             match name.strip_prefix("__") {

@@ -7,7 +7,7 @@ use crate::{
 };
 
 /// An expression.
-pub enum Expr<'a> {
+pub(crate) enum Expr<'a> {
     /// A literal or a builtin.
     Const(Value<'a>),
     /// A global that is computed on demand.
@@ -58,7 +58,7 @@ pub enum Expr<'a> {
 
 /// What a place that computes later starts with.
 #[derive(Clone, Copy)]
-pub enum Delay<'a> {
+pub(crate) enum Delay<'a> {
     /// Computed already.
     Const(Value<'a>),
     /// What a variable of the innermost activation holds.
@@ -76,32 +76,32 @@ pub enum Delay<'a> {
 }
 
 /// See [`Delay::Select`].
-pub struct QuickSelect {
+pub(crate) struct QuickSelect {
     /// The variable.
-    pub depth: u32,
+    pub(crate) depth: u32,
     /// The variable.
-    pub slot: u32,
+    pub(crate) slot: u32,
     /// The attribute.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// What to suspend otherwise.
-    pub code: CodeId,
+    pub(crate) code: CodeId,
 }
 
 /// See [`Delay::Arithmetic`].
-pub struct QuickArithmetic {
+pub(crate) struct QuickArithmetic {
     /// What to do.
-    pub op: BinaryOp,
+    pub(crate) op: BinaryOp,
     /// The left operand.
-    pub left: Operand,
+    pub(crate) left: Operand,
     /// The right operand.
-    pub right: Operand,
+    pub(crate) right: Operand,
     /// What to suspend otherwise.
-    pub code: CodeId,
+    pub(crate) code: CodeId,
 }
 
 /// An operand that may be known when an operation is delayed.
 #[derive(Clone, Copy)]
-pub enum Operand {
+pub(crate) enum Operand {
     /// It is known.
     Int(i64),
     /// A variable: how many activations up, and the slot there.
@@ -109,27 +109,27 @@ pub enum Operand {
 }
 
 /// See [`Expr::With`].
-pub struct WithVar<'a> {
+pub(crate) struct WithVar<'a> {
     /// The name.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// Where the sets are, innermost first.
-    pub sets: &'a [(u32, u32)],
+    pub(crate) sets: &'a [(u32, u32)],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::Select`].
-pub struct Select<'a> {
+pub(crate) struct Select<'a> {
     /// The set.
-    pub subject: Expr<'a>,
+    pub(crate) subject: Expr<'a>,
     /// The attribute.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// Where: the whole expression.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// A name in an attribute path.
-pub enum Name<'a> {
+pub(crate) enum Name<'a> {
     /// Known.
     Static(Symbol),
     /// Computed.
@@ -137,95 +137,95 @@ pub enum Name<'a> {
 }
 
 /// See [`Expr::SelectPath`].
-pub struct SelectPath<'a> {
+pub(crate) struct SelectPath<'a> {
     /// The set.
-    pub subject: Expr<'a>,
+    pub(crate) subject: Expr<'a>,
     /// The names.
-    pub path: &'a [Name<'a>],
+    pub(crate) path: &'a [Name<'a>],
     /// After `or`.
-    pub default: Option<Expr<'a>>,
+    pub(crate) default: Option<Expr<'a>>,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::HasAttr`].
-pub struct HasAttr<'a> {
+pub(crate) struct HasAttr<'a> {
     /// The set.
-    pub subject: Expr<'a>,
+    pub(crate) subject: Expr<'a>,
     /// The names.
-    pub path: &'a [Name<'a>],
+    pub(crate) path: &'a [Name<'a>],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::Call`].
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The function.
-    pub function: Expr<'a>,
+    pub(crate) function: Expr<'a>,
     /// One or more.
-    pub args: &'a [Delay<'a>],
+    pub(crate) args: &'a [Delay<'a>],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::CallBuiltin`].
-pub struct CallBuiltin<'a> {
+pub(crate) struct CallBuiltin<'a> {
     /// The builtin.
-    pub builtin: &'a Signature,
+    pub(crate) builtin: &'a Signature,
     /// The argument that it computes before it does anything else, by its number.
-    pub first: Option<(u32, Expr<'a>)>,
+    pub(crate) first: Option<(u32, Expr<'a>)>,
     /// All arguments, with something in place of the first one.
-    pub args: &'a [Delay<'a>],
+    pub(crate) args: &'a [Delay<'a>],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::Let`].
-pub struct Let<'a> {
+pub(crate) struct Let<'a> {
     /// How many slots the activation has.
-    pub size: u32,
+    pub(crate) size: u32,
     /// What the first of them start with.
-    pub values: &'a [Delay<'a>],
+    pub(crate) values: &'a [Delay<'a>],
     /// Then.
-    pub body: Expr<'a>,
+    pub(crate) body: Expr<'a>,
 }
 
 /// See [`Expr::Bind`].
-pub struct Bind<'a> {
+pub(crate) struct Bind<'a> {
     /// The first slot.
-    pub start: u32,
+    pub(crate) start: u32,
     /// What the slots start with.
-    pub values: &'a [Delay<'a>],
+    pub(crate) values: &'a [Delay<'a>],
     /// Then.
-    pub body: Expr<'a>,
+    pub(crate) body: Expr<'a>,
 }
 
 /// See [`Expr::Assert`].
-pub struct Assert<'a> {
+pub(crate) struct Assert<'a> {
     /// The condition.
-    pub condition: Expr<'a>,
+    pub(crate) condition: Expr<'a>,
     /// Then.
-    pub body: Expr<'a>,
+    pub(crate) body: Expr<'a>,
     /// Where: the condition.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::Binary`].
-pub struct Binary<'a> {
+pub(crate) struct Binary<'a> {
     /// What to do.
-    pub op: BinaryOp,
+    pub(crate) op: BinaryOp,
     /// The left operand.
-    pub left: Expr<'a>,
+    pub(crate) left: Expr<'a>,
     /// The right operand.
-    pub right: Expr<'a>,
+    pub(crate) right: Expr<'a>,
     /// Where: the whole expression.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// An operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum BinaryOp {
+pub(crate) enum BinaryOp {
     Add,
     Subtract,
     Multiply,
@@ -241,98 +241,98 @@ pub enum BinaryOp {
 }
 
 /// See [`Expr::Interpolate`].
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     /// The parts with their places.
-    pub parts: &'a [(Expr<'a>, Span)],
+    pub(crate) parts: &'a [(Expr<'a>, Span)],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::Attrs`].
-pub struct AttrsCode<'a> {
+pub(crate) struct AttrsCode<'a> {
     /// The static names, sorted by symbol.
-    pub keys: &'a Shape<'a>,
+    pub(crate) keys: &'a Shape<'a>,
     /// Their values.
-    pub values: &'a [Delay<'a>],
+    pub(crate) values: &'a [Delay<'a>],
     /// Whether the values see each other: they are then the slots of an activation.
-    pub recursive: bool,
+    pub(crate) recursive: bool,
     /// What slots behind the values start with: the sources of `inherit (...)` of a recursive set.
-    pub hidden: &'a [Delay<'a>],
+    pub(crate) hidden: &'a [Delay<'a>],
     /// `__overrides`, by its index, and for each value whether it is a plain `inherit`.
-    pub overrides: Option<u32>,
+    pub(crate) overrides: Option<u32>,
     /// The names that are computed.
-    pub dynamic: &'a [DynamicAttr<'a>],
+    pub(crate) dynamic: &'a [DynamicAttr<'a>],
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// See [`Expr::ConstAttrs`].
-pub struct ConstAttrs<'a> {
+pub(crate) struct ConstAttrs<'a> {
     /// The names, sorted by symbol.
-    pub keys: &'a Shape<'a>,
+    pub(crate) keys: &'a Shape<'a>,
     /// Their values.
-    pub slots: &'a [Slot<'a>],
+    pub(crate) slots: &'a [Slot<'a>],
 }
 
 /// An attribute whose name is computed.
-pub struct DynamicAttr<'a> {
+pub(crate) struct DynamicAttr<'a> {
     /// The name; with `null` there is no attribute.
-    pub name: Expr<'a>,
+    pub(crate) name: Expr<'a>,
     /// The value.
-    pub value: Delay<'a>,
+    pub(crate) value: Delay<'a>,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// A function: parameters that are plain names, of which the last may be a set pattern.
-pub struct Function<'a> {
+pub(crate) struct Function<'a> {
     /// The name it was bound to, for messages.
-    pub name: Option<Symbol>,
+    pub(crate) name: Option<Symbol>,
     /// How many arguments it takes at once.
-    pub arity: u32,
+    pub(crate) arity: u32,
     /// The pattern of the last one.
-    pub formals: Option<&'a Formals<'a>>,
+    pub(crate) formals: Option<&'a Formals<'a>>,
     /// How many slots an activation has: arguments, names of the pattern, `let`.
-    pub frame: u32,
+    pub(crate) frame: u32,
     /// The body.
-    pub body: Expr<'a>,
+    pub(crate) body: Expr<'a>,
     /// Where: the whole function.
-    pub span: Span,
+    pub(crate) span: Span,
     /// The parameters.
-    pub params: &'a [Param],
+    pub(crate) params: &'a [Param],
 }
 
 /// A parameter, which the source has as a function of its own.
 #[derive(Clone, Copy, Debug)]
-pub struct Param {
+pub(crate) struct Param {
     /// Its name; none for a set pattern without one.
-    pub name: Option<Symbol>,
+    pub(crate) name: Option<Symbol>,
     /// Where: the function from this parameter on.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 /// A set pattern. The names' slots follow the arguments'.
-pub struct Formals<'a> {
+pub(crate) struct Formals<'a> {
     /// Sorted by symbol.
-    pub list: &'a [Formal<'a>],
+    pub(crate) list: &'a [Formal<'a>],
     /// `...`
-    pub ellipsis: bool,
+    pub(crate) ellipsis: bool,
 }
 
 /// A name of a set pattern.
-pub struct Formal<'a> {
+pub(crate) struct Formal<'a> {
     /// The name.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// What follows the question mark.
-    pub default: Option<Delay<'a>>,
+    pub(crate) default: Option<Delay<'a>>,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 impl<'a> Formals<'a> {
     /// The parameter of that name.
     #[must_use]
-    pub fn find(&self, name: Symbol) -> Option<&'a Formal<'a>> {
+    pub(crate) fn find(&self, name: Symbol) -> Option<&'a Formal<'a>> {
         self.list.binary_search_by_key(&name, |formal| formal.name).ok().map(|at| &self.list[at])
     }
 }
@@ -342,7 +342,7 @@ const _: () = assert!(size_of::<Expr<'_>>() == 24);
 impl Expr<'_> {
     /// Where the expression is; nowhere for literals.
     #[must_use]
-    pub fn span(&self) -> Span {
+    pub(crate) fn span(&self) -> Span {
         match self {
             Self::Local(_, span)
             | Self::Outer(_, _, span)

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Everything that a tree is compiled with.
-pub(crate) struct Context<'c, 'a> {
+pub(crate) struct CompileContext<'c, 'a> {
     /// Where the code is allocated.
     pub(crate) arena: &'a Bump,
     /// The names.
@@ -44,9 +44,9 @@ pub(super) const ALL_READY: u32 = u32::MAX;
 /// code will be evaluated.
 ///
 /// # Errors
-/// [`Undefined`](crate::error::Kind::Undefined) for a name that nothing defines; nesting too deep.
+/// [`Undefined`](crate::error::ErrorKind::Undefined) for a name that nothing defines; nesting too deep.
 pub(crate) fn lower<'a>(
-    it: Context<'_, 'a>,
+    it: CompileContext<'_, 'a>,
     tree: &Ast,
     root: ExprId,
     names: &[Symbol],
@@ -62,7 +62,7 @@ pub(crate) fn lower<'a>(
 }
 
 pub(super) struct Lowerer<'l, 'a> {
-    pub(super) it: Context<'l, 'a>,
+    pub(super) it: CompileContext<'l, 'a>,
     pub(super) tree: &'l Ast,
     pub(super) scope: Scope,
 }
@@ -161,7 +161,7 @@ impl<'a> Lowerer<'_, 'a> {
     }
 
     /// The slots of values that are all known, unless there is none.
-    fn constants(&self, values: &[Delay<'a>]) -> Option<&'a [Slot<'a>]> {
+    pub(super) fn constants(&self, values: &[Delay<'a>]) -> Option<&'a [Slot<'a>]> {
         let known = values
             .iter()
             .map(|value| match value {
@@ -170,10 +170,6 @@ impl<'a> Lowerer<'_, 'a> {
             })
             .collect::<Option<Vec<_>>>()?;
         Some(self.alloc_slice(known))
-    }
-
-    pub(super) fn constant_slots(&self, values: &[Delay<'a>]) -> Option<&'a [Slot<'a>]> {
-        self.constants(values)
     }
 
     fn parts(&mut self, at: u32, span: Span) -> Result<&'a Parts<'a>> {

@@ -9,6 +9,6 @@ mod scope;
 mod sets;
 
 pub(crate) use globals::Globals;
-pub use ir::*;
-pub(crate) use lower::{Context, lower};
+pub(crate) use ir::*;
+pub(crate) use lower::{CompileContext, lower};
 pub(crate) use program::Program;

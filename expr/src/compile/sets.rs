@@ -177,7 +177,7 @@ impl<'a> Lowerer<'_, 'a> {
         let keys = self.keys(&entries);
         let dynamic = self.dynamic(set)?;
         if dynamic.is_empty()
-            && let Some(slots) = self.constant_slots(&values)
+            && let Some(slots) = self.constants(&values)
         {
             return Ok(Expr::ConstAttrs(self.it.arena.alloc(ConstAttrs { keys, slots })));
         }

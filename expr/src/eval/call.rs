@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::{Interpreter, profile::Step, room::INTERVAL, run::delay};
 use crate::{
     compile::{Formals, Function},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     suggest::did_you_mean,
     symbol::{Symbol, known},
@@ -183,7 +183,7 @@ impl<'a> Interpreter<'a> {
             value.describe(),
             self.show_short(value)
         );
-        Error::new(Kind::Type, span, message)
+        Error::new(ErrorKind::Type, span, message)
     }
 
     /// Takes the argument of a set pattern apart.
@@ -215,7 +215,7 @@ impl<'a> Interpreter<'a> {
                         self.function_name(code),
                         self.symbols.show(formal.name)
                     );
-                    let error = Error::new(Kind::Type, code.span, message);
+                    let error = Error::new(ErrorKind::Type, code.span, message);
                     let error = match self.superfluous(attrs, formals, formal.name) {
                         Some(help) => error.with_help(help),
                         None => error,
@@ -276,7 +276,7 @@ impl<'a> Interpreter<'a> {
             "function '{}' called with unexpected argument '{name}'",
             self.function_name(code)
         );
-        let error = Error::new(Kind::Type, code.span, message);
+        let error = Error::new(ErrorKind::Type, code.span, message);
         let names = formals.list.iter().map(|formal| self.symbols.show(formal.name));
         let error = match did_you_mean(&name, names) {
             Some(help) => error.with_help(help),
@@ -306,7 +306,7 @@ impl<'a> Interpreter<'a> {
 
     /// The set pattern of a function's next parameter, if it has one.
     #[must_use]
-    pub fn formals(&self, function: Value<'a>) -> Option<&'a Formals<'a>> {
+    pub(crate) fn formals(&self, function: Value<'a>) -> Option<&'a Formals<'a>> {
         match function {
             Value::Lambda(id, _) => {
                 let code = self.program.functions[id.0 as usize];

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use super::Interpreter;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     path,
     source::Span,
-    string::{Context, Contexts, Str},
+    string::{ContextBuilder, ContextElement, Str},
     symbol::{Symbol, known},
     value::{Attrs, List, Value, share},
 };
@@ -74,7 +74,7 @@ impl<'a> Interpreter<'a> {
     pub fn expected(&mut self, wanted: &str, found: Value<'a>) -> Box<Error> {
         let message =
             format!("expected {wanted} but found {}: {}", found.describe(), self.show_short(found));
-        Error::new(Kind::Type, Span::NONE, message)
+        Error::new(ErrorKind::Type, Span::NONE, message)
     }
 
     /// A float argument; an integer will do.
@@ -125,18 +125,18 @@ impl<'a> Interpreter<'a> {
                     text.lossy(),
                     self.show_context(*element)
                 );
-                Err(Error::new(Kind::Eval, Span::NONE, message))
+                Err(Error::new(ErrorKind::Eval, Span::NONE, message))
             }
         }
     }
 
     /// An element of a context for messages.
     #[must_use]
-    pub fn show_context(&self, element: Context) -> String {
+    pub fn show_context(&self, element: ContextElement) -> String {
         match element {
-            Context::Opaque(path) => self.symbols.show(path),
-            Context::DrvDeep(path) => format!("{} (deep)", self.symbols.show(path)),
-            Context::Built { drv, output } => {
+            ContextElement::Opaque(path) => self.symbols.show(path),
+            ContextElement::DrvDeep(path) => format!("{} (deep)", self.symbols.show(path)),
+            ContextElement::Built { drv, output } => {
                 format!("{}^{}", self.symbols.show(drv), self.symbols.show(output))
             }
         }
@@ -160,13 +160,13 @@ impl<'a> Interpreter<'a> {
     }
 
     /// A new string with the context that was collected for it.
-    pub(crate) fn string_of(&self, text: &[u8], context: Contexts) -> &'a Str<'a> {
+    pub(crate) fn string_of(&self, text: &[u8], context: ContextBuilder) -> &'a Str<'a> {
         let context = self.arena.alloc_slice_copy(&context.finish());
         Str::with_context(self.arena, self.arena.alloc_slice_copy(text), context)
     }
 
     /// A new string with a context in any order.
-    pub fn text_with(&self, text: &[u8], context: &[Context]) -> Value<'a> {
+    pub fn text_with(&self, text: &[u8], context: &[ContextElement]) -> Value<'a> {
         let mut context = context.to_vec();
         context.sort_unstable();
         context.dedup();
@@ -210,13 +210,13 @@ impl<'a> Interpreter<'a> {
     fn not_a_string(&mut self, value: Value<'a>) -> Box<Error> {
         let shown = self.show_short(value);
         let message = format!("cannot coerce {} to a string: {shown}", value.describe());
-        Error::new(Kind::Type, Span::NONE, message)
+        Error::new(ErrorKind::Type, Span::NONE, message)
     }
 
     /// The elements with blanks between; no blank follows an empty list.
     fn coerce_list(&mut self, list: &'a List<'a>, how: Coercion) -> Result<&'a Str<'a>> {
         let mut text = Vec::new();
-        let mut context = Contexts::default();
+        let mut context = ContextBuilder::default();
         for (at, slot) in list.items.iter().enumerate() {
             let part = self.coerce(share(slot), how).map_err(|error| {
                 error.within(Span::NONE, "while evaluating one element of the list")
@@ -242,11 +242,12 @@ impl<'a> Interpreter<'a> {
         }
         if path.bytes().ends_with(b".drv") {
             let message = "file names are not allowed to end in '.drv'";
-            return Err(Error::new(Kind::Eval, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
         }
         let copy = self.add_path(file, None)?;
         let symbol = self.symbols.intern(copy.as_bytes());
-        let Value::String(text) = self.text_with(copy.as_bytes(), &[Context::Opaque(symbol)])
+        let Value::String(text) =
+            self.text_with(copy.as_bytes(), &[ContextElement::Opaque(symbol)])
         else {
             unreachable!()
         };
@@ -267,7 +268,7 @@ impl<'a> Interpreter<'a> {
         let text = self.coerce(value, Coercion::PLAIN)?;
         if text.bytes().first() != Some(&b'/') {
             let message = format!("string '{}' doesn't represent an absolute path", text.lossy());
-            return Err(Error::new(Kind::Eval, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
         }
         let clean = path::canonical(text.bytes());
         if clean == text.bytes() {

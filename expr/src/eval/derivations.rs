@@ -4,7 +4,7 @@ use rustc_hash::FxHashSet;
 
 use super::Interpreter;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     symbol::{Symbol, known},
     value::{Attrs, Value, share},
@@ -117,7 +117,7 @@ impl<'a> Interpreter<'a> {
                      but to {}",
                     value.describe()
                 );
-                Err(Error::new(Kind::Type, Span::NONE, message))
+                Err(Error::new(ErrorKind::Type, Span::NONE, message))
             }
         }
     }

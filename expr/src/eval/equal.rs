@@ -2,7 +2,7 @@
 
 use super::Interpreter;
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     string::Str,
     symbol::known,
@@ -152,7 +152,7 @@ impl<'a> Interpreter<'a> {
                 self.show_short(right)
             )
         };
-        Error::new(Kind::Eval, Span::NONE, message)
+        Error::new(ErrorKind::Eval, Span::NONE, message)
     }
 
     /// How two values differ, for the message of a failed `assert a == b`.

@@ -8,7 +8,7 @@ use std::{
 
 use super::{Interpreter, library};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     host::{AddPath, FileType, Filter, HostError, HostResult},
     limit::interrupted,
     source::Span,
@@ -180,7 +180,7 @@ fn parts(path: &Path) -> Option<(&Path, &OsStr)> {
 #[cold]
 fn refused(error: HostError) -> Box<Error> {
     let (text, cause) = error.into_parts();
-    let error = Error::new(Kind::Host, Span::NONE, text);
+    let error = Error::new(ErrorKind::Host, Span::NONE, text);
     match cause {
         Some(cause) => error.with_cause(cause),
         None => error,
@@ -190,5 +190,5 @@ fn refused(error: HostError) -> Box<Error> {
 #[cold]
 fn no_such_file(path: &Path) -> Box<Error> {
     let message = format!("path '{}' does not exist", path.display());
-    Error::new(Kind::Host, Span::NONE, message)
+    Error::new(ErrorKind::Host, Span::NONE, message)
 }

@@ -3,7 +3,7 @@
 use super::{Interpreter, library, room::INTERVAL};
 use crate::{
     compile::Expr,
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     value::{Apply, CodeId, Env, Items, Slot, Value, home, share},
 };
@@ -157,7 +157,7 @@ impl<'a> Interpreter<'a> {
     #[inline(never)]
     fn infinite_recursion(&self, code: CodeId) -> Box<Error> {
         let error =
-            Error::new(Kind::InfiniteRecursion, Span::NONE, "infinite recursion encountered");
+            Error::new(ErrorKind::InfiniteRecursion, Span::NONE, "infinite recursion encountered");
         match self.program.code.get(code.0 as usize).map(|expr| expr.span()) {
             Some(span) if !span.is_none() => {
                 error.with_label(span, "the value of this expression depends on itself")

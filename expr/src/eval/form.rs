@@ -3,10 +3,10 @@
 use super::{Coercion, Interpreter};
 use crate::{
     compile::Parts,
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     path,
     source::Span,
-    string::{Contexts, Str},
+    string::{ContextBuilder, Str},
     value::{Env, Value},
 };
 
@@ -66,7 +66,7 @@ impl<'a> Interpreter<'a> {
     /// `/`
     pub(crate) fn divide(&mut self, left: Value<'a>, right: Value<'a>) -> Result<Value<'a>> {
         if self.as_float(right)? == 0.0 {
-            return Err(Error::new(Kind::Eval, Span::NONE, "division by zero"));
+            return Err(Error::new(ErrorKind::Eval, Span::NONE, "division by zero"));
         }
         match (left, right) {
             (Value::Int(a), Value::Int(b)) => {
@@ -108,7 +108,7 @@ impl<'a> Interpreter<'a> {
         env: &'a Env<'a>,
     ) -> Result<Value<'a>> {
         let mut text = bumpalo::collections::Vec::new_in(self.arena);
-        let mut context = Contexts::default();
+        let mut context = ContextBuilder::default();
         let mut whole: Option<&'a Str<'a>> = None;
         for (part, span) in code.parts {
             let value = self.eval(part, env)?;
@@ -175,17 +175,17 @@ impl<'a> Interpreter<'a> {
 #[cold]
 fn overflow(doing: &str, left: i64, sign: char, right: i64) -> Box<Error> {
     let message = format!("integer overflow in {doing} {left} {sign} {right}");
-    Error::new(Kind::Eval, Span::NONE, message)
+    Error::new(ErrorKind::Eval, Span::NONE, message)
 }
 
 #[cold]
 fn cannot_add(what: Value<'_>, to: &str) -> Box<Error> {
     let message = format!("cannot add {} to {to}", what.describe());
-    Error::new(Kind::Type, Span::NONE, message)
+    Error::new(ErrorKind::Type, Span::NONE, message)
 }
 
 #[cold]
 fn no_context_in_path() -> Box<Error> {
     let message = "a string that refers to a store path cannot be appended to a path";
-    Error::new(Kind::Eval, Span::NONE, message)
+    Error::new(ErrorKind::Eval, Span::NONE, message)
 }

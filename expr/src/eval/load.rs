@@ -10,7 +10,7 @@ use std::{
 use super::{Interpreter, library};
 use crate::{
     compile::{self, Expr},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     host::FileType,
     interner::Interner,
     path::{self, as_path},
@@ -33,7 +33,7 @@ impl<'a> Interpreter<'a> {
     /// The syntax tree of a text. Relative paths in it are relative to `folder`.
     ///
     /// # Errors
-    /// [`Kind::Parse`] with the place.
+    /// [`ErrorKind::Parse`] with the place.
     pub(crate) fn parse(
         &mut self,
         origin: Origin,
@@ -49,18 +49,18 @@ impl<'a> Interpreter<'a> {
         origin: Origin,
         text: &Arc<[u8]>,
         folder: &[u8],
-        parse: impl FnOnce(&[u8], &mut Interner<'a>, &syntax::Context<'_>) -> Result<(Ast, T)>,
+        parse: impl FnOnce(&[u8], &mut Interner<'a>, &syntax::ParseContext<'_>) -> Result<(Ast, T)>,
     ) -> Result<(Ast, T)> {
         let start = Instant::now();
         self.room(text.len())?;
         self.hold(text.len());
         let Some(base) = self.sources.add(origin, Arc::clone(text)) else {
             let message = "the sources of one evaluation are larger than 4 GiB";
-            return Err(Error::new(Kind::Parse, Span::NONE, message));
+            return Err(Error::new(ErrorKind::Parse, Span::NONE, message));
         };
         let home = self.host.home();
         let sources = &self.sources;
-        let context = syntax::Context {
+        let context = syntax::ParseContext {
             base,
             folder,
             home: home.as_ref().map(|home| home.as_os_str().as_bytes()),
@@ -97,7 +97,7 @@ impl<'a> Interpreter<'a> {
         root: ExprId,
         names: &[Symbol],
     ) -> Result<&'a Expr<'a>> {
-        let context = compile::Context {
+        let context = compile::CompileContext {
             arena: self.arena,
             symbols: &self.symbols,
             sources: &self.sources,
@@ -201,7 +201,7 @@ impl<'a> Interpreter<'a> {
             path = as_path(&target).to_owned();
         }
         let message = format!("too many symbolic links: '{}'", path.display());
-        Err(Error::new(Kind::Host, Span::NONE, message))
+        Err(Error::new(ErrorKind::Host, Span::NONE, message))
     }
 
     fn read_source(&self, file: &Path) -> Result<Arc<[u8]>> {
@@ -222,7 +222,7 @@ impl<'a> Interpreter<'a> {
         self.files.insert(file.clone(), slot);
         let value = self.load(&file, &text, slot).and_then(|()| self.force(slot));
         value.map_err(|error| {
-            if error.kind() != Kind::Throw && error.kind() != Kind::Assert {
+            if error.kind() != ErrorKind::Throw && error.kind() != ErrorKind::Assert {
                 self.files.remove(&file);
             }
             let text = format!("while evaluating the file '{}'", file.display());
@@ -268,7 +268,7 @@ impl<'a> Interpreter<'a> {
     ///
     /// # Errors
     /// As [`Self::import`].
-    pub fn import_with(&mut self, path: &Path, scope: &'a Attrs<'a>) -> Result<Value<'a>> {
+    pub(crate) fn import_with(&mut self, path: &Path, scope: &'a Attrs<'a>) -> Result<Value<'a>> {
         let file = self.source_file(path)?;
         let text = self.read_source(&file)?;
         let name = file.as_os_str().as_bytes();
@@ -287,7 +287,7 @@ impl<'a> Interpreter<'a> {
     /// and its own defaults; everything else stays as it is.
     ///
     /// # Errors
-    /// [`Kind::MissingArgument`]; what the call fails with.
+    /// [`ErrorKind::MissingArgument`]; what the call fails with.
     pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
         let function = self.value(value)?;
         if let Value::Attrs(attrs) = function
@@ -313,7 +313,7 @@ impl<'a> Interpreter<'a> {
                             "cannot evaluate a function that has an argument without a value \
                              ('{name}')"
                         );
-                        return Err(Error::new(Kind::MissingArgument, formal.span, message)
+                        return Err(Error::new(ErrorKind::MissingArgument, formal.span, message)
                             .with_help(format!("give it with --arg {name} or --argstr {name}")));
                     }
                 }
@@ -344,7 +344,7 @@ impl<'a> Interpreter<'a> {
                     found.describe(),
                     it.show_short(found)
                 );
-                Error::new(Kind::Type, Span::NONE, message)
+                Error::new(ErrorKind::Type, Span::NONE, message)
             };
             let slot = match name.parse::<usize>() {
                 Ok(at) => {
@@ -354,7 +354,7 @@ impl<'a> Interpreter<'a> {
                     let Some(slot) = list.items.get(at) else {
                         let message =
                             format!("list index {at} in selection path '{path}' is out of range");
-                        return Err(Error::new(Kind::Eval, Span::NONE, message));
+                        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
                     };
                     slot
                 }
@@ -364,7 +364,7 @@ impl<'a> Interpreter<'a> {
                     };
                     if name.is_empty() {
                         let message = format!("empty attribute name in selection path '{path}'");
-                        return Err(Error::new(Kind::Eval, Span::NONE, message));
+                        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
                     }
                     let symbol = self.symbols.intern(name.as_bytes());
                     let Some(slot) = attrs.get(symbol) else {
@@ -373,7 +373,7 @@ impl<'a> Interpreter<'a> {
                         let help = did_you_mean(&name, names);
                         let message =
                             format!("attribute '{name}' in selection path '{path}' not found");
-                        let error = Error::new(Kind::Eval, Span::NONE, message);
+                        let error = Error::new(ErrorKind::Eval, Span::NONE, message);
                         return Err(match help {
                             Some(help) => error.with_help(help),
                             None => error,
@@ -405,7 +405,7 @@ fn split_path(path: &str) -> Result<Vec<String>> {
     }
     if quoted {
         let message = format!("missing closing quote in selection path '{path}'");
-        return Err(Error::new(Kind::Eval, Span::NONE, message));
+        return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     }
     names.push(name);
     Ok(names)

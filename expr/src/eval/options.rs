@@ -30,7 +30,7 @@ pub struct Options {
 }
 
 /// The smallest stack; less would leave the walks between two questions no room.
-pub const MIN_STACK: usize = 1 << 20;
+pub(crate) const MIN_STACK: usize = 1 << 20;
 
 /// The stack that an evaluation may have under any limit on memory.
 pub(crate) const LITTLE_STACK: usize = 16 << 20;

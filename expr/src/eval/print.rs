@@ -40,7 +40,7 @@ impl PrintOptions {
         lines: false,
     };
     /// For messages.
-    pub const MESSAGE: Self =
+    pub(crate) const MESSAGE: Self =
         Self { message: true, max_depth: 10, max_items: 10, max_string: 1024, ..Self::PLAIN };
     /// For a session: computed as far as it is shown, which is one level.
     pub const SESSION: Self =
@@ -255,11 +255,7 @@ impl<'a> Interpreter<'a> {
             to.items += 1;
             to.space(long, depth + 1);
             let name = self.symbols.bytes(key.symbol);
-            if to.options.message {
-                quote::attribute_name(to.out, name);
-            } else {
-                identifier(to.out, name);
-            }
+            quote::attribute_name(to.out, name);
             to.out.extend_from_slice(b" = ");
             self.print_slot(to, slot, depth + 1)?;
             to.out.push(b';');
@@ -279,9 +275,4 @@ impl<'a> Interpreter<'a> {
         all.sort_unstable_by_key(|(name, ..)| *name);
         all.into_iter().map(|(_, key, slot)| (key, slot)).collect()
     }
-}
-
-/// A name as Nix's plain printer and its parse printer write it.
-pub(crate) fn identifier(out: &mut Vec<u8>, name: &[u8]) {
-    quote::attribute_name(out, name);
 }

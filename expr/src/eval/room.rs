@@ -4,7 +4,7 @@
 
 use super::{Interpreter, profile::Step};
 use crate::{
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     limit::{STEPS, interrupted},
     source::Span,
     value::Slot,
@@ -60,7 +60,7 @@ impl Interpreter<'_> {
     /// allowed. What is made outside of the arena first and then copied there counts twice.
     ///
     /// # Errors
-    /// [`Kind::OutOfMemory`]
+    /// [`ErrorKind::OutOfMemory`]
     #[inline]
     pub fn room(&self, bytes: usize) -> Result<()> {
         if self.most_taken().saturating_add(bytes) <= self.options.limit.bytes {
@@ -83,7 +83,7 @@ impl Interpreter<'_> {
     /// what is needed.
     ///
     /// # Errors
-    /// [`Kind::OutOfMemory`]
+    /// [`ErrorKind::OutOfMemory`]
     #[inline]
     pub fn reserve<T>(&self, vector: &mut Vec<T>, more: usize) -> Result<()> {
         if vector.capacity() - vector.len() >= more { Ok(()) } else { self.grow(vector, more) }
@@ -122,7 +122,7 @@ impl Interpreter<'_> {
     /// The same for so many slots, or parts of lists and sets on their way there.
     ///
     /// # Errors
-    /// [`Kind::OutOfMemory`]
+    /// [`ErrorKind::OutOfMemory`]
     #[inline]
     pub fn room_for(&self, slots: usize) -> Result<()> {
         self.room(slots.saturating_mul(size_of::<Slot<'_>>()))
@@ -166,7 +166,7 @@ impl Interpreter<'_> {
         if bytes > self.options.limit.bytes {
             message += &format!(", {} of it at once", size(bytes));
         }
-        Error::new(Kind::OutOfMemory, Span::NONE, message).with_help(
+        Error::new(ErrorKind::OutOfMemory, Span::NONE, message).with_help(
             "a larger limit is given with --max-eval-memory; --stats shows what was made",
         )
     }

@@ -10,7 +10,7 @@ use crate::{
         Assert, AttrsCode, Binary, BinaryOp, CallBuiltin, ConstAttrs, Delay, Expr, Operand,
         QuickArithmetic,
     },
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     value::{Attrs, AttrsBuilder, Env, FunctionId, Key, List, Signature, Slot, Value, share},
 };
@@ -331,7 +331,7 @@ impl<'a> Interpreter<'a> {
     pub(super) fn too_many_calls(&self, span: Span) -> Box<Error> {
         let text = "stack overflow; max-call-depth exceeded";
         let help = format!("calls may nest {} deep", self.options.max_call_depth);
-        Error::new(Kind::StackOverflow, span, text).with_help(help)
+        Error::new(ErrorKind::StackOverflow, span, text).with_help(help)
     }
 
     /// A suspended value gets a home, so that it can be handed on.
@@ -524,7 +524,7 @@ impl<'a> Interpreter<'a> {
                     self.sources.place(there).map_or_else(String::new, |place| place.to_string());
                 let name = self.symbols.show(symbol);
                 let message = format!("dynamic attribute '{name}' already defined at {place}");
-                return Err(Error::new(Kind::Eval, attr.span, message)
+                return Err(Error::new(ErrorKind::Eval, attr.span, message)
                     .with_label(there, "the first definition"));
             }
             all.push_at(symbol, attr.span.lo, delay(attr.value, env));
@@ -537,12 +537,12 @@ impl<'a> Interpreter<'a> {
             return Ok(());
         }
         let text = self.sources.excerpt(code.span);
-        let error = Error::new(Kind::Assert, code.span, format!("assertion '{text}' failed"));
+        let error = Error::new(ErrorKind::Assert, code.span, format!("assertion '{text}' failed"));
         if let Expr::Binary(Binary { op: BinaryOp::Equal, left, right, .. }) = &code.condition {
             let left = self.eval(left, env)?;
             let right = self.eval(right, env)?;
             if let Some(difference) = self.difference(left, right)? {
-                return Err(Error::new(Kind::Assert, code.span, difference).within(
+                return Err(Error::new(ErrorKind::Assert, code.span, difference).within(
                     code.span,
                     format!("while evaluating the condition of the assertion '{text}'"),
                 ));

@@ -3,7 +3,7 @@
 use super::Interpreter;
 use crate::{
     compile::{HasAttr, Name, SelectPath},
-    error::{Error, Kind, Result},
+    error::{Error, ErrorKind, Result},
     source::Span,
     suggest::did_you_mean,
     symbol::{Symbol, known},
@@ -34,7 +34,7 @@ impl<'a> Interpreter<'a> {
     #[cold]
     pub fn missing(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Box<Error> {
         let name = self.symbols.show(name);
-        let error = Error::new(Kind::Eval, Span::NONE, format!("attribute '{name}' missing"));
+        let error = Error::new(ErrorKind::Eval, Span::NONE, format!("attribute '{name}' missing"));
         if name == "currentSystem" && attrs.get(known::builtins).is_some() {
             return error.with_help(
                 "pure evaluation does not know the machine: take the system as an argument, give it \

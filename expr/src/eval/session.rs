@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Interpreter;
 use crate::{
-    error::{Kind, Result},
+    error::{ErrorKind, Result},
     source::Origin,
     syntax::{self, Input},
     value::{Attrs, Value},
@@ -27,7 +27,7 @@ impl<'a> Interpreter<'a> {
     /// Evaluates a line that sees the attributes of `scope` as variables.
     ///
     /// # Errors
-    /// What parsing or evaluating it fails with; [`Kind::Incomplete`] where more must follow.
+    /// What parsing or evaluating it fails with; [`ErrorKind::Incomplete`] where more must follow.
     pub fn eval_line(
         &mut self,
         text: impl Into<Arc<[u8]>>,
@@ -51,7 +51,7 @@ impl<'a> Interpreter<'a> {
 
     /// Whether a text is the beginning of a line and not a whole one.
     pub fn is_incomplete(&mut self, text: &[u8]) -> bool {
-        let context = syntax::Context {
+        let context = syntax::ParseContext {
             base: 1,
             folder: b"/",
             home: Some(b"/"),
@@ -60,7 +60,7 @@ impl<'a> Interpreter<'a> {
             show_place: &|_| String::new(),
         };
         let parsed = syntax::parse_input(text, &mut self.symbols, &context);
-        parsed.is_err_and(|error| error.kind() == Kind::Incomplete)
+        parsed.is_err_and(|error| error.kind() == ErrorKind::Incomplete)
     }
 
     /// The names that every program sees.

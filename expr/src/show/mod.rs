@@ -166,7 +166,7 @@ fn step<'s>(frame: &'s Frame, sources: &'s Sources, with_lines: bool) -> Group<'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::Kind;
+    use crate::error::ErrorKind;
     use crate::source::Origin;
 
     fn sources() -> Sources {
@@ -188,7 +188,7 @@ mod tests {
     fn message_place_and_advice() {
         let sources = sources();
         let at = span(&sources, "lenght");
-        let shown = Error::new(Kind::Undefined, at, "undefined variable 'lenght'")
+        let shown = Error::new(ErrorKind::Undefined, at, "undefined variable 'lenght'")
             .with_help("did you mean 'length'?");
         assert_eq!(
             error(&shown, &sources, Style::default()),
@@ -212,7 +212,7 @@ error: undefined variable 'lenght'
         for text in ["", "\u{1b}[2Jx", "\u{1b}[12", "\u{1b}", "\u{1b}[é"] {
             assert_eq!(plain(text), text);
         }
-        let shown = Error::new(Kind::Throw, Span::NONE, "\u{1b}[1mbold\u{1b}[0m \u{1b}[2J");
+        let shown = Error::new(ErrorKind::Throw, Span::NONE, "\u{1b}[1mbold\u{1b}[0m \u{1b}[2J");
         let text = error(&shown, &sources(), Style::default());
         assert!(text.starts_with("error: bold ") && !text.contains('\u{1b}'), "{text}");
     }
@@ -220,7 +220,7 @@ error: undefined variable 'lenght'
     #[test]
     fn both_definitions_are_shown_and_a_long_one_is_cut() {
         let sources = sources();
-        let shown = Error::new(Kind::Parse, span(&sources, "x = [\n    2 ]"), "duplicate 'x'")
+        let shown = Error::new(ErrorKind::Parse, span(&sources, "x = [\n    2 ]"), "duplicate 'x'")
             .with_label(span(&sources, "x = 1"), "first defined here");
         assert_eq!(
             error(&shown, &sources, Style::default()),
@@ -241,7 +241,7 @@ error: duplicate 'x'
     fn named_steps_come_first_and_the_others_are_few() {
         let sources = sources();
         let at = span(&sources, "f y");
-        let mut shown = Error::new(Kind::Throw, Span::NONE, "two\nlines");
+        let mut shown = Error::new(ErrorKind::Throw, Span::NONE, "two\nlines");
         for n in 0..5 {
             let at = Span::new(at.lo + n % 2 * 2, at.hi);
             shown = shown.within(at, format!("while calling 'f{n}'"));
@@ -278,7 +278,7 @@ note: 2 more steps led here; `--show-trace` shows them
     fn bytes_that_are_no_text_do_not_move_the_place() {
         let sources = sources();
         let base = sources.find(60).unwrap().base;
-        let shown = Error::new(Kind::Eval, Span::new(base + 7, base + 13), "no");
+        let shown = Error::new(ErrorKind::Eval, Span::new(base + 7, base + 13), "no");
         let text = error(&shown, &sources, Style::default());
         assert!(text.contains("caf? + import ./a.nix"), "{text}");
         assert!(text.contains("«string»:1:8"), "{text}");
@@ -289,7 +289,7 @@ note: 2 more steps led here; `--show-trace` shows them
         sources.add(Origin::Stdin, text.as_slice().into());
         for lo in 1..=text.len() as u32 + 1 {
             for hi in lo..=text.len() as u32 + 1 {
-                let shown = Error::new(Kind::Eval, Span::new(lo, hi), "no");
+                let shown = Error::new(ErrorKind::Eval, Span::new(lo, hi), "no");
                 assert!(error(&shown, &sources, Style::default()).contains("«stdin»"));
             }
         }

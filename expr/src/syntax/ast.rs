@@ -8,24 +8,24 @@ use crate::{source::Span, symbol::Symbol};
 
 /// The number of an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExprId(pub u32);
+pub(crate) struct ExprId(pub u32);
 
 /// The number of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SetId(pub u32);
+pub(crate) struct SetId(pub u32);
 
 /// Bytes in [`Ast::texts`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct Text {
     /// The first.
-    pub start: u32,
+    pub(crate) start: u32,
     /// How many.
-    pub len: u32,
+    pub(crate) len: u32,
 }
 
 /// An expression.
 #[derive(Clone, Copy, Debug)]
-pub enum Expr {
+pub(crate) enum Expr {
     /// A name.
     Var(Symbol),
     /// A number.
@@ -73,7 +73,7 @@ pub enum Expr {
 /// An operator that is no call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub enum Op {
+pub(crate) enum Op {
     Equal,
     NotEqual,
     And,
@@ -85,7 +85,7 @@ pub enum Op {
 
 /// A name of an attribute path.
 #[derive(Clone, Copy, Debug)]
-pub enum Name {
+pub(crate) enum Name {
     /// Known.
     Static(Symbol),
     /// Computed.
@@ -93,91 +93,91 @@ pub enum Name {
 }
 
 /// An attribute path; most have one name.
-pub type Path = SmallVec<[(Name, Span); 1]>;
+pub(crate) type Path = SmallVec<[(Name, Span); 1]>;
 
 /// Arguments; most calls have one or two.
-pub type Args = SmallVec<[ExprId; 2]>;
+pub(crate) type Args = SmallVec<[ExprId; 2]>;
 
 /// `subject.path or default`, `subject ? path`
 #[derive(Debug)]
-pub struct Select {
+pub(crate) struct Select {
     /// The set.
-    pub subject: ExprId,
+    pub(crate) subject: ExprId,
     /// One name or more.
-    pub path: Path,
+    pub(crate) path: Path,
     /// After `or`.
-    pub default: Option<ExprId>,
+    pub(crate) default: Option<ExprId>,
 }
 
 /// A call with all its arguments.
 #[derive(Debug)]
-pub struct Call {
+pub(crate) struct Call {
     /// What is called.
-    pub function: ExprId,
+    pub(crate) function: ExprId,
     /// One or more.
-    pub args: Args,
+    pub(crate) args: Args,
 }
 
 /// A function.
 #[derive(Debug)]
-pub struct Lambda {
+pub(crate) struct Lambda {
     /// The argument's name.
-    pub arg: Option<(Symbol, Span)>,
+    pub(crate) arg: Option<(Symbol, Span)>,
     /// The set pattern.
-    pub formals: Option<Formals>,
+    pub(crate) formals: Option<Formals>,
     /// The body.
-    pub body: ExprId,
+    pub(crate) body: ExprId,
 }
 
 /// A set pattern.
 #[derive(Debug)]
-pub struct Formals {
+pub(crate) struct Formals {
     /// Sorted by symbol.
-    pub list: Vec<Formal>,
+    pub(crate) list: Vec<Formal>,
     /// `...`
-    pub ellipsis: bool,
+    pub(crate) ellipsis: bool,
 }
 
 /// A name of a set pattern.
 #[derive(Clone, Copy, Debug)]
-pub struct Formal {
+pub(crate) struct Formal {
     /// The name.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
     /// After the question mark.
-    pub default: Option<ExprId>,
+    pub(crate) default: Option<ExprId>,
 }
 
 /// A set, or the bindings of a `let`.
 #[derive(Debug, Default)]
-pub struct Set {
+pub(crate) struct Set {
     /// `rec`
-    pub recursive: bool,
+    pub(crate) recursive: bool,
     /// The static attributes, in the order of the text.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// The sources of `inherit (source) ...`.
-    pub sources: Vec<ExprId>,
+    pub(crate) sources: Vec<ExprId>,
     /// The attributes whose names are computed.
-    pub dynamic: Vec<Dynamic>,
+    pub(crate) dynamic: Vec<Dynamic>,
     /// Of large sets, where each attribute is.
     index: Option<Box<FxHashMap<Symbol, u32>>>,
 }
 
 /// An attribute.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The name.
-    pub name: Symbol,
+    pub(crate) name: Symbol,
     /// Where it was defined.
-    pub span: Span,
+    pub(crate) span: Span,
     /// Its value.
-    pub value: Bound,
+    pub(crate) value: Bound,
 }
 
 /// What an attribute is bound to.
 #[derive(Clone, Copy, Debug)]
-pub enum Bound {
+pub(crate) enum Bound {
     /// `name = value`
     Plain(ExprId),
     /// `inherit name`
@@ -188,13 +188,13 @@ pub enum Bound {
 
 /// An attribute whose name is computed.
 #[derive(Clone, Copy, Debug)]
-pub struct Dynamic {
+pub(crate) struct Dynamic {
     /// The name.
-    pub name: ExprId,
+    pub(crate) name: ExprId,
     /// The value.
-    pub value: ExprId,
+    pub(crate) value: ExprId,
     /// Where.
-    pub span: Span,
+    pub(crate) span: Span,
 }
 
 impl Set {
@@ -203,7 +203,7 @@ impl Set {
 
     /// The attribute of a name.
     #[must_use]
-    pub fn find(&self, name: Symbol) -> Option<Entry> {
+    pub(crate) fn find(&self, name: Symbol) -> Option<Entry> {
         match &self.index {
             None => self.entries.iter().find(|entry| entry.name == name).copied(),
             Some(index) => index.get(&name).map(|&at| self.entries[at as usize]),
@@ -211,7 +211,7 @@ impl Set {
     }
 
     /// Adds an attribute that is not there yet.
-    pub fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: Entry) {
         self.entries.push(entry);
         let len = self.entries.len();
         if len > Self::INDEXED {
@@ -226,23 +226,23 @@ impl Set {
 
 /// A tree.
 #[derive(Debug, Default)]
-pub struct Ast {
+pub(crate) struct Ast {
     /// The expressions.
-    pub exprs: Vec<Expr>,
+    pub(crate) exprs: Vec<Expr>,
     /// Where they are.
-    pub spans: Vec<Span>,
+    pub(crate) spans: Vec<Span>,
     /// The bytes of strings and paths.
-    pub texts: Vec<u8>,
+    pub(crate) texts: Vec<u8>,
     /// Attribute paths.
-    pub selects: Vec<Select>,
+    pub(crate) selects: Vec<Select>,
     /// Calls.
-    pub calls: Vec<Call>,
+    pub(crate) calls: Vec<Call>,
     /// Lists, and the parts of strings and paths.
-    pub lists: Vec<Vec<ExprId>>,
+    pub(crate) lists: Vec<Vec<ExprId>>,
     /// Functions.
-    pub lambdas: Vec<Lambda>,
+    pub(crate) lambdas: Vec<Lambda>,
     /// Sets.
-    pub sets: Vec<Set>,
+    pub(crate) sets: Vec<Set>,
 }
 
 #[allow(clippy::cast_possible_truncation, reason = "a source has less than 4 GiB")]
@@ -250,7 +250,7 @@ impl Ast {
     /// An empty tree with room for what so many tokens usually become. A table that grows is copied,
     /// and leaves behind as much again; room that is not used is never touched.
     #[must_use]
-    pub fn with_room(tokens: usize) -> Self {
+    pub(crate) fn with_room(tokens: usize) -> Self {
         Self {
             exprs: Vec::with_capacity(tokens / 2),
             spans: Vec::with_capacity(tokens / 2),
@@ -264,45 +264,45 @@ impl Ast {
     }
 
     /// Adds an expression.
-    pub fn add(&mut self, expr: Expr, span: Span) -> ExprId {
+    pub(crate) fn add(&mut self, expr: Expr, span: Span) -> ExprId {
         self.exprs.push(expr);
         self.spans.push(span);
         ExprId(self.exprs.len() as u32 - 1)
     }
 
     /// Adds bytes.
-    pub fn add_text(&mut self, bytes: &[u8]) -> Text {
+    pub(crate) fn add_text(&mut self, bytes: &[u8]) -> Text {
         let start = self.texts.len() as u32;
         self.texts.extend_from_slice(bytes);
         Text { start, len: bytes.len() as u32 }
     }
 
     /// Adds a list.
-    pub fn add_list(&mut self, items: Vec<ExprId>) -> u32 {
+    pub(crate) fn add_list(&mut self, items: Vec<ExprId>) -> u32 {
         self.lists.push(items);
         self.lists.len() as u32 - 1
     }
 
     /// Adds a set.
-    pub fn add_set(&mut self, set: Set) -> SetId {
+    pub(crate) fn add_set(&mut self, set: Set) -> SetId {
         self.sets.push(set);
         SetId(self.sets.len() as u32 - 1)
     }
 
     /// Adds an attribute path.
-    pub fn add_select(&mut self, select: Select) -> u32 {
+    pub(crate) fn add_select(&mut self, select: Select) -> u32 {
         self.selects.push(select);
         self.selects.len() as u32 - 1
     }
 
     /// Adds a function.
-    pub fn add_lambda(&mut self, lambda: Lambda) -> u32 {
+    pub(crate) fn add_lambda(&mut self, lambda: Lambda) -> u32 {
         self.lambdas.push(lambda);
         self.lambdas.len() as u32 - 1
     }
 
     /// A call; one more argument when the function is itself a call.
-    pub fn add_call(&mut self, function: ExprId, arg: ExprId, span: Span) -> ExprId {
+    pub(crate) fn add_call(&mut self, function: ExprId, arg: ExprId, span: Span) -> ExprId {
         if let Expr::Call(call) = self.expr(function) {
             self.calls[call as usize].args.push(arg);
             self.spans[function.0 as usize] = span;
@@ -312,32 +312,32 @@ impl Ast {
     }
 
     /// A call of its own.
-    pub fn add_new_call(&mut self, function: ExprId, args: Args, span: Span) -> ExprId {
+    pub(crate) fn add_new_call(&mut self, function: ExprId, args: Args, span: Span) -> ExprId {
         self.calls.push(Call { function, args });
         self.add(Expr::Call(self.calls.len() as u32 - 1), span)
     }
 
     /// An expression.
     #[must_use]
-    pub fn expr(&self, id: ExprId) -> Expr {
+    pub(crate) fn expr(&self, id: ExprId) -> Expr {
         self.exprs[id.0 as usize]
     }
 
     /// Where it is.
     #[must_use]
-    pub fn span(&self, id: ExprId) -> Span {
+    pub(crate) fn span(&self, id: ExprId) -> Span {
         self.spans[id.0 as usize]
     }
 
     /// A set.
     #[must_use]
-    pub fn set(&self, id: SetId) -> &Set {
+    pub(crate) fn set(&self, id: SetId) -> &Set {
         &self.sets[id.0 as usize]
     }
 
     /// Bytes.
     #[must_use]
-    pub fn text(&self, text: Text) -> &[u8] {
+    pub(crate) fn text(&self, text: Text) -> &[u8] {
         &self.texts[text.start as usize..(text.start + text.len) as usize]
     }
 }

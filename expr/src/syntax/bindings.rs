@@ -3,8 +3,8 @@
 
 use super::{
     ast::{Bound, Dynamic, Entry, Expr, ExprId, Name, Path, Set, SetId},
-    parse::Parser,
-    token::{Kind, Token},
+    parser::Parser,
+    token::{Token, TokenKind},
 };
 use smallvec::{SmallVec, smallvec};
 
@@ -20,27 +20,27 @@ impl Parser<'_, '_> {
     /// A set, behind its opening brace.
     pub(super) fn set(&mut self, start: Token, recursive: bool) -> Result<ExprId> {
         let open = self.last();
-        let set = self.bindings(open, Kind::BraceClose)?;
+        let set = self.bindings(open, TokenKind::BraceClose)?;
         self.ast.sets[set.0 as usize].recursive = recursive;
-        self.close(open, Kind::BraceClose)?;
+        self.close(open, TokenKind::BraceClose)?;
         let span = self.since(start);
         Ok(self.ast.add(Expr::Set(set), span))
     }
 
     /// Bindings behind `open`, up to, not including, a token.
-    pub(super) fn bindings(&mut self, open: Token, end: Kind) -> Result<SetId> {
+    pub(super) fn bindings(&mut self, open: Token, end: TokenKind) -> Result<SetId> {
         // paths are merged into sets of the table, so the set under way is one of them
         let id = self.ast.add_set(Set::default());
         while self.peek() != end {
-            if self.accept(Kind::Inherit).is_some() {
+            if self.accept(TokenKind::Inherit).is_some() {
                 self.inherit(id, end)?;
             } else {
                 let start = self.here();
                 let path = self.attr_path().map_err(|error| self.no_binding(error, open, end))?;
                 let at = self.since(start);
-                self.expect(Kind::Assign, &[Kind::Dot]).map_err(|error| match end {
+                self.expect(TokenKind::Assign, &[TokenKind::Dot]).map_err(|error| match end {
                     // what cannot be a binding is what the `let` is for
-                    Kind::In => error
+                    TokenKind::In => error
                         .with_label(self.span(open), "the bindings of this `let`")
                         .with_help(format!(
                             "`in` must stand between the bindings and the expression; it may be \
@@ -61,16 +61,16 @@ impl Parser<'_, '_> {
 
     /// An error where a binding or the end of all of them should be.
     #[cold]
-    fn no_binding(&self, error: Box<Error>, open: Token, end: Kind) -> Box<Error> {
+    fn no_binding(&self, error: Box<Error>, open: Token, end: TokenKind) -> Box<Error> {
         match (self.here().kind, end) {
-            (Kind::End, Kind::In) => self
-                .unexpected(&[Kind::In])
+            (TokenKind::End, TokenKind::In) => self
+                .unexpected(&[TokenKind::In])
                 .with_label(self.span(open), "the bindings of this `let`")
                 .with_help("`in` and an expression must follow the bindings"),
-            (Kind::End, Kind::BraceClose) => {
+            (TokenKind::End, TokenKind::BraceClose) => {
                 self.unexpected(&[end]).with_label(self.span(open), "opened here")
             }
-            (Kind::Comma, _) => error.with_help("bindings end with ';'"),
+            (TokenKind::Comma, _) => error.with_help("bindings end with ';'"),
             _ => error,
         }
     }
@@ -80,17 +80,21 @@ impl Parser<'_, '_> {
     #[cold]
     fn no_semicolon(&self, error: Box<Error>) -> Box<Error> {
         let here = self.here();
-        if here.kind == Kind::Comma {
+        if here.kind == TokenKind::Comma {
             return error.with_help("bindings end with ';'");
         }
         // where `=` is found, the name before it was read as an argument
         let mut next = here;
         let mut behind = self.behind().peekable();
-        if here.kind == Kind::Assign {
+        if here.kind == TokenKind::Assign {
             let is_name = |token: &Token| {
                 matches!(
                     token.kind,
-                    Kind::Identifier | Kind::Dot | Kind::Or | Kind::Quote | Kind::StringPart
+                    TokenKind::Identifier
+                        | TokenKind::Dot
+                        | TokenKind::Or
+                        | TokenKind::Quote
+                        | TokenKind::StringPart
                 )
             };
             while let Some(token) = behind.next_if(is_name) {
@@ -101,15 +105,16 @@ impl Parser<'_, '_> {
                 }
             }
         }
-        let Some(last) =
-            behind.next().filter(|last| here.kind == Kind::Assign || self.is_below(*last, here))
+        let Some(last) = behind
+            .next()
+            .filter(|last| here.kind == TokenKind::Assign || self.is_below(*last, here))
         else {
             return error;
         };
         let end = self.span(last).hi;
         let message = "syntax error, ';' is missing at the end of this binding";
         let error = Error::new(error.kind(), Span::new(end, end + 1), message);
-        if next.kind == Kind::End {
+        if next.kind == TokenKind::End {
             error
         } else {
             error.with_label(self.span(next), "what follows it")
@@ -117,23 +122,24 @@ impl Parser<'_, '_> {
     }
 
     /// The semicolon, which may be left out where the bindings end with the text.
-    fn end_of_binding(&mut self, end: Kind) -> Result<()> {
-        if end == Kind::End && self.peek() == end {
+    fn end_of_binding(&mut self, end: TokenKind) -> Result<()> {
+        if end == TokenKind::End && self.peek() == end {
             return Ok(());
         }
-        self.expect(Kind::Semicolon, &[]).map(drop).map_err(|error| self.no_semicolon(error))
+        self.expect(TokenKind::Semicolon, &[]).map(drop).map_err(|error| self.no_semicolon(error))
     }
 
-    fn inherit(&mut self, id: SetId, end: Kind) -> Result<()> {
+    fn inherit(&mut self, id: SetId, end: TokenKind) -> Result<()> {
         let mut bound = Bound::Inherited;
-        if self.accept(Kind::ParenOpen).is_some() {
+        if self.accept(TokenKind::ParenOpen).is_some() {
             let source = self.expr()?;
-            self.expect(Kind::ParenClose, &[])?;
+            self.expect(TokenKind::ParenClose, &[])?;
             let sources = &mut self.ast.sets[id.0 as usize].sources;
             sources.push(source);
             bound = Bound::InheritedFrom(u32::try_from(sources.len() - 1).unwrap_or(u32::MAX));
         }
-        let ends = |kind: Kind| kind == Kind::Semicolon || kind == Kind::End && kind == end;
+        let ends =
+            |kind: TokenKind| kind == TokenKind::Semicolon || kind == TokenKind::End && kind == end;
         while !ends(self.peek()) {
             let (name, span) = self.attr_name()?;
             let Name::Static(name) = name else {
@@ -156,7 +162,7 @@ impl Parser<'_, '_> {
     /// Names between dots.
     pub(super) fn attr_path(&mut self) -> Result<Path> {
         let mut path = smallvec![self.attr_name()?];
-        while self.accept(Kind::Dot).is_some() {
+        while self.accept(TokenKind::Dot).is_some() {
             path.push(self.attr_name()?);
         }
         Ok(path)
@@ -165,17 +171,17 @@ impl Parser<'_, '_> {
     fn attr_name(&mut self) -> Result<(Name, Span)> {
         let start = self.here();
         let name = match start.kind {
-            Kind::Identifier | Kind::Or => {
+            TokenKind::Identifier | TokenKind::Or => {
                 self.next();
                 Name::Static(self.symbols.intern(self.bytes(start)))
             }
-            Kind::Quote | Kind::Interpolation => {
+            TokenKind::Quote | TokenKind::Interpolation => {
                 self.next();
-                let expr = if start.kind == Kind::Quote {
+                let expr = if start.kind == TokenKind::Quote {
                     self.string(start)?
                 } else {
                     let inner = self.expr()?;
-                    self.expect(Kind::BraceClose, &[])?;
+                    self.expect(TokenKind::BraceClose, &[])?;
                     inner
                 };
                 match self.ast.expr(expr) {
@@ -183,7 +189,13 @@ impl Parser<'_, '_> {
                     _ => Name::Dynamic(expr),
                 }
             }
-            _ => return Err(self.unexpected(&[Kind::Identifier, Kind::Or, Kind::Interpolation])),
+            _ => {
+                return Err(self.unexpected(&[
+                    TokenKind::Identifier,
+                    TokenKind::Or,
+                    TokenKind::Interpolation,
+                ]));
+            }
         };
         Ok((name, self.since(start)))
     }

@@ -7,7 +7,7 @@ use crate::source::line_starts;
 
 use super::{
     lex::lex,
-    token::{Kind, Token},
+    token::{Token, TokenKind},
 };
 
 /// The expression behind `name =`, where it is of a kind that can be replaced by another literal; with
@@ -37,34 +37,34 @@ pub fn bound(text: &[u8], line: u32, column: u32) -> Option<Bound> {
     let start = line_starts(text).nth(line.checked_sub(1)? as usize)?;
     let at = u32::try_from(start).ok()?.checked_add(column.checked_sub(1)?)?;
     let tokens = lex(text).ok()?;
-    let name = tokens.iter().position(|token| token.lo == at && token.kind != Kind::End)?;
-    let mut rest = tokens[name..].iter().skip_while(|token| token.kind != Kind::Assign);
+    let name = tokens.iter().position(|token| token.lo == at && token.kind != TokenKind::End)?;
+    let mut rest = tokens[name..].iter().skip_while(|token| token.kind != TokenKind::Assign);
     // nothing but the rest of a quoted name stands between
-    let is_name = |kind| matches!(kind, Kind::Identifier | Kind::Quote | Kind::StringPart);
-    if !tokens[name..].iter().take_while(|t| t.kind != Kind::Assign).all(|t| is_name(t.kind)) {
+    let is_name =
+        |kind| matches!(kind, TokenKind::Identifier | TokenKind::Quote | TokenKind::StringPart);
+    if !tokens[name..].iter().take_while(|t| t.kind != TokenKind::Assign).all(|t| is_name(t.kind)) {
         return None;
     }
     rest.next()?;
     let value: Vec<Token> =
-        rest.take_while(|token| token.kind != Kind::Semicolon).copied().collect();
+        rest.take_while(|token| token.kind != TokenKind::Semicolon).copied().collect();
     let range = value.first()?.lo as usize..value.last()?.hi as usize;
-    let kinds: Vec<Kind> = value.iter().map(|token| token.kind).collect();
+    let kinds: Vec<TokenKind> = value.iter().map(|token| token.kind).collect();
     let is_plain = |token: &Token| {
         let text = &text[token.lo as usize..token.hi as usize];
         memchr::memchr2(b'\\', b'\n', text).is_none()
     };
     match kinds[..] {
-        [Kind::Quote, Kind::Quote] | [Kind::IndentedOpen, Kind::IndentedClose] => {
-            Some(Bound::Text(range))
-        }
-        [Kind::Quote, Kind::StringPart, Kind::Quote]
-        | [Kind::IndentedOpen, Kind::IndentedPart, Kind::IndentedClose]
+        [TokenKind::Quote, TokenKind::Quote]
+        | [TokenKind::IndentedOpen, TokenKind::IndentedClose] => Some(Bound::Text(range)),
+        [TokenKind::Quote, TokenKind::StringPart, TokenKind::Quote]
+        | [TokenKind::IndentedOpen, TokenKind::IndentedPart, TokenKind::IndentedClose]
             if value.iter().all(is_plain) =>
         {
             Some(Bound::Text(range))
         }
         _ => {
-            let odd = |at: usize| if at % 2 == 1 { Kind::Dot } else { Kind::Identifier };
+            let odd = |at: usize| if at % 2 == 1 { TokenKind::Dot } else { TokenKind::Identifier };
             let is_path = kinds.iter().enumerate().all(|(at, kind)| *kind == odd(at));
             (is_path && kinds.len() % 2 == 1).then_some(Bound::Name(range))
         }

@@ -11,7 +11,7 @@ use nom::{
     sequence::{delimited, pair, preceded, terminated},
 };
 
-use super::token::{Kind, Token};
+use super::token::{Token, TokenKind};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
@@ -110,19 +110,19 @@ fn length<'t>(rule: impl Fn(&'t [u8]) -> Scan<'t>, text: &'t [u8]) -> usize {
     rule(text).map_or(0, |(rest, _)| text.len() - rest.len())
 }
 
-fn keyword(word: &[u8]) -> Kind {
+fn keyword(word: &[u8]) -> TokenKind {
     match word {
-        b"if" => Kind::If,
-        b"then" => Kind::Then,
-        b"else" => Kind::Else,
-        b"assert" => Kind::Assert,
-        b"with" => Kind::With,
-        b"let" => Kind::Let,
-        b"in" => Kind::In,
-        b"rec" => Kind::Rec,
-        b"inherit" => Kind::Inherit,
-        b"or" => Kind::Or,
-        _ => Kind::Identifier,
+        b"if" => TokenKind::If,
+        b"then" => TokenKind::Then,
+        b"else" => TokenKind::Else,
+        b"assert" => TokenKind::Assert,
+        b"with" => TokenKind::With,
+        b"let" => TokenKind::Let,
+        b"in" => TokenKind::In,
+        b"rec" => TokenKind::Rec,
+        b"inherit" => TokenKind::Inherit,
+        b"or" => TokenKind::Or,
+        _ => TokenKind::Identifier,
     }
 }
 
@@ -139,7 +139,7 @@ struct Lexer<'t> {
     comments: bool,
 }
 
-/// All tokens of a text; the last is [`Kind::End`].
+/// All tokens of a text; the last is [`TokenKind::End`].
 pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
     let tokens = Vec::with_capacity(text.len() / 3 + 1);
     let mut lexer = Lexer {
@@ -162,7 +162,7 @@ pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
     if let Some(Mode::Path(slash)) = lexer.modes.last() {
         lexer.end_path(*slash)?;
     }
-    lexer.push(Kind::End, 0);
+    lexer.push(TokenKind::End, 0);
     Ok(lexer.tokens)
 }
 
@@ -172,7 +172,7 @@ impl<'t> Lexer<'t> {
     }
 
     #[allow(clippy::cast_possible_truncation)]
-    fn push(&mut self, kind: Kind, len: usize) {
+    fn push(&mut self, kind: TokenKind, len: usize) {
         let lo = self.at as u32;
         self.at += len;
         self.tokens.push(Token { kind, lo, hi: self.at as u32 });
@@ -198,33 +198,33 @@ impl<'t> Lexer<'t> {
             },
             byte if is_path(byte) || byte == b'/' => self.word(),
             b'~' => match length(home_path, text) {
-                0 => self.push(Kind::Unknown, 1),
-                len => self.start_path(Kind::HomePath, len),
+                0 => self.push(TokenKind::Unknown, 1),
+                len => self.start_path(TokenKind::HomePath, len),
             },
             b'<' => match length(search_path, text) {
                 0 => self.operator(),
-                len => self.push(Kind::SearchPath, len),
+                len => self.push(TokenKind::SearchPath, len),
             },
             b'"' => {
-                self.push(Kind::Quote, 1);
+                self.push(TokenKind::Quote, 1);
                 self.modes.push(Mode::String);
             }
             b'\'' if next == b'\'' => {
                 let blanks = text[2..].iter().take_while(|&&byte| byte == b' ').count();
                 let line = text.get(2 + blanks) == Some(&b'\n');
-                self.push(Kind::IndentedOpen, if line { 3 + blanks } else { 2 });
+                self.push(TokenKind::IndentedOpen, if line { 3 + blanks } else { 2 });
                 self.modes.push(Mode::Indented);
             }
             b'$' if next == b'{' => {
-                self.push(Kind::Interpolation, 2);
+                self.push(TokenKind::Interpolation, 2);
                 self.modes.push(Mode::Default);
             }
             b'{' => {
-                self.push(Kind::BraceOpen, 1);
+                self.push(TokenKind::BraceOpen, 1);
                 self.modes.push(Mode::Default);
             }
             b'}' => {
-                self.push(Kind::BraceClose, 1);
+                self.push(TokenKind::BraceClose, 1);
                 self.modes.pop();
             }
             _ => self.operator(),
@@ -243,22 +243,22 @@ impl<'t> Lexer<'t> {
         } else if first.is_ascii_digit() || first == b'.' {
             let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
             let float = length(float, text);
-            if float > digits { (Kind::Float, float) } else { (Kind::Integer, digits) }
+            if float > digits { (TokenKind::Float, float) } else { (TokenKind::Integer, digits) }
         } else {
-            (Kind::Unknown, 0)
+            (TokenKind::Unknown, 0)
         };
         // a path or URI goes on behind the word with one of these
         let kind = match self.text.get(self.path_end()) {
             Some(b'/') => {
                 let path = length(path, text).max(length(path_before_interpolation, text));
                 if path > plain.1 {
-                    return self.start_path(Kind::Path, path);
+                    return self.start_path(TokenKind::Path, path);
                 }
                 plain
             }
             Some(b':') if first.is_ascii_alphabetic() && self.has_scheme() => {
                 match length(uri, text) {
-                    len if len > plain.1 => (Kind::Uri, len),
+                    len if len > plain.1 => (TokenKind::Uri, len),
                     _ => plain,
                 }
             }
@@ -293,48 +293,48 @@ impl<'t> Lexer<'t> {
     fn operator(&mut self) {
         let text = self.rest();
         let (kind, len) = match text {
-            [b'.', b'.', b'.', ..] => (Kind::Ellipsis, 3),
-            [b'=', b'=', ..] => (Kind::Equal, 2),
-            [b'!', b'=', ..] => (Kind::NotEqual, 2),
-            [b'<', b'=', ..] => (Kind::LessEqual, 2),
-            [b'>', b'=', ..] => (Kind::GreaterEqual, 2),
-            [b'&', b'&', ..] => (Kind::And, 2),
-            [b'|', b'|', ..] => (Kind::OrOr, 2),
-            [b'-', b'>', ..] => (Kind::Arrow, 2),
-            [b'/', b'/', ..] => (Kind::Update, 2),
-            [b'+', b'+', ..] => (Kind::Concat, 2),
-            [b'<', b'|', ..] => (Kind::PipeFrom, 2),
-            [b'|', b'>', ..] => (Kind::PipeInto, 2),
+            [b'.', b'.', b'.', ..] => (TokenKind::Ellipsis, 3),
+            [b'=', b'=', ..] => (TokenKind::Equal, 2),
+            [b'!', b'=', ..] => (TokenKind::NotEqual, 2),
+            [b'<', b'=', ..] => (TokenKind::LessEqual, 2),
+            [b'>', b'=', ..] => (TokenKind::GreaterEqual, 2),
+            [b'&', b'&', ..] => (TokenKind::And, 2),
+            [b'|', b'|', ..] => (TokenKind::OrOr, 2),
+            [b'-', b'>', ..] => (TokenKind::Arrow, 2),
+            [b'/', b'/', ..] => (TokenKind::Update, 2),
+            [b'+', b'+', ..] => (TokenKind::Concat, 2),
+            [b'<', b'|', ..] => (TokenKind::PipeFrom, 2),
+            [b'|', b'>', ..] => (TokenKind::PipeInto, 2),
             [byte, ..] => (
                 match byte {
-                    b'<' => Kind::Less,
-                    b'>' => Kind::Greater,
-                    b'+' => Kind::Plus,
-                    b'-' => Kind::Minus,
-                    b'*' => Kind::Star,
-                    b'/' => Kind::Slash,
-                    b'!' => Kind::Not,
-                    b'=' => Kind::Assign,
-                    b'?' => Kind::Question,
-                    b':' => Kind::Colon,
-                    b';' => Kind::Semicolon,
-                    b',' => Kind::Comma,
-                    b'.' => Kind::Dot,
-                    b'@' => Kind::At,
-                    b'(' => Kind::ParenOpen,
-                    b')' => Kind::ParenClose,
-                    b'[' => Kind::BracketOpen,
-                    b']' => Kind::BracketClose,
-                    _ => Kind::Unknown,
+                    b'<' => TokenKind::Less,
+                    b'>' => TokenKind::Greater,
+                    b'+' => TokenKind::Plus,
+                    b'-' => TokenKind::Minus,
+                    b'*' => TokenKind::Star,
+                    b'/' => TokenKind::Slash,
+                    b'!' => TokenKind::Not,
+                    b'=' => TokenKind::Assign,
+                    b'?' => TokenKind::Question,
+                    b':' => TokenKind::Colon,
+                    b';' => TokenKind::Semicolon,
+                    b',' => TokenKind::Comma,
+                    b'.' => TokenKind::Dot,
+                    b'@' => TokenKind::At,
+                    b'(' => TokenKind::ParenOpen,
+                    b')' => TokenKind::ParenClose,
+                    b'[' => TokenKind::BracketOpen,
+                    b']' => TokenKind::BracketClose,
+                    _ => TokenKind::Unknown,
                 },
                 1,
             ),
-            [] => (Kind::End, 0),
+            [] => (TokenKind::End, 0),
         };
         self.push(kind, len);
     }
 
-    fn start_path(&mut self, kind: Kind, len: usize) {
+    fn start_path(&mut self, kind: TokenKind, len: usize) {
         let slash = self.text[self.at + len - 1] == b'/';
         self.push(kind, len);
         self.modes.push(Mode::Path(slash));
@@ -343,7 +343,7 @@ impl<'t> Lexer<'t> {
     fn path(&mut self, slash: bool) -> Result<(), LexError> {
         let text = self.rest();
         if text.starts_with(b"${") {
-            self.push(Kind::Interpolation, 2);
+            self.push(TokenKind::Interpolation, 2);
             self.modes.pop();
             self.modes.extend([Mode::Path(false), Mode::Default]);
             return Ok(());
@@ -353,7 +353,7 @@ impl<'t> Lexer<'t> {
         if len == 0 {
             return self.end_path(slash);
         }
-        self.push(Kind::PathPart, len);
+        self.push(TokenKind::PathPart, len);
         self.modes.pop();
         self.modes.push(Mode::Path(self.text[self.at - 1] == b'/'));
         Ok(())
@@ -363,7 +363,7 @@ impl<'t> Lexer<'t> {
         if slash {
             return Err(self.error("path has a trailing slash"));
         }
-        self.push(Kind::PathEnd, 0);
+        self.push(TokenKind::PathEnd, 0);
         self.modes.pop();
         Ok(())
     }
@@ -371,12 +371,12 @@ impl<'t> Lexer<'t> {
     fn string(&mut self) {
         let text = self.rest();
         if text[0] == b'"' {
-            self.push(Kind::Quote, 1);
+            self.push(TokenKind::Quote, 1);
             self.modes.pop();
             return;
         }
         if text.starts_with(b"${") {
-            self.push(Kind::Interpolation, 2);
+            self.push(TokenKind::Interpolation, 2);
             self.modes.push(Mode::Default);
             return;
         }
@@ -393,27 +393,27 @@ impl<'t> Lexer<'t> {
                 _ => len = (len + 2).min(text.len()),
             }
         }
-        self.push(Kind::StringPart, len);
+        self.push(TokenKind::StringPart, len);
     }
 
     fn indented(&mut self) {
         let text = self.rest();
         let (kind, len) = match text {
-            [b'\'', b'\'', b'$', ..] => (Kind::IndentedDollar, 3),
-            [b'\'', b'\'', b'\'', ..] => (Kind::IndentedQuotes, 3),
-            [b'\'', b'\'', b'\\', _, ..] => (Kind::IndentedEscape, 4),
+            [b'\'', b'\'', b'$', ..] => (TokenKind::IndentedDollar, 3),
+            [b'\'', b'\'', b'\'', ..] => (TokenKind::IndentedQuotes, 3),
+            [b'\'', b'\'', b'\\', _, ..] => (TokenKind::IndentedEscape, 4),
             [b'\'', b'\'', ..] => {
-                self.push(Kind::IndentedClose, 2);
+                self.push(TokenKind::IndentedClose, 2);
                 self.modes.pop();
                 return;
             }
             [b'$', b'{', ..] => {
-                self.push(Kind::Interpolation, 2);
+                self.push(TokenKind::Interpolation, 2);
                 self.modes.push(Mode::Default);
                 return;
             }
-            [b'$', b'\'', ..] | [b'$'] => (Kind::IndentedDollar, 1),
-            [b'\'', b'$', ..] | [b'\''] => (Kind::IndentedQuote, 1),
+            [b'$', b'\'', ..] | [b'$'] => (TokenKind::IndentedDollar, 1),
+            [b'\'', b'$', ..] | [b'\''] => (TokenKind::IndentedQuote, 1),
             _ => {
                 let mut len = 0;
                 loop {
@@ -426,7 +426,7 @@ impl<'t> Lexer<'t> {
                         _ => len += 2,
                     }
                 }
-                (Kind::IndentedPart, len)
+                (TokenKind::IndentedPart, len)
             }
         };
         self.push(kind, len);
@@ -435,21 +435,21 @@ impl<'t> Lexer<'t> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Kind, lex};
+    use super::{TokenKind, lex};
 
-    fn kinds(text: &str) -> Vec<(Kind, &str)> {
+    fn kinds(text: &str) -> Vec<(TokenKind, &str)> {
         let tokens = lex(text.as_bytes()).ok().expect("these texts have tokens");
         tokens.iter().map(|t| (t.kind, &text[t.lo as usize..t.hi as usize])).collect()
     }
 
     #[test]
     fn the_longest_rule_counts() {
-        use Kind::{End, Float, Identifier, Integer, Minus, Path, PathEnd, Uri};
+        use TokenKind::{End, Float, Identifier, Integer, Minus, Path, PathEnd, Uri};
         for (text, expected) in [
             ("a/b", vec![(Path, "a/b"), (PathEnd, "")]),
-            ("a / b", vec![(Identifier, "a"), (Kind::Slash, "/"), (Identifier, "b")]),
+            ("a / b", vec![(Identifier, "a"), (TokenKind::Slash, "/"), (Identifier, "b")]),
             ("x:y", vec![(Uri, "x:y")]),
-            ("x: y", vec![(Identifier, "x"), (Kind::Colon, ":"), (Identifier, "y")]),
+            ("x: y", vec![(Identifier, "x"), (TokenKind::Colon, ":"), (Identifier, "y")]),
             ("1.5 .5 1e3", vec![(Float, "1.5"), (Float, ".5"), (Integer, "1"), (Identifier, "e3")]),
             ("1-a/b", vec![(Path, "1-a/b"), (PathEnd, "")]),
             ("1-a", vec![(Integer, "1"), (Minus, "-"), (Identifier, "a")]),
@@ -463,7 +463,7 @@ mod tests {
 
     #[test]
     fn strings_end_where_they_should() {
-        use Kind::{End, Interpolation, Quote, StringPart};
+        use TokenKind::{End, Interpolation, Quote, StringPart};
         assert_eq!(kinds(r#""a$""#)[1], (StringPart, "a$"));
         assert_eq!(kinds(r#""$${x}""#)[1], (StringPart, "$${x}"));
         assert_eq!(kinds(r#""\${x}${y}""#)[1..3], [(StringPart, r"\${x}"), (Interpolation, "${")]);

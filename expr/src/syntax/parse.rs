@@ -3,33 +3,17 @@
 use smallvec::smallvec;
 
 use super::{
-    ast::{Ast, Expr, ExprId, Formal, Formals, Lambda, Op, Select},
+    ast::{Ast, Expr, ExprId, Op, Select},
     lex::lex,
-    token::{Kind, Token},
+    parser::{ParseContext, Parser},
+    token::{Token, TokenKind},
 };
 use crate::{
-    error::{Error, Kind as ErrorKind, Result},
+    error::{Error, ErrorKind, Result},
     interner::Interner,
     source::Span,
-    stack::Stack,
     symbol::{Symbol, known},
 };
-
-/// What a text is parsed with.
-pub(crate) struct Context<'c> {
-    /// The number of the text's first byte.
-    pub(crate) base: u32,
-    /// What relative paths are relative to.
-    pub(crate) folder: &'c [u8],
-    /// What `~` is; `None` where the language knows no home.
-    pub(crate) home: Option<&'c [u8]>,
-    /// Whether `|>` and `<|` are known.
-    pub(crate) pipe_operators: bool,
-    /// The stack that may be used.
-    pub(crate) stack: Stack,
-    /// Shows a place, for messages that name a second one.
-    pub(crate) show_place: &'c dyn Fn(Span) -> String,
-}
 
 /// The tree of a text, and its root.
 ///
@@ -39,7 +23,7 @@ pub(crate) struct Context<'c> {
 pub(crate) fn parse(
     text: &[u8],
     symbols: &mut Interner<'_>,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<(Ast, ExprId)> {
     parse_as(text, symbols, context, |parser| parser.expr())
 }
@@ -63,7 +47,7 @@ pub(crate) enum Input {
 pub(crate) fn parse_input(
     text: &[u8],
     symbols: &mut Interner<'_>,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
 ) -> Result<(Ast, Input)> {
     parse_as(text, symbols, context, |parser| parser.input())
 }
@@ -71,7 +55,7 @@ pub(crate) fn parse_input(
 fn parse_as<T>(
     text: &[u8],
     symbols: &mut Interner<'_>,
-    context: &Context<'_>,
+    context: &ParseContext<'_>,
     rule: impl FnOnce(&mut Parser<'_, '_>) -> Result<T>,
 ) -> Result<(Ast, T)> {
     let tokens = lex(text).map_err(|error| {
@@ -81,17 +65,8 @@ fn parse_as<T>(
     let ast = Ast::with_room(tokens.len());
     let mut parser = Parser { text, tokens: &tokens, at: 0, ast, symbols, context };
     let root = rule(&mut parser)?;
-    parser.expect(Kind::End, &[])?;
+    parser.expect(TokenKind::End, &[])?;
     Ok((parser.ast, root))
-}
-
-pub(super) struct Parser<'p, 'a> {
-    pub(super) text: &'p [u8],
-    tokens: &'p [Token],
-    at: usize,
-    pub(super) ast: Ast,
-    pub(super) symbols: &'p mut Interner<'a>,
-    pub(super) context: &'p Context<'p>,
 }
 
 /// How tightly an operator binds, and to which side it leans.
@@ -102,163 +77,45 @@ enum Lean {
     Neither,
 }
 
-fn binding(kind: Kind) -> Option<(u8, Lean)> {
+fn binding(kind: TokenKind) -> Option<(u8, Lean)> {
     Some(match kind {
-        Kind::Arrow => (1, Lean::Right),
-        Kind::OrOr => (2, Lean::Left),
-        Kind::And => (3, Lean::Left),
-        Kind::Equal | Kind::NotEqual => (4, Lean::Neither),
-        Kind::Less | Kind::Greater | Kind::LessEqual | Kind::GreaterEqual => (5, Lean::Neither),
-        Kind::Update => (6, Lean::Right),
-        Kind::Plus | Kind::Minus => (8, Lean::Left),
-        Kind::Star | Kind::Slash => (9, Lean::Left),
-        Kind::Concat => (10, Lean::Right),
-        Kind::Question => (11, Lean::Left),
+        TokenKind::Arrow => (1, Lean::Right),
+        TokenKind::OrOr => (2, Lean::Left),
+        TokenKind::And => (3, Lean::Left),
+        TokenKind::Equal | TokenKind::NotEqual => (4, Lean::Neither),
+        TokenKind::Less | TokenKind::Greater | TokenKind::LessEqual | TokenKind::GreaterEqual => {
+            (5, Lean::Neither)
+        }
+        TokenKind::Update => (6, Lean::Right),
+        TokenKind::Plus | TokenKind::Minus => (8, Lean::Left),
+        TokenKind::Star | TokenKind::Slash => (9, Lean::Left),
+        TokenKind::Concat => (10, Lean::Right),
+        TokenKind::Question => (11, Lean::Left),
         _ => return None,
     })
 }
-
-/// Nix knows no larger patterns.
-const MOST_FORMALS: usize = 65_535;
 
 /// `!` takes everything that binds tighter than it; `-` takes nothing but calls.
 const NOT: u8 = 7;
 const NEGATE: u8 = 12;
 
-impl<'p> Parser<'p, '_> {
-    pub(super) fn peek(&self) -> Kind {
-        self.tokens[self.at].kind
-    }
-
-    fn peek_at(&self, ahead: usize) -> Kind {
-        self.tokens.get(self.at + ahead).map_or(Kind::End, |token| token.kind)
-    }
-
-    pub(super) fn next(&mut self) -> Token {
-        let token = self.tokens[self.at];
-        if token.kind != Kind::End {
-            self.at += 1;
-        }
-        token
-    }
-
-    pub(super) fn accept(&mut self, kind: Kind) -> Option<Token> {
-        (self.peek() == kind).then(|| self.next())
-    }
-
-    /// The next token, which must be of a kind; `others` would have been right too.
-    pub(super) fn expect(&mut self, kind: Kind, others: &[Kind]) -> Result<Token> {
-        if self.peek() == kind {
-            return Ok(self.next());
-        }
-        let mut wanted = vec![kind];
-        wanted.extend_from_slice(others);
-        Err(self.unexpected(&wanted))
-    }
-
-    /// The token that closes what `open` opened.
-    pub(super) fn close(&mut self, open: Token, kind: Kind) -> Result<Token> {
-        self.expect(kind, &[]).map_err(|error| match self.here().kind {
-            Kind::End => error.with_label(self.span(open), "opened here"),
-            Kind::Comma => error.with_help(if kind == Kind::BracketClose {
-                "the elements of a list stand side by side: [ a b ]"
-            } else {
-                "the arguments of a function stand side by side: f a b"
-            }),
-            _ => error,
-        })
-    }
-
-    /// The quote that ends a string. Where there is none, the text ends in the string, perhaps far
-    /// from where it began.
-    pub(super) fn close_string(&mut self, open: Token, kind: Kind) -> Result<Token> {
-        if self.peek() != Kind::End {
-            return self.expect(kind, &[]);
-        }
-        let quote = if kind == Kind::Quote { "\"" } else { "''" };
-        let message =
-            format!("syntax error, the string is not closed: the file ends before {quote}");
-        Err(Error::new(ErrorKind::Incomplete, self.span(open), message))
-    }
-
-    /// The token before the next one.
-    pub(super) fn last(&self) -> Token {
-        self.tokens[self.at.saturating_sub(1)]
-    }
-
-    /// The tokens that were read, last first.
-    pub(super) fn behind(&self) -> impl Iterator<Item = Token> {
-        self.tokens[..self.at].iter().rev().copied()
-    }
-
-    /// Whether a token starts on a later line than another ends.
-    pub(super) fn is_below(&self, upper: Token, lower: Token) -> bool {
-        let between = &self.text[upper.hi as usize..(lower.lo as usize).max(upper.hi as usize)];
-        memchr::memchr2(b'\n', b'\r', between).is_some()
-    }
-
-    #[cold]
-    pub(super) fn unexpected(&self, wanted: &[Kind]) -> Box<Error> {
-        let token = self.tokens[self.at];
-        let found = match token.kind {
-            Kind::Unknown => {
-                let text = String::from_utf8_lossy(self.bytes(token));
-                format!("invalid token '{}'", text.escape_debug())
-            }
-            kind => kind.describe().to_owned(),
-        };
-        let mut message = format!("syntax error, unexpected {found}");
-        for (at, kind) in wanted.iter().enumerate() {
-            message.push_str(if at == 0 { ", expecting " } else { " or " });
-            message.push_str(kind.describe());
-        }
-        let span = self.span(token);
-        let span = Span::new(span.lo, span.hi.max(span.lo + 1));
-        let kind = match token.kind {
-            Kind::End => ErrorKind::Incomplete,
-            _ => ErrorKind::Parse,
-        };
-        Error::new(kind, span, message)
-    }
-
-    pub(super) fn bytes(&self, token: Token) -> &'p [u8] {
-        &self.text[token.lo as usize..token.hi as usize]
-    }
-
-    pub(super) fn span(&self, token: Token) -> Span {
-        Span::new(self.context.base + token.lo, self.context.base + token.hi)
-    }
-
-    /// From the start of a token to the end of the last one read.
-    pub(super) fn since(&self, start: Token) -> Span {
-        let end = self.last();
-        Span::new(self.context.base + start.lo, self.context.base + end.hi)
-    }
-
-    pub(super) fn here(&self) -> Token {
-        self.tokens[self.at]
-    }
-
-    pub(super) fn error(&self, span: Span, message: impl Into<String>) -> Box<Error> {
-        Error::new(ErrorKind::Parse, span, message)
-    }
-
+impl Parser<'_, '_> {
     fn input(&mut self) -> Result<Input> {
         let start = self.here();
         match start.kind {
-            Kind::End => return Ok(Input::Nothing),
-            Kind::Inherit => {}
+            TokenKind::End => return Ok(Input::Nothing),
+            TokenKind::Inherit => {}
             _ => {
                 // a path and `=`: what is read of it is read again
                 let at = self.at;
-                let binds = self.attr_path().is_ok() && self.peek() == Kind::Assign;
+                let binds = self.attr_path().is_ok() && self.peek() == TokenKind::Assign;
                 self.at = at;
                 if !binds {
                     return self.expr().map(Input::Expression);
                 }
             }
         }
-        let set = self.bindings(start, Kind::End)?;
+        let set = self.bindings(start, TokenKind::End)?;
         let span = self.since(start);
         Ok(Input::Bindings(self.ast.add(Expr::Set(set), span)))
     }
@@ -268,37 +125,39 @@ impl<'p> Parser<'p, '_> {
         self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let expr = match self.peek() {
-            Kind::Identifier if matches!(self.peek_at(1), Kind::Colon | Kind::At) => {
+            TokenKind::Identifier
+                if matches!(self.peek_at(1), TokenKind::Colon | TokenKind::At) =>
+            {
                 return self.lambda();
             }
-            Kind::BraceOpen if self.is_pattern() => return self.lambda(),
-            Kind::Assert => {
+            TokenKind::BraceOpen if self.is_pattern() => return self.lambda(),
+            TokenKind::Assert => {
                 self.next();
                 let condition = self.expr()?;
-                self.expect(Kind::Semicolon, &[])?;
+                self.expect(TokenKind::Semicolon, &[])?;
                 Expr::Assert(condition, self.expr()?)
             }
-            Kind::With => {
+            TokenKind::With => {
                 self.next();
                 let set = self.expr()?;
-                self.expect(Kind::Semicolon, &[])?;
+                self.expect(TokenKind::Semicolon, &[])?;
                 Expr::With(set, self.expr()?)
             }
-            Kind::Let if self.peek_at(1) != Kind::BraceOpen => {
+            TokenKind::Let if self.peek_at(1) != TokenKind::BraceOpen => {
                 self.next();
-                let set = self.bindings(start, Kind::In)?;
+                let set = self.bindings(start, TokenKind::In)?;
                 if let Some(dynamic) = self.ast.set(set).dynamic.first() {
                     return Err(self.error(dynamic.span, "dynamic attributes not allowed in let"));
                 }
-                self.expect(Kind::In, &[])?;
+                self.expect(TokenKind::In, &[])?;
                 Expr::Let(set, self.expr()?)
             }
-            Kind::If => {
+            TokenKind::If => {
                 self.next();
                 let condition = self.expr()?;
-                self.expect(Kind::Then, &[])?;
+                self.expect(TokenKind::Then, &[])?;
                 let yes = self.expr()?;
-                self.expect(Kind::Else, &[])?;
+                self.expect(TokenKind::Else, &[])?;
                 Expr::If(condition, yes, self.expr()?)
             }
             _ => return self.pipes(),
@@ -310,15 +169,17 @@ impl<'p> Parser<'p, '_> {
     fn pipes(&mut self) -> Result<ExprId> {
         let start = self.here();
         let mut left = self.operators(0)?;
-        if matches!(self.peek(), Kind::PipeFrom | Kind::PipeInto) && !self.context.pipe_operators {
+        if matches!(self.peek(), TokenKind::PipeFrom | TokenKind::PipeInto)
+            && !self.context.pipe_operators
+        {
             let message = "experimental Nix feature 'pipe-operators' is disabled; add \
                            '--extra-experimental-features pipe-operators' to enable it";
             return Err(self.error(self.span(self.here()), message));
         }
         match self.peek() {
-            Kind::PipeFrom => {
+            TokenKind::PipeFrom => {
                 let mut functions = vec![left];
-                while self.accept(Kind::PipeFrom).is_some() {
+                while self.accept(TokenKind::PipeFrom).is_some() {
                     functions.push(self.operators(0)?);
                 }
                 let mut arg = functions.pop().unwrap_or(left);
@@ -328,8 +189,8 @@ impl<'p> Parser<'p, '_> {
                 }
                 Ok(arg)
             }
-            Kind::PipeInto => {
-                while self.accept(Kind::PipeInto).is_some() {
+            TokenKind::PipeInto => {
+                while self.accept(TokenKind::PipeInto).is_some() {
                     let function = self.operators(0)?;
                     let span = self.since(start);
                     left = self.ast.add_call(function, left, span);
@@ -345,13 +206,13 @@ impl<'p> Parser<'p, '_> {
         self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let mut left = match self.peek() {
-            Kind::Not => {
+            TokenKind::Not => {
                 self.next();
                 let operand = self.operators(NOT + 1)?;
                 let span = self.since(start);
                 self.ast.add(Expr::Not(operand), span)
             }
-            Kind::Minus => {
+            TokenKind::Minus => {
                 self.next();
                 let operand = self.operators(NEGATE)?;
                 let span = self.since(start);
@@ -372,7 +233,7 @@ impl<'p> Parser<'p, '_> {
                 return Err(self.unexpected(&[]));
             }
             let operator = self.next();
-            if operator.kind == Kind::Question {
+            if operator.kind == TokenKind::Question {
                 let path = self.attr_path()?;
                 let select = self.ast.add_select(Select { subject: left, path, default: None });
                 let span = self.since(start);
@@ -392,26 +253,26 @@ impl<'p> Parser<'p, '_> {
         self.ast.add_new_call(function, smallvec![left, right], span)
     }
 
-    fn operation(&mut self, kind: Kind, left: ExprId, right: ExprId, span: Span) -> ExprId {
+    fn operation(&mut self, kind: TokenKind, left: ExprId, right: ExprId, span: Span) -> ExprId {
         let operator = match kind {
-            Kind::Plus => return self.ast.add(Expr::Plus(left, right), span),
-            Kind::Minus => return self.builtin(known::sub, left, right, span),
-            Kind::Star => return self.builtin(known::mul, left, right, span),
-            Kind::Slash => return self.builtin(known::div, left, right, span),
-            Kind::Less => return self.builtin(known::less_than, left, right, span),
-            Kind::Greater => return self.builtin(known::less_than, right, left, span),
-            Kind::LessEqual | Kind::GreaterEqual => {
+            TokenKind::Plus => return self.ast.add(Expr::Plus(left, right), span),
+            TokenKind::Minus => return self.builtin(known::sub, left, right, span),
+            TokenKind::Star => return self.builtin(known::mul, left, right, span),
+            TokenKind::Slash => return self.builtin(known::div, left, right, span),
+            TokenKind::Less => return self.builtin(known::less_than, left, right, span),
+            TokenKind::Greater => return self.builtin(known::less_than, right, left, span),
+            TokenKind::LessEqual | TokenKind::GreaterEqual => {
                 let (left, right) =
-                    if kind == Kind::LessEqual { (right, left) } else { (left, right) };
+                    if kind == TokenKind::LessEqual { (right, left) } else { (left, right) };
                 let less = self.builtin(known::less_than, left, right, span);
                 return self.ast.add(Expr::Not(less), span);
             }
-            Kind::Equal => Op::Equal,
-            Kind::NotEqual => Op::NotEqual,
-            Kind::And => Op::And,
-            Kind::OrOr => Op::Or,
-            Kind::Update => Op::Update,
-            Kind::Concat => Op::Concat,
+            TokenKind::Equal => Op::Equal,
+            TokenKind::NotEqual => Op::NotEqual,
+            TokenKind::And => Op::And,
+            TokenKind::OrOr => Op::Or,
+            TokenKind::Update => Op::Update,
+            TokenKind::Concat => Op::Concat,
             _ => Op::Implies,
         };
         self.ast.add(Expr::Op(operator, left, right), span)
@@ -432,20 +293,20 @@ impl<'p> Parser<'p, '_> {
     /// Whether the next token starts an operand.
     pub(super) fn starts_simple(&self) -> bool {
         match self.peek() {
-            Kind::Identifier
-            | Kind::Integer
-            | Kind::Float
-            | Kind::Quote
-            | Kind::IndentedOpen
-            | Kind::Path
-            | Kind::HomePath
-            | Kind::SearchPath
-            | Kind::Uri
-            | Kind::ParenOpen
-            | Kind::Rec
-            | Kind::BraceOpen
-            | Kind::BracketOpen => true,
-            Kind::Let => self.peek_at(1) == Kind::BraceOpen,
+            TokenKind::Identifier
+            | TokenKind::Integer
+            | TokenKind::Float
+            | TokenKind::Quote
+            | TokenKind::IndentedOpen
+            | TokenKind::Path
+            | TokenKind::HomePath
+            | TokenKind::SearchPath
+            | TokenKind::Uri
+            | TokenKind::ParenOpen
+            | TokenKind::Rec
+            | TokenKind::BraceOpen
+            | TokenKind::BracketOpen => true,
+            TokenKind::Let => self.peek_at(1) == TokenKind::BraceOpen,
             _ => false,
         }
     }
@@ -455,14 +316,15 @@ impl<'p> Parser<'p, '_> {
         self.context.stack.deeper().map_err(|error| error.at(self.span(self.here())))?;
         let start = self.here();
         let subject = self.simple()?;
-        if self.accept(Kind::Dot).is_some() {
+        if self.accept(TokenKind::Dot).is_some() {
             let path = self.attr_path()?;
-            let default = if self.accept(Kind::Or).is_some() { Some(self.select()?) } else { None };
+            let default =
+                if self.accept(TokenKind::Or).is_some() { Some(self.select()?) } else { None };
             let select = self.ast.add_select(Select { subject, path, default });
             let span = self.since(start);
             return Ok(self.ast.add(Expr::Select(select), span));
         }
-        if let Some(or) = self.accept(Kind::Or) {
+        if let Some(or) = self.accept(TokenKind::Or) {
             // an old quirk: `f or` is a call with a variable called `or`
             let or = self.ast.add(Expr::Var(known::or), self.span(or));
             let span = self.since(start);
@@ -475,27 +337,27 @@ impl<'p> Parser<'p, '_> {
         let start = self.here();
         let span = self.span(start);
         let expr = match start.kind {
-            Kind::Identifier => {
+            TokenKind::Identifier => {
                 self.next();
                 match self.symbols.intern(self.bytes(start)) {
                     known::cur_pos => Expr::CurPos,
                     name => Expr::Var(name),
                 }
             }
-            Kind::Integer | Kind::Float => {
+            TokenKind::Integer | TokenKind::Float => {
                 self.next();
                 self.number(start)?
             }
-            Kind::Quote => {
+            TokenKind::Quote => {
                 self.next();
                 return self.string(start);
             }
-            Kind::IndentedOpen => {
+            TokenKind::IndentedOpen => {
                 self.next();
                 return self.indented_string(start);
             }
-            Kind::Path | Kind::HomePath => return self.path(),
-            Kind::SearchPath => {
+            TokenKind::Path | TokenKind::HomePath => return self.path(),
+            TokenKind::SearchPath => {
                 self.next();
                 let name = self.bytes(start);
                 let name = self.ast.add_text(&name[1..name.len() - 1]);
@@ -504,39 +366,39 @@ impl<'p> Parser<'p, '_> {
                 let name = self.ast.add(Expr::Str(name), span);
                 return Ok(self.ast.add_new_call(function, smallvec![list, name], span));
             }
-            Kind::Uri => {
+            TokenKind::Uri => {
                 self.next();
                 Expr::Str(self.ast.add_text(self.bytes(start)))
             }
-            Kind::ParenOpen => {
+            TokenKind::ParenOpen => {
                 self.next();
                 let inner = self.expr()?;
-                self.close(start, Kind::ParenClose)?;
+                self.close(start, TokenKind::ParenClose)?;
                 return Ok(inner);
             }
-            Kind::Let => {
+            TokenKind::Let => {
                 self.next();
-                self.expect(Kind::BraceOpen, &[])?;
+                self.expect(TokenKind::BraceOpen, &[])?;
                 let subject = self.set(start, true)?;
                 let path = smallvec![(super::ast::Name::Static(known::body), span)];
                 Expr::Select(self.ast.add_select(Select { subject, path, default: None }))
             }
-            Kind::Rec => {
+            TokenKind::Rec => {
                 self.next();
-                self.expect(Kind::BraceOpen, &[])?;
+                self.expect(TokenKind::BraceOpen, &[])?;
                 return self.set(start, true);
             }
-            Kind::BraceOpen => {
+            TokenKind::BraceOpen => {
                 self.next();
                 return self.set(start, false);
             }
-            Kind::BracketOpen => {
+            TokenKind::BracketOpen => {
                 self.next();
                 let mut items = Vec::new();
                 while self.starts_simple() {
                     items.push(self.select()?);
                 }
-                self.close(start, Kind::BracketClose)?;
+                self.close(start, TokenKind::BracketClose)?;
                 Expr::List(self.ast.add_list(items))
             }
             _ => return Err(self.unexpected(&[])),
@@ -547,7 +409,7 @@ impl<'p> Parser<'p, '_> {
 
     fn number(&mut self, token: Token) -> Result<Expr> {
         let text = String::from_utf8_lossy(self.bytes(token));
-        if token.kind == Kind::Integer {
+        if token.kind == TokenKind::Integer {
             return text
                 .parse()
                 .map(Expr::Int)
@@ -566,88 +428,5 @@ impl<'p> Parser<'p, '_> {
             }
             _ => Err(self.error(self.span(token), format!("invalid float '{text}'"))),
         }
-    }
-
-    /// Whether a brace starts a set pattern and not a set.
-    fn is_pattern(&self) -> bool {
-        match self.peek_at(1) {
-            Kind::Ellipsis => true,
-            Kind::BraceClose => matches!(self.peek_at(2), Kind::Colon | Kind::At),
-            Kind::Identifier => {
-                matches!(self.peek_at(2), Kind::Comma | Kind::Question | Kind::BraceClose)
-            }
-            _ => false,
-        }
-    }
-
-    fn lambda(&mut self) -> Result<ExprId> {
-        let start = self.here();
-        let mut arg = None;
-        let mut formals = None;
-        if self.peek() == Kind::Identifier {
-            arg = Some(self.identifier()?);
-            if self.accept(Kind::At).is_some() {
-                formals = Some(self.formals()?);
-            }
-        } else {
-            formals = Some(self.formals()?);
-            if self.accept(Kind::At).is_some() {
-                arg = Some(self.identifier()?);
-            }
-        }
-        self.expect(Kind::Colon, if arg.is_none() { &[Kind::At] } else { &[] })?;
-        if let (Some((name, span)), Some(formals)) = (arg, &formals)
-            && formals.list.iter().any(|formal| formal.name == name)
-        {
-            return Err(self.duplicate_formal(name, span));
-        }
-        let body = self.expr()?;
-        let lambda = self.ast.add_lambda(Lambda { arg, formals, body });
-        let span = self.since(start);
-        Ok(self.ast.add(Expr::Lambda(lambda), span))
-    }
-
-    fn identifier(&mut self) -> Result<(Symbol, Span)> {
-        let token = self.expect(Kind::Identifier, &[])?;
-        Ok((self.symbols.intern(self.bytes(token)), self.span(token)))
-    }
-
-    fn duplicate_formal(&self, name: Symbol, span: Span) -> Box<Error> {
-        let name = self.symbols.show(name);
-        self.error(span, format!("duplicate formal function argument '{name}'"))
-    }
-
-    fn formals(&mut self) -> Result<Formals> {
-        let start = self.here();
-        self.expect(Kind::BraceOpen, &[])?;
-        let mut formals = Formals { list: Vec::new(), ellipsis: false };
-        loop {
-            if self.accept(Kind::Ellipsis).is_some() {
-                formals.ellipsis = true;
-                break;
-            }
-            if self.peek() == Kind::BraceClose {
-                break;
-            }
-            let (name, span) = self.identifier()?;
-            let default =
-                if self.accept(Kind::Question).is_some() { Some(self.expr()?) } else { None };
-            formals.list.push(Formal { name, span, default });
-            if self.accept(Kind::Comma).is_none() {
-                break;
-            }
-        }
-        self.expect(Kind::BraceClose, &[])?;
-        if formals.list.len() > MOST_FORMALS {
-            let message =
-                format!("a function has more than {MOST_FORMALS} arguments in its pattern");
-            return Err(self.error(self.since(start), message));
-        }
-        formals.list.sort_by_key(|formal| (formal.name, formal.span.lo));
-        let twice = formals.list.windows(2).filter(|pair| pair[0].name == pair[1].name);
-        if let Some(pair) = twice.min_by_key(|pair| pair[1].span.lo) {
-            return Err(self.duplicate_formal(pair[1].name, pair[1].span));
-        }
-        Ok(formals)
     }
 }

@@ -3,8 +3,8 @@
 use super::{
     ast::{Expr, ExprId},
     indent::{Piece, strip},
-    parse::Parser,
-    token::{Kind, Token},
+    parser::Parser,
+    token::{Token, TokenKind},
 };
 use crate::{
     error::Result,
@@ -55,7 +55,7 @@ impl Parser<'_, '_> {
     fn interpolated(&mut self) -> Result<ExprId> {
         let open = self.last();
         let inner = self.expr()?;
-        self.close(open, Kind::BraceClose)?;
+        self.close(open, TokenKind::BraceClose)?;
         Ok(inner)
     }
 
@@ -66,7 +66,7 @@ impl Parser<'_, '_> {
         loop {
             let token = self.here();
             match token.kind {
-                Kind::StringPart => {
+                TokenKind::StringPart => {
                     self.next();
                     self.refuse_nul(token)?;
                     let bytes = unescape(self.bytes(token));
@@ -74,13 +74,13 @@ impl Parser<'_, '_> {
                     let span = self.span(token);
                     parts.push(self.ast.add(Expr::Str(text), span));
                 }
-                Kind::Interpolation => {
+                TokenKind::Interpolation => {
                     self.next();
                     plain = false;
                     parts.push(self.interpolated()?);
                 }
                 _ => {
-                    self.close_string(start, Kind::Quote)?;
+                    self.close_string(start, TokenKind::Quote)?;
                     break;
                 }
             }
@@ -109,25 +109,25 @@ impl Parser<'_, '_> {
             let token = self.here();
             let bytes = self.bytes(token);
             let piece = match token.kind {
-                Kind::IndentedPart => {
+                TokenKind::IndentedPart => {
                     self.refuse_nul(token)?;
                     Piece::Text(bytes.into(), true)
                 }
-                Kind::IndentedDollar => Piece::Text(b"$"[..].into(), false),
-                Kind::IndentedQuotes => Piece::Text(b"''"[..].into(), false),
-                Kind::IndentedQuote => Piece::Text(b"'"[..].into(), false),
-                Kind::IndentedEscape => {
+                TokenKind::IndentedDollar => Piece::Text(b"$"[..].into(), false),
+                TokenKind::IndentedQuotes => Piece::Text(b"''"[..].into(), false),
+                TokenKind::IndentedQuote => Piece::Text(b"'"[..].into(), false),
+                TokenKind::IndentedEscape => {
                     self.refuse_nul(token)?;
                     Piece::Text(unescape(&bytes[2..]).into(), false)
                 }
-                Kind::Interpolation => {
+                TokenKind::Interpolation => {
                     self.next();
                     let inner = self.interpolated()?;
                     pieces.push((Piece::Interpolated(inner), self.span(token)));
                     continue;
                 }
                 _ => {
-                    self.close_string(start, Kind::IndentedClose)?;
+                    self.close_string(start, TokenKind::IndentedClose)?;
                     break;
                 }
             };
@@ -162,7 +162,7 @@ impl Parser<'_, '_> {
     pub(super) fn path(&mut self) -> Result<ExprId> {
         let start = self.next();
         let literal = self.bytes(start);
-        let mut path = if start.kind == Kind::HomePath {
+        let mut path = if start.kind == TokenKind::HomePath {
             let Some(home) = self.context.home else {
                 let text = String::from_utf8_lossy(literal);
                 let message = format!("the path '{text}' can not be resolved in pure mode");
@@ -186,29 +186,29 @@ impl Parser<'_, '_> {
         }
         let text = self.ast.add_text(&path);
         let first = self.ast.add(Expr::Path(text), self.span(start));
-        if self.accept(Kind::PathEnd).is_some() {
+        if self.accept(TokenKind::PathEnd).is_some() {
             return Ok(first);
         }
         let mut parts = vec![first];
         loop {
             let token = self.here();
             match token.kind {
-                Kind::PathPart => {
+                TokenKind::PathPart => {
                     self.next();
                     // two slashes, which only an interpolation may follow
-                    if parts.len() == 1 && self.here().kind != Kind::Interpolation {
-                        return Err(self.unexpected(&[Kind::Interpolation]));
+                    if parts.len() == 1 && self.here().kind != TokenKind::Interpolation {
+                        return Err(self.unexpected(&[TokenKind::Interpolation]));
                     }
                     let text = self.ast.add_text(self.bytes(token));
                     let span = self.span(token);
                     parts.push(self.ast.add(Expr::Str(text), span));
                 }
-                Kind::Interpolation => {
+                TokenKind::Interpolation => {
                     self.next();
                     parts.push(self.interpolated()?);
                 }
                 _ => {
-                    self.expect(Kind::PathEnd, &[])?;
+                    self.expect(TokenKind::PathEnd, &[])?;
                     break;
                 }
             }

@@ -2,7 +2,7 @@
 
 /// What a token is. Inside strings and paths the lexer is in other modes, which have their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TokenKind {
     Identifier,
     Integer,
     Float,
@@ -85,7 +85,7 @@ pub(super) enum Kind {
     End,
 }
 
-impl Kind {
+impl TokenKind {
     /// For messages.
     pub(super) fn describe(self) -> &'static str {
         match self {
@@ -158,7 +158,7 @@ impl Kind {
 /// A token: its kind and the bytes it stands on, counted within the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Token {
-    pub(super) kind: Kind,
+    pub(super) kind: TokenKind,
     pub(super) lo: u32,
     pub(super) hi: u32,
 }

@@ -7,7 +7,7 @@ use super::grisu;
 
 /// As C's `%g` with six digits: what printing a value shows.
 #[must_use]
-pub fn general(value: f64) -> String {
+pub(crate) fn general(value: f64) -> String {
     const PRECISION: i32 = 6;
     if let Some(text) = not_finite(value) {
         return text.to_owned();
@@ -28,14 +28,14 @@ pub fn general(value: f64) -> String {
 
 /// As C's `%f`: what `toString` gives.
 #[must_use]
-pub fn fixed(value: f64) -> String {
+pub(crate) fn fixed(value: f64) -> String {
     not_finite(value).map_or_else(|| format!("{value:.6}"), str::to_owned)
 }
 
 /// A short decimal that reads back as the same float, as JSON is written: always with a point or an
 /// exponent. Infinities and NaN, which JSON lacks, are `null`.
 #[must_use]
-pub fn json(value: f64) -> String {
+pub(crate) fn json(value: f64) -> String {
     if !value.is_finite() {
         return "null".to_owned();
     }

@@ -1,12 +1,12 @@
 //! How strings, attribute names and identifiers are written so that they read back.
 
 /// The words that cannot stand as a bare attribute name. `or` can.
-pub const KEYWORDS: [&str; 9] =
+pub(crate) const KEYWORDS: [&str; 9] =
     ["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit"];
 
 /// Whether `name` is a reserved word.
 #[must_use]
-pub fn is_keyword(name: &[u8]) -> bool {
+pub(crate) fn is_keyword(name: &[u8]) -> bool {
     KEYWORDS.iter().any(|word| word.as_bytes() == name)
 }
 
@@ -52,7 +52,7 @@ pub fn attribute_name(out: &mut Vec<u8>, name: &[u8]) {
 
 /// Whether `name` can stand unquoted before `=` in a set.
 #[must_use]
-pub fn is_bare_name(name: &[u8]) -> bool {
+pub(crate) fn is_bare_name(name: &[u8]) -> bool {
     let is_start = |b: u8| b.is_ascii_alphabetic() || b == b'_';
     let is_more = |b: u8| is_start(b) || b.is_ascii_digit() || b == b'\'' || b == b'-';
     !is_keyword(name)

@@ -1,36 +1,36 @@
 //! Writes the XML of `builtins.toXML` and `--xml`: two spaces a level, one element a line.
 
 /// A document under way. Elements are closed in the order in which they were opened, last first.
-pub struct XmlWriter {
+pub(crate) struct XmlWriter {
     out: Vec<u8>,
     open: Vec<&'static str>,
 }
 
 /// An attribute: its name and its value, which is escaped when it is written.
-pub type Attribute<'a> = (&'static str, &'a [u8]);
+pub(crate) type Attribute<'a> = (&'static str, &'a [u8]);
 
 impl XmlWriter {
     /// A document with its declaration and nothing else.
     #[must_use]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { out: b"<?xml version='1.0' encoding='utf-8'?>\n".to_vec(), open: Vec::new() }
     }
 
     /// Opens an element; what follows until [`Self::close`] stands inside.
-    pub fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+    pub(crate) fn open(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
         self.start(name, attributes);
         self.out.extend_from_slice(b">\n");
         self.open.push(name);
     }
 
     /// Writes an element without content.
-    pub fn empty(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
+    pub(crate) fn empty(&mut self, name: &'static str, attributes: &[Attribute<'_>]) {
         self.start(name, attributes);
         self.out.extend_from_slice(b" />\n");
     }
 
     /// Closes the innermost open element.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if let Some(name) = self.open.pop() {
             self.indent();
             self.out.extend_from_slice(b"</");
@@ -40,19 +40,19 @@ impl XmlWriter {
     }
 
     /// What is written so far, for who wants to give it room.
-    pub fn text(&mut self) -> &mut Vec<u8> {
+    pub(crate) fn text(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
     /// How many elements are open.
     #[must_use]
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.open.len()
     }
 
     /// The document, with every element closed.
     #[must_use]
-    pub fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         while !self.open.is_empty() {
             self.close();
         }

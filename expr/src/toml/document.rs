@@ -1,20 +1,16 @@
 //! Lines, headers, keys, arrays and inline tables.
 
-use super::tree::{Made, Node, Table, Text};
-use super::{Failure, MAX_DEPTH, Step, fail, number, string, time};
-use crate::sink::STOPPED;
+use super::{
+    number,
+    reader::{Failure, Parsed, Reader, fail},
+    string, time,
+    tree::{Made, Node, Table, Text},
+};
 
-/// A place in the text. The parsers of scalars move it.
-pub(super) struct Reader<'t> {
-    pub(super) text: &'t str,
-    pub(super) at: usize,
-    timestamps: bool,
-    /// About how many bytes the tree takes so far, and whether it may take so many.
-    taken: usize,
-    room: &'t dyn Fn(usize) -> bool,
-}
+/// How deep arrays and tables may be nested, keys with dots included.
+const MAX_DEPTH: usize = 500;
 
-/// What a name can add to the tree, a table with room for its first members, and what a value adds.
+/// How much a name can add to the tree (a table with room for its first members), and a value.
 const NAME: usize = 512;
 const VALUE: usize = 128;
 
@@ -22,8 +18,8 @@ pub(super) fn read<'t>(
     text: &'t str,
     timestamps: bool,
     room: &'t dyn Fn(usize) -> bool,
-) -> Step<Table<'t>> {
-    let mut reader = Reader { text, at: 0, timestamps, taken: 0, room };
+) -> Parsed<Table<'t>> {
+    let mut reader = Reader::new(text, timestamps, room);
     if text.starts_with('\u{feff}') {
         reader.at = '\u{feff}'.len_utf8();
     }
@@ -59,86 +55,8 @@ pub(super) fn read<'t>(
 }
 
 impl<'t> Reader<'t> {
-    /// Counts what the tree takes.
-    fn take_room(&mut self, bytes: usize) -> Step<()> {
-        self.taken += bytes;
-        if (self.room)(self.taken) { Ok(()) } else { fail(self.at, STOPPED) }
-    }
-
-    pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    pub(super) fn take(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
-    }
-
-    /// The text from here on.
-    pub(super) fn rest(&self) -> &'t str {
-        &self.text[self.at..]
-    }
-
-    pub(super) fn unexpected(&self, expected: &str) -> Failure {
-        let found = match self.rest().chars().next() {
-            None => "the text ends here".to_owned(),
-            Some(c) => format!("unexpected {c:?}"),
-        };
-        Failure(self.at, format!("{found}, expected {expected}"))
-    }
-
-    fn blank(&mut self) {
-        while let Some(b' ' | b'\t') = self.peek() {
-            self.at += 1;
-        }
-    }
-
-    fn newline(&mut self) -> bool {
-        if self.rest().starts_with("\r\n") {
-            self.at += 2;
-            return true;
-        }
-        self.take(b'\n')
-    }
-
-    /// Blanks, a comment, and the end of the line or text.
-    fn line_end(&mut self) -> Step<()> {
-        self.blank();
-        self.comment()?;
-        if self.newline() || self.at == self.text.len() {
-            return Ok(());
-        }
-        Err(self.unexpected("the end of the line"))
-    }
-
-    fn comment(&mut self) -> Step<()> {
-        if !self.take(b'#') {
-            return Ok(());
-        }
-        let text = self.rest().as_bytes();
-        let end = memchr::memchr(b'\n', text).unwrap_or(text.len());
-        let end = if end > 0 && text[end - 1] == b'\r' && end < text.len() { end - 1 } else { end };
-        if let Some(bad) = text[..end].iter().position(|b| is_control(*b)) {
-            return fail(self.at + bad, "a control character in a comment");
-        }
-        self.at += end;
-        Ok(())
-    }
-
-    /// Blanks, newlines and comments, as they may stand inside an array.
-    fn filler(&mut self) -> Step<()> {
-        loop {
-            self.blank();
-            self.comment()?;
-            if !self.newline() {
-                return Ok(());
-            }
-        }
-    }
-
     /// `key = value`; `depth` is that of the table that it stands in.
-    fn assignment(&mut self, depth: usize) -> Step<(Vec<Text<'t>>, Node<'t>)> {
+    fn assignment(&mut self, depth: usize) -> Parsed<(Vec<Text<'t>>, Node<'t>)> {
         let path = self.key(depth)?;
         if !self.take(b'=') {
             return Err(self.unexpected("'=' after the key"));
@@ -149,7 +67,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A key with the blanks around it, split at its dots.
-    fn key(&mut self, depth: usize) -> Step<Vec<Text<'t>>> {
+    fn key(&mut self, depth: usize) -> Parsed<Vec<Text<'t>>> {
         let mut path = Vec::new();
         loop {
             self.blank();
@@ -180,7 +98,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn value(&mut self, depth: usize) -> Step<Node<'t>> {
+    fn value(&mut self, depth: usize) -> Parsed<Node<'t>> {
         if depth > MAX_DEPTH {
             return fail(self.at, too_deep());
         }
@@ -213,13 +131,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    pub(super) fn word(&mut self, word: &str) -> bool {
-        let found = self.rest().starts_with(word);
-        self.at += if found { word.len() } else { 0 };
-        found
-    }
-
-    fn array(&mut self, depth: usize) -> Step<Node<'t>> {
+    fn array(&mut self, depth: usize) -> Parsed<Node<'t>> {
         self.at += 1;
         let mut items = Vec::new();
         loop {
@@ -235,7 +147,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn inline_table(&mut self, depth: usize) -> Step<Node<'t>> {
+    fn inline_table(&mut self, depth: usize) -> Parsed<Node<'t>> {
         self.at += 1;
         let mut table = Table::new(Made::Inline);
         self.blank();
@@ -257,11 +169,6 @@ impl<'t> Reader<'t> {
             }
         }
     }
-}
-
-/// Control characters, which may not stand in the text; a tab may.
-pub(super) fn is_control(byte: u8) -> bool {
-    byte.is_ascii_control() && byte != b'\t'
 }
 
 fn too_deep() -> String {

@@ -1,14 +1,21 @@
 //! TOML 1.0 text, as `builtins.fromTOML` reads it. A table may be spread over the document, so it is
-//! read into a tree first, which is then told to a [`Sink`].
+//! read into a tree first, and the tree is then passed to a [`Sink`].
+//!
+//! The crate `toml`, which reads clutch's own files, cannot take this over. It reads TOML 1.1, and so
+//! accepts documents that Nix refuses; it refuses tables and arrays nested deeper than 80, which Nix
+//! reads; it builds its tree without asking for room; and it takes four times as long (2.3 MB in 0.24 s
+//! instead of 0.06 s). A test below shows the first two.
 
 mod document;
 mod number;
+mod reader;
 mod string;
 mod time;
 mod tree;
 
 use crate::sink::Sink;
 
+use reader::Failure;
 use tree::{Node, Table};
 
 /// What is wrong with a document, and where.
@@ -22,9 +29,6 @@ pub struct TomlError {
     /// What was found and what was expected.
     pub message: String,
 }
-
-/// How deep arrays and tables may be nested, keys with dots included.
-const MAX_DEPTH: usize = 500;
 
 /// Reads one document and tells it to `sink`. Dates and times are `{ _type = "timestamp"; value }`
 /// where `timestamps` allows them. `room` is asked whether the tree may take so many bytes; where it
@@ -57,15 +61,6 @@ fn locate(text: &[u8], at: usize, message: String) -> TomlError {
         column: before.len() - line_start + 1,
         message,
     }
-}
-
-/// A byte offset and what is wrong there.
-struct Failure(usize, String);
-
-type Step<T> = Result<T, Failure>;
-
-fn fail<T>(at: usize, message: impl Into<String>) -> Step<T> {
-    Err(Failure(at, message.into()))
 }
 
 fn tell_table(table: &Table<'_>, sink: &mut impl Sink) {
@@ -289,6 +284,25 @@ mod tests {
         }
         let error = parse(b"a=1979-05-27", false, &|_| true, &mut Trace::default()).unwrap_err();
         assert!(error.message.starts_with("dates and times are not enabled"), "{error}");
+    }
+
+    /// If this fails, the crate may have become able to take this reader's place.
+    #[test]
+    fn the_crate_toml_reads_another_language() {
+        let reads = |text: &str| (trace(text).is_ok(), text.parse::<::toml::Table>().is_ok());
+        for later in [
+            r#"a = "\x41""#,
+            r#"a = "\e""#,
+            r#"a = "\u0000""#,
+            "a = { b = 1, }",
+            "a = {\nb = 1 }",
+            "a = 07:32",
+            "a = 1979-05-27T07:32Z",
+        ] {
+            assert_eq!(reads(later), (false, true), "{later}");
+        }
+        let nested = format!("a = {}{}", "[".repeat(100), "]".repeat(100));
+        assert_eq!(reads(&nested), (true, false));
     }
 
     #[test]

@@ -1,11 +1,10 @@
 //! Integers and floats.
 
-use super::document::Reader;
+use super::reader::{Failure, Parsed, Reader, fail};
 use super::tree::Node;
-use super::{Failure, Step, fail};
 
 /// A number, from its sign on.
-pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Step<Node<'t>> {
+pub(super) fn read<'t>(reader: &mut Reader<'t>) -> Parsed<Node<'t>> {
     let start = reader.at;
     let rest = reader.rest();
     for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {

@@ -1,11 +1,10 @@
 //! The four forms of strings. The reader stands at the first quote.
 
-use super::document::{Reader, is_control};
+use super::reader::{Parsed, Reader, fail, is_control};
 use super::tree::Text;
-use super::{Step, fail};
 
 /// `'text'`: no escapes, one line.
-pub(super) fn literal<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
+pub(super) fn literal<'t>(reader: &mut Reader<'t>) -> Parsed<Text<'t>> {
     reader.at += 1;
     let bytes = reader.rest().as_bytes();
     let end = bytes.iter().position(|b| *b == b'\'' || is_control(*b)).unwrap_or(bytes.len());
@@ -18,7 +17,7 @@ pub(super) fn literal<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
 }
 
 /// `"text"`: escapes, one line.
-pub(super) fn basic<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
+pub(super) fn basic<'t>(reader: &mut Reader<'t>) -> Parsed<Text<'t>> {
     reader.at += 1;
     let start = reader.at;
     skip_plain(reader);
@@ -45,7 +44,7 @@ pub(super) fn basic<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
 }
 
 /// `'''text'''`: no escapes, many lines.
-pub(super) fn multi_line_literal<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
+pub(super) fn multi_line_literal<'t>(reader: &mut Reader<'t>) -> Parsed<Text<'t>> {
     open(reader);
     let start = reader.at;
     loop {
@@ -62,7 +61,7 @@ pub(super) fn multi_line_literal<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> 
 }
 
 /// `"""text"""`: escapes, many lines; a backslash at a line's end joins the lines.
-pub(super) fn multi_line_basic<'t>(reader: &mut Reader<'t>) -> Step<Text<'t>> {
+pub(super) fn multi_line_basic<'t>(reader: &mut Reader<'t>) -> Parsed<Text<'t>> {
     open(reader);
     let mut out = String::new();
     let mut from = reader.at;
@@ -126,7 +125,7 @@ fn skip_plain(reader: &mut Reader<'_>) {
 }
 
 /// The escape whose backslash stands here.
-fn escape(reader: &mut Reader<'_>) -> Step<char> {
+fn escape(reader: &mut Reader<'_>) -> Parsed<char> {
     let start = reader.at;
     reader.at += 1;
     let letter = reader.peek();

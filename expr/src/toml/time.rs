@@ -1,8 +1,7 @@
 //! Dates and times: read, checked, and written in the one form that the language shows: `T` in the
 //! middle, fractions of 3, 6 or 9 digits, `Z` for no offset.
 
-use super::document::Reader;
-use super::{Step, fail};
+use super::reader::{Parsed, Reader, fail};
 
 /// Whether a date or a time stands at the start of `text`, not a number.
 pub(super) fn is_next(text: &str) -> bool {
@@ -10,7 +9,7 @@ pub(super) fn is_next(text: &str) -> bool {
     matches!((digits, text.as_bytes().get(digits)), (4, Some(b'-')) | (2, Some(b':')))
 }
 
-pub(super) fn read(reader: &mut Reader<'_>) -> Step<String> {
+pub(super) fn read(reader: &mut Reader<'_>) -> Parsed<String> {
     let mut out = String::new();
     if reader.rest().as_bytes().get(2) == Some(&b':') {
         time(reader, &mut out)?;
@@ -54,7 +53,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Step<String> {
     Ok(out)
 }
 
-fn date(reader: &mut Reader<'_>, out: &mut String) -> Step<()> {
+fn date(reader: &mut Reader<'_>, out: &mut String) -> Parsed<()> {
     let at = reader.at;
     let year = number(reader, 4)?;
     separator(reader, b'-')?;
@@ -76,7 +75,7 @@ fn date(reader: &mut Reader<'_>, out: &mut String) -> Step<()> {
     Ok(())
 }
 
-fn time(reader: &mut Reader<'_>, out: &mut String) -> Step<()> {
+fn time(reader: &mut Reader<'_>, out: &mut String) -> Parsed<()> {
     let at = reader.at;
     let hours = number(reader, 2)?;
     separator(reader, b':')?;
@@ -106,7 +105,7 @@ fn time(reader: &mut Reader<'_>, out: &mut String) -> Step<()> {
     Ok(())
 }
 
-fn number(reader: &mut Reader<'_>, digits: usize) -> Step<u32> {
+fn number(reader: &mut Reader<'_>, digits: usize) -> Parsed<u32> {
     let text = reader.rest().as_bytes().get(..digits).unwrap_or_default();
     if text.len() != digits || !text.iter().all(u8::is_ascii_digit) {
         return Err(reader.unexpected(&format!("{digits} digits")));
@@ -115,7 +114,7 @@ fn number(reader: &mut Reader<'_>, digits: usize) -> Step<u32> {
     Ok(text.iter().fold(0, |n, d| n * 10 + u32::from(d - b'0')))
 }
 
-fn separator(reader: &mut Reader<'_>, byte: u8) -> Step<()> {
+fn separator(reader: &mut Reader<'_>, byte: u8) -> Parsed<()> {
     if reader.take(byte) {
         return Ok(());
     }

@@ -20,7 +20,7 @@ pub struct Key {
 }
 
 /// The keys of a set, sorted by symbol; all sets that a literal makes have the same one.
-pub type Shape<'a> = &'a [Key];
+pub(crate) type Shape<'a> = &'a [Key];
 
 /// An attribute set.
 pub struct Attrs<'a> {
@@ -67,7 +67,11 @@ impl<'a> Attrs<'a> {
 
     /// A set of a known shape.
     #[inline]
-    pub fn with_shape(arena: &'a Bump, shape: &'a Shape<'a>, slots: &'a [Slot<'a>]) -> &'a Self {
+    pub(crate) fn with_shape(
+        arena: &'a Bump,
+        shape: &'a Shape<'a>,
+        slots: &'a [Slot<'a>],
+    ) -> &'a Self {
         debug_assert_eq!(shape.len(), slots.len());
         let (shape, slots) = (Cell::new(shape), Cell::new(slots));
         arena.alloc(Self { shape, slots, below: Cell::new(None) })

@@ -9,7 +9,8 @@ mod signature;
 
 use std::{borrow::Cow, cell::Cell};
 
-pub use attrs::{Attrs, AttrsBuilder, Key, Shape};
+pub(crate) use attrs::Shape;
+pub use attrs::{Attrs, AttrsBuilder, Key};
 pub use env::Env;
 pub(crate) use env::Spare;
 pub use list::{Items, List};

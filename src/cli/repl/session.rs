@@ -7,12 +7,12 @@ use std::{
 };
 
 use clutch_expr::{
-    error::{Error, Kind as Reason},
+    error::{Error, ErrorKind},
     eval::{Interpreter, Line, PrintOptions},
     host::Reference,
     limit::Limit,
     show::Style,
-    string::Contexts,
+    string::ContextBuilder,
     value::{Attrs, AttrsBuilder, Value},
 };
 use serde_json::json;
@@ -138,7 +138,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
     fn settle(&mut self, done: Result<()>) {
         let Err(error) = done else { return };
         let mut failure = Failure::of_evaluation(&error, &self.it.sources, self.style);
-        if error.kind() == Reason::OutOfMemory {
+        if error.kind() == ErrorKind::OutOfMemory {
             failure = failure.hint("`:r` forgets everything and starts with empty memory");
         }
         self.fail(&failure);
@@ -165,7 +165,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
     fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<()> {
         let mut text = Vec::new();
         if self.repl.context.global.json {
-            self.it.write_json(value, &mut text, &mut Contexts::default())?;
+            self.it.write_json(value, &mut text, &mut ContextBuilder::default())?;
         } else {
             text = self.it.print(value, options)?;
         }
