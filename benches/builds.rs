@@ -8,7 +8,7 @@ use std::{
 
 use clutch::{
     build::{
-        Builder, Derivations, Options,
+        Derivations, Options, Realiser,
         builtin::{Builtins, Registry},
         plan::{Goal, plan},
         queue::Jobs,
@@ -102,7 +102,7 @@ impl World {
             partial: None,
         });
         let builtins = Builtins { registry: Registry(&[]), network: &network };
-        let outcome = Builder::new(&self.store, builtins, options, &(), &never).run(&plan);
+        let outcome = Realiser::new(&self.store, builtins, options, &(), &never).run(&plan);
         assert!(outcome.is_success(), "{:?}", outcome.failed);
     }
 }

@@ -34,18 +34,20 @@ pub enum AttributeError {
     },
     /// The machine lacks something.
     #[error(
-        "its requiredSystemFeatures has '{0}', which no build has here (there are {present}); \
-         leave it out if the build does without", present = FEATURES.join(", ")
+        "its requiredSystemFeatures has '{feature}', which no build has here (there are {present}); \
+         leave it out if the build does without"
     )]
-    Feature(String),
+    Feature {
+        /// The feature.
+        feature: String,
+        /// The features that there are.
+        present: String,
+    },
 }
 
 fn wrong(name: &str, expected: &'static str) -> AttributeError {
     AttributeError::Wrong { name: name.to_owned(), expected }
 }
-
-/// What `requiredSystemFeatures` may ask for: what only says that a build takes long.
-const FEATURES: [&str; 3] = ["benchmark", "big-parallel", "nixos-test"];
 
 /// Attributes that Nix heeds when it builds, and clutch does not.
 const UNSUPPORTED: [(&str, &str); 2] = [
@@ -82,10 +84,6 @@ impl<'a> Attributes<'a> {
         };
         if let Some(&(name, reason)) = UNSUPPORTED.iter().find(|(name, _)| is_set(name)) {
             return Err(AttributeError::Unsupported { name, reason });
-        }
-        let features = self.list("requiredSystemFeatures")?.unwrap_or_default();
-        if let Some(feature) = features.into_iter().find(|f| !FEATURES.contains(&f.as_str())) {
-            return Err(AttributeError::Feature(feature));
         }
         let Self::Structured(map) = self else { return Ok(()) };
         let Some(Value::Object(outputs)) = map.get("outputChecks") else { return Ok(()) };

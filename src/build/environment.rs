@@ -32,7 +32,7 @@ const DIRECTORIES: &[&str] = &["NIX_BUILD_TOP", "TMPDIR", "TEMPDIR", "TMP", "TEM
 
 /// The environment and the files of one build.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Environment {
+pub(super) struct BuilderEnvironment {
     /// The variables.
     pub(super) variables: BTreeMap<String, Vec<u8>>,
     /// Files in the working directory: name and content.
@@ -107,8 +107,8 @@ pub(super) fn environment(
     derivation: &Derivation,
     cores: usize,
     graphs: Exports,
-) -> Result<Environment, AttributeError> {
-    let mut made = Environment::default();
+) -> Result<BuilderEnvironment, AttributeError> {
+    let mut made = BuilderEnvironment::default();
     let variables = &mut made.variables;
     for (name, value) in DEFAULTS {
         variables.insert((*name).to_owned(), (*value).into());
@@ -240,7 +240,7 @@ mod tests {
         }
     }
 
-    fn text<'a>(environment: &'a Environment, name: &str) -> Option<&'a str> {
+    fn text<'a>(environment: &'a BuilderEnvironment, name: &str) -> Option<&'a str> {
         environment.variables.get(name).map(|value| std::str::from_utf8(value).unwrap())
     }
 

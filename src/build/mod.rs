@@ -1,14 +1,17 @@
-//! From a derivation to valid output paths: what is missing (`plan`), in which order and how many
-//! at a time (`queue`), and one build (`run`): its inputs, environment, sandbox or builder inside
-//! the binary, log, and what becomes of its outputs.
+//! From a derivation to valid output paths: the steps that are missing (`plan`), their order and how many
+//! run at a time (`queue`), each step under its lock (`run`), and one build (`attempt`): its inputs,
+//! environment and log, its built-in builder or the executor of its program, and its outputs.
 
+mod attempt;
 mod attributes;
 pub mod builtin;
 mod check;
+mod closures;
 mod environment;
 mod error;
+pub mod executor;
 mod graph;
-mod inputs;
+mod local;
 mod log;
 mod observe;
 mod outputs;
@@ -26,7 +29,7 @@ pub use check::{Check, Verdict};
 pub use error::{BuildError, BuildFailure};
 pub use graph::{GraphError, GraphNode};
 pub use observe::{Event, Observer};
-pub use run::{Builder, Options};
+pub use run::{Options, Realiser};
 
 use crate::{
     derivation::{Derivation, Records},

@@ -9,7 +9,7 @@ use std::{
 use super::{
     BuildError,
     attributes::{Attributes, Checks},
-    inputs::Closures,
+    closures::Closures,
 };
 use crate::{
     derivation::{Derivation, Fixed},

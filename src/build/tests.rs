@@ -9,9 +9,10 @@ use std::{
 
 use super::{
     builtin::{Builtin, BuiltinKind, Builtins, Registry},
+    executor::{Action, Executor},
     plan::Goal,
     queue::{Jobs, Outcome},
-    sandbox::{Limits, tests::probe},
+    sandbox::{Limits, Watch, tests::probe},
     task::{Task, TaskError},
     *,
 };
@@ -37,6 +38,45 @@ struct World {
     events: Events,
     keep_failed: bool,
     cancelled: AtomicBool,
+    executor: Option<Recorder>,
+}
+
+/// An executor for another system, which also has a feature that this machine lacks. It writes down what
+/// it is asked for, and makes each output a file with the path of the last input.
+struct Recorder {
+    systems: Vec<String>,
+    asked: Mutex<Vec<String>>,
+}
+
+const FOREIGN: &str = "riscv64-linux";
+
+impl Executor for Recorder {
+    fn systems(&self) -> &[String] {
+        &self.systems
+    }
+
+    fn features(&self) -> &[&str] {
+        &["kvm", "big-parallel"]
+    }
+
+    fn execute(&self, action: Action<'_>, watch: Watch<'_>) -> Result<sandbox::Exit, BuildError> {
+        let Action { derivation, inputs, env, network, .. } = action;
+        let [program, out] = [&derivation.builder, &env["out"]].map(|t| String::from_utf8_lossy(t));
+        let names: Vec<_> = inputs.iter().map(StorePath::name).collect();
+        let args: Vec<_> = derivation.args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
+        assert!(program.starts_with("/clutch/store/") && out.ends_with(&derivation.name));
+        let system = &derivation.system;
+        self.asked.lock().unwrap().push(format!("{system} {names:?} {args:?} {network}"));
+        (watch.output)(b"from afar\n");
+        for output in derivation.outputs.values() {
+            let text = inputs.last().unwrap().to_string();
+            fs_err::write(action.outputs.join(output.path.base()), text)?;
+        }
+        if args.contains(&"stray".into()) {
+            fs_err::write(action.outputs.join("stray"), "")?;
+        }
+        Ok(sandbox::Exit::Code(i32::from(args.contains(&"fail".into()))))
+    }
 }
 
 /// Words for what happened, in order.
@@ -111,6 +151,7 @@ impl World {
             events: Events::default(),
             keep_failed: false,
             cancelled: AtomicBool::new(false),
+            executor: None,
         }
     }
 
@@ -164,7 +205,11 @@ impl World {
             partial: None,
         });
         let builtins = Builtins { registry: BUILTINS, network: &network };
-        Builder::new(&self.store, builtins, options, &self.events, &cancelled).run(&plan)
+        let mut realiser = Realiser::new(&self.store, builtins, options, &self.events, &cancelled);
+        if let Some(executor) = &self.executor {
+            realiser = realiser.with_executor(executor);
+        }
+        realiser.run(&plan)
     }
 
     /// Builds a draft that must succeed; what is known of its output `out`, and where that is.
@@ -474,7 +519,68 @@ fn what_cannot_run_here_says_why() {
 }
 
 #[test]
-fn a_builder_inside_the_binary_reads_inputs_and_may_run_them() {
+fn another_executor_takes_what_this_machine_cannot_run() {
+    let mut world = World::new();
+    let foreign = |world: &World, args: &[&str]| {
+        let mut draft = Draft { system: FOREIGN.to_owned(), ..world.draft("far", args) };
+        let (native, made) =
+            world.add(world.draft("native", &[&format!("text={}:{}", out(), world.probe)]));
+        draft.input_derivations.insert(native, ["out".to_owned()].into());
+        (draft, made.outputs["out"].path.clone())
+    };
+    let failure = world.fail({
+        let draft = foreign(&world, &[]).0;
+        Draft { input_derivations: BTreeMap::new(), ..draft }
+    });
+    assert_eq!(
+        failure.error.to_string(),
+        format!("it is for '{FOREIGN}', but this machine builds '{SYSTEM}'")
+    );
+
+    let systems = [FOREIGN, SYSTEM].map(str::to_owned).to_vec();
+    world.executor = Some(Recorder { systems, asked: Mutex::default() });
+    let asked = |world: &World| {
+        std::mem::take(&mut *world.executor.as_ref().unwrap().asked.lock().unwrap())
+    };
+    // it reads an output that this machine builds; its own is scanned here
+    let (draft, native) = foreign(&world, &["a"]);
+    let mut inputs = [&native, &world.probe].map(Clone::clone);
+    inputs.sort();
+    let (info, _) = world.build(draft);
+    assert_eq!(info.references, [inputs[1].clone()].into());
+    let names: Vec<_> = inputs.iter().map(StorePath::name).collect();
+    assert_eq!(asked(&world), [format!("{FOREIGN} {names:?} [\"a\"] false")]);
+    assert!(world.lines().contains(&"from afar".to_owned()));
+
+    let failure = world.fail(foreign(&world, &["fail"]).0);
+    assert!(failure.to_string().contains("failed with exit code 1"), "{failure}");
+    assert_eq!(failure.tail, ["from afar"]);
+    let failure = world.fail(foreign(&world, &["stray"]).0);
+    assert!(matches!(failure.error, BuildError::Strays { .. }), "{failure}");
+    asked(&world);
+
+    // this machine comes first; what it lacks decides
+    let needing = |feature: &str| {
+        let mut draft = world.draft("x", &[&format!("create={}", out())]);
+        draft.env.insert("requiredSystemFeatures".to_owned(), feature.into());
+        draft
+    };
+    world.build(needing("big-parallel"));
+    assert!(asked(&world).is_empty());
+    world.build(needing("big-parallel kvm"));
+    assert_eq!(asked(&world).len(), 1);
+    let failure = world.fail(needing("uid-range"));
+    assert!(
+        failure.to_string().contains(
+            "has 'uid-range', which no build has here (there are benchmark, big-parallel, kvm, \
+             nixos-test)"
+        ),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_built_in_builder_reads_inputs_and_may_run_them() {
     let world = World::new();
     let probe = world.probe.to_string();
     let (info, place) = world.build(world.builtin("copy", &[("from", probe.clone())]));

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     build::{
-        BuildError, BuildFailure, Builder, Check, Derivations, Event, Observer, Options,
+        BuildError, BuildFailure, Check, Derivations, Event, Observer, Options, Realiser,
         builtin::Builtins,
         plan::{self, Goal, Plan, PlanError, Step},
         queue::{Jobs, Outcome},
@@ -208,11 +208,11 @@ pub(super) fn execute(
         }
         Again::Checked(wanted) => check = Some(wanted),
     }
-    let mut builder = Builder::new(store, builtins, options, &observer, &is_cancelled);
+    let mut realiser = Realiser::new(store, builtins, options, &observer, &is_cancelled);
     if let Some(check) = check {
-        builder = builder.checking(check);
+        realiser = realiser.checking(check);
     }
-    let outcome = builder.run(plan);
+    let outcome = realiser.run(plan);
     if outcome.is_success() {
         progress.summary();
     }
