@@ -15,7 +15,7 @@ use crate::{
     derivation::{Derivation, Fixed},
     store::{Insertion, References},
     store_path::{STORE_DIR, StorePath},
-    tree::{self, Bounds, Kind, Listing},
+    tree::{self, Bounds, Listing, NodeKind},
 };
 
 /// Checks that `dir`, which was the store dir inside, holds the outputs and nothing else but the
@@ -76,7 +76,7 @@ pub(super) fn check_links(
 ) -> Result<(), BuildError> {
     for output in derivation.outputs.values() {
         let listing = Listing::read_within(&dir.join(output.path.base()), bounds)?;
-        for node in listing.nodes().iter().filter(|node| node.kind == Kind::Symlink) {
+        for node in listing.nodes().iter().filter(|node| node.kind == NodeKind::Symlink) {
             let link = Path::new(&output.path.to_string()).join(listing.relative(node));
             let target = fs_err::read_link(&node.path)?;
             let leads = resolve(&link, &target);

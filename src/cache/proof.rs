@@ -10,7 +10,7 @@ use crate::{
     hash::{Algorithm, Hash},
     store::{Maker, Store, StoreError},
     store_path::StorePath,
-    tree::{self, Kind, Listing},
+    tree::{self, Listing, NodeKind},
 };
 
 /// What is known of a path before its content is.
@@ -189,7 +189,7 @@ fn is_text(exported: &Exported, place: &Path) -> Result<bool, String> {
     let listing = Listing::read(place).map_err(|error| error.to_string())?;
     let node = &listing.nodes()[0];
     let leaf = tree::leaf(node, &mut Vec::new()).map_err(|error| error.to_string())?;
-    let Some(leaf) = leaf.filter(|leaf| node.kind == Kind::File && !leaf.executable) else {
+    let Some(leaf) = leaf.filter(|leaf| node.kind == NodeKind::File && !leaf.executable) else {
         return Ok(false);
     };
     let Exported { path, references, .. } = exported;

@@ -15,7 +15,7 @@ use crate::{
     build::{Check, Derivations, Verdict},
     difference::{Change, Difference, MOST, Window},
     store_path::StorePath,
-    tree::Kind as Entry,
+    tree::NodeKind,
 };
 
 /// How many differences of one output are shown to people.
@@ -153,11 +153,11 @@ fn told(change: &Change) -> String {
     }
 }
 
-fn word(kind: Entry) -> &'static str {
+fn word(kind: NodeKind) -> &'static str {
     match kind {
-        Entry::File => "a file",
-        Entry::Directory => "a folder",
-        Entry::Symlink => "a symlink",
+        NodeKind::File => "a file",
+        NodeKind::Directory => "a folder",
+        NodeKind::Symlink => "a symlink",
     }
 }
 

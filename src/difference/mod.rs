@@ -9,7 +9,7 @@ mod trees;
 
 pub(crate) use trees::trees;
 
-use crate::tree::Kind;
+use crate::tree::NodeKind;
 
 /// The most differences of one comparison. For a tree that differs everywhere, the first ones are enough.
 pub(crate) const MOST: usize = 1000;
@@ -33,7 +33,7 @@ pub enum Change {
     /// It is in the second tree or archive only.
     Added,
     /// The kind of the entry.
-    Kind(Kind, Kind),
+    Kind(NodeKind, NodeKind),
     /// One file is executable, the other is not.
     Executable(bool, bool),
     /// The target of the symlink.

@@ -10,7 +10,7 @@ use super::{
     Change, Difference, MOST,
     content::{self, Place},
 };
-use crate::tree::{Bounds, Kind, Listing, Node, TreeError};
+use crate::tree::{Bounds, Listing, Node, NodeKind, TreeError};
 
 /// The differences between the trees at `first` and `second`, as far as a tree hash sees them, ordered
 /// by path. At most [`MOST`] differences are given.
@@ -82,14 +82,14 @@ fn entries(
         return Ok(());
     }
     match old.kind {
-        Kind::Directory => {}
-        Kind::Symlink => {
+        NodeKind::Directory => {}
+        NodeKind::Symlink => {
             let [old, new] = [fs_err::read_link(&old.path)?, fs_err::read_link(&new.path)?];
             if old != new {
                 found.push(place.differs(Change::Target(text(&old), text(&new))));
             }
         }
-        Kind::File => {
+        NodeKind::File => {
             let executable = |node: &Node| -> std::io::Result<bool> {
                 Ok(fs_err::metadata(&node.path)?.permissions().mode() & 0o100 != 0)
             };

@@ -15,7 +15,7 @@ const char *place(int n) { return n ? table[n - 1] : "/usr/lib/greeting"; }
 int main(int argc, char **argv) { return puts(place(argc - 1)) < 0; }
 "#;
 
-/// Compiles [`PROGRAM`]; nothing (said aloud) where there is no compiler.
+/// Compiles [`PROGRAM`]; nothing, with a line about it, if there is no compiler.
 fn compiled(dir: &Path, flags: &[&str]) -> Option<Vec<u8>> {
     fs::write(dir.join("a.c"), PROGRAM).unwrap();
     let mut compiler = Command::new("cc");

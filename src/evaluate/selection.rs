@@ -244,15 +244,16 @@ mod tests {
     };
 
     use super::*;
-    use crate::tree::{Kind, Listing};
+    use crate::tree::{Listing, NodeKind};
 
     /// What of a tree is kept, folders left out.
     fn kept(root: &Path) -> BTreeSet<String> {
         let mut selection = Selection::new(root, None, &[]).unwrap();
-        let keep =
-            &mut |path: &Path, kind| selection.keeps(path, kind == Some(Kind::Directory)).unwrap();
+        let keep = &mut |path: &Path, kind| {
+            selection.keeps(path, kind == Some(NodeKind::Directory)).unwrap()
+        };
         let listing = Listing::read_some(root, keep).unwrap();
-        let files = listing.nodes().iter().filter(|node| node.kind != Kind::Directory);
+        let files = listing.nodes().iter().filter(|node| node.kind != NodeKind::Directory);
         files.map(|node| listing.relative(node).display().to_string()).collect()
     }
 

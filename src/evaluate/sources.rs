@@ -14,7 +14,7 @@ use crate::{
     hash::{Algorithm, Hasher},
     limits,
     store_path::{STORE_DIR, StorePath, check_name},
-    tree::{self, Bounds, Kind, Listing},
+    tree::{self, Bounds, Listing, NodeKind},
 };
 
 /// What a source may be.
@@ -110,16 +110,16 @@ fn list(
         false => None,
     };
     let mut failed = None;
-    let mut keep = |below: &Path, kind: Option<Kind>| -> HostResult<bool> {
+    let mut keep = |below: &Path, kind: Option<NodeKind>| -> HostResult<bool> {
         if let Some(selection) = &mut selection
-            && !selection.keeps(below, kind == Some(Kind::Directory)).map_err(refuse)?
+            && !selection.keeps(below, kind == Some(NodeKind::Directory)).map_err(refuse)?
         {
             return Ok(false);
         }
         let kind = match kind {
-            Some(Kind::File) => FileType::Regular,
-            Some(Kind::Directory) => FileType::Directory,
-            Some(Kind::Symlink) => FileType::Symlink,
+            Some(NodeKind::File) => FileType::Regular,
+            Some(NodeKind::Directory) => FileType::Directory,
+            Some(NodeKind::Symlink) => FileType::Symlink,
             None => FileType::Unknown,
         };
         filter.as_mut().map_or(Ok(true), |filter| filter(&shown.join(below), kind))

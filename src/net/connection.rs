@@ -164,7 +164,7 @@ fn tunnel(stream: &mut (impl Read + Write), proxy: &Proxy, target: &str) -> Resu
         Some([b'2', _, _]) if is_http => Ok(()),
         Some(b"407") if is_http => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "the proxy wants a name and password (407)",
+            "the proxy requires a name and password (407)",
         )
         .into()),
         Some(code) if is_http => {

@@ -255,14 +255,14 @@ impl Http {
         let proxy = self.proxies.find(at.scheme(), bare(host));
         let advice = match (code, proxy) {
             (401 | 403, _) if had_user => {
-                "; it does not take the name and password that are set for it".to_owned()
+                "; it refuses the name and password that are set for it".to_owned()
             }
             (401 | 403, _) => format!(
-                "; if it wants a name and password, put `machine {host} login NAME password \
+                "; if it requires a name and password, put `machine {host} login NAME password \
                  PASSWORD` into ~/.netrc"
             ),
             (407, Some(proxy)) => format!(
-                "; the proxy {proxy} wants a name and password: \
+                "; the proxy {proxy} requires a name and password: \
                  {}=http://NAME:PASSWORD@{}",
                 proxy.variable,
                 proxy.authority()

@@ -33,11 +33,11 @@ pub(super) fn connect(
             stream.write_all(&request)?;
             let [_, status] = bytes(stream)?;
             if status != 0 {
-                return Err(bad("it does not take the name and password"));
+                return Err(bad("it refuses the name and password"));
             }
         }
-        (0xff, None) => return Err(bad("it wants a name and password")),
-        _ => return Err(bad("it wants credentials of another kind")),
+        (0xff, None) => return Err(bad("it requires a name and password")),
+        _ => return Err(bad("it requires credentials of another kind")),
     }
     let mut request = vec![5, 1, 0];
     match target {
@@ -66,8 +66,8 @@ pub(super) fn connect(
         3 => Some("it does not reach the network"),
         4 => Some("it does not reach the host"),
         5 => Some("the host refuses the connection"),
-        6 => Some("the host is too far away"),
-        _ => Some("it does not do this"),
+        6 => Some("the host is too many hops away"),
+        _ => Some("it does not support this request"),
     };
     if let Some(reason) = reason {
         return Err(bad(reason));
@@ -91,7 +91,7 @@ fn bytes<const N: usize>(stream: &mut impl Read) -> io::Result<[u8; N]> {
 /// A text behind its length in one byte.
 fn push(to: &mut Vec<u8>, text: &[u8], what: &str) -> io::Result<()> {
     let length = u8::try_from(text.len()).ok().filter(|length| *length > 0);
-    to.push(length.ok_or_else(|| bad(&format!("{what} has to have 1 to 255 bytes")))?);
+    to.push(length.ok_or_else(|| bad(&format!("expected 1 to 255 bytes as {what}")))?);
     to.extend(text);
     Ok(())
 }
@@ -150,7 +150,7 @@ mod tests {
         let target = Target::Name("a", 1);
         for (answers, reason) in [
             (&b"HT"[..], "does not speak SOCKS 5"),
-            (&[5, 0xff], "wants a name"),
+            (&[5, 0xff], "requires a name"),
             (&[5, 0, 5, 5, 0, 1], "host refuses"),
             (&[5], "fill whole buffer"),
         ] {
@@ -158,7 +158,7 @@ mod tests {
             assert!(error.contains(reason), "{error}");
         }
         let error = told(&[5, 2, 1, 1], Some(("me", "s3cret")), &target).unwrap_err();
-        assert!(error.contains("does not take") && !error.contains("s3cret"), "{error}");
+        assert!(error.contains("refuses the name") && !error.contains("s3cret"), "{error}");
         let long = "x".repeat(256);
         assert!(told(&[5, 0], None, &Target::Name(&long, 1)).unwrap_err().contains("255"));
     }

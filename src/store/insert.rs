@@ -30,7 +30,7 @@ use crate::{
     hash::TreeHash,
     immutable,
     store_path::StorePath,
-    tree::{Bounds, Kind, Leaf, Listing, Measure},
+    tree::{Bounds, Leaf, Listing, Measure, NodeKind},
 };
 
 /// A tree that is to become a store path.
@@ -265,7 +265,7 @@ impl Store {
                         fs_err::rename(&tree.source, &target)?;
                     }
                 }
-                if tree.kind == Kind::Directory {
+                if tree.kind == NodeKind::Directory {
                     seal::seal_folder(&target, 0o555)?;
                     folders.push(target);
                 }
@@ -365,7 +365,7 @@ fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
 /// A tree that is ready to be moved into place.
 struct Prepared {
     source: PathBuf,
-    kind: Kind,
+    kind: NodeKind,
     synced: bool,
     info: PathInfo,
     shareable: Vec<Shareable>,

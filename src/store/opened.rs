@@ -10,7 +10,7 @@ use super::{Scratch, Store, StoreError, roots::entries, seal};
 use crate::{
     files,
     store_path::StorePath,
-    tree::{Kind, Listing, TreeError},
+    tree::{Listing, NodeKind, TreeError},
 };
 
 /// The file in a scratch folder that names the paths, a base name a line.
@@ -96,7 +96,7 @@ impl Store {
             Err(TreeError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
-        let mut folders = listing.nodes().iter().filter(|node| node.kind == Kind::Directory);
+        let mut folders = listing.nodes().iter().filter(|node| node.kind == NodeKind::Directory);
         Ok(folders.try_for_each(|node| seal::seal_folder(&node.path, 0o555))?)
     }
 }

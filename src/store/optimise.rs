@@ -16,7 +16,7 @@ use super::{
 use crate::{
     files,
     store_path::StorePath,
-    tree::{self, Kind, Listing},
+    tree::{self, Listing, NodeKind},
 };
 
 /// Files of one path that are to be replaced by links to equal ones.
@@ -70,10 +70,10 @@ impl Store {
     fn shares(&self, path: &StorePath, scratch: &Path) -> Result<Shares, StoreError> {
         let listing = Listing::read(&self.real(path))?;
         let nodes = listing.nodes();
-        let is_folder = nodes[0].kind == Kind::Directory;
+        let is_folder = nodes[0].kind == NodeKind::Directory;
         let mut shares = Shares { path: path.clone(), is_folder, files: BTreeMap::new(), size: 0 };
         let mut buffer = Vec::new();
-        for node in nodes.iter().filter(|node| node.kind == Kind::File) {
+        for node in nodes.iter().filter(|node| node.kind == NodeKind::File) {
             let size = fs_err::symlink_metadata(&node.path)?.len();
             if size < SMALLEST {
                 continue;

@@ -24,7 +24,7 @@ use super::{
 use crate::{
     files, immutable,
     store_path::StorePath,
-    tree::{self, Bounds, Kind, Leaf, Listing, Measure, Node, TreeError},
+    tree::{self, Bounds, Leaf, Listing, Measure, Node, NodeKind, TreeError},
 };
 
 /// Up to this many entries, each is synced by itself; more are synced with their file system.
@@ -41,7 +41,7 @@ pub(super) struct Sealed {
     /// The files that can enter the pool when they are.
     pub(super) shareable: Vec<Shareable>,
     /// What its root is.
-    pub(super) kind: Kind,
+    pub(super) kind: NodeKind,
 }
 
 /// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
@@ -65,14 +65,14 @@ pub(super) fn seal(
         .map_init(Vec::new, |buffer, node| {
             scan.whole(listing.relative(node).as_os_str().as_bytes());
             match node.kind {
-                Kind::File => seal_file(node, &scan, pool, synced, buffer, bounds).map(Some),
-                Kind::Symlink => seal_symlink(&node.path, &scan).map(|leaf| Some((leaf, None))),
-                Kind::Directory => Ok(None),
+                NodeKind::File => seal_file(node, &scan, pool, synced, buffer, bounds).map(Some),
+                NodeKind::Symlink => seal_symlink(&node.path, &scan).map(|leaf| Some((leaf, None))),
+                NodeKind::Directory => Ok(None),
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
     // from behind, so that a folder is changed when nothing in it changes any more
-    for node in listing.nodes().iter().rev().filter(|n| n.kind == Kind::Directory) {
+    for node in listing.nodes().iter().rev().filter(|n| n.kind == NodeKind::Directory) {
         let is_root = node.path == root;
         // a folder can only be moved while it is writable
         seal_folder(&node.path, if is_root { 0o755 } else { 0o555 })?;

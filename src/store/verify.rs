@@ -15,7 +15,7 @@ use super::{PathInfo, Store, StoreError, pool::Pool, seal};
 use crate::{
     hash::TreeHash,
     store_path::StorePath,
-    tree::{self, Bounds, Digest, Kind, Leaf, Listing, Measure, Node, TreeError},
+    tree::{self, Bounds, Digest, Leaf, Listing, Measure, Node, NodeKind, TreeError},
 };
 
 /// A valid path that is not what the index says.
@@ -99,7 +99,7 @@ impl Store {
     pub fn reseal(&self, path: &StorePath) -> Result<(), StoreError> {
         self.need_writable()?;
         let root = self.real(path);
-        if seal::seal(&root, &[], None, true, Bounds::NONE)?.kind == Kind::Directory {
+        if seal::seal(&root, &[], None, true, Bounds::NONE)?.kind == NodeKind::Directory {
             seal::seal_folder(&root, 0o555)?;
         }
         Ok(())
@@ -183,12 +183,12 @@ fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>),
     let known = || digests.lock().unwrap_or_else(PoisonError::into_inner);
     let leaf = |buffer: &mut Vec<u8>, node: &Node| -> Result<Option<Leaf>, TreeError> {
         match node.kind {
-            Kind::Directory => {
+            NodeKind::Directory => {
                 look(node, &fs_err::symlink_metadata(&node.path)?);
                 return Ok(None);
             }
-            Kind::Symlink => return tree::leaf(node, buffer),
-            Kind::File => {}
+            NodeKind::Symlink => return tree::leaf(node, buffer),
+            NodeKind::File => {}
         }
         let mut file = fs_err::File::open(&node.path)?;
         let metadata = file.metadata()?;

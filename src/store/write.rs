@@ -19,7 +19,7 @@ use super::{
 use crate::{
     files,
     store_path::StorePath,
-    tree::{self, Digest, Kind, Leaf, Listing, Node, TreeError},
+    tree::{self, Digest, Leaf, Listing, Node, NodeKind, TreeError},
 };
 
 /// Copies what a listing holds to `target`, which does not exist yet. `leaves` are what it held when
@@ -41,7 +41,7 @@ pub(super) fn copy(
         root if root.as_os_str().is_empty() => target.to_owned(),
         below => target.join(below),
     };
-    let folders = || listing.nodes().iter().filter(|node| node.kind == Kind::Directory);
+    let folders = || listing.nodes().iter().filter(|node| node.kind == NodeKind::Directory);
     for node in folders() {
         fs_err::create_dir(place(node))?;
     }
@@ -50,10 +50,10 @@ pub(super) fn copy(
         let place = place(node);
         scan.whole(listing.relative(node).as_os_str().as_bytes());
         match (node.kind, known) {
-            (Kind::File, Some(known)) => {
+            (NodeKind::File, Some(known)) => {
                 copy_file(node, known, &place, &scan, pool, synced, buffer)
             }
-            (Kind::Symlink, _) => {
+            (NodeKind::Symlink, _) => {
                 symlink(fs_err::read_link(&node.path)?, &place)?;
                 Ok((Some(seal::seal_symlink(&place, &scan)?), None))
             }
@@ -107,7 +107,7 @@ pub(super) fn text(
         references: scan.found(),
         synced: each,
         shareable: if leaf.size >= SMALLEST { vec![shareable] } else { Vec::new() },
-        kind: Kind::File,
+        kind: NodeKind::File,
     })
 }
 

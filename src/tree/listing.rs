@@ -13,7 +13,7 @@ use crate::limits;
 
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum NodeKind {
     /// A regular file.
     File,
     /// A folder.
@@ -28,13 +28,13 @@ pub struct Node {
     /// Where it is: the root's path, then names.
     pub path: PathBuf,
     /// What it is.
-    pub kind: Kind,
+    pub kind: NodeKind,
     /// The index of the folder that it is in; the root is its own.
     pub parent: usize,
 }
 
 /// Whether an entry, by its path from the root on, is listed.
-pub type Keep<'k> = dyn FnMut(&Path, Option<Kind>) -> bool + 'k;
+pub type Keep<'k> = dyn FnMut(&Path, Option<NodeKind>) -> bool + 'k;
 
 /// All entries of a tree, the root first.
 #[derive(Clone, Debug)]
@@ -98,7 +98,7 @@ impl Listing {
                 return Err(TreeError::Long(path));
             }
             let node = Node { path, kind: kind?, parent };
-            if node.kind == Kind::Directory {
+            if node.kind == NodeKind::Directory {
                 open.push(at);
                 let first = todo.len();
                 for entry in fs_err::read_dir(&node.path)? {
@@ -118,7 +118,7 @@ impl Listing {
     /// The listing of a file, which need not be there.
     #[must_use]
     pub fn of_file(path: &Path) -> Self {
-        Self { nodes: vec![Node { path: path.to_owned(), kind: Kind::File, parent: 0 }] }
+        Self { nodes: vec![Node { path: path.to_owned(), kind: NodeKind::File, parent: 0 }] }
     }
 
     /// The entries, the root first.
@@ -138,11 +138,11 @@ fn below<'a>(root: &Path, path: &'a Path) -> &'a Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-fn kind_of(found: FileType, path: &Path) -> Result<Kind, TreeError> {
+fn kind_of(found: FileType, path: &Path) -> Result<NodeKind, TreeError> {
     let kind = match found {
-        t if t.is_file() => return Ok(Kind::File),
-        t if t.is_dir() => return Ok(Kind::Directory),
-        t if t.is_symlink() => return Ok(Kind::Symlink),
+        t if t.is_file() => return Ok(NodeKind::File),
+        t if t.is_dir() => return Ok(NodeKind::Directory),
+        t if t.is_symlink() => return Ok(NodeKind::Symlink),
         t if t.is_socket() => "socket",
         t if t.is_fifo() => "named pipe",
         _ => "device",

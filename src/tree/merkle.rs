@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 
 use rayon::prelude::*;
 
-use super::{Bounds, Kind, Listing, Node, TreeError};
+use super::{Bounds, Listing, Node, NodeKind, TreeError};
 use crate::hash::{Purpose, TreeHash};
 
 /// BLAKE3 of a file's content or of a symlink's target.
@@ -97,10 +97,10 @@ pub fn fold(listing: &Listing, leaves: &[Option<Leaf>]) -> Measure {
 /// The letter of an entry's kind.
 fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
     match node.kind {
-        Kind::Directory => b'd',
-        Kind::Symlink => b'l',
-        Kind::File if leaf.is_some_and(|l| l.executable) => b'x',
-        Kind::File => b'f',
+        NodeKind::Directory => b'd',
+        NodeKind::Symlink => b'l',
+        NodeKind::File if leaf.is_some_and(|l| l.executable) => b'x',
+        NodeKind::File => b'f',
     }
 }
 
@@ -119,14 +119,14 @@ fn leaf_within(
 ) -> Result<Option<Leaf>, TreeError> {
     use std::os::unix::{ffi::OsStrExt, fs::PermissionsExt};
     match node.kind {
-        Kind::Directory => Ok(None),
-        Kind::Symlink => {
+        NodeKind::Directory => Ok(None),
+        NodeKind::Symlink => {
             let target = fs_err::read_link(&node.path)?;
             let target = target.as_os_str().as_bytes();
             let digest = *blake3::hash(target).as_bytes();
             Ok(Some(Leaf { executable: false, digest, size: target.len() as u64 }))
         }
-        Kind::File => {
+        NodeKind::File => {
             let mut file = fs_err::File::open(&node.path)?;
             let metadata = file.metadata()?;
             bounds.check_file(&node.path, metadata.len())?;

@@ -18,7 +18,7 @@ use crate::limits;
 
 pub use bounds::Bounds;
 pub use fixed::fixed_hash;
-pub use listing::{Keep, Kind, Listing, Node};
+pub use listing::{Keep, Listing, Node, NodeKind};
 pub use merkle::{Digest, Leaf, Measure, fold, hash_file, leaf, leaves, leaves_within, measure};
 pub use nar::{nar, nar_hash_listed, nar_hash_within};
 pub use pack::{pack, pack_bytes, pack_end};

@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::{Bounds, Kind, Listing, Node, TreeError};
+use super::{Bounds, Listing, Node, NodeKind, TreeError};
 use crate::hash::{Algorithm, Hash, Hasher};
 
 /// The SHA-256 and the size of the tree at `root` in that format.
@@ -78,17 +78,17 @@ fn write_nar(listing: &Listing, out: &mut impl Write, bounds: Bounds<'_>) -> Res
             out.texts(&[b"entry", b"(", b"name", node.name(), b"node"])?;
         }
         match node.kind {
-            Kind::Directory => {
+            NodeKind::Directory => {
                 out.texts(&[b"(", b"type", b"directory"])?;
                 open.push(at);
                 continue;
             }
-            Kind::Symlink => {
+            NodeKind::Symlink => {
                 let target = fs_err::read_link(&node.path)?;
                 let target = target.as_os_str().as_bytes();
                 out.texts(&[b"(", b"type", b"symlink", b"target", target, b")"])?;
             }
-            Kind::File => out.file(node)?,
+            NodeKind::File => out.file(node)?,
         }
         if at > 0 {
             out.texts(&[b")"])?;

@@ -9,7 +9,7 @@ use std::{
 
 use tar::{EntryType, Header};
 
-use super::{Kind, Listing, TreeError};
+use super::{Listing, NodeKind, TreeError};
 
 /// The longest name or target that stands in an entry's own header, in bytes.
 pub(super) const SHORT: usize = 100;
@@ -30,13 +30,13 @@ pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), T
             full.extend_from_slice(below);
         }
         match node.kind {
-            Kind::Directory => entry(out, EntryType::Directory, &full, b"", 0o555, 0)?,
-            Kind::Symlink => {
+            NodeKind::Directory => entry(out, EntryType::Directory, &full, b"", 0o555, 0)?,
+            NodeKind::Symlink => {
                 let target = fs_err::read_link(&node.path)?;
                 let target = target.as_os_str().as_bytes();
                 entry(out, EntryType::Symlink, &full, target, 0o777, 0)?;
             }
-            Kind::File => {
+            NodeKind::File => {
                 let mut file = fs_err::File::open(&node.path)?;
                 let metadata = file.metadata()?;
                 let executable = metadata.permissions().mode() & 0o100 != 0;

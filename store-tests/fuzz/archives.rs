@@ -22,7 +22,7 @@ use clutch::{
     inputs::Inputs,
     python,
     store_path::StorePath,
-    tree::{Kind, Listing, measure},
+    tree::{Listing, NodeKind, measure},
 };
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ impl Space {
 /// Every link leads to a place in the tree, whatever it goes through.
 fn links_stay_inside(root: &Path) {
     let listing = Listing::read(root).expect("only files, folders and links");
-    for node in listing.nodes().iter().filter(|node| node.kind == Kind::Symlink) {
+    for node in listing.nodes().iter().filter(|node| node.kind == NodeKind::Symlink) {
         let name = listing.relative(node);
         let target = fs::read_link(&node.path).unwrap();
         assert!(follow(root, name, 0), "'{}' -> '{}' leaves", name.display(), target.display());
@@ -214,8 +214,8 @@ fn record_is_true(made: &Path) {
     }
     let root = fs::canonicalize(made).unwrap();
     let listing = Listing::read(&root).unwrap();
-    for node in listing.nodes().iter().filter(|node| node.kind != Kind::Directory) {
-        assert_eq!(node.kind, Kind::File, "{}", node.path.display());
+    for node in listing.nodes().iter().filter(|node| node.kind != NodeKind::Directory) {
+        assert_eq!(node.kind, NodeKind::File, "{}", node.path.display());
         let row = listed.remove(&node.path).unwrap_or_else(|| panic!("{}", node.path.display()));
         let content = fs::read(&node.path).unwrap();
         if !row.hash.is_empty() {

@@ -205,8 +205,8 @@ fn a_proxy_that_does_not_work_is_named() {
     for (scheme, variable, port, reason) in [
         ("http", "http_proxy", port, "refused"),
         ("https", "https_proxy", port, "refused"),
-        ("http", "http_proxy", refusing.port(), "wants a name and password: http_proxy="),
-        ("https", "https_proxy", refusing.port(), "wants a name and password (407)"),
+        ("http", "http_proxy", refusing.port(), "requires a name and password: http_proxy="),
+        ("https", "https_proxy", refusing.port(), "requires a name and password (407)"),
     ] {
         let at = format!("http://me:s3cret@127.0.0.1:{port}");
         let error = fetch(&format!("{scheme}://x.invalid/x"), &[(variable, &at)]).unwrap_err();
@@ -341,7 +341,7 @@ fn servers_that_want_credentials_are_told_so() {
     fs_err::write(&netrc, "machine 127.0.0.1 login me password s3cret\n").unwrap();
     index.fault("x", Fault::Status(401, None));
     let error = fetch(&index.url("x"), &[("NETRC", netrc.to_str().unwrap())]).unwrap_err();
-    assert!(error.contains("does not take the name and password") && !error.contains("s3cret"));
+    assert!(error.contains("refuses the name and password") && !error.contains("s3cret"));
 }
 
 #[test]

@@ -234,7 +234,7 @@ fn finish(
 ) -> Result<Result<Compiled, Uncompiled>, TaskError> {
     let fail =
         |problem: String| TaskError::Failed(format!("byte code of {}: {problem}", source.name));
-    let record = record.ok_or_else(|| fail("the compiler did not come to it".into()))?;
+    let record = record.ok_or_else(|| fail("the compiler ended before it".into()))?;
     let raw = record.read()?;
     if !record.done {
         return Ok(Err(Uncompiled::Source(one_line(&String::from_utf8_lossy(&raw)))));

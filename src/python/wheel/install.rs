@@ -230,9 +230,9 @@ impl Wheel {
         if let (Some(row), Some(check)) = (listed, check) {
             let actual = check.finish(&sha256);
             if actual != row.hash.trim_end_matches('=') {
-                problem = Some(format!("it should have {}, it has {actual}", excerpt(&row.hash)));
+                problem = Some(format!("expected {}, found {actual}", excerpt(&row.hash)));
             } else if let Some(size) = row.size.filter(|size| *size != entry.size) {
-                problem = Some(format!("it should have {size} bytes, it has {}", entry.size));
+                problem = Some(format!("expected {size} bytes, found {}", entry.size));
             }
         }
         let problem = problem.map(|reason| format!("'{}': {reason}", excerpt(&entry.name)));

@@ -177,7 +177,7 @@ fn record_is_checked_unless_it_may_be_wrong() {
     }
     let own = "demo-1.0.dist-info/RECORD";
     for (record, expected) in [
-        ("demo.py,sha256=AAAA,1\n", "it should have sha256=AAAA"),
+        ("demo.py,sha256=AAAA,1\n", "expected sha256=AAAA"),
         ("demo.py,md5=AAAA,1\n", "expected a hash by sha256"),
         ("demo.py,,\n", "expected a hash by sha256"),
         ("absent.py,sha256=AAAA,1\n", "listed but missing"),
