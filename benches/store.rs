@@ -1,4 +1,4 @@
-//! The store under load: `cargo bench --bench store`. Stores are made in `/dev/shm` where there is
+//! The store under load: `cargo bench --bench store`. Stores are made in `/dev/shm` if there is
 //! one, so that the figures are those of the program and not of a disk; `CLUTCH_BENCH_DIR` names
 //! another place.
 

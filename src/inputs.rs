@@ -489,7 +489,7 @@ mod tests {
         world.link("dir", STORE_DIR);
         world.link("other", world.paths[2].to_string());
         world.link("beside", format!("../{}/d/file", world.paths[2].base()));
-        // where the store is kept is nobody's business
+        // the place of the store must not be shown
         world.link("kept", world.real(1).join("d/file"));
         world.link("process", "/proc/self/root/etc/hostname");
         for below in [

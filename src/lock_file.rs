@@ -14,7 +14,7 @@ pub const VERSION: u64 = 1;
 /// The first line of every lock.
 pub const HEAD: &str = "# Written by `clutch lock`.\n";
 
-/// Why a text is no lock.
+/// Why a text is not a lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}: {place}{problem}", file.display())]
 pub struct LockError {
@@ -36,7 +36,7 @@ impl Source<'_> {
     /// The whole file as TOML.
     ///
     /// # Errors
-    /// If it is no TOML.
+    /// If it is not TOML.
     pub fn parse(&self) -> Result<Spanned<DeTable<'_>>, LockError> {
         DeTable::parse(self.text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
@@ -44,7 +44,7 @@ impl Source<'_> {
         })
     }
 
-    /// The fields of the whole file, once its `version` and `kind` are seen to be right.
+    /// The fields of the whole file, after a check of its `version` and `kind`.
     ///
     /// # Errors
     /// If they are not.
@@ -112,7 +112,7 @@ impl<'t> Fields<'t> {
     /// A string that must be there.
     ///
     /// # Errors
-    /// If it is missing or no string.
+    /// If it is missing or not a string.
     pub fn string(&self, field: &str) -> Result<&'t str, LockError> {
         self.optional(field)?.ok_or_else(|| self.missing(field, "a string"))
     }
@@ -120,7 +120,7 @@ impl<'t> Fields<'t> {
     /// A string that may be there.
     ///
     /// # Errors
-    /// If it is no string.
+    /// If it is not a string.
     pub fn optional(&self, field: &str) -> Result<Option<&'t str>, LockError> {
         let Some(value) = self.table.get(field) else { return Ok(None) };
         match value.get_ref().as_str() {
@@ -172,7 +172,7 @@ impl<'t> Fields<'t> {
     /// The tables `[[field]]`, maybe none. Their errors begin with `what` and their `name`.
     ///
     /// # Errors
-    /// If it is no list of tables.
+    /// If it is not a list of tables.
     pub fn tables(&self, field: &str, what: &str) -> Result<Vec<Fields<'t>>, LockError> {
         let Some(value) = self.table.get(field) else { return Ok(Vec::new()) };
         let expected = format!("tables [[{field}]]");
@@ -204,7 +204,7 @@ impl<'t> Fields<'t> {
     }
 }
 
-/// Appends `key = "value"`, in single quotes where the value has a double quote.
+/// Appends `key = "value"`, in single quotes if the value has a double quote.
 pub fn write_string(out: &mut String, key: &str, value: &str) {
     let _ = writeln!(out, "{key} = {}", quoted(value));
 }

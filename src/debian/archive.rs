@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_signature_that_is_none_is_refused() {
-        // `/dev/null` is a keyring without keys; where gpgv is missing there is a warning instead
+        // `/dev/null` is a keyring without keys; if gpgv is missing there is a warning instead
         let signed = b"-----BEGIN PGP SIGNED MESSAGE-----\n\nx\n-----BEGIN PGP SIGNATURE-----\n";
         let warned = std::cell::Cell::new(false);
         let address = Address::parse("http://x.test/InRelease").unwrap();

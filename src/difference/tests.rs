@@ -246,7 +246,7 @@ fn a_damaged_archive_is_bytes() {
 }
 
 proptest! {
-    /// Whatever stands in two files: they differ exactly where their bytes do.
+    /// Any two files: they differ exactly where their bytes do.
     #[test]
     fn files_differ_exactly_where_bytes_do(
         kind in 0usize..6,

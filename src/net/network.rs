@@ -102,7 +102,7 @@ impl Network {
         self.partial.as_deref()
     }
 
-    /// Whether nothing may be fetched.
+    /// True with `--offline`: nothing may be fetched.
     #[must_use]
     pub fn is_offline(&self) -> bool {
         self.settings.offline

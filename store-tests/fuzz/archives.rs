@@ -144,8 +144,8 @@ fn unpack_as(data: &[u8], format: Format, links_inside: bool) {
     }
 }
 
-/// Zip archives. Where central directory and local headers disagree the archive is refused, so the same
-/// is tried with the local ones set right.
+/// Zip archives. If central directory and local headers disagree the archive is refused, so the same is tried with
+/// the local ones set right.
 pub fn zip(data: &[u8]) {
     unpack_as(data, Format::Zip, true);
     if let Some(mended) = mended_zip(data) {
@@ -319,7 +319,7 @@ fn compile_nothing(request: &Request) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// With the sums of all tar headers set right; nothing where they are.
+/// With the sums of all tar headers set right; nothing if they are right.
 fn mended_tar(data: &[u8]) -> Option<Vec<u8>> {
     let mut mended = data.to_vec();
     let marks = data.windows(5).enumerate().filter(|(_, window)| window == b"ustar");
@@ -333,7 +333,7 @@ fn mended_tar(data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// With local headers that say what the central directory says, and the CRC of stored content set
-/// right; nothing where they do.
+/// right; nothing if they do.
 fn mended_zip(data: &[u8]) -> Option<Vec<u8>> {
     let mut mended = data.to_vec();
     let marks: Vec<_> = data.windows(4).enumerate().filter(|(_, w)| w == b"PK\x01\x02").collect();

@@ -106,7 +106,7 @@ fn environment() -> MarkerEnvironment {
     }
 }
 
-/// With a byte order mark, and with other line ends where that is a change of nothing else.
+/// With a byte order mark, and with other line ends if that changes nothing else.
 fn same_in_other_forms(data: &[u8], read: &dyn Fn(&[u8]) -> Option<String>) {
     if data.starts_with(b"\xef\xbb\xbf") {
         return;

@@ -1,5 +1,5 @@
 //! The fuzz targets, and the laws that must hold for every input. Each function takes any bytes and
-//! panics where a law is broken; errors of the tool are fine. `tests/fuzz.rs` runs them on changed
+//! panics if a law is broken; errors of the tool are fine. `tests/fuzz.rs` runs them on changed
 //! seeds, the programs in `fuzz_targets` under libFuzzer.
 
 mod archives;

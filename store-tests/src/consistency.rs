@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::Space;
 
 impl Space {
-    /// What is wrong with the store, a line each; nothing if all is well. Nothing is changed.
+    /// The faults of the store, a line each; nothing if all is well. Nothing is changed.
     ///
     /// Every registered path has the tree that the index says, canonical metadata, and references that
     /// are registered, too. What has a place in the store's folder has the name of a store path. Roots
@@ -71,7 +71,7 @@ impl Space {
         notes.flat_map(|note| note.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
     }
 
-    /// What ended commands have left behind in the store that nobody needs; after a collection there is
+    /// Remains of ended commands in the store that nothing needs; after a collection there is
     /// none.
     #[must_use]
     pub fn litter(&self) -> Vec<PathBuf> {
@@ -86,7 +86,7 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// What is in a folder, if that is there.
+/// The names in a folder, if it is there.
 fn entries(folder: &Path) -> Vec<PathBuf> {
     fs_err::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
 }
@@ -148,7 +148,7 @@ fn registered(
     })
 }
 
-/// Whether modes and times below a path are those of the store.
+/// True if modes and times below a path are those of the store.
 fn canonical(path: &Path, problems: &mut Vec<String>) {
     let metadata = fs_err::symlink_metadata(path).unwrap();
     let mode = metadata.permissions().mode() & 0o7777;

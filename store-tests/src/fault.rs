@@ -54,7 +54,7 @@ pub struct Disturbed {
     pub ran: Ran,
     /// How many calls of the class it made.
     pub calls: u32,
-    /// The call that was disturbed, where it came to that.
+    /// The call that was disturbed, if it was reached.
     pub call: Option<String>,
 }
 

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 pub enum Fault {
     /// The connection ends after so many bytes of the body.
     Truncate(usize),
-    /// Another status, with `Retry-After` where seconds are given.
+    /// Another status, with `Retry-After` if seconds are given.
     Status(u16, Option<u64>),
     /// Other bytes than those of the file.
     Wrong(Vec<u8>),

@@ -44,7 +44,7 @@ impl Space {
     /// A new space. `binary` is `env!("CARGO_BIN_EXE_clutch-under-test")` of the calling test.
     #[must_use]
     pub fn new(binary: &str) -> Self {
-        // a memory file system where there is one: the tests make and remove many files
+        // a memory file system if there is one: the tests make and remove many files
         let shm = Path::new("/dev/shm");
         let builder_dir = if shm.is_dir() { shm.to_owned() } else { std::env::temp_dir() };
         let dir = tempfile::Builder::new().prefix("clutch-test-").tempdir_in(builder_dir).unwrap();
@@ -76,7 +76,7 @@ impl Space {
     }
 
     /// Makes all runs those of an ordinary user (uid and gid `id`); needs root. The space becomes
-    /// theirs, and the binary is copied to where they can read it.
+    /// theirs, and the binary is copied to a place that they can read.
     #[must_use]
     pub fn as_user(mut self, id: u32) -> Self {
         let copy = self.path("clutch");
@@ -93,7 +93,7 @@ impl Space {
         assert!(ok.unwrap().success(), "chown needs root");
     }
 
-    /// Whether this process may become another user, which some tests need.
+    /// True if this process may become another user, which some tests need.
     #[must_use]
     pub fn is_root() -> bool {
         fs_err::metadata("/proc/self").is_ok_and(|m| std::os::unix::fs::MetadataExt::uid(&m) == 0)
@@ -142,9 +142,9 @@ impl Space {
         space
     }
 
-    /// An attribute that gives derivations paths of this space's own. Where a test expects a collection
-    /// to remove a path, nobody else on the machine must use one of the same name: what processes use
-    /// is known by its logical path only.
+    /// An attribute that gives derivations paths of this space's own. If a test expects a collection to remove a
+    /// path, nobody else on the machine must use one of the same name: what processes use is known by its logical
+    /// path only.
     #[must_use]
     pub fn salt(&self) -> String {
         format!("salt = \"{}\";", self.dir.file_name().unwrap().display())
@@ -162,7 +162,7 @@ impl Space {
         use std::os::unix::process::CommandExt as _;
         let mut command = Command::new(program);
         command.env_clear().current_dir(self.path("project")).stdin(Stdio::null());
-        // where the machine keeps its clients and certificates; indexes' addresses come from there
+        // the places of the machine's clients and certificates; indexes' addresses come from there
         for name in [
             "PATH",
             "SSL_CERT_FILE",
@@ -206,7 +206,7 @@ impl Space {
         ran.stderr
     }
 
-    /// What bash makes of `clutch WORDS` and Tab, with the script of `clutch completions bash`.
+    /// bash's completions of `clutch WORDS`, with the script of `clutch completions bash`.
     #[must_use]
     pub fn completions(&self, words: &[&str]) -> Vec<String> {
         // the script asks `clutch`
@@ -224,7 +224,7 @@ impl Space {
         ran.stdout.lines().map(|line| line.trim_end().to_owned()).collect()
     }
 
-    /// Where a logical store path, or one below it, lies on disk.
+    /// The place on disk of a logical store path, or of one below it.
     #[must_use]
     pub fn real(&self, logical: &str) -> PathBuf {
         let inside = logical.strip_prefix("/clutch/store/").expect("a store path");

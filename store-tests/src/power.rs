@@ -1,11 +1,11 @@
 //! Power cuts: what may be on disk when a recorded run (`Space::recorded`) loses its power at some
 //! moment. Only what was synced is certain; all else may be there or not.
 //!
-//! The model is that of a file system with a journal, and of POSIX where that promises less. An operation
-//! on names is there as a whole or not at all. Syncing a folder makes all earlier operations on its names
-//! certain; syncing a file makes its content, mode and time certain, but not its name. A symlink cannot be
-//! synced: it is certain with its name. Without a sync, later operations may be there before earlier ones;
-//! of the bytes of a write any sectors may be there.
+//! The model is that of a file system with a journal, and of POSIX if that promises less. An operation on names is
+//! there as a whole or not at all. Syncing a folder makes all earlier operations on its names certain; syncing a file
+//! makes its content, mode and time certain, but not its name. A symlink cannot be synced: it is certain with its
+//! name. Without a sync, later operations may be there before earlier ones; of the bytes of a write any sectors may
+//! be there.
 
 use std::{collections::BTreeMap, os::unix::fs::PermissionsExt, path::Path};
 

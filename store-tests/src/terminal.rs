@@ -13,7 +13,7 @@ use crate::Space;
 pub struct Terminal {
     child: Child,
     said: Arc<Mutex<String>>,
-    /// Up to where it was looked at.
+    /// The end of the output that was looked at.
     seen: usize,
 }
 

@@ -1,4 +1,4 @@
-//! `clutch build --check`: what is built again is the same, or is said to differ where it does.
+//! `clutch build --check`: a second build is the same, or its differences are shown.
 
 use std::io::{Cursor, Write as _};
 

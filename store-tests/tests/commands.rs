@@ -77,7 +77,7 @@ fn values_print_in_every_form() {
     assert!(shown.starts_with("\u{ab}derivation /clutch/store/"), "{shown}");
     assert!(shown.ends_with("-x.drv\u{bb}"), "{shown}");
     assert!(space.ok(["eval", "--strict", "-E", derivation]).starts_with("{ all = [ "));
-    // a function is called where arguments are given, and on the way of a selection
+    // a function is called if arguments are given, and on the way of a selection
     let function = ["eval", "-E", "{ a ? 1 }: { inherit a; f = { b ? 2 }: b; }"];
     let called = |words: &[&str]| space.ok(function.iter().chain(words));
     assert_eq!(called(&[]), "<LAMBDA>");
@@ -362,7 +362,7 @@ fn a_warning_is_an_error_where_that_is_asked() {
     assert_eq!(space.ok(warn), "1");
     let error = space.fails(1, [&warn[..], &["--abort-on-warn"]].concat());
     assert!(error.contains("careful") && error.contains("abort-on-warn is set"), "{error}");
-    // the environment counts only where evaluation is impure
+    // the environment counts only if evaluation is impure
     let run = |more: &[&str]| {
         let mut command = space.command();
         command.args(warn).args(more).env("NIX_ABORT_ON_WARN", "1").output().unwrap().status.code()

@@ -5,7 +5,7 @@ use clutch_store_tests::{Space, probing};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
-/// Builds `default.nix` with these attributes and operations, and gives where the output lies.
+/// Builds `default.nix` with these attributes and operations, and gives the place of the output.
 fn build(space: &Space, attributes: &str, operations: &[&[&str]]) -> std::path::PathBuf {
     space.write("default.nix", probing("it", attributes, operations));
     space.real(&space.ok(["build", "--no-link"]))
@@ -39,7 +39,7 @@ fn attributes_come_as_files_where_asked() {
     assert_eq!(fs_err::read_to_string(out).unwrap(), "long");
     let attributes = "__structuredAttrs = true; number = 7; list = [ \"a\" { b = true; } ];";
     let out = build(&space, attributes, &[&["copy", "$NIX_ATTRS_JSON_FILE", "$out"]]);
-    // in this mode only the file says where the output goes
+    // in this mode only the file knows the place of the output
     let json: serde_json::Value = serde_json::from_slice(&fs_err::read(out).unwrap()).unwrap();
     assert_eq!((&json["number"], &json["list"][1]["b"]), (&7.into(), &true.into()));
 }

@@ -1,6 +1,6 @@
-//! Attempts of hostile builders: tables of (name, what goes before, the attempt,
-//! the answers that are right), each tried for real, as root and as an ordinary user. An answer is the
-//! kernel's error, or `done` where the attempt may succeed and reach nothing.
+//! Attempts of hostile builders: tables of (name, what goes before, the attempt, the answers that are right), each
+//! tried for real, as root and as an ordinary user. An answer is the kernel's error, or `done` if the attempt may
+//! succeed and reach nothing.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -175,7 +175,7 @@ fn users() -> Vec<Space> {
     }
 }
 
-/// Whether this limit can be kept in this space, as `doctor` says.
+/// True if this limit can be kept in this space, according to `doctor`.
 fn can_limit(space: &Space, option: &str) -> bool {
     let found: serde_json::Value = serde_json::from_str(&space.ok(["doctor", "--json"])).unwrap();
     let findings = found["findings"].as_array().unwrap().iter();
@@ -292,7 +292,7 @@ fn a_flood_ends_at_its_limit_and_the_error_names_it() {
             let made = format!("-{name}");
             assert!(!space.on_disk().iter().any(|path| path.ends_with(&made)), "{name}");
         }
-        // what has no limit is said where more is to be said
+        // the lack of a limit is mentioned if there is more to say
         space.write("default.nix", probing("more", "", &[&["write", "$out", "x"]]));
         let ran = space.run(["-v", "build", "--no-link"]);
         assert!(ran.stderr.contains("builds have no memory limit"), "{}", ran.stderr);
@@ -308,7 +308,7 @@ fn a_flood_ends_at_its_limit_and_the_error_names_it() {
     }
 }
 
-/// What is left in an output, and a word of the error.
+/// The content of an output, and a word of the error.
 const LEFT: &[(&str, &[&str], &str)] = &[
     ("fifo", &["fifo", "$out/odd"], "is a named pipe"),
     ("socket", &["socket", "$out/odd"], "is a socket"),

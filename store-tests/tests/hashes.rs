@@ -1,5 +1,5 @@
 //! Fixed outputs that have another content than their hashes say: all are told of at once, and
-//! `--update-hashes` writes the right ones where the wrong ones stand, and nowhere else.
+//! `--update-hashes` writes the right ones in place of the wrong ones, and nowhere else.
 
 use clutch_store_tests::{
     Space,

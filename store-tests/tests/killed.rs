@@ -155,7 +155,7 @@ fn whoever_is_killed_the_build_says_so_and_leaves_nothing() {
             (Who::Child, 0, ""),
         ] {
             let place = format!("{who:?}");
-            // where nobody notices, it has to end by itself
+            // if nobody notices, it has to end by itself
             let cores = if code == 0 { "2" } else { "1000" };
             let build = ["-v", "build", "--no-link", "--cores", cores];
             let running = Running::start(&space, &build);

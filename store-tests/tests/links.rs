@@ -48,7 +48,7 @@ fn builtin(name: &str, attributes: &str) -> String {
     )
 }
 
-/// Runs the binary, and ends it where it hangs.
+/// Runs the binary, and ends it if it hangs.
 fn run(space: &Space, args: &[&str]) -> Ran {
     let mut command = space.command_of("timeout");
     command.args(["-s", "KILL", "60"]).arg(space.command().get_program()).args(args);
@@ -147,7 +147,7 @@ fn no_environment_reads_a_description_from_the_host() {
             symlink(&target, library).unwrap();
         });
         refused(&space, &expression, "is in no input of this derivation");
-        // a RECORD is read where a program is written anew
+        // a RECORD is read if a program is written anew
         let space = made(&|library| {
             let points = "[console_scripts]\nx = a:b\n";
             fs_err::write(library.join("a-1.dist-info/entry_points.txt"), points).unwrap();

@@ -180,7 +180,7 @@ fn errors_for_programs_have_no_headline() {
     assert_eq!(trace[1]["place"]["column"], 27);
 }
 
-/// What the library refuses is shown where the user asked for it.
+/// An error of the library is shown at the line of the user that led to it.
 #[test]
 fn errors_of_the_library_show_the_users_line_first() {
     let space = Space::new(BINARY);

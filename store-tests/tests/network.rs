@@ -268,7 +268,7 @@ fn what_was_encrypted_stays_so() {
         assert!(error.contains("not encrypted") && !error.contains("s3cret"), "{error}");
     }
     assert!(index.seen("plain").is_empty());
-    // what is said of where a redirect leads holds no path
+    // the target of a redirect is shown without its path
     index.fault("start", Fault::Redirect(secure("none?token=s3cret")));
     let error = fetch(&index.url("start"), &trust).unwrap_err();
     let origin = secure("");

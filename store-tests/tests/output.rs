@@ -135,7 +135,7 @@ fn a_closed_pipe_ends_a_command_quietly() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("0\n", ""));
 }
 
-/// What an export of that path is.
+/// The bytes of an export of that path.
 fn exported(space: &Space, path: &str) -> Vec<u8> {
     let file = space.path("as-a-file");
     space.ok(["export", path, "-o", file.to_str().unwrap()]);
@@ -166,7 +166,7 @@ fn what_is_no_file_is_written_into() {
         assert_eq!(fs_err::read(project.join(name)).unwrap(), whole, "{name}");
     }
     assert!(project.join("out").is_symlink());
-    // what stands in a file before stays where that is asked for
+    // the old content of a file stays if that is asked for
     run("echo first > h; $CLUTCH export PATH_ -o /dev/stdout >> h");
     assert_eq!(fs_err::read(project.join("h")).unwrap(), [b"first\n", &whole[..]].concat());
     // links: the file that they lead to is replaced, or made
@@ -216,7 +216,7 @@ fn what_is_no_file_is_written_into() {
 #[test]
 fn devices_are_written_into() {
     let (space, path) = prepared();
-    // a copy of /dev/null, where this machine lets one be made and used
+    // a copy of /dev/null, if this machine lets one be made and used
     let null = space.path("project/null");
     let made = shell(&space, "mknod null c 1 3 && echo x > null");
     let null = if made.code == 0 { null.as_path() } else { Path::new("/dev/null") };
@@ -374,7 +374,7 @@ fn an_empty_log_says_why() {
     assert!(said("failed.nix").contains("was stopped before it printed"), "{}", said("failed.nix"));
 }
 
-/// What is written beside its place goes when the command is stopped, and what was there stays.
+/// A file that is written beside its place goes when the command is stopped, and the one that was there stays.
 #[test]
 fn an_export_that_is_stopped_leaves_nothing_behind() {
     let space = Space::new(BINARY).with_probe();

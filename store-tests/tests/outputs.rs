@@ -76,7 +76,7 @@ fn a_file_that_is_all_hole_has_a_bound() {
     assert_eq!(fs_err::metadata(space.real(&path)).unwrap().len(), 100_000);
 }
 
-/// Where the limit of time does not end the builder it ends what comes after it.
+/// If the limit of time does not end the builder, it ends what comes after it.
 #[test]
 fn time_counts_until_the_output_is_registered() {
     let space = Space::new(BINARY).with_probe();
@@ -161,7 +161,7 @@ fn a_root_tree_shows_nothing_of_the_host() {
     }
 }
 
-/// What Nix would heed and clutch does not is refused, with what to do.
+/// Attributes that Nix heeds and clutch does not are refused, with what to do.
 #[test]
 fn attributes_that_are_not_heeded_are_told() {
     let space = Space::new(BINARY).with_probe();

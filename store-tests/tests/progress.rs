@@ -157,7 +157,7 @@ fn a_terminal_shows_a_tree_and_keeps_nothing_of_it() {
     assert!(end[1].starts_with("/clutch/store/") && end.len() == 2, "{end:?}");
 }
 
-/// Whether a text moves the cursor up.
+/// True if a text moves the cursor up.
 fn goes_up(text: &str) -> bool {
     text.split("\u{1b}[")
         .skip(1)

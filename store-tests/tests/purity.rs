@@ -11,7 +11,7 @@ const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 const TEXT: &str = "derivation { name = \"it\"; system = \"builtin\"; builder = \"builtin:text\"; \
                     text = \"content\"; }";
 
-/// What an expression gives, which may be an error.
+/// The value of an expression, which may be an error.
 fn value(space: &Space, expression: &str) -> String {
     let ran = space.run(["eval", "--strict", "-E", expression]);
     let first = ran.stderr.lines().find(|line| line.starts_with("error")).unwrap_or_default();
@@ -241,7 +241,7 @@ fn a_store_in_the_project_is_not_of_it() {
     assert_eq!(eval(copied).stdout, "[ \"file\" ]\n");
     assert_eq!(eval(copied).stdout, "[ \"file\" ]\n");
     assert!(eval("builtins.readDir ./.store").stderr.contains("forbidden in pure evaluation"));
-    // nor where it is named by a link
+    // nor if it is named by a link
     fs_err::rename(&store, space.path("project/real")).unwrap();
     symlink("real", &store).unwrap();
     for expression in ["builtins.readDir ./real", "builtins.readDir ./.store/store"] {

@@ -8,7 +8,7 @@ use rusqlite::Connection;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
 
-/// Runs the binary where the store's folder is mounted read-only.
+/// Runs the binary while the store's folder is mounted read-only.
 fn read_only(space: &Space, args: &[&str]) -> Ran {
     let plain = space.command();
     let mut command = Command::new("unshare");

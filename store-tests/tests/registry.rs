@@ -213,7 +213,7 @@ fn path_files_run_once() {
 fn built_again_elsewhere_every_tree_is_the_same() {
     let space = space();
     let path = space.ok(["build", "--no-link", &source("examples/report")]);
-    // another store, another user where that can be, from nothing: byte code included
+    // another store, another user if possible, from nothing: byte code included
     let mut other = Space::new(BINARY);
     if Space::is_root() {
         other = other.as_user(USER);

@@ -1,6 +1,6 @@
-//! Programs that `clutch run` and `clutch shell` start. On a terminal the environment's programs come first, whatever the
-//! user's start-up files say: bash and sh are everywhere; zsh and fish are tried where they are installed. A
-//! program finds what it would have found without clutch: signals, limits, mounts.
+//! Programs that `clutch run` and `clutch shell` start. On a terminal the environment's programs come first, whatever
+//! the user's start-up files say: bash and sh are everywhere; zsh and fish are tried if they are installed. A program
+//! finds what it would have found without clutch: signals, limits, mounts.
 
 use std::process::Command;
 

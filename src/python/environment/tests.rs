@@ -41,7 +41,7 @@ fn install(
     path
 }
 
-/// Composes; the environment is then in the store, where its links lead somewhere.
+/// Composes; the environment is then in the store, so that its links work.
 fn compose(
     mut bench: Bench,
     interpreter: &Interpreter,

@@ -35,7 +35,7 @@ pub(super) struct Scene {
     pub(super) lock: Option<String>,
     /// The message if nothing is left to do, of a command for which that is a failure.
     pub(super) idle: Option<&'static str>,
-    /// How many files there are in the end, where equal ones are to be shared.
+    /// The number of files in the end, if equal ones are to be shared.
     pub(super) files: Option<usize>,
     /// The derivation whose log is compressed, and that log.
     pub(super) log: Option<(String, String)>,
@@ -167,7 +167,7 @@ impl Scene {
         let mut cuts = 0;
         for (n, point) in points(count, CUTS).into_iter().enumerate() {
             let moment = first - 1 + usize::try_from(point).unwrap();
-            // one after the other where not every moment is tried
+            // one after the other if not every moment is tried
             let tried = if is_all() { &lucks[..] } else { &lucks[n % lucks.len()..][..1] };
             for luck in tried {
                 let place = format!(
