@@ -1,4 +1,4 @@
-//! What a function says about itself: a builtin's description, or the comment `/** ... */` before a
+//! The documentation of functions: a builtin's description, or the comment `/** ... */` before a
 //! function of the program or before what binds it (Nix's RFC 145).
 
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
 };
 
 impl<'a> Interpreter<'a> {
-    /// The documentation of a value for people; none where it has none.
+    /// The documentation of a value for people, if it has any.
     ///
     /// # Errors
-    /// What computing the value fails with.
+    /// Those of computing the value.
     pub fn documentation(&mut self, value: Value<'a>) -> Result<Option<String>> {
         Ok(match self.value(value)? {
             Value::Builtin(builtin) => of_builtin(builtin),

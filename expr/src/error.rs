@@ -1,4 +1,4 @@
-//! What can go wrong: one kind, one message, one place, and the trace that was collected while the
+//! Faults: one kind, one message, one place, and the trace that was collected while the
 //! evaluation unwound. Everything in it is owned, so that it outlives the evaluation.
 
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::source::Span;
 /// Results of the evaluator. The box keeps the result of an evaluation step at 16 bytes.
 pub type Result<T> = std::result::Result<T, Box<Error>>;
 
-/// An error of the host's own type behind a failure, for whoever started the evaluation.
+/// An error of the host's own type behind a failure, for the caller of the evaluation.
 pub type Cause = Arc<dyn std::error::Error + Send + Sync>;
 
-/// What kind of failure this is. `tryEval` catches [`ErrorKind::Throw`] and [`ErrorKind::Assert`] alone.
+/// The kind of a failure. `tryEval` catches [`ErrorKind::Throw`] and [`ErrorKind::Assert`] alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// `throw`.
@@ -34,11 +34,11 @@ pub enum ErrorKind {
     StackOverflow,
     /// An argument that the command line should have given.
     MissingArgument,
-    /// The world outside refused: a file, the network, a build.
+    /// The host refused: a file, the network, a build.
     Host,
     /// More memory than the evaluation may take.
     OutOfMemory,
-    /// The person who watches stopped it.
+    /// The user stopped it.
     Interrupted,
     /// Everything else.
     Eval,
@@ -65,11 +65,11 @@ struct Details {
 /// One step on the way to the failure.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// Where.
+    /// Its place in the source.
     pub span: Span,
-    /// What was done there, such as "while calling 'f'".
+    /// The step that was taken there, such as "while calling 'f'".
     pub text: String,
-    /// Whether the program asked for this with `addErrorContext`: it is then always shown.
+    /// True if the program asked for this with `addErrorContext`: it is then always shown.
     pub by_user: bool,
 }
 
@@ -153,7 +153,7 @@ impl Error {
         self
     }
 
-    /// Says where it happened, unless that is known already.
+    /// Sets the place, unless it is known already.
     #[must_use]
     #[cold]
     pub fn at(mut self: Box<Self>, span: Span) -> Box<Self> {
@@ -216,7 +216,7 @@ impl Error {
         &self.details.message
     }
 
-    /// Where it happened.
+    /// The place of the failure.
     #[must_use]
     pub fn span(&self) -> Span {
         self.details.span
@@ -262,7 +262,7 @@ impl Error {
         self.trace.as_ref().map_or(0, |node| node.left_out)
     }
 
-    /// Whether the program is what failed, and not the limits that the evaluation has.
+    /// True if the program is what failed, and not the limits that the evaluation has.
     #[must_use]
     pub fn is_of_the_program(&self) -> bool {
         !matches!(
@@ -271,7 +271,7 @@ impl Error {
         )
     }
 
-    /// Whether `tryEval` catches this.
+    /// True if `tryEval` catches this.
     #[must_use]
     pub(crate) fn is_caught(&self) -> bool {
         matches!(self.details.kind, ErrorKind::Throw | ErrorKind::Assert)

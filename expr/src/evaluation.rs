@@ -17,7 +17,7 @@ use crate::{
 /// Runs something with a new interpreter, on a thread of its own with a large stack. What `run`
 /// returns must be owned: the values end with the evaluation.
 ///
-/// Where the machine refuses the memory for the stack, a smaller one is tried.
+/// If the machine refuses the memory for the stack, a smaller one is tried.
 ///
 /// # Errors
 /// The thread cannot be started.
@@ -29,7 +29,7 @@ pub fn with_interpreter<R: Send>(
     options: Options,
     run: impl FnOnce(&mut Interpreter<'_>) -> R + Send,
 ) -> std::io::Result<R> {
-    // who gives little memory gives little for the stack
+    // a small limit on memory leaves little for the stack
     let most = (options.limit.bytes() / 4).max(LITTLE_STACK);
     let stack_size = options.stack_size.clamp(MIN_STACK, most);
     let mut options = Options { stack_size, ..options };

@@ -170,7 +170,7 @@ pub enum ParseHashError {
 }
 
 impl Hash {
-    /// The hash with these bytes; panics where their count is not the algorithm's (a caller's bug).
+    /// The hash with these bytes; panics if their number is not the algorithm's (a caller's bug).
     #[must_use]
     pub fn from_slice(algorithm: Algorithm, slice: &[u8]) -> Self {
         assert_eq!(slice.len(), algorithm.size(), "{algorithm} has {} bytes", algorithm.size());
@@ -195,7 +195,7 @@ impl Hash {
     /// as Nix's manual describes `outputHash`.
     ///
     /// # Errors
-    /// Where the text is none of these, or names another algorithm than `algorithm`.
+    /// The text is none of these, or names another algorithm than `algorithm`.
     pub fn parse(text: &str, algorithm: Option<Algorithm>) -> Result<Self, ParseHashError> {
         let split =
             text.find([':', '-']).map(|at| (&text[..at], text.as_bytes()[at], &text[at + 1..]));
@@ -286,7 +286,7 @@ pub fn encode_nix32(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// The bytes of a Nix base-32 text; nothing where a character or a left-over bit does not fit.
+/// The bytes of a Nix base-32 text; `None` if a character or a left-over bit does not fit.
 #[must_use]
 pub fn decode_nix32(text: &str) -> Option<Vec<u8>> {
     let size = text.len() * 5 / 8;

@@ -1,6 +1,6 @@
-//! What the evaluator asks of the world. It reads no file, no clock and no variable by itself:
+//! The evaluator's view of the world. It reads no file, no clock and no variable by itself:
 //! everything goes through [`Host`], whose methods say which feature of the language needs them.
-//! What is allowed (pure evaluation, paths outside the project) is the host's to decide: it
+//! The host decides what is allowed (pure evaluation, paths outside the project): it
 //! refuses with an error.
 
 use std::{
@@ -37,7 +37,7 @@ impl HostError {
         Self { text: text.into(), cause: self.cause }
     }
 
-    /// What is said to people.
+    /// The text for people.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
@@ -58,7 +58,7 @@ impl HostError {
 /// Results of the host.
 pub type HostResult<T> = Result<T, HostError>;
 
-/// What a directory entry is; links are not followed.
+/// The type of a directory entry. Links are not followed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileType {
     /// A file with content.
@@ -84,7 +84,7 @@ impl FileType {
     }
 }
 
-/// What a string refers to, owned: paths are whole (`/clutch/store/...`).
+/// A reference of a string, owned: paths are whole (`/clutch/store/...`).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reference {
     /// A store path that no derivation has to make.
@@ -103,20 +103,20 @@ pub enum Reference {
 /// A tree to be copied to the store: `builtins.path`, `filterSource`, a path in a string.
 #[derive(Clone, Debug)]
 pub struct AddPath {
-    /// What to copy.
+    /// The tree to copy.
     pub path: PathBuf,
     /// The store path's name.
     pub name: String,
-    /// Whether the tree is hashed as a tree (the default), or the one file's bytes alone.
+    /// True to hash the tree (the default), false to hash the bytes of the one file.
     pub recursive: bool,
     /// The hash that it must have, in any of Nix's forms (SRI, base 16, base 32).
     pub sha256: Option<String>,
-    /// Whether a link at the path's end is followed (`builtins.path`, `filterSource`), else it is what
+    /// True if a link at the path's end is followed (`builtins.path`, `filterSource`), else it is what
     /// is copied (a path in a string).
     pub follow: bool,
 }
 
-/// Whether an entry of a tree is copied: it is asked in the order of the names' bytes, with the path whose
+/// Decides which entries of a tree are copied. It is called in the order of the names' bytes, with the path whose
 /// links are followed, for a folder before what is in it. An error of the filter's evaluation comes as
 /// [`HostError`]: the host stops and passes it on.
 pub type Filter<'f> = dyn FnMut(&Path, FileType) -> HostResult<bool> + 'f;
@@ -147,25 +147,25 @@ pub struct DerivationRequest {
     /// The derivations that it needs with everything that they need, and all their outputs (what
     /// a string refers to that was made of a `drvPath`); sorted.
     pub input_closures: Vec<String>,
-    /// Where it was defined, for messages.
+    /// The place of its definition, for messages.
     pub position: Option<crate::source::Place>,
 }
 
-/// What a fixed output must hash to, as it was written.
+/// The hash that a fixed output must have, as it was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FixedOutput {
     /// The hash: SRI, or base 16, 32 or 64 when the algorithm is given.
     pub hash: String,
     /// The algorithm; none when the hash is SRI.
     pub algorithm: Option<String>,
-    /// Whether the tree is hashed (`outputHashMode = "recursive"` or `"nar"`), else the file's bytes.
+    /// True to hash the tree (`outputHashMode = "recursive"` or `"nar"`), false to hash the file's bytes.
     pub recursive: bool,
-    /// Where the hash may have been written: the attribute that `__hashPosition` names, and
+    /// The places where the hash may have been written: the attribute that `__hashPosition` names, and
     /// `outputHash` itself.
     pub places: Vec<crate::source::Place>,
 }
 
-/// Where a derivation and its outputs are.
+/// The paths of a derivation and its outputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DerivationPaths {
     /// The derivation's path.
@@ -190,7 +190,7 @@ pub struct FetchRequest {
     pub builtin: String,
     /// Its arguments; `fetchurl "x"` is `url = "x"`.
     pub args: Vec<(String, FetchValue)>,
-    /// Where its hash (`sha256`, `narHash`) may have been written.
+    /// The place where its hash (`sha256`, `narHash`) may have been written.
     pub hash_place: Option<crate::source::Place>,
 }
 
@@ -205,7 +205,7 @@ pub enum FetchValue {
     Bool(bool),
 }
 
-/// What was fetched.
+/// The result of a fetch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fetched {
     /// The store path.
@@ -235,7 +235,7 @@ pub trait Host: Sync {
         Ok(())
     }
 
-    /// Where a symbolic link leads, as it is written; `None` leaves following links to
+    /// The target of a symbolic link, as it is written. `None` leaves following links to
     /// [`Host::resolve`]: `import` follows the link at a path's end and leaves those on the way.
     ///
     /// # Errors
@@ -251,7 +251,7 @@ pub trait Host: Sync {
     /// Missing, no directory, not allowed.
     fn read_dir(&self, path: &Path) -> HostResult<Vec<(Vec<u8>, FileType)>>;
 
-    /// What is at a path, `None` when there is nothing; links are not followed: `pathExists`,
+    /// The type of the file at a path, `None` if there is none. Links are not followed: `pathExists`,
     /// `readFileType`, `import` of a directory.
     ///
     /// # Errors
@@ -273,10 +273,10 @@ pub trait Host: Sync {
     /// The home directory, for `~/` paths; `None` in pure evaluation.
     fn home(&self) -> Option<PathBuf>;
 
-    /// `builtins.currentSystem`; `None` in pure evaluation, where the attribute is absent.
+    /// `builtins.currentSystem`; `None` in pure evaluation, which has no such attribute.
     fn current_system(&self) -> Option<String>;
 
-    /// Whether there is a `builtins.currentTime`; not in pure evaluation.
+    /// True if there is a `builtins.currentTime`; not in pure evaluation.
     fn has_clock(&self) -> bool;
 
     /// `builtins.currentTime` in seconds since 1970. Asked only when the language needs it.
@@ -306,8 +306,8 @@ pub trait Host: Sync {
     /// An invalid name, output name or hash.
     fn derivation(&self, request: DerivationRequest) -> HostResult<DerivationPaths>;
 
-    /// The name of a derivation and its outputs, as `(name, path)`; `None` where the path is none:
-    /// `import` of a `.drv`.
+    /// The name of a derivation and its outputs, as `(name, path)`, for `import` of a `.drv`. `None` if the
+    /// path is not that of a derivation.
     ///
     /// # Errors
     /// It cannot be read, or is not allowed.
@@ -328,17 +328,17 @@ pub trait Host: Sync {
     /// Not in the store, not valid, not allowed.
     fn store_path(&self, path: &Path) -> HostResult<String>;
 
-    /// What the store object that a path is in refers to: `readFile` gives its text those of these
+    /// The references of the store object that a path is in. `readFile` gives its text those of these
     /// paths that occur in it. Empty for what is not in the store.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// The store cannot be read.
     fn references(&self, path: &Path) -> HostResult<Vec<String>> {
         let _ = path;
         Ok(Vec::new())
     }
 
-    /// Fetches by hash, or without one where the evaluation is impure.
+    /// Fetches by hash, or without one if the evaluation is impure.
     ///
     /// # Errors
     /// No hash in pure evaluation, a wrong hash, no network, a fetch that is not supported.
@@ -353,7 +353,7 @@ pub trait Host: Sync {
         Err(HostError::new(text))
     }
 
-    /// `builtins.trace`: a line for the person who watches.
+    /// `builtins.trace`: a line for the user.
     fn trace(&self, text: &str);
 
     /// `builtins.warn` and the evaluator's own warnings.

@@ -14,7 +14,7 @@ use crate::{
 pub(crate) const STEPS: u32 = 4096;
 
 /// The memory that an evaluation may take, in bytes. Copies are one and the same, so
-/// that whoever keeps one can stop the evaluation.
+/// that the owner of a copy can stop the evaluation.
 #[derive(Clone, Debug)]
 pub struct Limit {
     pub(crate) bytes: usize,
@@ -34,7 +34,7 @@ impl Limit {
         self.bytes
     }
 
-    /// The same, stopped by who sets this flag.
+    /// The same, stopped by setting this flag.
     #[must_use]
     pub fn stopped_by(self, flag: Arc<AtomicBool>) -> Self {
         Self { stopped: flag, ..self }
@@ -46,7 +46,7 @@ impl Limit {
         self.stopped.store(true, Relaxed);
     }
 
-    /// Whether it was stopped.
+    /// True if it was stopped.
     #[must_use]
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.load(Relaxed)

@@ -47,7 +47,7 @@ pub fn parent(path: &[u8]) -> &[u8] {
     }
 }
 
-/// What of `name` follows the search path entry `prefix`; an empty one fits every name.
+/// The part of `name` that follows the search path entry `prefix`. An empty prefix fits every name.
 pub(crate) fn below<'n>(prefix: &[u8], name: &'n [u8]) -> Option<&'n [u8]> {
     if prefix.is_empty() {
         return Some(name);

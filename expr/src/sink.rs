@@ -1,4 +1,4 @@
-//! What the readers of JSON and TOML hand their events to.
+//! The receiver of the events of the readers of JSON and TOML.
 
 /// Takes the events of a document in order. After [`Sink::key`] comes that member's value.
 pub trait Sink {
@@ -29,7 +29,7 @@ pub trait Sink {
     fn end_object(&mut self);
 }
 
-/// What a reader says that was told to stop: the document is not what is wrong.
+/// The message of a reader that was told to stop. The document has no fault then.
 pub const STOPPED: &str = "reading was stopped";
 
 /// Writes the events down, so that tests can compare them.

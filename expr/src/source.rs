@@ -22,7 +22,7 @@ impl Span {
         Self { lo, hi }
     }
 
-    /// Whether this is nowhere.
+    /// True if this is nowhere.
     #[must_use]
     pub fn is_none(self) -> bool {
         self.lo == 0
@@ -35,7 +35,7 @@ impl Span {
     }
 }
 
-/// Where a text came from.
+/// The origin of a text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Origin {
     /// A file, by its absolute path.
@@ -49,7 +49,7 @@ pub enum Origin {
 /// One text.
 #[derive(Debug)]
 pub struct Source {
-    /// Where it came from.
+    /// The origin of the text.
     pub origin: Origin,
     /// Its bytes.
     pub text: Arc<[u8]>,
@@ -61,7 +61,7 @@ pub struct Source {
 /// A place for people: line and column from 1, the column in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Where the text came from.
+    /// The origin of the text.
     pub origin: Origin,
     /// From 1.
     pub line: u32,
@@ -69,7 +69,7 @@ pub struct Place {
     pub column: u32,
 }
 
-/// Where lines start: a line ends with a line feed, a carriage return, or both.
+/// The starts of the lines. A line ends with a line feed, a carriage return, or both.
 pub(crate) fn line_starts(text: &[u8]) -> impl Iterator<Item = usize> {
     let ends = memchr::memchr2_iter(b'\n', b'\r', text)
         .filter(|&at| text[at] == b'\n' || text.get(at + 1) != Some(&b'\n'));

@@ -1,5 +1,5 @@
 //! Strings: bytes and a context. A string that was joined from large parts stays a tree until
-//! somebody reads it, so that building one piece by piece costs no more than its length.
+//! it is read, so that building one piece by piece costs no more than its length.
 
 use std::cell::Cell;
 
@@ -125,13 +125,13 @@ impl<'a> Str<'a> {
         }
     }
 
-    /// Whether there is none.
+    /// True if it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// What the string refers to, sorted.
+    /// The references of the string, sorted.
     #[inline]
     #[must_use]
     pub fn context(&self) -> &'a [ContextElement] {

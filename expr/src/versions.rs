@@ -63,7 +63,7 @@ fn is_older(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// A component's value where it fits 31 bits; a longer run of digits counts as a word.
+/// The value of a component, if it fits 31 bits; a longer run of digits counts as a word.
 fn number(component: &[u8]) -> Option<i32> {
     std::str::from_utf8(component).ok()?.parse().ok()
 }

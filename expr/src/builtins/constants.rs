@@ -7,7 +7,7 @@ use crate::{
     value::{Apply, AttrsBuilder, Value},
 };
 
-/// What `builtins.currentTime` is until it is asked for: a result that depends on the clock is
+/// The value of `builtins.currentTime` until it is needed: a result that depends on the clock is
 /// another one the next time.
 pub(super) static CLOCK: Builtin =
     Builtin::hidden(Hidden::CurrentTime as u8, "__currentTime", 1, |it, _| {

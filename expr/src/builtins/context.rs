@@ -25,7 +25,7 @@ fn has_context<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
     Ok(Value::Bool(!it.string(args[0])?.context().is_empty()))
 }
 
-/// What is known of one path in a context.
+/// The parts of a context about one path.
 #[derive(Default)]
 struct Entry {
     path: bool,
@@ -135,7 +135,7 @@ fn append_entry<'a>(
     Ok(())
 }
 
-/// Whether a text is the path of a store object itself: the store, 32 characters, a name.
+/// True if a text is the path of a store object itself: the store, 32 characters, a name.
 pub(super) fn is_store_path(it: &Interpreter<'_>, text: &str) -> bool {
     let Some(base) = text.strip_prefix(it.host.store_dir()).and_then(|rest| rest.strip_prefix('/'))
     else {

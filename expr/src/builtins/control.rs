@@ -1,4 +1,4 @@
-//! What steers an evaluation: failing, catching, forcing, tracing.
+//! Control of an evaluation: failing, catching, forcing, tracing.
 
 use super::Builtin;
 use crate::{
@@ -56,7 +56,7 @@ fn deep_seq<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a
     it.value(args[1])
 }
 
-/// What `trace` shows: a string as it is, anything else as it prints.
+/// The text that `trace` shows: a string as it is, anything else as it prints.
 fn message<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Result<String> {
     let text = match it.value(value)? {
         Value::String(text) => text.bytes().to_vec(),

@@ -39,7 +39,7 @@ fn get_later<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
 }
 
 /// The set that describes a derivation: its attributes, a set an output, and paths that are
-/// computed when somebody asks for them.
+/// computed when they are needed.
 fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let call = it.call_for_builtin();
     let attrs = it.attrs(args[0])?;
@@ -91,8 +91,8 @@ fn derivation<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
     Ok(first.get())
 }
 
-/// `derivationStrict` for the library, with the place in the program where that was called: nobody who
-/// did so is on the stack any more when what it made is computed.
+/// `derivationStrict` for the library, with the place of its call in the program. When the result is
+/// computed, that call is no longer on the stack.
 fn derivation_for<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     derivation_strict(it, &args[..1]).map_err(|error| match args[1] {
         Value::Int(site) => it.within_call(error, u32::try_from(site).unwrap_or_default()),
@@ -118,7 +118,7 @@ fn derivation_strict<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result
     draft.request.position = it.sources.place(span);
     let done = draft.fill(it, attrs).and_then(|()| draft.finish(it));
     done.map_err(|error| {
-        // a place in the library is no place that anybody could change
+        // a user cannot change a place in the library
         let of_program = it.sources.find(span.lo).is_none_or(|source| !library::is_source(source));
         let place =
             it.sources.place(span).filter(|_| of_program).map_or_else(String::new, |place| {
@@ -138,7 +138,7 @@ struct Draft {
     hash: Option<String>,
     algorithm: Option<String>,
     recursive: bool,
-    /// Where the hash may have been written.
+    /// The places where the hash may have been written.
     places: Vec<Place>,
 }
 

@@ -67,7 +67,7 @@ impl<'i, 'a> Values<'i, 'a> {
         }
     }
 
-    /// Whether there is room for a list or set of what is under way, and for another value.
+    /// True if there is room for a list or set of what is under way, and for another value.
     fn look(&mut self) -> Result<()> {
         self.it.step()?;
         self.it.room_for(4 * self.values.len() + self.names.len() + 2 * self.open.len())

@@ -60,7 +60,7 @@ fn file<'a>(it: &mut Interpreter<'a>, who: &str, argument: Value<'a>) -> Result<
     Ok(store_text(it, &fetched.path))
 }
 
-/// What asks for an attribute that was left for later: with the argument of the fetch, and the name.
+/// Calls for an attribute that was left for later, with the argument of the fetch and the name.
 pub(super) static GIT_LATER: Builtin =
     Builtin::hidden(Hidden::GitAttr as u8, "__fetchGit", 2, |it, args| {
         later(it, args, git_request)
@@ -119,7 +119,7 @@ fn fetch_tree<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<
 fn tree_request<'a>(it: &mut Interpreter<'a>, argument: Value<'a>) -> Result<FetchRequest> {
     let Value::Attrs(attrs) = it.value(argument)? else {
         let message =
-            "passing a string argument to 'fetchTree' requires flakes, which are left out";
+            "passing a string argument to 'fetchTree' requires flakes, which are not supported";
         return Err(Error::new(ErrorKind::Eval, Span::NONE, message));
     };
     if attrs.get(known::type_).is_none() {
@@ -168,7 +168,7 @@ fn tree_args<'a>(
     Ok(args)
 }
 
-/// Where the attribute that holds the hash is defined.
+/// The place of the attribute that holds the hash.
 fn hash_place<'a>(
     it: &mut Interpreter<'a>,
     argument: Value<'a>,

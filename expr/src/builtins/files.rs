@@ -49,7 +49,7 @@ fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'
     Ok(it.text_with(&bytes, &context))
 }
 
-/// What of the references of a file in the store occurs in its text.
+/// The references of a file in the store that occur in its text.
 fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<ContextElement>> {
     if !path.starts_with(it.host.store_dir()) {
         return Ok(Vec::new());

@@ -34,7 +34,7 @@ fn scoped_import<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Val
     it.import_with(as_path(path.bytes()), scope)
 }
 
-/// What importing the path of a derivation gives: the set that `derivation` gave, without its arguments.
+/// The value of importing the path of a derivation: the set that `derivation` gave, without its arguments.
 fn derivation<'a>(it: &mut Interpreter<'a>, path: &'a Str<'a>) -> Result<Option<Value<'a>>> {
     let text = path.lossy();
     if !text.ends_with(".drv") || !is_store_path(it, &text) {

@@ -26,7 +26,7 @@ impl<'a> Interpreter<'a> {
     /// strings refer to is added to `context`.
     ///
     /// # Errors
-    /// What computing it fails with; a function; a string that is not UTF-8.
+    /// Those of computing it; a function; a string that is not UTF-8.
     pub fn write_json(
         &mut self,
         value: Value<'a>,

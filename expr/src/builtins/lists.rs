@@ -287,7 +287,7 @@ struct Keys<'a> {
 }
 
 impl<'a> Keys<'a> {
-    /// Whether the value was not in the set before.
+    /// True if the value was not in the set before.
     fn insert(&mut self, it: &mut Interpreter<'a>, key: Value<'a>) -> Result<bool> {
         // keys of different types cannot be compared, which is an error
         match self.first {

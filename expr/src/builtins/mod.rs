@@ -13,9 +13,9 @@
 //! }
 //! ```
 //!
-//! - A new file's table goes into `TABLES` in `table.rs`, and the builtin's description into `docs.rs`. A name that
-//!   starts with two underscores is `builtins.name` and the global `__name`; a name without is
-//!   both `builtins.name` and the global `name`, as in Nix.
+//! - A new file's table goes into `TABLES` in `table.rs`, and the builtin's description into `docs.rs`.
+//!   A name that starts with two underscores is `builtins.name` and the global `__name`; a name without
+//!   is both `builtins.name` and the global `name`, as in Nix.
 //! - `args` has exactly as many values as the table says. Each is computed or a [`Value::Ref`]:
 //!   it can be copied anywhere, and is computed by [`Interpreter::value`] or one of the methods
 //!   that also check the type: `it.int(v)`, `float`, `bool`, `string` (with context),
@@ -32,10 +32,10 @@
 //!   Names are symbols: `it.symbols.intern(bytes)`, or a constant of
 //!   [`known`](crate::symbol::known) (add to its list). A set is walked in the alphabet's order
 //!   by `it.sorted_attrs(attrs)`, in no particular but a stable order by `attrs.iter(it.arena)`.
-//! - Errors: `Error::new(Kind::Eval, Span::NONE, "text")`; where the builtin was called is added
+//! - Errors: `Error::new(ErrorKind::Eval, Span::NONE, "text")`; the place of the call is added
 //!   by the caller. `it.expected("a list", value)` says what was found. Errors of the host:
 //!   `it.from_host(result)`.
-//! - Whoever recurses asks `it.deeper()?` first; a loop that may be long and calls nothing asks
+//! - A function that recurses calls `it.deeper()?` first. A loop that may be long and calls nothing calls
 //!   `it.step()?` in each turn, so that it can be interrupted.
 
 mod arithmetic;

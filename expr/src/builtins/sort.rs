@@ -1,6 +1,6 @@
 //! `sort`: peeksort, the natural merge sort of Munro and Wild ("Nearly-Optimal Mergesorts", ESA 2018),
 //! which makes the same comparisons in the same order as Nix. Programs notice both: a comparison can
-//! fail, and what one that is no order comes to depends on which elements it was asked about.
+//! fail, and the result of one that is not an order depends on the elements that it compared.
 
 use super::Builtin;
 use crate::{
@@ -64,13 +64,13 @@ impl<T: Copy, F: FnMut(&T, &T) -> Result<bool>> Sorter<'_, T, F> {
     /// Stretches up to this length are sorted by insertion.
     const SHORT: usize = 16;
 
-    /// Whether the element at `a` is less than that at `b`.
+    /// True if the element at `a` is less than that at `b`.
     fn less(&mut self, a: usize, b: usize) -> Result<bool> {
         (self.less)(&self.values[a], &self.values[b])
     }
 
     /// Sorts `start..end`, of which `start..head` and `tail..end` are known to be sorted. The run in
-    /// the middle is looked for, and the stretch is split where it ends.
+    /// the middle is looked for, and the stretch is split at its end.
     fn sort(&mut self, start: usize, end: usize, head: usize, tail: usize) -> Result<()> {
         if head == end || tail == start {
             return Ok(());

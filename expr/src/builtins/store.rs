@@ -1,4 +1,4 @@
-//! What puts something into the store, and what a string refers to there.
+//! Additions to the store, and the references of strings to it.
 
 use std::path::Path;
 

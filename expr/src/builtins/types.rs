@@ -1,4 +1,4 @@
-//! What type a value has.
+//! The type of a value.
 
 use super::Builtin;
 use crate::{

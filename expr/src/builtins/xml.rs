@@ -24,9 +24,9 @@ fn to_xml<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>>
 /// How a value is written as XML.
 #[derive(Clone, Copy, Debug)]
 pub struct XmlOptions {
-    /// Whether all of the value is computed; else what is not computed is `<unevaluated />`.
+    /// True if all of the value is computed; else what is not computed is `<unevaluated />`.
     pub strict: bool,
-    /// Whether attributes and functions say where they were defined.
+    /// True if attributes and functions say where they were defined.
     pub locations: bool,
 }
 
@@ -34,7 +34,7 @@ impl<'a> Interpreter<'a> {
     /// A value as XML, and what its strings refer to.
     ///
     /// # Errors
-    /// What computing it fails with.
+    /// Those of computing it.
     pub fn xml(
         &mut self,
         value: Value<'a>,
@@ -155,7 +155,7 @@ impl<'a> Writer<'_, 'a> {
         })
     }
 
-    /// A function by its parameter: the next one, where some arguments were given.
+    /// A function by its parameter: the next one, if some arguments were given.
     fn function(&mut self, function: Value<'a>) {
         let (code, given) = match function {
             Value::Lambda(id, _) => (Some(id), 0),
@@ -213,7 +213,7 @@ impl Place {
     }
 }
 
-/// What a value is without computing it.
+/// A value as far as it is computed.
 fn peek<'a>(value: Value<'a>) -> Value<'a> {
     let mut value = value;
     while let Value::Ref(slot) = value {

@@ -23,7 +23,7 @@ impl<'a> Globals<'a> {
         self.names.insert(name, slot);
     }
 
-    /// What a name stands for: a value, or a reference to what is computed on demand.
+    /// The value of a name: a value, or a reference to what is computed on demand.
     pub(crate) fn get(&self, name: Symbol) -> Option<Value<'a>> {
         self.names.get(&name).map(|slot| share(slot))
     }

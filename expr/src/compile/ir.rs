@@ -56,14 +56,14 @@ pub(crate) enum Expr<'a> {
     ConstAttrs(&'a ConstAttrs<'a>),
 }
 
-/// What a place that computes later starts with.
+/// The first value of a place that computes later.
 #[derive(Clone, Copy)]
 pub(crate) enum Delay<'a> {
     /// Computed already.
     Const(Value<'a>),
-    /// What a variable of the innermost activation holds.
+    /// The value of a variable of the innermost activation.
     Local(u32),
-    /// What an outer variable holds.
+    /// The value of an outer variable.
     Outer(u32, u32),
     /// A function.
     Lambda(FunctionId),
@@ -83,19 +83,19 @@ pub(crate) struct QuickSelect {
     pub(crate) slot: u32,
     /// The attribute.
     pub(crate) name: Symbol,
-    /// What to suspend otherwise.
+    /// The code to suspend otherwise.
     pub(crate) code: CodeId,
 }
 
 /// See [`Delay::Arithmetic`].
 pub(crate) struct QuickArithmetic {
-    /// What to do.
+    /// The operator.
     pub(crate) op: BinaryOp,
     /// The left operand.
     pub(crate) left: Operand,
     /// The right operand.
     pub(crate) right: Operand,
-    /// What to suspend otherwise.
+    /// The code to suspend otherwise.
     pub(crate) code: CodeId,
 }
 
@@ -112,9 +112,9 @@ pub(crate) enum Operand {
 pub(crate) struct WithVar<'a> {
     /// The name.
     pub(crate) name: Symbol,
-    /// Where the sets are, innermost first.
+    /// The places of the sets, innermost first.
     pub(crate) sets: &'a [(u32, u32)],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -124,7 +124,7 @@ pub(crate) struct Select<'a> {
     pub(crate) subject: Expr<'a>,
     /// The attribute.
     pub(crate) name: Symbol,
-    /// Where: the whole expression.
+    /// The place of the whole expression.
     pub(crate) span: Span,
 }
 
@@ -144,7 +144,7 @@ pub(crate) struct SelectPath<'a> {
     pub(crate) path: &'a [Name<'a>],
     /// After `or`.
     pub(crate) default: Option<Expr<'a>>,
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -154,7 +154,7 @@ pub(crate) struct HasAttr<'a> {
     pub(crate) subject: Expr<'a>,
     /// The names.
     pub(crate) path: &'a [Name<'a>],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -164,7 +164,7 @@ pub(crate) struct Call<'a> {
     pub(crate) function: Expr<'a>,
     /// One or more.
     pub(crate) args: &'a [Delay<'a>],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -176,7 +176,7 @@ pub(crate) struct CallBuiltin<'a> {
     pub(crate) first: Option<(u32, Expr<'a>)>,
     /// All arguments, with something in place of the first one.
     pub(crate) args: &'a [Delay<'a>],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -184,7 +184,7 @@ pub(crate) struct CallBuiltin<'a> {
 pub(crate) struct Let<'a> {
     /// How many slots the activation has.
     pub(crate) size: u32,
-    /// What the first of them start with.
+    /// The first values of the first slots.
     pub(crate) values: &'a [Delay<'a>],
     /// Then.
     pub(crate) body: Expr<'a>,
@@ -194,7 +194,7 @@ pub(crate) struct Let<'a> {
 pub(crate) struct Bind<'a> {
     /// The first slot.
     pub(crate) start: u32,
-    /// What the slots start with.
+    /// The first values of the slots.
     pub(crate) values: &'a [Delay<'a>],
     /// Then.
     pub(crate) body: Expr<'a>,
@@ -206,19 +206,19 @@ pub(crate) struct Assert<'a> {
     pub(crate) condition: Expr<'a>,
     /// Then.
     pub(crate) body: Expr<'a>,
-    /// Where: the condition.
+    /// The place of the condition.
     pub(crate) span: Span,
 }
 
 /// See [`Expr::Binary`].
 pub(crate) struct Binary<'a> {
-    /// What to do.
+    /// The operator.
     pub(crate) op: BinaryOp,
     /// The left operand.
     pub(crate) left: Expr<'a>,
     /// The right operand.
     pub(crate) right: Expr<'a>,
-    /// Where: the whole expression.
+    /// The place of the whole expression.
     pub(crate) span: Span,
 }
 
@@ -244,7 +244,7 @@ pub(crate) enum BinaryOp {
 pub(crate) struct Parts<'a> {
     /// The parts with their places.
     pub(crate) parts: &'a [(Expr<'a>, Span)],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -254,15 +254,15 @@ pub(crate) struct AttrsCode<'a> {
     pub(crate) keys: &'a Shape<'a>,
     /// Their values.
     pub(crate) values: &'a [Delay<'a>],
-    /// Whether the values see each other: they are then the slots of an activation.
+    /// True if the values see each other: they are then the slots of an activation.
     pub(crate) recursive: bool,
-    /// What slots behind the values start with: the sources of `inherit (...)` of a recursive set.
+    /// The first values of the slots behind the values: the sources of `inherit (...)` of a recursive set.
     pub(crate) hidden: &'a [Delay<'a>],
     /// `__overrides`, by its index, and for each value whether it is a plain `inherit`.
     pub(crate) overrides: Option<u32>,
     /// The names that are computed.
     pub(crate) dynamic: &'a [DynamicAttr<'a>],
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -280,7 +280,7 @@ pub(crate) struct DynamicAttr<'a> {
     pub(crate) name: Expr<'a>,
     /// The value.
     pub(crate) value: Delay<'a>,
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -296,7 +296,7 @@ pub(crate) struct Function<'a> {
     pub(crate) frame: u32,
     /// The body.
     pub(crate) body: Expr<'a>,
-    /// Where: the whole function.
+    /// The place of the whole function.
     pub(crate) span: Span,
     /// The parameters.
     pub(crate) params: &'a [Param],
@@ -307,7 +307,7 @@ pub(crate) struct Function<'a> {
 pub(crate) struct Param {
     /// Its name; none for a set pattern without one.
     pub(crate) name: Option<Symbol>,
-    /// Where: the function from this parameter on.
+    /// The place of the function from this parameter on.
     pub(crate) span: Span,
 }
 
@@ -323,9 +323,9 @@ pub(crate) struct Formals<'a> {
 pub(crate) struct Formal<'a> {
     /// The name.
     pub(crate) name: Symbol,
-    /// What follows the question mark.
+    /// The default, which follows the question mark.
     pub(crate) default: Option<Delay<'a>>,
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -340,7 +340,7 @@ impl<'a> Formals<'a> {
 const _: () = assert!(size_of::<Expr<'_>>() == 24);
 
 impl Expr<'_> {
-    /// Where the expression is; nowhere for literals.
+    /// The place of the expression. Literals have none.
     #[must_use]
     pub(crate) fn span(&self) -> Span {
         match self {

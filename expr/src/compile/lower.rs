@@ -23,7 +23,7 @@ use crate::{
 
 /// Everything that a tree is compiled with.
 pub(crate) struct CompileContext<'c, 'a> {
-    /// Where the code is allocated.
+    /// The memory for the code.
     pub(crate) arena: &'a Bump,
     /// The names.
     pub(crate) symbols: &'c Interner<'a>,
@@ -367,7 +367,7 @@ impl<'a> Lowerer<'_, 'a> {
         if known { Some((*op, operand(left)?, operand(right)?)) } else { None }
     }
 
-    /// What a place starts with whose value is the expression. Slots of the innermost activation
+    /// The first value of a place whose value is the expression. Slots of the innermost activation
     /// from `ready` on hold nothing yet when that happens.
     pub(super) fn delay(
         &mut self,
@@ -399,7 +399,9 @@ impl<'a> Lowerer<'_, 'a> {
     ) -> Result<Delay<'a>> {
         let from = self.meaning(&Meaning::Variable(variable), name, subject)?;
         let code = Expr::Select(self.alloc(Select { subject: from, name, span }));
-        let Delay::Code(code) = self.suspend(code, ready) else { unreachable!("it is no value") };
+        let Delay::Code(code) = self.suspend(code, ready) else {
+            unreachable!("it is not a value")
+        };
         let unset = self.scope.is_innermost(variable) && variable.slot >= ready;
         if unset || !self.it.eager {
             return Ok(Delay::Code(code));
@@ -413,7 +415,7 @@ impl<'a> Lowerer<'_, 'a> {
         match code {
             Expr::Const(value) => Delay::Const(value),
             Expr::Global(slot) => Delay::Const(Value::Ref(slot)),
-            // there is nothing to compute, and so it shows where nothing is computed
+            // there is nothing to compute, so it is shown even if nothing is computed
             Expr::ConstList(items) if items.is_empty() => {
                 Delay::Const(Value::List(self.alloc(List::new(items))))
             }

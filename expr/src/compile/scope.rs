@@ -11,7 +11,7 @@ pub(super) struct Variable {
     pub(super) slot: u32,
 }
 
-/// What a name means.
+/// The meaning of a name.
 pub(super) enum Meaning {
     /// A variable.
     Variable(Variable),
@@ -31,7 +31,7 @@ pub(super) struct Scope {
     withs: Vec<Variable>,
 }
 
-/// What to restore when a group of names goes out of sight.
+/// The meanings to restore when a group of names goes out of sight.
 pub(super) struct Hidden(Vec<(Symbol, Option<Variable>)>);
 
 impl Scope {
@@ -93,7 +93,7 @@ impl Scope {
         self.withs.pop();
     }
 
-    /// What a name means here.
+    /// The meaning of a name here.
     pub(super) fn find(&self, name: Symbol) -> Meaning {
         match self.names.get(&name) {
             Some(&variable) => Meaning::Variable(variable),
@@ -117,7 +117,7 @@ impl Scope {
         self.level().unwrap_or(0) - variable.level
     }
 
-    /// Whether a variable is in the innermost activation.
+    /// True if a variable is in the innermost activation.
     pub(super) fn is_innermost(&self, variable: Variable) -> bool {
         self.level() == Some(variable.level)
     }

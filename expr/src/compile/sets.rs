@@ -1,5 +1,5 @@
-//! Sets and `let`: which slot an attribute has, and where the sources of `inherit (...)` are kept
-//! so that they are computed once.
+//! Sets and `let`: the slot of each attribute, and the slots of the sources of `inherit (...)`, which are
+//! computed once.
 
 use super::{
     AttrsCode, Bind, ConstAttrs, Delay, DynamicAttr, Expr, Let,
@@ -14,7 +14,7 @@ use crate::{
     value::{Key, Shape},
 };
 
-/// Where the set is that `inherit (source)` takes from.
+/// The set that `inherit (source)` takes from.
 #[derive(Clone, Copy)]
 enum Source {
     /// It is a variable.
@@ -86,7 +86,7 @@ impl<'a> Lowerer<'_, 'a> {
         }
     }
 
-    /// What the inherited names mean before the set's own names are visible.
+    /// The meanings of the inherited names before the set's own names are visible.
     fn outer_meanings(&self, entries: &[Entry]) -> Vec<Option<Meaning>> {
         let inherited = |entry: &Entry| matches!(entry.value, Bound::Inherited);
         entries.iter().map(|entry| inherited(entry).then(|| self.scope.find(entry.name))).collect()

@@ -4,7 +4,7 @@
 //! **Which match.** The leftmost start. From there the choices are made in order, left to right:
 //! a repetition takes as many turns as let the rest match, and of an alternation both branches are
 //! tried and the one whose whole match ends later wins, the first on a tie. That is what Nix does
-//! on Linux (its library's matcher), and it is POSIX's longest match except where a repetition
+//! on Linux (its library's matcher), and it is POSIX's longest match, unless a repetition
 //! would have to take fewer turns for a longer whole. Groups hold their last turn.
 //!
 //! **How.** Most patterns mean the same under the "first branch wins" rule of `regex-automata`

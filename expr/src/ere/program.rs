@@ -2,7 +2,7 @@
 
 use super::syntax::{ByteSet, Node};
 
-/// Where an instruction stands.
+/// The index of an instruction.
 pub(super) type At = u32;
 
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ impl Program {
         (self.code.len() - 1) as At
     }
 
-    /// Adds `node`, after which `next` follows; gives where it begins.
+    /// Adds `node`, after which `next` follows; returns its first instruction.
     fn node(&mut self, node: &Node, next: At) -> At {
         match node {
             Node::Set(set) => self.push(Instruction::Set(*set, next)),

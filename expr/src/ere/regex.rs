@@ -28,7 +28,7 @@ impl Regex {
     /// Reads a pattern.
     ///
     /// # Errors
-    /// Where the pattern is none, or needs more than 100,000 states.
+    /// The pattern is malformed, or needs more than 100,000 states.
     pub fn new(pattern: &[u8]) -> Result<Self, EreError> {
         Ok(Self {
             parsed: syntax::parse(pattern)?,
@@ -57,10 +57,10 @@ impl Regex {
         self.parsed.groups
     }
 
-    /// Matches the whole of `text`. The groups are put into `groups`, where it matches.
+    /// Matches the whole of `text`. If it matches, its groups are put into `groups`.
     ///
     /// # Errors
-    /// Where the memory limit does not suffice.
+    /// The memory limit does not suffice.
     pub fn matches_whole(
         &self,
         text: &[u8],
@@ -99,7 +99,7 @@ impl Regex {
         self.program.get_or_init(|| Program::new(&self.parsed.node))
     }
 
-    /// The automaton, or nothing where one cannot be built (a group that `{0}` removes, say).
+    /// The automaton, or `None` if one cannot be built (a group that `{0}` removes, say).
     fn build(&self, whole: bool) -> Option<meta::Regex> {
         let hir = self.parsed.node.hir();
         let hir = if whole {
@@ -151,7 +151,7 @@ impl Matches<'_, '_> {
     /// the same place that is not empty, if there is one, else one that starts later.
     ///
     /// # Errors
-    /// Where the memory limit does not suffice.
+    /// The memory limit does not suffice.
     pub fn next(&mut self, groups: &mut Vec<Option<Range>>) -> Result<Option<Range>, EreError> {
         let from = match self.last {
             None => 0,
@@ -268,7 +268,7 @@ mod tests {
     }
 
     proptest! {
-        /// Where both ways are allowed they agree.
+        /// If both ways are allowed, they agree.
         #[test]
         fn automaton_and_walk_agree(
             pattern in r"(\(?[ab.](\||[*+?]|\{1,2\})?\)?|[abc]|\[a-b\]){1,5}",

@@ -62,7 +62,7 @@ pub(super) enum Node {
     Repeat(Box<Node>, u32, Option<u32>),
 }
 
-/// What is known of a pattern: whether taking the first branch that leads to a match is the same
+/// Traits of a pattern: whether taking the first branch that leads to a match is the same
 /// as the rules of the module.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traits {
@@ -118,7 +118,7 @@ impl Node {
         }
     }
 
-    /// Whether the empty text matches, assertions aside.
+    /// True if the empty text matches, assertions aside.
     pub(super) fn can_be_empty(&self) -> bool {
         match self {
             Self::Set(_) => false,
@@ -364,7 +364,7 @@ impl<'p> Parser<'p> {
 
     /// The set between brackets; the opening one was passed.
     fn bracket(&mut self) -> Result<ByteSet, EreError> {
-        /// What stands before the place: a range may begin after a single character only.
+        /// The element before the place: a range may begin after a single character only.
         enum Before {
             Nothing,
             Char(u8),
@@ -485,7 +485,7 @@ fn class_test(name: &[u8]) -> Option<fn(&u8) -> bool> {
     })
 }
 
-/// POSIX's names of the characters that are no letters, in the order of their codes.
+/// POSIX's names of the characters that are not letters, in the order of their codes.
 const BEFORE_UPPER: [&str; 65] = [
     "NUL",
     "SOH",

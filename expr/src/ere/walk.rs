@@ -23,7 +23,7 @@ type Counts = u32;
 
 type Choice = (At, usize, Counts);
 
-/// What came of a choice: where the best match ends, and whether its first way led there.
+/// The result of a choice: the end of the best match, and whether its first way led there.
 #[derive(Clone, Copy)]
 struct Outcome {
     end: Option<usize>,
@@ -34,9 +34,9 @@ struct Outcome {
 pub(super) struct Walk<'p, 't> {
     program: &'p Program,
     text: &'t [u8],
-    /// Whether a match must end with the text.
+    /// True if a match must end with the text.
     whole: bool,
-    /// Whether the match that was searched for last must not be empty, and so must end after.
+    /// True if the match that was searched for last must not be empty, and so must end after.
     empty_at: Option<usize>,
     known: FxHashMap<Choice, Outcome>,
     counters: Counters,
@@ -69,7 +69,7 @@ impl<'p, 't> Walk<'p, 't> {
         }
     }
 
-    /// Where the match that starts at `start` ends.
+    /// The end of the match that starts at `start`.
     pub(super) fn run(&mut self, start: usize, not_empty: bool) -> Result<Option<usize>, EreError> {
         let empty_at = not_empty.then_some(start);
         if self.known.len() > KEPT_CHOICES || self.empty_at != empty_at {
@@ -203,7 +203,7 @@ struct Counters {
 }
 
 impl Counters {
-    /// The counters after one more turn; nothing where a third turn in one place is asked for.
+    /// The counters after one more turn; `None` for a third turn in one place.
     fn enter(&mut self, counts: Counts, counted: Option<u32>) -> Option<Counts> {
         let Some(number) = counted else { return Some(counts) };
         if let Some(known) = self.entered.get(&(counts, number)) {

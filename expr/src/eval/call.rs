@@ -20,7 +20,7 @@ impl<'a> Interpreter<'a> {
     /// ([`crate::value::share`]). The result is computed.
     ///
     /// # Errors
-    /// What the call fails with; what is called is no function.
+    /// Those of the call; the value is not a function.
     pub fn call(
         &mut self,
         function: Value<'a>,
@@ -96,7 +96,7 @@ impl<'a> Interpreter<'a> {
                 Value::Lambda(id, up) => {
                     let calls = self.calls;
                     let result = self.apply(id, up, now, span)?;
-                    // what is called next is no deeper
+                    // the next call is not deeper
                     self.calls = calls;
                     result
                 }
@@ -233,7 +233,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// Advice where an argument is missing and others are given that the function does not take: the
+    /// Advice for a missing argument if others are given that the function does not take: the
     /// missing one may be misspelt.
     #[cold]
     fn superfluous(

@@ -12,12 +12,12 @@ use crate::{
     value::{Attrs, List, Value, share},
 };
 
-/// How a value that is no string becomes one.
+/// The way in which a value that is not a string becomes one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coercion {
-    /// Whether numbers, truth values, `null` and lists are strings too.
+    /// True if numbers, truth values, `null` and lists are strings too.
     pub more: bool,
-    /// Whether a path is copied to the store first.
+    /// True if a path is copied to the store first.
     pub copy: bool,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
     /// A float argument; an integer will do.
     ///
     /// # Errors
-    /// It is something else, or what computing it fails with.
+    /// It is something else, or an error of computing it.
     pub fn float(&mut self, value: Value<'a>) -> Result<f64> {
         #[allow(clippy::cast_precision_loss)]
         match self.value(value)? {
@@ -93,7 +93,7 @@ impl<'a> Interpreter<'a> {
     /// An argument that can be called; it is computed and returned.
     ///
     /// # Errors
-    /// It is something else, or what computing it fails with.
+    /// It is something else, or an error of computing it.
     pub fn function(&mut self, value: Value<'a>) -> Result<Value<'a>> {
         match self.value(value)? {
             function if function.is_function() => Ok(function),
@@ -105,7 +105,7 @@ impl<'a> Interpreter<'a> {
     /// A string argument that must not refer to a store path.
     ///
     /// # Errors
-    /// It does, it is something else, or what computing it fails with.
+    /// It does, it is something else, or an error of computing it.
     pub fn plain_string(&mut self, value: Value<'a>) -> Result<&'a Str<'a>> {
         let value = self.value(value)?;
         self.as_plain_string(value)
@@ -177,7 +177,7 @@ impl<'a> Interpreter<'a> {
     /// A value as a string, with the context that it had or got.
     ///
     /// # Errors
-    /// It has no form as a string, or what computing it fails with.
+    /// It has no form as a string, or an error of computing it.
     pub fn coerce(&mut self, value: Value<'a>, how: Coercion) -> Result<&'a Str<'a>> {
         let value = self.value(value)?;
         let text: String = match value {

@@ -13,7 +13,7 @@ use crate::{
 /// A derivation that was found in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Where in the value: names and numbers between dots; empty for the value itself.
+    /// The place in the value: names and numbers between dots; empty for the value itself.
     pub attr_path: String,
     /// Its name.
     pub name: String,
@@ -26,7 +26,7 @@ pub struct Found {
     pub output_name: String,
     /// `meta.mainProgram`, or else `pname`: what `run` starts.
     pub main_program: Option<String>,
-    /// The path of its attribute `environment`, where that is a derivation: what it runs in.
+    /// The path of its attribute `environment`, if that is a derivation: the environment that it runs in.
     pub environment: Option<String>,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Interpreter<'a> {
     /// [`Self::auto_call`].
     ///
     /// # Errors
-    /// The value is neither a derivation nor a set or list; what computing it fails with.
+    /// The value is neither a derivation nor a set or list; an error of computing it.
     pub fn derivations(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         self.collect(value, args, &mut String::new(), &mut FxHashSet::default(), &mut found)?;
@@ -208,7 +208,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// Whether `-A` could name it: other attributes are not searched.
+/// True if `-A` could name it: other attributes are not searched.
 fn is_path_component(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')

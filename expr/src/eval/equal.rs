@@ -16,7 +16,7 @@ impl<'a> Interpreter<'a> {
     /// `==` on computed values.
     ///
     /// # Errors
-    /// What computing the parts fails with.
+    /// Those of computing the parts.
     pub fn equal(&mut self, left: Value<'a>, right: Value<'a>) -> Result<bool> {
         #[allow(clippy::cast_precision_loss, clippy::float_cmp)]
         Ok(match (left, right) {
@@ -96,10 +96,10 @@ impl<'a> Interpreter<'a> {
         Ok(true)
     }
 
-    /// Whether a set is a derivation: `type = "derivation"`.
+    /// True if a set is a derivation: `type = "derivation"`.
     ///
     /// # Errors
-    /// What computing `type` fails with.
+    /// Those of computing `type`.
     pub fn is_derivation(&mut self, attrs: &'a Attrs<'a>) -> Result<bool> {
         let Some(slot) = attrs.get(known::type_) else { return Ok(false) };
         let value = self.force(slot)?;

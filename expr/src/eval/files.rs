@@ -16,18 +16,18 @@ use crate::{
 };
 
 impl Interpreter<'_> {
-    /// What the host refused as an error of the evaluation.
+    /// A refusal of the host as an error of the evaluation.
     ///
     /// # Errors
-    /// What the host said.
+    /// The refusal of the host.
     pub fn from_host<T>(&self, result: HostResult<T>) -> Result<T> {
         result.map_err(refused)
     }
 
-    /// The same for what was asked of one path: where that does not exist, what is there in its place.
+    /// The same for a question about one path. If the path does not exist, the error names what is there.
     ///
     /// # Errors
-    /// What the host said.
+    /// The refusal of the host.
     pub(crate) fn of_path<T>(&self, path: &Path, result: HostResult<T>) -> Result<T> {
         result.map_err(|error| self.explain(path, error))
     }
@@ -74,7 +74,7 @@ impl Interpreter<'_> {
         did_you_mean(&name.to_string_lossy(), self.names(folder).into_iter())
     }
 
-    /// The names in a folder, sorted; nothing where it cannot be read.
+    /// The names in a folder, sorted. None if it cannot be read.
     fn names(&self, folder: &Path) -> Vec<String> {
         let entries = self.host.read_dir(folder).unwrap_or_default();
         let mut names: Vec<String> =
@@ -86,7 +86,7 @@ impl Interpreter<'_> {
     /// The bytes of a file.
     ///
     /// # Errors
-    /// What the host says.
+    /// The refusal of the host.
     pub fn read_file(&self, path: &Path) -> Result<Vec<u8>> {
         if library::contains(path) {
             return match self.options.library.read(path) {
@@ -100,7 +100,7 @@ impl Interpreter<'_> {
     /// The bytes of a file of any size, piece by piece.
     ///
     /// # Errors
-    /// What the host says; the evaluation was stopped.
+    /// The refusal of the host; the evaluation was stopped.
     pub(crate) fn stream_file(&self, path: &Path, take: &mut dyn FnMut(&[u8])) -> Result<()> {
         if library::contains(path) {
             take(&self.read_file(path)?);
@@ -118,7 +118,7 @@ impl Interpreter<'_> {
     /// The entries of a directory.
     ///
     /// # Errors
-    /// What the host says.
+    /// The refusal of the host.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(Vec<u8>, FileType)>> {
         if library::contains(path) {
             let Some(entries) = self.options.library.read_dir(path) else {
@@ -132,10 +132,10 @@ impl Interpreter<'_> {
         self.of_path(path, self.host.read_dir(path))
     }
 
-    /// What is at a path; links are not followed.
+    /// The type of the file at a path. Links are not followed.
     ///
     /// # Errors
-    /// What the host says.
+    /// The refusal of the host.
     pub fn file_type(&self, path: &Path) -> Result<Option<FileType>> {
         if library::contains(path) {
             return Ok(self.options.library.file_type(path));
@@ -146,7 +146,7 @@ impl Interpreter<'_> {
     /// The path with all links followed.
     ///
     /// # Errors
-    /// What the host says.
+    /// The refusal of the host.
     pub fn resolve(&self, path: &Path) -> Result<PathBuf> {
         if library::contains(path) {
             return Ok(path.to_owned());
@@ -157,7 +157,7 @@ impl Interpreter<'_> {
     /// Copies a tree to the store under its own name and gives the store path.
     ///
     /// # Errors
-    /// What the host says.
+    /// The refusal of the host.
     pub fn add_path(&self, path: &Path, filter: Option<&mut Filter<'_>>) -> Result<String> {
         let name = path.file_name().unwrap_or_else(|| OsStr::new("source"));
         let name = name.to_string_lossy().into_owned();

@@ -12,7 +12,7 @@ impl<'a> Interpreter<'a> {
     /// The value of a slot, computed now if it was not yet.
     ///
     /// # Errors
-    /// What the computation fails with; failures that `tryEval` catches are kept in the slot.
+    /// Those of the computation. Failures that `tryEval` catches are kept in the slot.
     #[inline(always)]
     pub fn force(&mut self, slot: &'a Slot<'a>) -> Result<Value<'a>> {
         let value = slot.get();
@@ -96,8 +96,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// What the library computes later fails when nobody of those who asked the library for it is
-    /// on the stack any more. The activation still knows where it was called.
+    /// A value of the library that is computed later may fail when no call of the library is
+    /// on the stack any more. The activation still knows the place of its call.
     fn for_caller(&self, error: Box<Error>, code: CodeId, env: &Env<'a>) -> Box<Error> {
         if !self.is_library(self.program.code[code.0 as usize].span()) {
             return error;
@@ -112,12 +112,12 @@ impl<'a> Interpreter<'a> {
         self.sources.find(span.lo).is_some_and(library::is_source)
     }
 
-    /// Where the program called the library, in whose code this activation is.
+    /// The place where the program called the library, in whose code this activation is.
     fn call_of_library(&self, env: &Env<'a>) -> Option<u32> {
         env.sites().find(|site| !self.is_library(Span::new(*site, *site)))
     }
 
-    /// Where the program called the library, if the builtin that runs was called by that.
+    /// The place where the program called the library, if the library called the builtin that runs.
     pub(crate) fn call_for_builtin(&self) -> Option<u32> {
         let env = self.caller.filter(|_| self.is_library(self.site))?;
         self.call_of_library(env)
@@ -224,7 +224,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// Whether two slots have one value, so that comparing them is not needed.
+    /// True if two slots have one value, so that comparing them is not needed.
     pub(crate) fn is_same(left: &'a Slot<'a>, right: &'a Slot<'a>) -> bool {
         std::ptr::eq(home(left), home(right))
     }

@@ -76,7 +76,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// An operation where one operand at least must be a float; else what was expected is an
+    /// An operation of which at least one operand must be a float; else what was expected is an
     /// integer, as Nix says it.
     fn floats(
         &mut self,

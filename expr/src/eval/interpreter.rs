@@ -24,23 +24,23 @@ use crate::{
 
 /// One evaluation.
 pub struct Interpreter<'a> {
-    /// Where all values are.
+    /// The memory of all values.
     pub arena: &'a Bump,
     /// The world.
     pub host: &'a dyn Host,
-    /// What files of the library see besides the global names: `host`. Made when it is first needed.
+    /// The names that files of the library see besides the global names: `host`. Made when first needed.
     pub(super) library_scope: Option<&'a Attrs<'a>>,
     /// The names.
     pub symbols: Interner<'a>,
     /// The source texts.
     pub sources: Sources,
-    /// What may be done.
+    /// Its options.
     pub options: Options,
-    /// What was done.
+    /// Its counters.
     pub stats: Stats,
-    /// Where the builtin that runs was called; it is to be read before anything is evaluated.
+    /// The place of the call of the builtin that runs. Read it before anything is evaluated.
     pub site: Span,
-    /// The activation in which it was called, where that is known; to be read as early.
+    /// The activation in which it was called, if that is known. Read it as early.
     pub(crate) caller: Option<&'a Env<'a>>,
     pub(crate) regexes: Cache,
     /// The code so far.
@@ -52,7 +52,7 @@ pub struct Interpreter<'a> {
     pub(crate) root: &'a Env<'a>,
     /// Imported files by their resolved path.
     pub(crate) files: FxHashMap<PathBuf, &'a Slot<'a>>,
-    /// What paths of `import` resolve to.
+    /// The files that paths of `import` resolve to.
     pub(crate) resolved: FxHashMap<PathBuf, PathBuf>,
     /// Paths that were copied to the store already.
     pub(crate) copied: FxHashMap<PathBuf, &'a Str<'a>>,
@@ -114,13 +114,13 @@ impl<'a> Interpreter<'a> {
         Value::Builtin(self.arena.alloc(builtin.signature.numbered(number)))
     }
 
-    /// What a builtin runs.
+    /// The function of a builtin.
     #[inline(always)]
     pub(super) fn run_of(&self, builtin: &Signature) -> Run {
         self.builtins[usize::from(builtin.number())]
     }
 
-    /// What every recursive walk asks before it goes deeper.
+    /// Checks that a walk may go deeper. Every recursive walk calls it first.
     ///
     /// # Errors
     /// The stack is nearly used up.
@@ -132,7 +132,7 @@ impl<'a> Interpreter<'a> {
     /// One step of a recursive walk over values, which counts as a call does.
     ///
     /// # Errors
-    /// Nesting too deep; what the step fails with.
+    /// Nesting too deep; an error of the step.
     pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.descend()?;
         let result = step(self);
@@ -140,7 +140,7 @@ impl<'a> Interpreter<'a> {
         result
     }
 
-    /// One step down in a walk; where there is no error, [`Self::ascend`] follows.
+    /// One step down in a walk. If there is no error, [`Self::ascend`] follows.
     ///
     /// # Errors
     /// Nesting too deep.

@@ -31,12 +31,12 @@ pub struct Library {
     pub functions: &'static [Builtin],
 }
 
-/// Whether a path is in the library's folder.
+/// True if a path is in the library's folder.
 pub(crate) fn contains(path: &Path) -> bool {
     path.starts_with(ROOT)
 }
 
-/// Whether a text is a file of the library.
+/// True if a text is a file of the library.
 pub(crate) fn is_source(source: &Source) -> bool {
     matches!(&source.origin, Origin::File(path) if contains(Path::new(OsStr::from_bytes(path))))
 }
@@ -58,7 +58,7 @@ impl Library {
         self.files.iter().find(|(file, _)| Path::new(file) == name).map(|(_, bytes)| *bytes)
     }
 
-    /// What is at a path.
+    /// The type of the file at a path.
     #[must_use]
     pub fn file_type(&self, path: &Path) -> Option<FileType> {
         if self.read(path).is_some() {
@@ -88,7 +88,7 @@ impl Library {
         (!found.is_empty()).then_some(found)
     }
 
-    /// What `<name>` stands for: a file of the library, or a folder with a `default.nix`.
+    /// The path that `<name>` stands for: a file of the library, or a folder with a `default.nix`.
     pub(crate) fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
         self.entries.iter().find_map(|(prefix, folder)| {
             let rest = path::below(prefix.as_bytes(), name)?;

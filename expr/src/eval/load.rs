@@ -126,7 +126,7 @@ impl<'a> Interpreter<'a> {
     /// The value of a text.
     ///
     /// # Errors
-    /// What parsing or evaluating it fails with.
+    /// Those of parsing and evaluating it.
     pub fn eval_text(
         &mut self,
         origin: Origin,
@@ -211,7 +211,7 @@ impl<'a> Interpreter<'a> {
     /// The value of a file, or of `default.nix` in a folder; evaluated once.
     ///
     /// # Errors
-    /// It cannot be read; what parsing or evaluating it fails with.
+    /// It cannot be read; an error of parsing or evaluating it.
     pub fn import(&mut self, path: &Path) -> Result<Value<'a>> {
         let file = self.source_file(path)?;
         if let Some(slot) = self.files.get(&file) {
@@ -248,7 +248,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// What the files of the library see besides the global names: the host's functions, as `host`.
+    /// The names that files of the library see besides the global names: the host's functions, as `host`.
     fn library_scope(&mut self) -> &'a Attrs<'a> {
         if let Some(scope) = self.library_scope {
             return scope;
@@ -287,7 +287,7 @@ impl<'a> Interpreter<'a> {
     /// and its own defaults; everything else stays as it is.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingArgument`]; what the call fails with.
+    /// [`ErrorKind::MissingArgument`]; an error of the call.
     pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
         let function = self.value(value)?;
         if let Value::Attrs(attrs) = function

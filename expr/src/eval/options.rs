@@ -1,24 +1,24 @@
-//! What an evaluation may do, and what it did.
+//! Options of an evaluation, and its counters.
 
 use super::library::Library;
 use crate::limit::Limit;
 
-/// What an evaluation may and may not do.
+/// Options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// How deep calls may nest; Nix's default is 10,000.
     pub max_call_depth: u32,
-    /// Whether `|>` and `<|` are part of the language.
+    /// True if `|>` and `<|` are part of the language.
     pub pipe_operators: bool,
-    /// Whether what is cheap to compute is computed at once where it would be suspended: functions,
+    /// True if what is cheap to compute is computed at once and not suspended: functions,
     /// sums of known numbers, attributes of known sets. It is not to be noticed, except that a
     /// value printed without computing it shows less `<CODE>` than Nix shows.
     pub eager: bool,
-    /// Whether `builtins.traceVerbose` traces.
+    /// True if `builtins.traceVerbose` traces.
     pub trace_verbose: bool,
-    /// Whether `builtins.warn` is an error (Nix's `abort-on-warn`).
+    /// True if `builtins.warn` is an error (Nix's `abort-on-warn`).
     pub abort_on_warn: bool,
-    /// Whether `fromTOML` takes dates and times.
+    /// True if `fromTOML` takes dates and times.
     pub toml_timestamps: bool,
     /// The size of the evaluator's stack in bytes, at least [`MIN_STACK`]; the memory is used only when
     /// it is needed.
@@ -52,7 +52,7 @@ impl Default for Options {
     }
 }
 
-/// What was done, in numbers.
+/// Counters of an evaluation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Suspended values that were computed.

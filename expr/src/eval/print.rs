@@ -14,9 +14,9 @@ use crate::{
 /// How much is printed, and in which form.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintOptions {
-    /// Whether suspended values are computed; else they print as `<CODE>`.
+    /// True if suspended values are computed; else they print as `<CODE>`.
     pub force: bool,
-    /// Whether it is for a message: `«thunk»` and `«lambda f»` instead of `<CODE>` and `<LAMBDA>`.
+    /// True if it is for a message: `«thunk»` and `«lambda f»` instead of `<CODE>` and `<LAMBDA>`.
     pub message: bool,
     /// Sets and lists deeper than this print as `{ ... }`.
     pub max_depth: usize,
@@ -24,7 +24,7 @@ pub struct PrintOptions {
     pub max_items: usize,
     /// No more bytes of a string than this.
     pub max_string: usize,
-    /// Whether it is for a session: nested things on lines of their own, a derivation as its path,
+    /// True if it is for a session: nested things on lines of their own, a derivation as its path,
     /// and what fails below the top as its message.
     pub lines: bool,
 }
@@ -55,7 +55,7 @@ struct Printer<'p> {
 }
 
 impl Printer<'_> {
-    /// What stands before the parts of a list or set and before its end.
+    /// Writes the space before a part of a list or set, or before its end.
     fn space(&mut self, long: bool, depth: usize) {
         self.out.push(if long { b'\n' } else { b' ' });
         if long {
@@ -68,7 +68,7 @@ impl<'a> Interpreter<'a> {
     /// A value as text.
     ///
     /// # Errors
-    /// Nesting too deep; with `force`, what computing the parts fails with.
+    /// Nesting too deep; with `force`, an error of computing the parts.
     pub fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let seen = FxHashSet::default();
@@ -196,7 +196,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Whether the parts of a list or set stand on lines of their own: several do, and one does
+    /// True if the parts of a list or set stand on lines of their own: several do, and one does
     /// that has parts itself.
     fn is_long(
         &mut self,

@@ -1,4 +1,4 @@
-//! Where the time of an evaluation goes: the tree of calls, with the time that passed in each by
+//! The profile of an evaluation: the tree of calls, with the time that passed in each by
 //! itself. It is exact by call, with a clock read where a call begins and where it ends; what is
 //! computed later counts for the call that asked for it.
 
@@ -12,7 +12,7 @@ use crate::{source::Span, value::FunctionId};
 /// give stacks that nobody can read.
 const DEEPEST: usize = 512;
 
-/// What happened.
+/// An event of the profile.
 #[derive(Clone, Copy)]
 pub(super) enum Step {
     /// A call of a function of the program began.

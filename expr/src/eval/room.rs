@@ -128,13 +128,13 @@ impl Interpreter<'_> {
         self.room(slots.saturating_mul(size_of::<Slot<'_>>()))
     }
 
-    /// Whether it is time to look: a builtin can make much in few calls.
+    /// True if it is time to look: a builtin can make much in few calls.
     #[inline]
     pub(super) fn may_be_full(&self) -> bool {
         self.most_taken() > self.options.limit.bytes
     }
 
-    /// What the evaluation takes, at most: all of the arena, and what is held besides.
+    /// The most memory that the evaluation takes: all of the arena, and what is held besides.
     #[inline]
     fn most_taken(&self) -> usize {
         self.arena.allocated_bytes() + self.held.get()
@@ -167,7 +167,7 @@ impl Interpreter<'_> {
             message += &format!(", {} of it at once", size(bytes));
         }
         Error::new(ErrorKind::OutOfMemory, Span::NONE, message).with_help(
-            "a larger limit is given with --max-eval-memory; --stats shows what was made",
+            "raise the limit with --max-eval-memory; --stats shows what takes the memory",
         )
     }
 }

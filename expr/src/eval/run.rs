@@ -18,7 +18,7 @@ use crate::{
 /// The call whose body the loop is evaluating, and its activation.
 type LastCall<'a> = Option<(FunctionId, Span, &'a Env<'a>)>;
 
-/// What a place that computes later starts with. The result is at home nowhere yet.
+/// The first value of a place that computes later. It has no home yet.
 #[inline(always)]
 pub(super) fn delay<'a>(delay: Delay<'a>, env: &'a Env<'a>) -> Value<'a> {
     match delay {
@@ -51,7 +51,7 @@ pub(super) fn delay<'a>(delay: Delay<'a>, env: &'a Env<'a>) -> Value<'a> {
     }
 }
 
-/// The result of an operation on integers that are known already; none where it is not one, or
+/// The result of an operation on integers that are known already; `None` if it is another operation, or
 /// fails.
 #[inline]
 fn arithmetic<'a>(quick: &QuickArithmetic, env: &'a Env<'a>) -> Option<Value<'a>> {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl<'a> Interpreter<'a> {
-    /// The slot of an attribute that must be there, and where it was defined.
+    /// The slot of an attribute that must be there, and the place of its definition.
     #[inline]
     pub(super) fn select(
         &mut self,
@@ -72,7 +72,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// The value, or `None` where the default is to be taken.
+    /// The value, or `None` if the default applies.
     pub(super) fn select_path(
         &mut self,
         code: &'a SelectPath<'a>,

@@ -13,13 +13,13 @@ use crate::{
     value::{Attrs, Value},
 };
 
-/// What came of a line.
+/// The result of a line.
 pub enum Line<'a> {
     /// There was nothing on it.
     Nothing,
     /// The value of an expression, computed at its top.
     Value(Value<'a>),
-    /// What `name = value`, several of these, or `inherit` define.
+    /// The names that `name = value`, several of these, or `inherit` define.
     Bindings(&'a Attrs<'a>),
 }
 
@@ -27,7 +27,7 @@ impl<'a> Interpreter<'a> {
     /// Evaluates a line that sees the attributes of `scope` as variables.
     ///
     /// # Errors
-    /// What parsing or evaluating it fails with; [`ErrorKind::Incomplete`] where more must follow.
+    /// Those of parsing and evaluating it; [`ErrorKind::Incomplete`] if more must follow.
     pub fn eval_line(
         &mut self,
         text: impl Into<Arc<[u8]>>,
@@ -49,7 +49,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Whether a text is the beginning of a line and not a whole one.
+    /// True if a text is the beginning of a line and not a whole one.
     pub fn is_incomplete(&mut self, text: &[u8]) -> bool {
         let context = syntax::ParseContext {
             base: 1,

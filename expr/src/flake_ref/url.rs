@@ -8,7 +8,7 @@ pub(super) struct Url {
     pub(super) scheme: String,
     /// As it is written again: decoded and encoded.
     pub(super) authority: Option<String>,
-    /// What stands between slashes; a path from the root starts with an empty one.
+    /// The parts between slashes. A path from the root starts with an empty one.
     pub(super) path: Vec<String>,
     pub(super) query: BTreeMap<String, String>,
     pub(super) fragment: String,
@@ -25,7 +25,7 @@ impl Url {
         Self::new(scheme, path)
     }
 
-    /// Nothing where it is none.
+    /// `None` if it is not one.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
@@ -58,7 +58,7 @@ impl Url {
         Some(url)
     }
 
-    /// An absolute path with parameters; nothing where it is none.
+    /// An absolute path with parameters; `None` if it is not one.
     pub(super) fn from_path(text: &str) -> Option<Self> {
         let (path, query, fragment) = split(text);
         let mut url = path.starts_with('/').then(|| Self::of_path("path", path))?;
@@ -84,7 +84,7 @@ impl Url {
         fits.then_some(url)
     }
 
-    /// What stands behind `application+` in the scheme.
+    /// The part of the scheme behind `application+`.
     pub(super) fn transport(&self) -> &str {
         self.scheme.split_once('+').map_or(&self.scheme, |(_, transport)| transport)
     }
@@ -94,7 +94,7 @@ impl Url {
         self.path.iter().map(String::as_str).filter(|name| !name.is_empty()).collect()
     }
 
-    /// The path as one of files; nothing where a name cannot be one.
+    /// The path as one of files; `None` if a name cannot be one.
     pub(super) fn to_path(&self) -> Option<String> {
         if self.path.iter().any(|name| name.contains(['/', '\0'])) {
             return None;
@@ -225,7 +225,7 @@ fn authority(text: &str) -> Option<String> {
 const QUERY: &[u8] = b":@/?[] \"";
 const FRAGMENT: &[u8] = b":@/?# \"^";
 
-/// The text that a part stands for; nothing where it has a character that must not stand there.
+/// The text that a part stands for; `None` if it has a character that must not stand there.
 fn decode(text: &str, also: &[u8]) -> Option<String> {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

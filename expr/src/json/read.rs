@@ -5,7 +5,7 @@
 
 use crate::sink::{STOPPED, Sink};
 
-/// What is wrong with a document, and where.
+/// A fault of a document, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid JSON at line {line}, column {column}: {message}")]
 pub struct JsonError {
@@ -13,14 +13,14 @@ pub struct JsonError {
     pub line: usize,
     /// In bytes, from 1.
     pub column: usize,
-    /// What was found and what was expected.
+    /// The text that was found, and what was expected.
     pub message: String,
 }
 
 /// Reads one document; nothing but white space may follow it.
 ///
 /// # Errors
-/// Where the text is no JSON, is not UTF-8, holds an escaped NUL, or a number that neither an
+/// The text is not JSON, is not UTF-8, holds an escaped NUL, or a number that neither an
 /// integer nor a finite float can hold. The sink has seen the events up to there.
 pub fn parse(text: &[u8], sink: &mut impl Sink) -> Result<(), JsonError> {
     let valid = std::str::from_utf8(text).map_err(|error| {

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the string is not UTF-8 at byte {at} (0x{byte:02X}) and cannot be written as JSON")]
 pub struct InvalidUtf8 {
-    /// Where the first byte stands that is part of no character.
+    /// The index of the first byte that is not part of a character.
     pub at: usize,
     /// That byte.
     pub byte: u8,
@@ -14,7 +14,7 @@ pub struct InvalidUtf8 {
 /// else as it is.
 ///
 /// # Errors
-/// Where `text` is not UTF-8; nothing is written then.
+/// `text` is not UTF-8. Nothing is written then.
 pub fn string(out: &mut Vec<u8>, text: &[u8]) -> Result<(), InvalidUtf8> {
     if let Err(error) = std::str::from_utf8(text) {
         let at = error.valid_up_to();

@@ -28,12 +28,12 @@ impl Default for Style {
     }
 }
 
-/// How many steps are shown where the whole trace was not asked for.
+/// The number of steps that are shown unless the whole trace was asked for.
 const FEW: usize = 3;
 
 /// The text of `error`, ending with a newline.
 ///
-/// What failed inside the library is shown where the program asked the library for it. The steps
+/// A failure inside the library is shown at the call of the library. The steps
 /// that the program named itself (`addErrorContext`) come first. Without [`Style::trace`] a few
 /// others follow, those in the program before those in the library, innermost first, and how many
 /// there are besides.
@@ -55,7 +55,7 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     }
     let raised = if place == error.span() { None } else { sources.place(error.span()) };
     let mut groups = vec![headline(error, place, raised, sources)];
-    // all of them where only one would be left
+    // all of them if only one would be left
     let shown = if style.trace || plain.len() <= FEW + 1 { plain.len() } else { FEW };
     let steps = named.iter().rev().chain(plain.iter().take(shown));
     let mut last = place;
@@ -118,7 +118,7 @@ fn in_program(span: Span, sources: &Sources) -> bool {
     !span.is_none() && !is_library(span, sources)
 }
 
-/// The place that an error is about: where it happened or, where that is in the library or nowhere, what
+/// The place that an error is about: the place of the failure or, if that is in the library or nowhere, what
 /// the program was doing.
 #[must_use]
 pub fn place(error: &Error, sources: &Sources) -> Span {

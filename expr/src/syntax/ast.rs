@@ -70,7 +70,7 @@ pub(crate) enum Expr {
     PathInterpolation(u32),
 }
 
-/// An operator that is no call.
+/// An operator that is not a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub(crate) enum Op {
@@ -112,7 +112,7 @@ pub(crate) struct Select {
 /// A call with all its arguments.
 #[derive(Debug)]
 pub(crate) struct Call {
-    /// What is called.
+    /// The function.
     pub(crate) function: ExprId,
     /// One or more.
     pub(crate) args: Args,
@@ -143,7 +143,7 @@ pub(crate) struct Formals {
 pub(crate) struct Formal {
     /// The name.
     pub(crate) name: Symbol,
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
     /// After the question mark.
     pub(crate) default: Option<ExprId>,
@@ -169,13 +169,13 @@ pub(crate) struct Set {
 pub(crate) struct Entry {
     /// The name.
     pub(crate) name: Symbol,
-    /// Where it was defined.
+    /// The place of its definition.
     pub(crate) span: Span,
     /// Its value.
     pub(crate) value: Bound,
 }
 
-/// What an attribute is bound to.
+/// The value that an attribute is bound to.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bound {
     /// `name = value`
@@ -193,7 +193,7 @@ pub(crate) struct Dynamic {
     pub(crate) name: ExprId,
     /// The value.
     pub(crate) value: ExprId,
-    /// Where.
+    /// Its place in the source.
     pub(crate) span: Span,
 }
 
@@ -229,7 +229,7 @@ impl Set {
 pub(crate) struct Ast {
     /// The expressions.
     pub(crate) exprs: Vec<Expr>,
-    /// Where they are.
+    /// Their places.
     pub(crate) spans: Vec<Span>,
     /// The bytes of strings and paths.
     pub(crate) texts: Vec<u8>,
@@ -323,7 +323,7 @@ impl Ast {
         self.exprs[id.0 as usize]
     }
 
-    /// Where it is.
+    /// Its place.
     #[must_use]
     pub(crate) fn span(&self, id: ExprId) -> Span {
         self.spans[id.0 as usize]

@@ -59,7 +59,7 @@ impl Parser<'_, '_> {
         Ok(id)
     }
 
-    /// An error where a binding or the end of all of them should be.
+    /// The error for a token that is neither a binding nor the end of the bindings.
     #[cold]
     fn no_binding(&self, error: Box<Error>, open: Token, end: TokenKind) -> Box<Error> {
         match (self.here().kind, end) {
@@ -75,7 +75,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The error where a binding has no semicolon: it is missing at the end of the binding, which may
+    /// The error for a binding without a semicolon: it is missing at the end of the binding, which may
     /// be lines above.
     #[cold]
     fn no_semicolon(&self, error: Box<Error>) -> Box<Error> {
@@ -83,7 +83,7 @@ impl Parser<'_, '_> {
         if here.kind == TokenKind::Comma {
             return error.with_help("bindings end with ';'");
         }
-        // where `=` is found, the name before it was read as an argument
+        // if `=` is found, the name before it was read as an argument
         let mut next = here;
         let mut behind = self.behind().peekable();
         if here.kind == TokenKind::Assign {
@@ -121,7 +121,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The semicolon, which may be left out where the bindings end with the text.
+    /// The semicolon, which may be left out if the bindings end with the text.
     fn end_of_binding(&mut self, end: TokenKind) -> Result<()> {
         if end == TokenKind::End && self.peek() == end {
             return Ok(());

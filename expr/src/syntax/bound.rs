@@ -1,4 +1,4 @@
-//! What an attribute is bound to, by the place of its name: for tools that change a literal in a source
+//! The value of an attribute, found by the place of its name, for tools that change a literal in a source
 //! text and leave everything else as it is.
 
 use std::ops::Range;
@@ -10,7 +10,7 @@ use super::{
     token::{Token, TokenKind},
 };
 
-/// The expression behind `name =`, where it is of a kind that can be replaced by another literal; with
+/// The expression behind `name =`, if it is of a kind that can be replaced by another literal; with
 /// the bytes that it stands on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
@@ -30,8 +30,8 @@ impl Bound {
     }
 }
 
-/// What the attribute whose name starts at `line` and `column` (from 1, in bytes) is bound to. Nothing
-/// where no attribute is defined there, or it is bound to something else.
+/// The value of the attribute whose name starts at `line` and `column` (from 1, in bytes). `None`
+/// if no attribute is defined there, or if it is bound to something else.
 #[must_use]
 pub fn bound(text: &[u8], line: u32, column: u32) -> Option<Bound> {
     let start = line_starts(text).nth(line.checked_sub(1)? as usize)?;

@@ -15,7 +15,7 @@ use crate::{
 const MOST_FORMALS: usize = 65_535;
 
 impl Parser<'_, '_> {
-    /// Whether a brace starts a set pattern and not a set.
+    /// True if a brace starts a set pattern and not a set.
     pub(super) fn is_pattern(&self) -> bool {
         match self.peek_at(1) {
             TokenKind::Ellipsis => true,

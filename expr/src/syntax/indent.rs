@@ -75,7 +75,7 @@ pub(super) fn strip(pieces: Vec<(Piece<'_>, Span)>) -> Vec<(Piece<'static>, Span
             at_start = byte == b'\n';
             dropped = 0;
         }
-        // the blanks before the closing quotes are no text
+        // the blanks before the closing quotes are not part of the text
         if at + 1 == count
             && let Some(line) = memchr::memrchr(b'\n', &bytes)
             && bytes[line + 1..].iter().all(|&byte| byte == b' ')

@@ -131,11 +131,11 @@ struct Lexer<'t> {
     at: usize,
     modes: Vec<Mode>,
     tokens: Vec<Token>,
-    /// Where the run of characters of paths ends that the lexer is in, and that of URI schemes:
+    /// The ends of the runs of path characters and of URI scheme characters that the lexer is in:
     /// found once for all words in it.
     path_end: usize,
     scheme_end: usize,
-    /// Whether a long comment has an end from here on.
+    /// True if a long comment has an end from here on.
     comments: bool,
 }
 
@@ -232,7 +232,7 @@ impl<'t> Lexer<'t> {
         Ok(())
     }
 
-    /// What starts with a character that can be part of a path: names, numbers, paths, URIs, and
+    /// Tokens that start with a character that can be part of a path: names, numbers, paths, URIs, and
     /// a few operators.
     fn word(&mut self) {
         let text = self.rest();
@@ -281,7 +281,7 @@ impl<'t> Lexer<'t> {
         self.path_end
     }
 
-    /// Whether all path characters from here on can be those of a URI's scheme.
+    /// True if all path characters from here on can be those of a URI's scheme.
     fn has_scheme(&mut self) -> bool {
         if self.scheme_end <= self.at {
             let scheme = |byte: &&u8| is_path(**byte) && **byte != b'_';

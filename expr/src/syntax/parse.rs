@@ -28,7 +28,7 @@ pub(crate) fn parse(
     parse_as(text, symbols, context, |parser| parser.expr())
 }
 
-/// What can be typed into a session.
+/// The kinds of input of a session.
 #[derive(Clone, Copy)]
 pub(crate) enum Input {
     /// Blanks and comments.
@@ -290,7 +290,7 @@ impl Parser<'_, '_> {
         Ok(function)
     }
 
-    /// Whether the next token starts an operand.
+    /// True if the next token starts an operand.
     pub(super) fn starts_simple(&self) -> bool {
         match self.peek() {
             TokenKind::Identifier

@@ -15,11 +15,11 @@ use crate::{
 pub(crate) struct ParseContext<'c> {
     /// The number of the text's first byte.
     pub(crate) base: u32,
-    /// What relative paths are relative to.
+    /// The folder that relative paths are relative to.
     pub(crate) folder: &'c [u8],
-    /// What `~` is; `None` where the language knows no home.
+    /// The folder that `~` is. `None` if there is no home.
     pub(crate) home: Option<&'c [u8]>,
-    /// Whether `|>` and `<|` are known.
+    /// True if `|>` and `<|` are known.
     pub(crate) pipe_operators: bool,
     /// The stack that may be used.
     pub(crate) stack: Stack,
@@ -103,7 +103,7 @@ impl<'p> Parser<'p, '_> {
         self.tokens[..self.at].iter().rev().copied()
     }
 
-    /// Whether a token starts on a later line than another ends.
+    /// True if a token starts on a later line than another ends.
     pub(super) fn is_below(&self, upper: Token, lower: Token) -> bool {
         let between = &self.text[upper.hi as usize..(lower.lo as usize).max(upper.hi as usize)];
         memchr::memchr2(b'\n', b'\r', between).is_some()

@@ -1,6 +1,6 @@
 //! Tokens.
 
-/// What a token is. Inside strings and paths the lexer is in other modes, which have their own.
+/// The kind of a token. Inside strings and paths the lexer is in other modes, which have their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     Identifier,

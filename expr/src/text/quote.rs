@@ -4,7 +4,7 @@
 pub(crate) const KEYWORDS: [&str; 9] =
     ["if", "then", "else", "assert", "with", "let", "in", "rec", "inherit"];
 
-/// Whether `name` is a reserved word.
+/// True if `name` is a reserved word.
 #[must_use]
 pub(crate) fn is_keyword(name: &[u8]) -> bool {
     KEYWORDS.iter().any(|word| word.as_bytes() == name)
@@ -41,7 +41,7 @@ fn memchr_special(text: &[u8]) -> impl Iterator<Item = usize> {
         .map(|(at, _)| at)
 }
 
-/// Writes an attribute's name, quoted where a bare word would not read back.
+/// Writes an attribute's name, quoted if a bare word would not read back.
 pub fn attribute_name(out: &mut Vec<u8>, name: &[u8]) {
     if is_bare_name(name) {
         out.extend_from_slice(name);
@@ -50,7 +50,7 @@ pub fn attribute_name(out: &mut Vec<u8>, name: &[u8]) {
     }
 }
 
-/// Whether `name` can stand unquoted before `=` in a set.
+/// True if `name` can stand unquoted before `=` in a set.
 #[must_use]
 pub(crate) fn is_bare_name(name: &[u8]) -> bool {
     let is_start = |b: u8| b.is_ascii_alphabetic() || b == b'_';

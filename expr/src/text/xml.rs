@@ -39,7 +39,7 @@ impl XmlWriter {
         }
     }
 
-    /// What is written so far, for who wants to give it room.
+    /// The text so far, so that a caller can reserve room in it.
     pub(crate) fn text(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }

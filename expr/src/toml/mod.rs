@@ -18,7 +18,7 @@ use crate::sink::Sink;
 use reader::Failure;
 use tree::{Node, Table};
 
-/// What is wrong with a document, and where.
+/// A fault of a document, with its place.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid TOML at line {line}, column {column}: {message}")]
 pub struct TomlError {
@@ -26,16 +26,16 @@ pub struct TomlError {
     pub line: usize,
     /// In bytes, from 1.
     pub column: usize,
-    /// What was found and what was expected.
+    /// The text that was found, and what was expected.
     pub message: String,
 }
 
 /// Reads one document and tells it to `sink`. Dates and times are `{ _type = "timestamp"; value }`
-/// where `timestamps` allows them. `room` is asked whether the tree may take so many bytes; where it
+/// if `timestamps` allows them. `room` is asked whether the tree may take so many bytes; if it
 /// may not, reading fails with [`STOPPED`](crate::sink::STOPPED).
 ///
 /// # Errors
-/// Where the text is no TOML 1.0, is not UTF-8, holds a NUL, a number that does not fit 64 bits, is
+/// The text is not TOML 1.0, is not UTF-8, holds a NUL, a number that does not fit 64 bits, is
 /// nested deeper than 500 tables, or holds a date that is not allowed. The sink has seen nothing
 /// then.
 pub fn parse(
@@ -337,7 +337,7 @@ mod tests {
             let _ = trace(&text);
         }
 
-        /// What this parser accepts, a parser of a later version of TOML accepts too.
+        /// Every document that this parser accepts is accepted by a parser of a later version of TOML.
         #[test]
         fn what_is_accepted_is_toml(text in "([ab]|'c'|\"d\")(\\.[ab])? ?= ?(1|-0|2\\.5|'x'|\\[1, 2\\]|\\{ a = 1 \\}|true)(\n|\n\\[[ab](\\.[ab])?\\]\n|\n\\[\\[[ab]\\]\\]\n){0,3}") {
             if trace(&text).is_ok() {

@@ -157,6 +157,6 @@ fn escape(reader: &mut Reader<'_>) -> Parsed<char> {
     match char::from_u32(code) {
         Some('\0') => fail(start, "a NUL cannot be part of a string of the language"),
         Some(c) => Ok(c),
-        None => fail(start, format!("U+{code:04X} is no character")),
+        None => fail(start, format!("U+{code:04X} is not a character")),
     }
 }

@@ -3,7 +3,7 @@
 
 use super::reader::{Parsed, Reader, fail};
 
-/// Whether a date or a time stands at the start of `text`, not a number.
+/// True if a date or a time stands at the start of `text`, not a number.
 pub(super) fn is_next(text: &str) -> bool {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     matches!((digits, text.as_bytes().get(digits)), (4, Some(b'-')) | (2, Some(b':')))
@@ -66,7 +66,7 @@ fn date(reader: &mut Reader<'_>, out: &mut String) -> Parsed<()> {
         4 | 6 | 9 | 11 => 30,
         2 if is_leap => 29,
         2 => 28,
-        _ => return fail(at, format!("{month} is no month")),
+        _ => return fail(at, format!("{month} is not a month")),
     };
     if !(1..=days).contains(&day) {
         return fail(at, format!("the month has {days} days, not {day}"));

@@ -20,7 +20,7 @@ pub(super) enum Node<'t> {
     Tables(Vec<Table<'t>>),
 }
 
-/// What made a table, which decides who may add to it.
+/// The form in which a table was written. It decides which later lines may add to the table.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Made {
     /// On the way to a longer header: one header may still define it.
@@ -37,7 +37,7 @@ pub(super) enum Made {
 pub(super) struct Table<'t> {
     pub(super) made: Made,
     members: Vec<(Text<'t>, Node<'t>)>,
-    /// Where each name stands, once there are many.
+    /// The index of each name, once there are many.
     index: FxHashMap<Text<'t>, usize>,
 }
 
@@ -82,7 +82,7 @@ impl<'t> Table<'t> {
             let found = table.find(&name);
             if n == last {
                 if found.is_some() {
-                    return Err(format!("'{name}' is defined already"));
+                    return Err(format!("'{name}' is already defined"));
                 }
                 table.add(name, node);
                 return Ok(());
@@ -93,8 +93,8 @@ impl<'t> Table<'t> {
             };
             table = match next {
                 Node::Table(next) if next.made == Made::ByDots => next,
-                Node::Table(_) => return Err(format!("table '{name}' is complete already")),
-                _ => return Err(format!("'{name}' is defined already and is no table")),
+                Node::Table(_) => return Err(format!("table '{name}' is already complete")),
+                _ => return Err(format!("'{name}' is already defined and is not a table")),
             };
         }
         Ok(())
@@ -112,7 +112,7 @@ impl<'t> Table<'t> {
         }
     }
 
-    /// The table that the header `path` opens; `[[path]]` where `many`.
+    /// The table that the header `path` opens; `[[path]]` if `many`.
     pub(super) fn open(&mut self, path: &[Text<'t>], many: bool) -> Result<&mut Self, String> {
         let mut table = self;
         let (last, way) = path.split_last().ok_or("the header's name '' is empty")?;
@@ -126,8 +126,8 @@ impl<'t> Table<'t> {
                 Node::Tables(tables) => {
                     tables.last_mut().ok_or_else(|| format!("array '{name}' is empty"))?
                 }
-                Node::Table(_) => return Err(format!("table '{name}' is complete already")),
-                _ => return Err(format!("'{name}' is defined already and is no table")),
+                Node::Table(_) => return Err(format!("table '{name}' is already complete")),
+                _ => return Err(format!("'{name}' is already defined and is not a table")),
             };
         }
         let Some(at) = table.find(last) else {
@@ -149,8 +149,8 @@ impl<'t> Table<'t> {
                 known.made = Made::ByHeader;
                 Ok(known)
             }
-            Node::Table(_) | Node::Tables(_) => Err(format!("table '{last}' is defined already")),
-            _ => Err(format!("'{last}' is defined already and is no table")),
+            Node::Table(_) | Node::Tables(_) => Err(format!("table '{last}' is already defined")),
+            _ => Err(format!("'{last}' is already defined and is not a table")),
         }
     }
 }

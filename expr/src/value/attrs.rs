@@ -1,7 +1,7 @@
 //! Attribute sets: keys sorted by symbol, and a slot a key. The keys of a literal are compiled
 //! once and shared by all sets that it makes. An update of a large set by a small one makes a
 //! layer over the large one; the layers' sizes grow geometrically, so that a set that grows by
-//! 20,000 updates costs n log n, and whoever walks such a set makes it flat, once.
+//! 20,000 updates costs n log n, and a walk over such a set makes it flat, once.
 
 use std::cell::Cell;
 
@@ -10,7 +10,7 @@ use bumpalo::Bump;
 use super::{Slot, Value, share};
 use crate::symbol::Symbol;
 
-/// An attribute's name, and where it was defined: the number of the first byte, 0 for nowhere.
+/// An attribute's name, and the place of its definition: the number of the first byte, 0 for nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The name.
@@ -29,7 +29,7 @@ pub struct Attrs<'a> {
     below: Cell<Option<&'a Below<'a>>>,
 }
 
-/// What a layer lies on.
+/// The layers below a layer.
 struct Below<'a> {
     base: &'a Attrs<'a>,
     /// Of all layers together.
@@ -93,7 +93,7 @@ impl<'a> Attrs<'a> {
         self.below.get().map_or(self.slots.get().len(), |below| below.len as usize)
     }
 
-    /// Whether there is none.
+    /// True if it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -195,7 +195,7 @@ impl<'a> Attrs<'a> {
     }
 }
 
-/// Two layers as one; where both have an attribute, the upper one's counts.
+/// Two layers as one. If both have an attribute, the upper one's counts.
 fn merge<'a>(arena: &'a Bump, lower: Layer<'a>, upper: Layer<'a>) -> Layer<'a> {
     let room = lower.keys.len() + upper.keys.len();
     let mut keys = bumpalo::collections::Vec::with_capacity_in(room, arena);
@@ -244,7 +244,7 @@ impl<'a> AttrsBuilder<'a> {
         self.push_at(symbol, 0, value);
     }
 
-    /// Whether there is an attribute of that name; it is searched for from the start.
+    /// True if there is an attribute of that name; it is searched for from the start.
     #[must_use]
     pub fn has(&self, symbol: Symbol) -> bool {
         self.entries.iter().any(|(key, _)| key.symbol == symbol)

@@ -10,7 +10,7 @@ pub struct Env<'a> {
     /// The variables.
     pub slots: &'a [Slot<'a>],
     kept: Cell<bool>,
-    /// Where the call stands whose activation this is: the number of its first byte, 0 for none. It
+    /// The place of the call whose activation this is: the number of its first byte, 0 for none. It
     /// fills what alignment would leave empty.
     site: Cell<u32>,
 }
@@ -31,13 +31,13 @@ impl<'a> Env<'a> {
         self.up.get()
     }
 
-    /// Says where the call stands whose activation this is.
+    /// Sets the place of the call whose activation this is.
     #[inline(always)]
     pub(crate) fn called_at(&self, site: u32) {
         self.site.set(site);
     }
 
-    /// Where the calls stand that made this activation and those around it, innermost first.
+    /// The places of the calls that made this activation and those around it, innermost first.
     pub(crate) fn sites(&self) -> impl Iterator<Item = u32> {
         let mut next = Some(self);
         let all = std::iter::from_fn(move || {

@@ -54,7 +54,7 @@ impl<'a> List<'a> {
             room.used.set(len);
             return arena.alloc(Self { items: &room.slots[..len], room: Some(room) });
         }
-        // who appends a second time will do so again
+        // a list that is appended to twice will be appended to again
         let size = if left.room.is_some() { 2 * len } else { len };
         let slots = arena.alloc_slice_fill_with(size, |at| {
             Cell::new(if at < cut {
@@ -73,14 +73,14 @@ impl<'a> List<'a> {
         self.items.len()
     }
 
-    /// Whether there is none.
+    /// True if it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 }
 
-/// What the suspended elements of one list or set have in common; an element is its index.
+/// The part that the suspended elements of a list or set have in common. An element is its index.
 pub enum Items<'a> {
     /// `map`: the function, and what it is called with.
     Map(Value<'a>, &'a [Slot<'a>]),

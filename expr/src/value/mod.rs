@@ -32,7 +32,7 @@ impl CodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FunctionId(pub u32);
 
-/// A place for a value, perhaps suspended. Whoever reads one forces it or shares it, and never
+/// A place for a value, perhaps suspended. A reader forces it or shares it, and never
 /// copies a suspended value, which would then be computed twice.
 pub type Slot<'a> = Cell<Value<'a>>;
 
@@ -68,7 +68,7 @@ pub enum Value<'a> {
     Apply(&'a Apply<'a>),
     /// Suspended: an element of a list or set that a builtin made, such as `map`.
     Item(u32, &'a Items<'a>),
-    /// What another slot holds.
+    /// A reference to another slot.
     Ref(&'a Slot<'a>),
     /// Being computed at this moment: to ask for it is an infinite recursion.
     Running(CodeId),
@@ -96,7 +96,7 @@ pub struct Apply<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// Whether the value is computed, at its top.
+    /// True if the value is computed, at its top.
     #[inline(always)]
     #[must_use]
     pub fn is_forced(&self) -> bool {
@@ -156,7 +156,7 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// Whether it can be called without `__functor`.
+    /// True if it can be called without `__functor`.
     #[must_use]
     pub fn is_function(&self) -> bool {
         matches!(self, Self::Lambda(..) | Self::Builtin(_) | Self::Partial(_))

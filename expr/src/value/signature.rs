@@ -64,12 +64,12 @@ impl Signature {
         usize::from(self.arity)
     }
 
-    /// Whether Nix has it as a function written in the language.
+    /// True if Nix has it as a function written in the language.
     pub(crate) fn is_wrapper(&self) -> bool {
         self.name == "derivation"
     }
 
-    /// Whether traces do not mention it.
+    /// True if traces do not mention it.
     pub(crate) fn is_silent(&self) -> bool {
         self.silent
     }
