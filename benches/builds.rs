@@ -8,7 +8,7 @@ use std::{
 
 use clutch::{
     build::{
-        Derivations, Options, Realiser,
+        Derivations, Options, Realiser, Substituters,
         builtin::{Builtins, Registry},
         plan::{Goal, plan},
         queue::Jobs,
@@ -83,7 +83,11 @@ impl World {
 
     fn build(&self) {
         let fresh = Default::default();
-        let lookup = Derivations { store: &self.store, fresh: &fresh };
+        let lookup = Derivations {
+            store: &self.store,
+            fresh: &fresh,
+            substituters: Substituters::default(),
+        };
         let plan = plan(&lookup, &self.goals).expect("a plan");
         let options = Options {
             jobs: Jobs { builds: 2, fetches: 2 },

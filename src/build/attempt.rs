@@ -21,7 +21,7 @@ use super::{
     graph::InputGraph,
     log::Log,
     outputs,
-    plan::Step,
+    run::Job,
     sandbox::{Exit, Request, SandboxError, Variation, Watch},
     task::{Task, TaskError},
 };
@@ -57,7 +57,7 @@ impl Folders {
 /// One build while it runs.
 pub(super) struct Attempt<'a, 'l> {
     pub(super) realiser: &'a Realiser<'a>,
-    pub(super) step: &'a Step,
+    pub(super) job: Job<'a>,
     /// The step's derivation without placeholders.
     pub(super) derivation: &'a Derivation,
     /// The closure of its inputs, ordered.
@@ -71,7 +71,7 @@ pub(super) struct Attempt<'a, 'l> {
 impl Attempt<'_, '_> {
     /// Runs the builder, and registers what it has made.
     pub(super) fn run(&self) -> Result<(), BuildError> {
-        match self.step.builtin() {
+        match self.job.builtin() {
             Some(name) => self.run_builtin(name)?,
             None => self.run_program()?,
         }
@@ -84,7 +84,7 @@ impl Attempt<'_, '_> {
             return Some(BuildError::Cancelled);
         }
         // built-in builders have no limit of time
-        let limit = self.realiser.options.limits.wall.filter(|_| self.step.builtin().is_none())?;
+        let limit = self.realiser.options.limits.wall.filter(|_| self.job.builtin().is_none())?;
         (self.start.elapsed() > limit).then(|| SandboxError::Wall(limit).into())
     }
 
@@ -100,7 +100,7 @@ impl Attempt<'_, '_> {
         // some file systems do not tell
         let disk = if disk == 0 { u64::MAX } else { disk };
         // built-in builders have no limit of their own
-        let most = self.realiser.options.limits.disk.filter(|_| self.step.builtin().is_none());
+        let most = self.realiser.options.limits.disk.filter(|_| self.job.builtin().is_none());
         let (largest, limit) = match most {
             Some(most) if most < disk => (most, "the limit set by --max-disk"),
             _ => (disk, "the size of its disk"),
@@ -199,7 +199,7 @@ impl Attempt<'_, '_> {
         };
         let log = |line: &str| lock(self.log).line(line);
         let progress = |done, of| {
-            self.realiser.observer.event(Event::Progress(self.step, done, of));
+            self.realiser.observer.event(Event::Progress(self.job.step, done, of));
         };
         let task = Task {
             derivation: self.derivation,
@@ -252,7 +252,7 @@ impl Attempt<'_, '_> {
                 check.compare(store, &output.path, &places[name], bounds)
             });
         }
-        let insertions = outputs::insertions(self.derivation, &self.step.path, self.inputs, dir);
+        let insertions = outputs::insertions(self.derivation, &self.job.path, self.inputs, dir);
         if let Some(rules) = outputs::rules(self.derivation)? {
             let found: BTreeMap<_, _> = insertions
                 .iter()

@@ -2,7 +2,7 @@
 //! that the rest of clutch knows of a built-in builder stands in its row.
 
 use super::{
-    plan::Step,
+    plan::{BuildStep, Step, Work},
     task::{Task, TaskError},
 };
 use crate::{derivation::Derivation, net::network::Network};
@@ -38,6 +38,9 @@ pub struct Registry(pub &'static [&'static [Builtin]]);
 /// The verb of a derivation that a program builds.
 const BUILDING: &str = "building";
 
+/// The verb of a path that a substituter has.
+const TAKING: &str = "taking";
+
 impl Registry {
     /// The built-in builder of that name.
     #[must_use]
@@ -54,13 +57,19 @@ impl Registry {
     /// Whether a step waits for the network rather than for the processor.
     #[must_use]
     pub fn is_fetch(&self, step: &Step) -> bool {
-        self.of(&step.derivation).is_some_and(|builtin| builtin.kind == BuiltinKind::Fetch)
+        let kind = |build: &BuildStep| self.of(&build.derivation).map(|builtin| builtin.kind);
+        step.build().and_then(kind) == Some(BuiltinKind::Fetch)
     }
 
     /// The verb for a step's line of progress.
     #[must_use]
     pub fn verb(&self, step: &Step) -> &'static str {
-        self.of(&step.derivation).map_or(BUILDING, |builtin| builtin.verb)
+        match &step.work {
+            Work::Build(build) => {
+                self.of(&build.derivation).map_or(BUILDING, |builtin| builtin.verb)
+            }
+            Work::Substitute(_) => TAKING,
+        }
     }
 }
 

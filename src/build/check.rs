@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     BuildError, Derivations,
-    plan::{Goal, Lookup, Plan, PlanError, plan},
+    plan::{Availability, Goal, Lookup, Plan, PlanError, plan},
     sandbox::Variation,
 };
 use crate::{
@@ -150,9 +150,13 @@ impl Lookup for Without<'_> {
         self.derivations.derivation(path)
     }
 
-    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        let mut valid = self.derivations.valid(paths)?;
-        valid.retain(|path| !self.hidden.contains(path));
-        Ok(valid)
+    fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError> {
+        let mut found = self.derivations.find(paths)?;
+        for (path, found) in paths.iter().zip(&mut found) {
+            if self.hidden.contains(path) {
+                *found = Availability::Unavailable;
+            }
+        }
+        Ok(found)
     }
 }

@@ -7,7 +7,9 @@ use super::{
     sandbox::{self, Exit, SandboxError},
     task::TaskError,
 };
-use crate::{hash::Hash, store::StoreError, store_path::StorePath, tree::TreeError};
+use crate::{
+    cache::TransferError, hash::Hash, store::StoreError, store_path::StorePath, tree::TreeError,
+};
 
 /// Why one build failed.
 #[derive(Debug, thiserror::Error)]
@@ -131,6 +133,9 @@ pub enum BuildError {
          `clutch verify --repair` makes it whole"
     )]
     Damaged(StorePath),
+    /// A path cannot be taken from a substituter.
+    #[error(transparent)]
+    Substitute(#[from] TransferError),
     /// The store refused or could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -155,6 +160,12 @@ impl BuildError {
                 | Self::Sandbox(SandboxError::Cancelled)
                 | Self::Builtin { error: TaskError::Cancelled, .. }
         )
+    }
+
+    /// Whether the path was to be taken, and can be built instead.
+    #[must_use]
+    pub fn can_build_instead(&self) -> bool {
+        matches!(self, Self::Substitute(error) if error.can_build_instead())
     }
 
     /// The hash that was specified and the one that the content has, where they differ.
@@ -184,8 +195,8 @@ fn ended(exit: &Exit) -> String {
 /// A failed build, with what helps to find out why.
 #[derive(Debug)]
 pub struct BuildFailure {
-    /// The derivation.
-    pub derivation: StorePath,
+    /// The derivation, or the path that was to be taken from a substituter.
+    pub path: StorePath,
     /// Why.
     pub error: BuildError,
     /// The last lines of its log.
@@ -204,7 +215,10 @@ impl std::error::Error for BuildFailure {
 impl fmt::Display for BuildFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let error = self.error.to_string();
-        write!(f, "cannot build '{}': {error}", self.derivation)?;
+        if let BuildError::Substitute(_) = self.error {
+            return write!(f, "cannot take '{}': {error}", self.path);
+        }
+        write!(f, "cannot build '{}': {error}", self.path)?;
         if !self.tail.is_empty() {
             // a built-in builder logs its error, too
             let more = self.tail.iter().filter(|line| !error.contains(line.as_str()));
@@ -212,7 +226,7 @@ impl fmt::Display for BuildFailure {
                 let head = if n == 0 { "\nthe log ends with:" } else { "" };
                 write!(f, "{head}\n  > {line}")?;
             }
-            write!(f, "\nall of it: clutch log {}", self.derivation)?;
+            write!(f, "\nall of it: clutch log {}", self.path)?;
         }
         if let Some(kept) = &self.kept {
             write!(f, "\nits working directory is kept: {}", kept.display())?;

@@ -31,7 +31,9 @@ pub use graph::{GraphError, GraphNode};
 pub use observe::{Event, Observer};
 pub use run::{Options, Realiser};
 
+use self::plan::{Availability, Lookup, Offer};
 use crate::{
+    cache::Substituter,
     derivation::{Derivation, Records},
     store::{Store, StoreError},
     store_path::StorePath,
@@ -43,9 +45,20 @@ pub struct Derivations<'a> {
     pub store: &'a Store,
     /// Derivations in memory, by path.
     pub fresh: &'a Records,
+    /// What else is asked for paths.
+    pub substituters: Substituters<'a>,
 }
 
-impl plan::Lookup for Derivations<'_> {
+/// Places that have store paths, and what is not to be taken from any of them.
+#[derive(Clone, Copy, Default)]
+pub struct Substituters<'a> {
+    /// The places; the first that has a path gives it.
+    pub all: &'a [&'a dyn Substituter],
+    /// Paths that could not be taken before.
+    pub without: Option<&'a BTreeSet<StorePath>>,
+}
+
+impl Lookup for Derivations<'_> {
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
         match self.fresh.get(path) {
             Some(derivation) => Ok(derivation),
@@ -53,8 +66,29 @@ impl plan::Lookup for Derivations<'_> {
         }
     }
 
-    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        self.store.valid(paths)
+    fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError> {
+        let valid = self.store.valid(paths)?;
+        let mut found: Vec<Availability> = paths
+            .iter()
+            .map(|path| match valid.contains(path) {
+                true => Availability::Valid,
+                false => Availability::Unavailable,
+            })
+            .collect();
+        let Substituters { all, without } = self.substituters;
+        let is_refused = |path| without.is_some_and(|without| without.contains(path));
+        for (substituter, from) in all.iter().enumerate() {
+            let missing: Vec<usize> = (0..paths.len())
+                .filter(|at| found[*at] == Availability::Unavailable && !is_refused(&paths[*at]))
+                .collect();
+            let asked: Vec<&StorePath> = missing.iter().map(|at| &paths[*at]).collect();
+            for (at, info) in missing.into_iter().zip(from.offers(&asked)) {
+                if let Some(info) = info {
+                    found[at] = Availability::Substitutable(Box::new(Offer { info, substituter }));
+                }
+            }
+        }
+        Ok(found)
     }
 }
 

@@ -1,11 +1,16 @@
-//! What has to be built for some outputs to be there, and in which order. Knows of the store only
-//! what [`Lookup`] answers; builds nothing.
+//! What has to be taken or built for some outputs to be there, and in which order. Knows of the world only
+//! what [`Lookup`] answers; takes and builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use crate::{derivation::Derivation, store::StoreError, store_path::StorePath};
+use crate::{
+    closure,
+    derivation::Derivation,
+    store::{PathInfo, StoreError},
+    store_path::StorePath,
+};
 
 /// Outputs that are wanted: those of one derivation, by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,43 +29,79 @@ pub trait Lookup {
     /// Where there is none or it cannot be read.
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError>;
 
-    /// Those of the paths that are in the store.
+    /// Where each of the paths can be had, in the order of the question.
     ///
     /// # Errors
-    /// Where the index cannot be read.
-    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError>;
+    /// If the index cannot be read.
+    fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError>;
+}
+
+/// Where a path can be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It is valid in the store.
+    Valid,
+    /// A substituter has it, and all that it refers to unless the store has that.
+    Substitutable(Box<Offer>),
+    /// Nobody has it: it has to be built.
+    Unavailable,
+}
+
+/// What a substituter has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// What it says of the path.
+    pub info: PathInfo,
+    /// The substituter's place among those that were asked.
+    pub substituter: usize,
 }
 
 /// A step of a plan: an index into [`Plan::steps`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(u32);
 
-/// All builds that are missing. Inputs stand before what needs them.
+/// All that is missing. What is taken stands first; each step stands before what needs it.
 #[derive(Debug, Default)]
 pub struct Plan {
-    /// The builds.
+    /// The steps.
     pub steps: Vec<Step>,
     /// The paths that the goals stand for, whether they are there already or not, by goal and output.
     pub outputs: Vec<BTreeMap<String, StorePath>>,
-    /// How many derivations were looked at and found to need no build.
+    /// How many derivations were looked at and found to need neither a build nor a substitute.
     pub present: usize,
+}
+
+/// Something that makes paths valid.
+#[derive(Debug)]
+pub struct Step {
+    /// What it does.
+    pub work: Work,
+    /// The steps that must end first.
+    pub needs: Vec<StepId>,
+    /// The steps that wait for this one.
+    pub needed_by: Vec<StepId>,
+    /// How many steps follow one another from this one on: the longest chain goes first.
+    pub chain: u32,
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Work {
+    /// It builds a derivation.
+    Build(BuildStep),
+    /// It takes a path from a substituter.
+    Substitute(Offer),
 }
 
 /// One build.
 #[derive(Debug)]
-pub struct Step {
+pub struct BuildStep {
     /// Where the derivation is.
     pub path: StorePath,
     /// The derivation.
     pub derivation: Derivation,
     /// The store paths that it reads itself: sources, and outputs of its input derivations.
     pub inputs: Vec<StorePath>,
-    /// The steps that must end first.
-    pub needs: Vec<StepId>,
-    /// The steps that wait for this one.
-    pub needed_by: Vec<StepId>,
-    /// How many builds follow one another from this one on: the longest chain goes first.
-    pub chain: u32,
 }
 
 /// Why there is no plan.
@@ -111,9 +152,75 @@ impl Plan {
     pub fn step(&self, id: StepId) -> &Step {
         &self.steps[id.index()]
     }
+
+    /// The builds among the steps.
+    pub fn builds(&self) -> impl Iterator<Item = &BuildStep> {
+        self.steps.iter().filter_map(Step::build)
+    }
+
+    /// What is taken from substituters.
+    pub fn substitutes(&self) -> impl Iterator<Item = &Offer> {
+        self.steps.iter().filter_map(|step| match &step.work {
+            Work::Substitute(offer) => Some(offer),
+            Work::Build(_) => None,
+        })
+    }
+
+    /// Adds a step behind those that it needs.
+    fn push(&mut self, work: Work, needs: Vec<StepId>) {
+        let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
+        for need in &needs {
+            self.steps[need.index()].needed_by.push(id);
+        }
+        self.steps.push(Step { work, needs, needed_by: Vec::new(), chain: 0 });
+    }
 }
 
 impl Step {
+    /// The build that this is, if it is one.
+    #[must_use]
+    pub fn build(&self) -> Option<&BuildStep> {
+        match &self.work {
+            Work::Build(build) => Some(build),
+            Work::Substitute(_) => None,
+        }
+    }
+
+    /// The derivation that is built, or the path that is taken.
+    #[must_use]
+    pub fn path(&self) -> &StorePath {
+        match &self.work {
+            Work::Build(build) => &build.path,
+            Work::Substitute(offer) => &offer.info.path,
+        }
+    }
+
+    /// The name of that.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match &self.work {
+            Work::Build(build) => &build.derivation.name,
+            Work::Substitute(offer) => offer.info.path.name(),
+        }
+    }
+
+    /// Whether a hash that was known before says what it gives.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.build().is_some_and(|build| build.derivation.is_fixed())
+    }
+
+    /// The paths that are valid when it has ended.
+    #[must_use]
+    pub fn outputs(&self) -> Vec<&StorePath> {
+        match &self.work {
+            Work::Build(build) => build.outputs().collect(),
+            Work::Substitute(offer) => vec![&offer.info.path],
+        }
+    }
+}
+
+impl BuildStep {
     /// The name of its built-in builder, if it has one.
     #[must_use]
     pub fn builtin(&self) -> Option<&str> {
@@ -133,8 +240,12 @@ struct Seen {
     missing: bool,
 }
 
-/// Finds what is missing for the goals. Derivations are read level by level, with one question to
-/// the index a level; nothing below an output that is there is looked at.
+/// What substituters have of what was asked for.
+type Offers = FxHashMap<StorePath, Offer>;
+
+/// Finds what is missing for the goals. Derivations are read level by level, with one question a level;
+/// nothing below an output that is there or can be taken is looked at. A derivation is built if one of
+/// the outputs that are wanted of it can be had nowhere; then none of its outputs is taken.
 ///
 /// # Errors
 /// See [`PlanError`].
@@ -144,11 +255,13 @@ pub fn plan(lookup: &impl Lookup, goals: &[Goal]) -> Result<Plan, PlanError> {
     let mut order: Vec<StorePath> = Vec::new();
     let mut level: Vec<(StorePath, BTreeSet<String>)> =
         goals.iter().map(|goal| (goal.derivation.clone(), goal.outputs.clone())).collect();
+    let mut offers = Offers::default();
     while !level.is_empty() {
         let changed = read_level(lookup, level, &mut seen, &mut order)?;
-        level = below(lookup, &changed, &mut seen)?;
+        level = below(lookup, &changed, &mut seen, &mut offers)?;
     }
-    let mut plan = assemble(goals, &order, seen)?;
+    let taken = taken(lookup, &order, &seen, offers)?;
+    let mut plan = assemble(goals, &order, seen, taken)?;
     prioritise(&mut plan);
     Ok(plan)
 }
@@ -189,11 +302,12 @@ fn read_level(
     Ok(changed)
 }
 
-/// Asks which wanted outputs and sources are there; gives what the missing ones need.
+/// Asks where wanted outputs and sources can be had; gives what those need that have to be built.
 fn below(
     lookup: &impl Lookup,
     changed: &[StorePath],
     seen: &mut FxHashMap<StorePath, Seen>,
+    offers: &mut Offers,
 ) -> Result<Vec<(StorePath, BTreeSet<String>)>, PlanError> {
     let mut asked = Vec::new();
     for path in changed {
@@ -203,16 +317,26 @@ fn below(
     }
     asked.sort_unstable();
     asked.dedup();
-    let valid = lookup.valid(&asked)?;
+    let found = lookup.find(&asked)?;
+    let mut available = BTreeSet::new();
+    for (path, found) in asked.into_iter().zip(found) {
+        match found {
+            Availability::Unavailable => continue,
+            Availability::Valid => {}
+            Availability::Substitutable(offer) => drop(offers.insert(path.clone(), *offer)),
+        }
+        available.insert(path);
+    }
     let mut next = Vec::new();
     for path in changed {
         let entry = seen.get_mut(path).expect("it was read");
-        let there = |name: &String| valid.contains(&entry.derivation.outputs[name].path);
+        let there = |name: &String| available.contains(&entry.derivation.outputs[name].path);
         if entry.missing || entry.wanted.iter().all(there) {
             continue;
         }
         entry.missing = true;
-        if let Some(gone) = entry.derivation.input_sources.iter().find(|s| !valid.contains(*s)) {
+        let gone = |source: &&StorePath| !available.contains(*source);
+        if let Some(gone) = entry.derivation.input_sources.iter().find(gone) {
             return Err(PlanError::NoSource { path: gone.clone(), derivation: path.clone() });
         }
         let inputs = &entry.derivation.input_derivations;
@@ -221,11 +345,55 @@ fn below(
     Ok(next)
 }
 
-/// Puts the missing derivations in order, inputs first.
+/// What is taken: the offers that are needed, with all that these refer to and the store lacks. Each stands after
+/// what it refers to.
+fn taken(
+    lookup: &impl Lookup,
+    order: &[StorePath],
+    seen: &FxHashMap<StorePath, Seen>,
+    mut offers: Offers,
+) -> Result<Vec<Offer>, StoreError> {
+    if offers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut todo: Vec<StorePath> = Vec::new();
+    for path in order {
+        let Seen { derivation, wanted, missing } = &seen[path];
+        match missing {
+            true => todo.extend(derivation.input_sources.iter().cloned()),
+            false => todo.extend(wanted.iter().map(|name| derivation.outputs[name].path.clone())),
+        }
+    }
+    let mut taken: BTreeMap<StorePath, Offer> = BTreeMap::new();
+    let mut asked: BTreeSet<StorePath> = todo.iter().cloned().collect();
+    while !todo.is_empty() {
+        let mut unknown = Vec::new();
+        for offer in todo.iter().filter_map(|path| offers.remove(path)) {
+            let references = offer.info.references.iter();
+            unknown
+                .extend(references.filter(|reference| asked.insert((*reference).clone())).cloned());
+            taken.insert(offer.info.path.clone(), offer);
+        }
+        let found = if unknown.is_empty() { Vec::new() } else { lookup.find(&unknown)? };
+        for (path, found) in unknown.iter().zip(found) {
+            if let Availability::Substitutable(offer) = found {
+                offers.insert(path.clone(), *offer);
+            }
+        }
+        todo = unknown;
+    }
+    let paths: Vec<_> = taken.iter().map(|(path, offer)| (path, &offer.info.references)).collect();
+    let order = closure::order(&paths);
+    let mut taken: Vec<Option<Offer>> = taken.into_values().map(Some).collect();
+    Ok(order.into_iter().filter_map(|at| taken[at].take()).collect())
+}
+
+/// Puts what is taken and the missing derivations in order, inputs first.
 fn assemble(
     goals: &[Goal],
     order: &[StorePath],
     mut seen: FxHashMap<StorePath, Seen>,
+    taken: Vec<Offer>,
 ) -> Result<Plan, PlanError> {
     let outputs = |path: &StorePath, names: &BTreeSet<String>| -> BTreeMap<String, StorePath> {
         let all = seen[path].derivation.outputs.iter();
@@ -270,12 +438,26 @@ fn assemble(
         return Err(PlanError::Cycle((*stuck.expect("some wait")).clone()));
     }
 
-    let ids: FxHashMap<&StorePath, StepId> = sorted.iter().zip((0..).map(StepId)).collect();
-    let mut plan = Plan {
-        steps: Vec::with_capacity(sorted.len()),
-        outputs: goal_outputs,
-        present: order.len() - sorted.len(),
+    let first = u32::try_from(taken.len()).unwrap_or(u32::MAX);
+    let builds: FxHashMap<&StorePath, StepId> = sorted.iter().zip((first..).map(StepId)).collect();
+    let substitutes: FxHashMap<StorePath, StepId> =
+        taken.iter().map(|offer| offer.info.path.clone()).zip((0..).map(StepId)).collect();
+    let is_taken = |path: &&StorePath| {
+        let Seen { derivation, wanted, .. } = &seen[*path];
+        wanted.iter().any(|name| substitutes.contains_key(&derivation.outputs[name].path))
     };
+    let substituted = order.iter().filter(|path| !seen[*path].missing).filter(is_taken).count();
+    let mut plan = Plan {
+        steps: Vec::with_capacity(taken.len() + sorted.len()),
+        outputs: goal_outputs,
+        present: order.len() - sorted.len() - substituted,
+    };
+    for offer in taken {
+        let before = |id: &StepId| id.index() < plan.steps.len();
+        let needs = offer.info.references.iter().filter_map(|r| substitutes.get(r).copied());
+        let needs = needs.filter(before).collect();
+        plan.push(Work::Substitute(offer), needs);
+    }
     let mut direct: Vec<Vec<StorePath>> = sorted
         .iter()
         .map(|path| direct.remove(path).expect("every missing one has its inputs"))
@@ -283,15 +465,10 @@ fn assemble(
     drop((waits, waiting));
     for (path, inputs) in sorted.iter().zip(direct.drain(..)) {
         let derivation = seen.remove(path).expect("it was read").derivation;
-        let needs: Vec<StepId> =
-            derivation.input_derivations.keys().filter_map(|i| ids.get(i).copied()).collect();
-        let id = ids[path];
-        for need in &needs {
-            let step: &mut Step = &mut plan.steps[need.index()];
-            step.needed_by.push(id);
-        }
-        let path = path.clone();
-        plan.steps.push(Step { path, derivation, inputs, needs, needed_by: Vec::new(), chain: 0 });
+        let built = derivation.input_derivations.keys().filter_map(|i| builds.get(i).copied());
+        let taken = inputs.iter().filter_map(|input| substitutes.get(input).copied());
+        let needs = built.chain(taken).collect();
+        plan.push(Work::Build(BuildStep { path: path.clone(), derivation, inputs }), needs);
     }
     Ok(plan)
 }
@@ -316,6 +493,8 @@ pub(crate) mod tests {
     struct World {
         derivations: FxHashMap<StorePath, Derivation>,
         valid: BTreeSet<StorePath>,
+        /// What can be taken, and what it refers to.
+        offered: FxHashMap<StorePath, BTreeSet<StorePath>>,
         questions: RefCell<usize>,
     }
 
@@ -324,10 +503,31 @@ pub(crate) mod tests {
             Ok(self.derivations[path].clone())
         }
 
-        fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
+        fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError> {
             *self.questions.borrow_mut() += 1;
-            Ok(paths.iter().filter(|path| self.valid.contains(*path)).cloned().collect())
+            let find = |path| match (self.valid.contains(path), self.offered.get(path)) {
+                (true, _) => Availability::Valid,
+                (_, Some(references)) => {
+                    Availability::Substitutable(Box::new(offer(path, references)))
+                }
+                _ => Availability::Unavailable,
+            };
+            Ok(paths.iter().map(find).collect())
         }
+    }
+
+    fn offer(path: &StorePath, references: &BTreeSet<StorePath>) -> Offer {
+        let info = PathInfo {
+            path: path.clone(),
+            tree: crate::hash::TreeHash([0; 32]),
+            size: 0,
+            references: references.clone(),
+            deriver: None,
+            nar: None,
+            signatures: BTreeSet::new(),
+            registered: 0,
+        };
+        Offer { info, substituter: 0 }
     }
 
     fn path(name: &str) -> StorePath {
@@ -378,7 +578,7 @@ pub(crate) mod tests {
     }
 
     fn names(plan: &Plan) -> Vec<&str> {
-        plan.steps.iter().map(|step| step.derivation.name.as_str()).collect()
+        plan.steps.iter().map(Step::name).collect()
     }
 
     const DIAMOND: &[(&str, &[&str])] =
@@ -389,7 +589,7 @@ pub(crate) mod tests {
         let plan = World::new(DIAMOND).plan(&[("top", &[])]).unwrap();
         assert_eq!(names(&plan), ["base", "left", "right", "top"]);
         assert_eq!(plan.steps.iter().map(|s| s.chain).collect::<Vec<_>>(), [3, 2, 2, 1]);
-        assert_eq!(plan.steps[3].inputs, [path("left-out"), path("right-out")]);
+        assert_eq!(plan.steps[3].build().unwrap().inputs, [path("left-out"), path("right-out")]);
         assert_eq!(plan.steps[3].needs.iter().map(|id| id.index()).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(plan.outputs[0]["dev"], path("top-dev"));
     }
@@ -428,5 +628,147 @@ pub(crate) mod tests {
         derivation.input_sources.insert(path("source"));
         let error = world.plan(&[("a", &[])]).unwrap_err().to_string();
         assert!(error.contains("-source', which "), "{error}");
+    }
+
+    impl World {
+        /// Lets an output be taken, which refers to others.
+        fn offer(&mut self, output: &str, references: &[&str]) {
+            self.offered.insert(path(output), references.iter().map(|name| path(name)).collect());
+        }
+    }
+
+    /// The place of a step in a plan.
+    fn place(plan: &Plan, name: &str) -> usize {
+        plan.steps.iter().position(|step| step.name() == name).unwrap()
+    }
+
+    #[test]
+    fn what_can_be_taken_is_taken_with_what_it_refers_to() {
+        let mut world = World::new(DIAMOND);
+        // a text that no derivation makes comes along; what `right` refers to is there
+        world.offer("left-out", &["base-out", "text", "left-out"]);
+        world.offer("base-out", &[]);
+        world.offer("text", &[]);
+        world.offer("right-out", &["there"]);
+        world.offer("there", &[]);
+        world.offer("other", &[]);
+        world.valid.insert(path("there"));
+        let plan = world.plan(&[("top", &[])]).unwrap();
+        let mut taken: Vec<&str> = plan.substitutes().map(|offer| offer.info.path.name()).collect();
+        taken.sort_unstable();
+        assert_eq!(taken, ["base-out", "left-out", "right-out", "text"]);
+        assert_eq!(plan.builds().map(|b| &*b.derivation.name).collect::<Vec<_>>(), ["top"]);
+        assert_eq!((plan.present, plan.steps.len()), (0, 5));
+        let left = &plan.steps[place(&plan, "left-out")];
+        let needs: BTreeSet<usize> = left.needs.iter().map(|id| id.index()).collect();
+        assert_eq!(needs, [place(&plan, "base-out"), place(&plan, "text")].into());
+        let top = &plan.steps[place(&plan, "top")];
+        let needs: BTreeSet<usize> = top.needs.iter().map(|id| id.index()).collect();
+        assert_eq!(needs, [place(&plan, "left-out"), place(&plan, "right-out")].into());
+        assert_eq!(plan.steps[place(&plan, "base-out")].chain, 3);
+    }
+
+    #[test]
+    fn a_derivation_is_built_if_one_wanted_output_cannot_be_had() {
+        let mut world = World::new(DIAMOND);
+        world.offer("top-out", &[]);
+        let plan = world.plan(&[("top", &["out"])]).unwrap();
+        assert_eq!((names(&plan), plan.present), (vec!["top-out"], 0));
+        let plan = world.plan(&[("top", &["out"]), ("top", &["dev"])]).unwrap();
+        assert_eq!(names(&plan), ["base", "left", "right", "top"]);
+        world.offer("top-dev", &[]);
+        assert_eq!(names(&world.plan(&[("top", &[])]).unwrap()).len(), 2);
+        world.valid.insert(path("top-out"));
+        assert_eq!(names(&world.plan(&[("top", &[])]).unwrap()), ["top-dev"]);
+    }
+
+    #[test]
+    fn a_source_is_taken_for_the_build_that_reads_it() {
+        let mut world = World::new(&[("a", &[])]);
+        let derivation = world.derivations.get_mut(&path("a.drv")).unwrap();
+        derivation.input_sources.insert(path("source"));
+        world.offer("source", &[]);
+        assert_eq!(names(&world.plan(&[("a", &[])]).unwrap()), ["source", "a"]);
+        world.offer("a-out", &[]);
+        assert_eq!(names(&world.plan(&[("a", &["out"])]).unwrap()), ["a-out"]);
+    }
+
+    /// Numbers that look random and are the same in every run.
+    struct Numbers(u64);
+
+    impl Numbers {
+        fn below(&mut self, end: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (self.0 >> 33) as usize % end
+        }
+    }
+
+    #[test]
+    fn nothing_is_built_that_can_be_taken_and_nothing_taken_that_is_not_needed() {
+        let mut numbers = Numbers(7);
+        for _ in 0..500 {
+            let count = 2 + numbers.below(12);
+            let all: Vec<String> = (0..count).map(|n| format!("d{n}")).collect();
+            let needs: Vec<Vec<&str>> = (0..count)
+                .map(|n| (0..n).filter(|_| numbers.below(3) == 0).map(|m| &*all[m]).collect())
+                .collect();
+            let steps: Vec<(&str, &[&str])> =
+                all.iter().zip(&needs).map(|(name, needs)| (&**name, &needs[..])).collect();
+            let mut world = World::new(&steps);
+            for (n, name) in all.iter().enumerate() {
+                match numbers.below(4) {
+                    0 => drop(world.valid.insert(path(&format!("{name}-out")))),
+                    1 => {
+                        // what it refers to can be had, as a substituter promises
+                        let outs = (0..n).map(|m| format!("{}-out", all[m])).filter(|out| {
+                            let out = path(out);
+                            world.valid.contains(&out) || world.offered.contains_key(&out)
+                        });
+                        let outs: Vec<String> = outs.filter(|_| numbers.below(2) == 0).collect();
+                        let outs: Vec<&str> = outs.iter().map(String::as_str).collect();
+                        world.offer(&format!("{name}-out"), &outs);
+                    }
+                    _ => {}
+                }
+            }
+            let goal = &all[numbers.below(count)];
+            let plan = world.plan(&[(goal, &["out"])]).unwrap();
+            let can_be_had =
+                |path: &StorePath| world.valid.contains(path) || world.offered.contains_key(path);
+            let mut needed: BTreeSet<StorePath> = [path(&format!("{goal}-out"))].into();
+            for build in plan.builds() {
+                let out = &build.derivation.outputs["out"].path;
+                assert!(!can_be_had(out), "{out} is built and can be had");
+                needed.extend(build.inputs.iter().cloned());
+            }
+            for offer in plan.substitutes() {
+                assert!(!world.valid.contains(&offer.info.path), "it is there");
+                needed.extend(offer.info.references.iter().cloned());
+            }
+            // each step makes something that is needed, and all that is needed is made or there
+            let made: BTreeSet<&StorePath> = plan.steps.iter().flat_map(Step::outputs).collect();
+            for step in &plan.steps {
+                assert!(
+                    step.outputs().iter().any(|path| needed.contains(*path)),
+                    "{}",
+                    step.name()
+                );
+            }
+            for path in &needed {
+                assert!(made.contains(path) || world.valid.contains(path), "{path} is missing");
+            }
+            // a step stands behind what makes its inputs, and needs it
+            for (at, step) in plan.steps.iter().enumerate() {
+                let inputs: Vec<&StorePath> = match &step.work {
+                    Work::Build(build) => build.inputs.iter().collect(),
+                    Work::Substitute(offer) => offer.info.references.iter().collect(),
+                };
+                for input in inputs.into_iter().filter(|input| !world.valid.contains(*input)) {
+                    let maker = plan.steps.iter().position(|s| s.outputs().contains(&input));
+                    let maker = maker.unwrap();
+                    assert!(maker < at && step.needs.iter().any(|id| id.index() == maker));
+                }
+            }
+        }
     }
 }

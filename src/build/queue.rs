@@ -14,7 +14,7 @@ use super::plan::{Plan, Step, StepId};
 pub struct Jobs {
     /// Builds at a time.
     pub builds: usize,
-    /// Fetches at a time, beside the builds: they wait for the network.
+    /// Fetches and substitutes at a time, beside the builds: they wait for the network.
     pub fetches: usize,
 }
 
@@ -244,7 +244,7 @@ impl<E> Progress<E> {
     fn next(&mut self, plan: &Plan, lane: Lane) -> Option<StepId> {
         loop {
             let (_, Reverse(id)) = self.heap(lane).pop()?;
-            if self.starts == After::All || plan.step(id).derivation.is_fixed() {
+            if self.starts == After::All || plan.step(id).is_fixed() {
                 return Some(id);
             }
         }
@@ -280,7 +280,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
-    use crate::build::plan::tests::plan_of;
+    use crate::build::plan::{Work, tests::plan_of};
 
     const JOBS: Jobs = Jobs { builds: 3, fetches: 2 };
 
@@ -289,12 +289,11 @@ mod tests {
     }
 
     fn is_fetch(step: &Step) -> bool {
-        step.builtin() == Some("fetch")
+        step.build().is_some_and(|build| build.builtin() == Some("fetch"))
     }
 
     fn names(plan: &Plan, ids: impl IntoIterator<Item = StepId>) -> Vec<String> {
-        let mut names: Vec<_> =
-            ids.into_iter().map(|id| plan.step(id).derivation.name.clone()).collect();
+        let mut names: Vec<_> = ids.into_iter().map(|id| plan.step(id).name().to_owned()).collect();
         names.sort_unstable();
         names
     }
@@ -305,7 +304,7 @@ mod tests {
         let log = Mutex::new(Vec::new());
         let work = |_: StepId, step: &Step| -> Result<(), ((), After)> {
             std::thread::sleep(std::time::Duration::from_millis(5));
-            log.lock().unwrap().push(step.derivation.name.clone());
+            log.lock().unwrap().push(step.name().to_owned());
             Ok(())
         };
         let outcome = run(&plan, JOBS, &is_fetch, &work, &|_, _| (), &never);
@@ -319,7 +318,7 @@ mod tests {
         let plan = plan_of(&[("x", &[]), ("y", &[]), ("a", &[]), ("b", &["a"]), ("c", &["b"])]);
         let log = Mutex::new(Vec::new());
         let work = |_: StepId, step: &Step| -> Result<(), ((), After)> {
-            log.lock().unwrap().push(step.derivation.name.clone());
+            log.lock().unwrap().push(step.name().to_owned());
             Ok(())
         };
         run(&plan, Jobs { builds: 1, ..JOBS }, &is_fetch, &work, &|_, _| (), &never);
@@ -331,13 +330,13 @@ mod tests {
         let steps: &[(&str, &[&str])] =
             &[("bad", &[]), ("b", &["bad"]), ("c", &["b", "ok"]), ("ok", &[]), ("d", &["ok"])];
         let plan = plan_of(steps);
-        let fail = |_: StepId, step: &Step| match step.derivation.name.as_str() {
+        let fail = |_: StepId, step: &Step| match step.name() {
             "bad" => Err(("it failed", After::All)),
             _ => Ok(()),
         };
         let skipped = AtomicUsize::new(0);
         let skip = |_: &Step, because: &Step| {
-            assert_eq!(because.derivation.name, "bad");
+            assert_eq!(because.name(), "bad");
             skipped.fetch_add(1, Ordering::Relaxed);
         };
         let outcome = run(&plan, JOBS, &is_fetch, &fail, &skip, &never);
@@ -375,6 +374,7 @@ mod tests {
         ];
         let mut plan = plan_of(steps);
         for step in &mut plan.steps {
+            let Work::Build(step) = &mut step.work else { continue };
             let name = step.derivation.name.as_str();
             if ["a", "b", "c"].contains(&name) {
                 continue;
@@ -389,7 +389,7 @@ mod tests {
         for builds in 1..4 {
             let failed = std::sync::atomic::AtomicBool::new(false);
             let order = std::sync::atomic::Ordering::Relaxed;
-            let work = |_: StepId, step: &Step| match step.derivation.name.as_str() {
+            let work = |_: StepId, step: &Step| match step.name() {
                 "bad" | "worse" => {
                     failed.store(true, order);
                     Err(("another hash", After::Fixed))

@@ -3,12 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{
-    Derivations,
-    plan::{Goal, Lookup, Plan, PlanError, plan},
-};
+use super::plan::{Availability, Goal, Lookup, Plan, PlanError, plan};
 use crate::{
-    derivation::{Derivation, Records},
+    derivation::Derivation,
     store::{Store, StoreError},
     store_path::StorePath,
 };
@@ -167,7 +164,7 @@ impl<'a> Repair<'a> {
         };
         let mut damaged = BTreeSet::new();
         let mut direct = BTreeSet::new();
-        for step in &plan.steps {
+        for step in plan.builds() {
             if step.path != goal.derivation {
                 damaged.extend(step.outputs().filter(|p| self.damaged.contains(*p)).cloned());
             }
@@ -202,13 +199,15 @@ struct Undamaged<'a> {
 
 impl Lookup for Undamaged<'_> {
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
-        Derivations { store: self.store, fresh: &Records::default() }.derivation(path)
+        self.store.read_derivation(path)
     }
 
-    fn valid(&self, paths: &[StorePath]) -> Result<BTreeSet<StorePath>, StoreError> {
-        let mut valid =
-            Derivations { store: self.store, fresh: &Records::default() }.valid(paths)?;
-        valid.retain(|path| !self.damaged.contains(path));
-        Ok(valid)
+    fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError> {
+        let valid = self.store.valid(paths)?;
+        let find = |path| match valid.contains(path) && !self.damaged.contains(path) {
+            true => Availability::Valid,
+            false => Availability::Unavailable,
+        };
+        Ok(paths.iter().map(find).collect())
     }
 }

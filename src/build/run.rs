@@ -18,11 +18,12 @@ use super::{
     executor::Executor,
     local::Local,
     log::Log,
-    plan::{Plan, Step},
+    plan::{BuildStep, Offer, Plan, Step, Work},
     queue::{self, After, Jobs, Outcome},
     sandbox::Limits,
 };
 use crate::{
+    cache::Substituter,
     store::{PathLock, Store, StoreError},
     store_path::StorePath,
 };
@@ -50,6 +51,21 @@ pub struct Options {
     pub damaged: BTreeSet<StorePath>,
 }
 
+/// A step that is a build.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) step: &'a Step,
+    pub(super) build: &'a BuildStep,
+}
+
+impl std::ops::Deref for Job<'_> {
+    type Target = BuildStep;
+
+    fn deref(&self) -> &BuildStep {
+        self.build
+    }
+}
+
 /// Makes the outputs of plans valid. One serves any number of plans; it may be shared between threads.
 pub struct Realiser<'a> {
     pub(super) store: &'a Store,
@@ -62,6 +78,7 @@ pub struct Realiser<'a> {
     others: Vec<&'a dyn Executor>,
     pub(super) closures: Closures<'a>,
     check: Option<&'a Check>,
+    substituters: &'a [&'a dyn Substituter],
 }
 
 impl<'a> Realiser<'a> {
@@ -75,8 +92,18 @@ impl<'a> Realiser<'a> {
         cancelled: &'a (dyn Fn() -> bool + Sync),
     ) -> Self {
         let (local, closures) = (Local::new(store, options.system.clone()), Closures::new(store));
-        let (others, check) = (Vec::new(), None);
-        Self { store, builtins, options, observer, cancelled, local, others, closures, check }
+        Self {
+            store,
+            builtins,
+            options,
+            observer,
+            cancelled,
+            local,
+            others: Vec::new(),
+            closures,
+            check: None,
+            substituters: &[],
+        }
     }
 
     /// Also runs programs by another executor. This machine comes first, then the others in order.
@@ -98,17 +125,29 @@ impl<'a> Realiser<'a> {
         Self { check: Some(check), ..self }
     }
 
+    /// Takes what the plan says from these substituters: those that the plan was made with.
+    #[must_use]
+    pub fn substituting(self, substituters: &'a [&'a dyn Substituter]) -> Self {
+        Self { substituters, ..self }
+    }
+
     /// Runs a plan. All failures are in the outcome, and were told to the observer.
     pub fn run(&self, plan: &Plan) -> Outcome<BuildFailure> {
         self.observer.event(Event::Planned(plan));
         let work = |_, step: &Step| {
-            self.build(step).map_err(|failure| {
+            let done = match &step.work {
+                Work::Build(build) => self.build(Job { step, build }),
+                Work::Substitute(offer) => self.substitute(step, offer),
+            };
+            done.map_err(|failure| {
+                self.observer.event(Event::Failed(step, &failure));
                 let after = self.after(&failure);
                 (failure, after)
             })
         };
         let skip = |step: &Step, failed: &Step| self.observer.event(Event::Skipped(step, failed));
-        let is_fetch = |step: &Step| self.builtins.registry.is_fetch(step);
+        let is_fetch =
+            |step: &Step| step.build().is_none() || self.builtins.registry.is_fetch(step);
         let outcome = queue::run(plan, self.options.jobs, &is_fetch, &work, &skip, self.cancelled);
         let failed = outcome.failed.into_iter().map(|(id, failure)| (id, *failure)).collect();
         let Outcome { done, skipped, not_started, .. } = outcome;
@@ -118,60 +157,72 @@ impl<'a> Realiser<'a> {
     /// What is still started after a failure.
     fn after(&self, failure: &BuildFailure) -> After {
         match failure.error.hash_mismatch() {
-            _ if self.options.keep_going => After::All,
+            _ if self.options.keep_going || failure.error.can_build_instead() => After::All,
             Some(_) => After::Fixed,
             None => After::Nothing,
         }
     }
 
-    /// Makes the outputs of a step valid, unless another process does it first.
-    fn build(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
-        let result = self.locked(step);
-        if let Err(failure) = &result {
-            self.observer.event(Event::Failed(step, failure));
-        }
-        result
+    /// Takes a path from a substituter, unless another process makes it valid first.
+    fn substitute(&self, step: &Step, offer: &Offer) -> Result<(), Box<BuildFailure>> {
+        let path = &offer.info.path;
+        let take = || -> Result<(), BuildError> {
+            let _lock = self.lock(step)?;
+            if self.store.is_valid(path)? {
+                self.observer.event(Event::Finished(step, None));
+                return Ok(());
+            }
+            let start = Instant::now();
+            self.observer.event(Event::Started(step));
+            self.substituters[offer.substituter].take(self.store, path)?;
+            self.observer.event(Event::Finished(step, Some(start.elapsed())));
+            Ok(())
+        };
+        take().map_err(|error| {
+            Box::new(BuildFailure { path: path.clone(), error, tail: Vec::new(), kept: None })
+        })
     }
 
-    fn locked(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
+    /// Makes the outputs of a build valid, unless another process does it first.
+    fn build(&self, job: Job<'_>) -> Result<(), Box<BuildFailure>> {
         let fail = |error: BuildError| {
-            let derivation = step.path.clone();
-            Box::new(BuildFailure { derivation, error, tail: Vec::new(), kept: None })
+            let path = job.path.clone();
+            Box::new(BuildFailure { path, error, tail: Vec::new(), kept: None })
         };
-        let _lock = self.lock(step).map_err(fail)?;
-        if self.is_done(step).map_err(|e| fail(e.into()))? {
-            self.observer.event(Event::Finished(step, None));
+        let _lock = self.lock(job.step).map_err(fail)?;
+        if self.is_done(job).map_err(|e| fail(e.into()))? {
+            self.observer.event(Event::Finished(job.step, None));
             return Ok(());
         }
         let start = Instant::now();
-        self.observer.event(Event::Started(step));
-        self.attempt(step)?;
-        self.observer.event(Event::Finished(step, Some(start.elapsed())));
+        self.observer.event(Event::Started(job.step));
+        self.attempt(job)?;
+        self.observer.event(Event::Finished(job.step, Some(start.elapsed())));
         Ok(())
     }
 
     /// Whether all outputs are there, and are whole where they were said to be damaged.
-    fn is_done(&self, step: &Step) -> Result<bool, StoreError> {
+    fn is_done(&self, job: Job<'_>) -> Result<bool, StoreError> {
         let (store, damaged) = (self.store, &self.options.damaged);
-        if self.check_of(step).is_some() {
+        if self.check_of(job).is_some() {
             return Ok(false);
         }
-        if store.valid(step.outputs())?.len() < step.derivation.outputs.len() {
+        if store.valid(job.outputs())?.len() < job.derivation.outputs.len() {
             return Ok(false);
         }
         let doubtful: Vec<StorePath> =
-            step.outputs().filter(|p| damaged.contains(*p)).cloned().collect();
+            job.outputs().filter(|p| damaged.contains(*p)).cloned().collect();
         Ok(doubtful.is_empty() || store.verify(&doubtful, &|_| {})?.is_empty())
     }
 
     /// The comparison that a step is done for, if it is.
-    fn check_of(&self, step: &Step) -> Option<&'a Check> {
-        self.check.filter(|check| check.covers(&step.path))
+    fn check_of(&self, job: Job<'_>) -> Option<&'a Check> {
+        self.check.filter(|check| check.covers(&job.path))
     }
 
     /// Waits until the clock shows another time than when the outputs of a step were made.
-    fn wait_for_later(&self, step: &Step) -> Result<(), BuildError> {
-        let infos: Vec<_> = step
+    fn wait_for_later(&self, job: Job<'_>) -> Result<(), BuildError> {
+        let infos: Vec<_> = job
             .outputs()
             .filter_map(|path| self.store.info(path).transpose())
             .collect::<Result<_, _>>()?;
@@ -188,7 +239,7 @@ impl<'a> Realiser<'a> {
     /// Keeps other processes from the same build. Derivations with a common output (by two addresses
     /// of one file) share the lock.
     fn lock(&self, step: &Step) -> Result<PathLock, BuildError> {
-        let path = step.outputs().next().unwrap_or(&step.path);
+        let path = step.outputs().first().copied().unwrap_or_else(|| step.path());
         if let Some(lock) = self.store.try_lock(path)? {
             return Ok(lock);
         }
@@ -205,17 +256,17 @@ impl<'a> Realiser<'a> {
     }
 
     /// Builds, with a log; what is needed of a failure is gathered before its scratch folder goes.
-    fn attempt(&self, step: &Step) -> Result<(), Box<BuildFailure>> {
-        let observe = |line: &str| self.observer.event(Event::Line(step, line));
+    fn attempt(&self, job: Job<'_>) -> Result<(), Box<BuildFailure>> {
+        let observe = |line: &str| self.observer.event(Event::Line(job.step, line));
         let fail = |error, tail, kept| {
-            let derivation = step.path.clone();
-            Box::new(BuildFailure { derivation, error, tail, kept })
+            let path = job.path.clone();
+            Box::new(BuildFailure { path, error, tail, kept })
         };
-        let file = self.store.create_log(&step.path);
+        let file = self.store.create_log(&job.path);
         let file = file.map_err(|error| fail(error.into(), Vec::new(), None))?;
         let log = Mutex::new(Log::new(file, &observe));
         let mut kept = None;
-        let result = self.prepared(step, &log, &mut kept);
+        let result = self.prepared(job, &log, &mut kept);
         let (tail, incomplete) = log.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
         match (result, incomplete) {
             (Err(error), _) => Err(fail(error, tail, kept)),
@@ -226,22 +277,22 @@ impl<'a> Realiser<'a> {
 
     fn prepared(
         &self,
-        step: &Step,
+        job: Job<'_>,
         log: &Mutex<Log<'_>>,
         kept: &mut Option<PathBuf>,
     ) -> Result<(), BuildError> {
-        let inputs = self.closures.of(&step.inputs)?;
+        let inputs = self.closures.of(&job.inputs)?;
         let scratch = self.store.scratch()?;
-        let filled = fill_placeholders(&step.derivation);
-        let derivation = filled.as_ref().unwrap_or(&step.derivation);
+        let filled = fill_placeholders(&job.derivation);
+        let derivation = filled.as_ref().unwrap_or(&job.derivation);
         let folders = Folders::make(&scratch)?;
-        let check = self.check_of(step);
+        let check = self.check_of(job);
         if check.is_some() {
-            self.wait_for_later(step)?;
+            self.wait_for_later(job)?;
         }
         let attempt = Attempt {
             realiser: self,
-            step,
+            job,
             derivation,
             inputs: &inputs,
             log,
@@ -252,7 +303,7 @@ impl<'a> Realiser<'a> {
         let result = attempt.run();
         if result.as_ref().is_err_and(|error| !error.is_cancelled()) && self.options.keep_failed {
             // whatever happens here, why the build failed is what has to be told
-            match self.keep(step, &folders) {
+            match self.keep(job, &folders) {
                 Ok(place) => *kept = Some(place),
                 Err(error) => {
                     lock(log).line(&format!("its working directory is not kept: {error}"));
@@ -263,10 +314,10 @@ impl<'a> Realiser<'a> {
     }
 
     /// Moves the working directory of a failed build to where it stays.
-    fn keep(&self, step: &Step, folders: &Folders) -> Result<PathBuf, BuildError> {
+    fn keep(&self, job: Job<'_>, folders: &Folders) -> Result<PathBuf, BuildError> {
         let folder = self.store.failed();
         fs_err::create_dir_all(&folder)?;
-        let name = &step.derivation.name;
+        let name = &job.derivation.name;
         for number in 0.. {
             let kept = folder.join(format!("{name}-{number}"));
             match fs_err::create_dir(&kept) {

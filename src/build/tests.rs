@@ -86,12 +86,12 @@ struct Events(Mutex<Vec<String>>);
 impl Observer for Events {
     fn event(&self, event: Event<'_>) {
         let text = match event {
-            Event::Started(step) => format!("started {}", step.derivation.name),
+            Event::Started(step) => format!("started {}", step.name()),
             Event::Line(_, line) => format!("line {line}"),
-            Event::Finished(step, Some(_)) => format!("built {}", step.derivation.name),
-            Event::Finished(step, None) => format!("found {}", step.derivation.name),
-            Event::Failed(step, _) => format!("failed {}", step.derivation.name),
-            Event::Skipped(step, _) => format!("skipped {}", step.derivation.name),
+            Event::Finished(step, Some(_)) => format!("built {}", step.name()),
+            Event::Finished(step, None) => format!("found {}", step.name()),
+            Event::Failed(step, _) => format!("failed {}", step.name()),
+            Event::Skipped(step, _) => format!("skipped {}", step.name()),
             Event::Progress(_, done, of) => format!("progress {done} of {of:?}"),
             Event::Planned(_) | Event::Waiting(_) => return,
         };
@@ -184,7 +184,11 @@ impl World {
 
     fn run(&self, goals: &[&StorePath]) -> Outcome<BuildFailure> {
         let fresh = Records::default();
-        let lookup = Derivations { store: &self.store, fresh: &fresh };
+        let lookup = Derivations {
+            store: &self.store,
+            fresh: &fresh,
+            substituters: Substituters::default(),
+        };
         let goal =
             |path: &&StorePath| Goal { derivation: (*path).clone(), outputs: BTreeSet::new() };
         let plan = plan::plan(&lookup, &goals.iter().map(goal).collect::<Vec<_>>()).unwrap();
@@ -364,7 +368,7 @@ fn a_failure_shows_the_end_of_the_log_and_keeps_what_is_asked_for() {
     assert_eq!(failure.tail.last().unwrap(), "the reason");
     assert!(failure.to_string().contains("failed with exit code 3"), "{failure}");
     let mut log = String::new();
-    let mut reader = world.store.log(&failure.derivation).unwrap().unwrap();
+    let mut reader = world.store.log(&failure.path).unwrap().unwrap();
     reader.read_to_string(&mut log).unwrap();
     assert!(log.ends_with("the reason\n"));
     assert_eq!(failure.kept, None);

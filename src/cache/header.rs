@@ -9,6 +9,7 @@ use crate::{
     codec::{self, CodecError, RecordKind},
     hash::TreeHash,
     limits,
+    store::PathInfo,
     store_path::{StorePath, StorePathError},
     tree::Announced,
 };
@@ -167,6 +168,20 @@ impl Header {
 }
 
 impl Exported {
+    /// What it says of the path.
+    pub(super) fn info(&self) -> PathInfo {
+        PathInfo {
+            path: self.path.clone(),
+            tree: self.tree,
+            size: self.announced.size,
+            references: self.references.clone(),
+            deriver: self.deriver.clone(),
+            nar: None,
+            signatures: BTreeSet::new(),
+            registered: 0,
+        }
+    }
+
     /// Whether the path is that of a source with this tree.
     pub(super) fn is_source(&self) -> bool {
         StorePath::of_source(&self.tree, self.path.name()).as_ref() == Ok(&self.path)

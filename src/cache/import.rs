@@ -1,5 +1,5 @@
-//! Reads an export into a store. Everything that it adds is unpacked into scratch and checked before
-//! anything is registered, and all of it is registered at once.
+//! Reads an export into a store: all of it at once, or path by path as a plan needs them. A path is unpacked into
+//! scratch and checked before it is registered.
 
 use std::{
     collections::BTreeSet,
@@ -11,9 +11,10 @@ use std::{
 };
 
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 
 use super::{
-    TransferError,
+    Substituter, TransferError,
     header::{Exported, Header},
     proof::{Claim, Makers},
     source::Source,
@@ -22,7 +23,7 @@ use crate::{
     derivation::{Derivation, Identities},
     limits,
     regular::{self, Link},
-    store::{Insertion, References, Scratch, Store, StoreError},
+    store::{Insertion, PathInfo, References, Scratch, Store, StoreError},
     store_path::StorePath,
 };
 
@@ -50,11 +51,27 @@ pub struct Imported {
     pub total: usize,
 }
 
+/// An export that is open. All of it was judged that can be judged without its content.
+pub struct Export {
+    source: Source,
+    header: Header,
+    trust: Trust,
+    /// The paths that the store does not have, in the order of the header.
+    fresh: Vec<Fresh>,
+    /// Their places, and whether they are offered to plans.
+    places: FxHashMap<StorePath, (usize, bool)>,
+    /// The paths that are valid with another content.
+    differing: Vec<StorePath>,
+    /// Every path that the header names: what an output may hold of others was there when it was made.
+    among: Arc<[StorePath]>,
+    /// Where paths are unpacked; nothing if the store has all.
+    scratch: Option<Scratch>,
+}
+
 /// A path that the store does not have.
-struct Fresh<'e> {
+struct Fresh {
     /// Its place in the export.
     at: usize,
-    exported: &'e Exported,
     claim: Claim,
     deriver: Option<StorePath>,
 }
@@ -63,7 +80,7 @@ struct Fresh<'e> {
 /// of all are done; any thread may call it.
 ///
 /// # Errors
-/// Where the file is not exactly what an export is, or does not fit to its own header, or refers to
+/// If the file is not exactly what an export is, or does not fit to its own header, or refers to
 /// what the store does not have, or holds what neither its content nor `trust` lets in. Nothing of it
 /// is then in the store.
 pub fn import(
@@ -72,72 +89,157 @@ pub fn import(
     trust: Trust,
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Imported, TransferError> {
-    let mut source = Source::open(store, file)?;
-    let header = source.header()?;
-    let named = || header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path]));
-    let valid = store.valid(named())?;
-    check_references(&source, &header, &valid)?;
-    let mut differing = Vec::new();
-    for exported in header.paths.iter().filter(|e| valid.contains(&e.path)) {
-        let info = store.info(&exported.path)?;
-        differing.extend(info.filter(|info| info.tree != exported.tree).map(|info| info.path));
-    }
-    let missing: Vec<(usize, &Exported)> =
-        header.paths.iter().enumerate().filter(|(_, e)| !valid.contains(&e.path)).collect();
-    let total = header.paths.len();
-    if missing.is_empty() {
-        let (added, trusted) = (Vec::new(), Vec::new());
-        return Ok(Imported { roots: header.roots, added, trusted, differing, total });
-    }
+    let export = Export::open(store, file, trust)?;
+    // told at once if it is sure, before all is unpacked
+    let hopeless = export.fresh.iter().filter(|f| f.claim.is_hopeless(export.exported(f)));
+    export.prove(hopeless.map(|fresh| export.exported(fresh).path.clone()).collect())?;
+    let all: Vec<&Fresh> = export.fresh.iter().collect();
+    let trusted = export.insert(store, &all, progress)?;
+    let added = all.into_iter().map(|fresh| export.exported(fresh).path.clone()).collect();
+    let Export { header, differing, .. } = export;
+    Ok(Imported { total: header.paths.len(), roots: header.roots, added, trusted, differing })
+}
 
-    let scratch = store.scratch()?;
-    let records = derivations(&source, store, &missing, &scratch)?;
-    let made = missing.iter().map(|(_, e)| &e.path).filter(|path| !path.is_derivation());
-    let makers = Makers::find(store, &records, made)?;
-    let knows = |path: &StorePath| {
-        records.binary_search_by(|(known, _)| known.cmp(path)).is_ok() || valid.contains(path)
-    };
-    let mut fresh = Vec::with_capacity(missing.len());
-    for (at, exported) in missing {
-        let judged = makers.judge(exported, |path| {
-            knows(path) || store.is_valid(path).is_ok_and(|is_valid| is_valid)
-        });
-        let (claim, deriver) =
-            judged.map_err(|problem| source.refuse(exported.path.to_string(), problem))?;
-        fresh.push(Fresh { at, exported, claim, deriver });
-    }
-    let unproved = |paths: Vec<StorePath>| match trust {
-        Trust::Nothing if !paths.is_empty() => {
-            let file = source.name().to_owned();
-            Err(TransferError::Unproved { file, paths, total })
+impl Export {
+    /// Opens the export in `file` (`-` is standard input). Its derivations are read, and what is to be taken is
+    /// judged by them and those of the store.
+    ///
+    /// # Errors
+    /// As [`import`], as far as no path other than a derivation is unpacked.
+    pub fn open(store: &Store, file: &Path, trust: Trust) -> Result<Self, TransferError> {
+        let mut source = Source::open(store, file)?;
+        let header = source.header()?;
+        let named: BTreeSet<&StorePath> =
+            header.paths.iter().flat_map(|e| e.references.iter().chain([&e.path])).collect();
+        let valid = store.valid(named.iter().copied())?;
+        check_references(&source, &header, &valid)?;
+        let mut differing = Vec::new();
+        for exported in header.paths.iter().filter(|e| valid.contains(&e.path)) {
+            let info = store.info(&exported.path)?;
+            differing.extend(info.filter(|info| info.tree != exported.tree).map(|info| info.path));
         }
-        _ => Ok(paths),
-    };
-    // told at once where it is sure, before all is unpacked
-    let hopeless = fresh.iter().filter(|fresh| fresh.claim.is_hopeless(fresh.exported));
-    unproved(hopeless.map(|fresh| fresh.exported.path.clone()).collect())?;
+        let missing: Vec<(usize, &Exported)> =
+            header.paths.iter().enumerate().filter(|(_, e)| !valid.contains(&e.path)).collect();
+        let scratch = if missing.is_empty() { None } else { Some(store.scratch()?) };
+        let mut fresh = Vec::with_capacity(missing.len());
+        let mut places = FxHashMap::default();
+        if let Some(scratch) = &scratch {
+            let records = derivations(&source, store, &missing, scratch)?;
+            let made = missing.iter().map(|(_, e)| &e.path).filter(|path| !path.is_derivation());
+            let makers = Makers::find(store, &records, made)?;
+            let knows = |path: &StorePath| {
+                records.binary_search_by(|(known, _)| known.cmp(path)).is_ok()
+                    || valid.contains(path)
+                    || store.is_valid(path).is_ok_and(|is_valid| is_valid)
+            };
+            for (at, exported) in missing {
+                let (claim, deriver) = makers
+                    .judge(exported, knows)
+                    .map_err(|problem| source.refuse(exported.path.to_string(), problem))?;
+                let may_be_taken = trust == Trust::Outputs || !claim.is_hopeless(exported);
+                // what it refers to stands before it
+                let can_be_had = |reference: &StorePath| {
+                    let found = places.get(reference).map(|(_, is_offered)| *is_offered);
+                    *reference == exported.path || found.unwrap_or(true)
+                };
+                let is_offered = may_be_taken && exported.references.iter().all(can_be_had);
+                places.insert(exported.path.clone(), (fresh.len(), is_offered));
+                fresh.push(Fresh { at, claim, deriver });
+            }
+        }
+        let among = named.into_iter().cloned().collect::<Vec<_>>().into();
+        Ok(Self { source, header, trust, fresh, places, differing, among, scratch })
+    }
 
-    let all = fresh.iter().map(|fresh| fresh.exported.announced.size).sum();
-    let done = AtomicU64::new(0);
-    // what an output may hold of the others is in the archive, or it was not whole when it was made
-    let among: Arc<[StorePath]> =
-        named().cloned().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().into();
-    let unpacked = fresh
-        .par_iter()
-        .map(|fresh| {
-            let insertion = insertion(&source, fresh, trust, &among, &scratch)?;
-            let size = fresh.exported.announced.size;
-            progress(done.fetch_add(size, Ordering::Relaxed) + size, all);
-            Ok(insertion)
-        })
-        .collect::<Result<Vec<_>, TransferError>>()?;
-    let is_trusted =
-        |insertion: &&Insertion| matches!(insertion.references, References::Declared(..));
-    let trusted = unpacked.iter().filter(is_trusted).map(|insertion| insertion.path.clone());
-    let trusted = unproved(trusted.collect())?;
-    store.insert(unpacked).map_err(|error| source.explain(error))?;
-    let added = fresh.into_iter().map(|fresh| fresh.exported.path.clone()).collect();
-    Ok(Imported { roots: header.roots, added, trusted, differing, total })
+    /// Whether it has a path that is not offered, since nothing proves what it holds or refers to.
+    #[must_use]
+    pub fn withholds(&self, path: &StorePath) -> bool {
+        self.places.get(path).is_some_and(|(_, is_offered)| !is_offered)
+    }
+
+    fn exported(&self, fresh: &Fresh) -> &Exported {
+        &self.header.paths[fresh.at]
+    }
+
+    /// Refuses paths whose content does not prove their names, unless that is trusted.
+    fn prove(&self, unproved: Vec<StorePath>) -> Result<Vec<StorePath>, TransferError> {
+        match self.trust {
+            Trust::Nothing if !unproved.is_empty() => {
+                let (file, total) = (self.source.name().to_owned(), self.header.paths.len());
+                Err(TransferError::Unproved { file, paths: unproved, total })
+            }
+            _ => Ok(unproved),
+        }
+    }
+
+    /// Unpacks and inserts paths, all or none. Gives those that were taken on trust.
+    fn insert(
+        &self,
+        store: &Store,
+        wanted: &[&Fresh],
+        progress: &(dyn Fn(u64, u64) + Sync),
+    ) -> Result<Vec<StorePath>, TransferError> {
+        let Some(scratch) = &self.scratch else { return Ok(Vec::new()) };
+        let all = wanted.iter().map(|fresh| self.exported(fresh).announced.size).sum();
+        let done = AtomicU64::new(0);
+        let unpacked = wanted
+            .par_iter()
+            .map(|fresh| {
+                let insertion = self.insertion(fresh, scratch)?;
+                let size = self.exported(fresh).announced.size;
+                progress(done.fetch_add(size, Ordering::Relaxed) + size, all);
+                Ok(insertion)
+            })
+            .collect::<Result<Vec<_>, TransferError>>()?;
+        let is_trusted =
+            |insertion: &&Insertion| matches!(insertion.references, References::Declared(..));
+        let trusted = unpacked.iter().filter(is_trusted).map(|insertion| insertion.path.clone());
+        let trusted = self.prove(trusted.collect())?;
+        store.insert(unpacked).map_err(|error| self.source.explain(error))?;
+        Ok(trusted)
+    }
+
+    /// A path as it is put into the store. What its content does not prove has its references declared.
+    fn insertion(&self, fresh: &Fresh, scratch: &Scratch) -> Result<Insertion, TransferError> {
+        let (source, exported) = (&self.source, self.exported(fresh));
+        let path = exported.path.clone();
+        let place = match fresh.claim {
+            Claim::Derivation => place(exported, scratch),
+            _ => source.unpack(fresh.at, exported, scratch)?,
+        };
+        let is_proved = fresh
+            .claim
+            .is_proved(exported, &place, self.trust == Trust::Nothing)
+            .map_err(|problem| source.refuse(path.to_string(), problem))?;
+        let references = exported.references.clone();
+        // a source or a text may hold any words; an output's references are what it holds
+        let references = match is_proved {
+            true => References::Known(references),
+            false => References::Declared(references, self.among.clone()),
+        };
+        let (deriver, expected) = (fresh.deriver.clone(), Some(exported.tree));
+        Ok(Insertion { path, source: place.into(), references, deriver, expected })
+    }
+}
+
+impl Substituter for Export {
+    fn name(&self) -> &str {
+        self.source.name()
+    }
+
+    fn offers(&self, paths: &[&StorePath]) -> Vec<Option<PathInfo>> {
+        let offer = |path: &&StorePath| {
+            let (at, _) = self.places.get(*path).filter(|(_, is_offered)| *is_offered)?;
+            Some(self.exported(&self.fresh[*at]).info())
+        };
+        paths.iter().map(offer).collect()
+    }
+
+    fn take(&self, store: &Store, path: &StorePath) -> Result<(), TransferError> {
+        let place = self.places.get(path);
+        let (at, _) = place.ok_or_else(|| StoreError::NotValid(path.clone()))?;
+        self.insert(store, &[&self.fresh[*at]], &|_, _| {}).map(drop)
+    }
 }
 
 /// Every reference leads to what is in the export or in the store.
@@ -156,33 +258,6 @@ fn check_references(
         }
     }
     Ok(())
-}
-
-/// A path as it is put into the store. What its content does not prove has its references declared.
-fn insertion(
-    source: &Source,
-    fresh: &Fresh<'_>,
-    trust: Trust,
-    among: &Arc<[StorePath]>,
-    scratch: &Scratch,
-) -> Result<Insertion, TransferError> {
-    let Fresh { at, exported, claim, deriver } = fresh;
-    let path = exported.path.clone();
-    let place = match claim {
-        Claim::Derivation => place(exported, scratch),
-        _ => source.unpack(*at, exported, scratch)?,
-    };
-    let is_proved = claim
-        .is_proved(exported, &place, trust == Trust::Nothing)
-        .map_err(|problem| source.refuse(path.to_string(), problem))?;
-    let references = exported.references.clone();
-    // a source or a text may hold any words; an output's references are what it holds
-    let references = match is_proved {
-        true => References::Known(references),
-        false => References::Declared(references, among.clone()),
-    };
-    let (deriver, expected) = (deriver.clone(), Some(exported.tree));
-    Ok(Insertion { path, source: place.into(), references, deriver, expected })
 }
 
 /// Where a path is unpacked.

@@ -10,12 +10,14 @@ mod import;
 mod proof;
 mod restore;
 mod source;
+mod substituter;
 
 use std::io;
 
 pub use export::export;
-pub use import::{Imported, Trust, import};
+pub use import::{Export, Imported, Trust, import};
 pub use restore::restore;
+pub use substituter::Substituter;
 
 use crate::{codec::CodecError, store::StoreError, store_path::StorePath, tree::TreeError};
 
@@ -57,6 +59,20 @@ pub enum TransferError {
         /// How many paths there are in the export.
         total: usize,
     },
+}
+
+impl TransferError {
+    /// Whether the path can still be built: nothing is wrong with what it was to be taken from, or it cannot be read
+    /// any more.
+    #[must_use]
+    pub fn can_build_instead(&self) -> bool {
+        use StoreError::{Dangling, NotValid};
+        match self {
+            Self::Unproved { .. } | Self::Io(_) => true,
+            Self::Store(error) => matches!(error, Dangling { .. } | NotValid(_)),
+            Self::Archive(_) | Self::Codec(_) | Self::Refused { .. } => false,
+        }
+    }
 }
 
 fn unproved(file: &str, paths: &[StorePath], total: usize) -> String {

@@ -12,9 +12,18 @@ use super::{
     expression::ExpressionArguments,
     failure::{Failure, Kind, Outcome},
     hashes::{self, HashArguments},
+    quantity::bytes,
     realise::{self, BuildArguments},
+    substitutes::{SubstituteArguments, tell_withheld},
 };
-use crate::{evaluate::Target, store_path::StorePath};
+use crate::{
+    build::{
+        Substituters,
+        plan::{Offer, Step},
+    },
+    evaluate::Target,
+    store_path::StorePath,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -43,10 +52,13 @@ pub(super) struct Arguments {
     keep_differing: bool,
     #[command(flatten)]
     hashes: HashArguments,
+    #[command(flatten)]
+    substitutes: SubstituteArguments,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let Arguments { expression, build, .. } = arguments;
+    arguments.substitutes.open(context)?;
     if arguments.dry_run {
         return dry_run(context, &Evaluation::run(context, expression, build)?);
     }
@@ -112,27 +124,49 @@ fn link(
 }
 
 fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
-    let plan = realise::plan(context.store()?, &evaluation.derivations, &evaluation.goals())?;
-    let (fetch, build): (Vec<_>, Vec<_>) = plan.steps.iter().partition(|s| BUILTINS.is_fetch(s));
+    let (store, substituters) = (context.store()?, context.substituters());
+    let from = Substituters { all: &substituters, without: None };
+    let plan = realise::plan(store, &evaluation.derivations, &evaluation.goals(), from)?;
+    let (substitute, steps): (Vec<_>, Vec<_>) =
+        plan.steps.iter().partition(|s| s.build().is_none());
+    let (fetch, build): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| BUILTINS.is_fetch(s));
     if context.global.json {
-        let paths = |steps: &[&crate::build::plan::Step]| -> Value {
-            steps.iter().map(|s| s.path.to_string()).collect()
-        };
+        let paths =
+            |steps: &[&Step]| -> Value { steps.iter().map(|s| s.path().to_string()).collect() };
         context.json(&json!({
-            "build": paths(&build), "fetch": paths(&fetch), "present": plan.present,
+            "substitute": paths(&substitute),
+            "build": paths(&build),
+            "fetch": paths(&fetch),
+            "present": plan.present,
         }))?;
         return Ok(ExitCode::SUCCESS);
+    }
+    for (substituter, from) in substituters.iter().enumerate() {
+        let is_of = |offer: &&Offer| offer.substituter == substituter;
+        let offers: Vec<&Offer> = plan.substitutes().filter(is_of).collect();
+        if !offers.is_empty() {
+            let size = bytes(offers.iter().map(|offer| offer.info.size).sum());
+            context.line(format!(
+                "{} would be taken from '{}' ({size}):",
+                offers.len(),
+                from.name()
+            ))?;
+            for offer in offers {
+                context.line(format!("  {}", offer.info.path))?;
+            }
+        }
     }
     for (what, steps) in [("fetched", fetch), ("built", build)] {
         if !steps.is_empty() {
             context.line(format!("{} would be {what}:", steps.len()))?;
             for step in steps {
-                context.line(format!("  {}", step.path))?;
+                context.line(format!("  {}", step.path()))?;
             }
         }
     }
     if plan.steps.is_empty() {
         context.line("nothing to build or fetch")?;
     }
+    tell_withheld(context, &plan);
     Ok(ExitCode::SUCCESS)
 }

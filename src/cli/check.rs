@@ -12,7 +12,7 @@ use super::{
     realise::{self, Again, BuildArguments},
 };
 use crate::{
-    build::{Check, Derivations, Verdict},
+    build::{Check, Derivations, Substituters, Verdict},
     difference::{Change, Difference, MOST, Window},
     store_path::StorePath,
     tree::NodeKind,
@@ -37,7 +37,11 @@ pub(super) fn run(
         derivations.iter().map(|path| realise::goal(path.clone(), BTreeSet::new())).collect();
     realise::realise(context, arguments, fresh, &goals)?;
     let check = Check::new(derivations, keep_differing);
-    let plan = realise::planned(check.plan(&Derivations { store, fresh }))?;
+    let plan = realise::planned(check.plan(&Derivations {
+        store,
+        fresh,
+        substituters: Substituters::default(),
+    }))?;
     let outcome = realise::execute(context, arguments, &plan, Again::Checked(&check))?;
     let found = check.found();
     let differ = found.values().filter(|verdict| **verdict != Verdict::Same).count();

@@ -20,6 +20,7 @@ use super::{
     output, report,
 };
 use crate::{
+    cache::{Export, Substituter},
     net::{
         address::{redacted, without_credentials},
         host::HostEnvironment,
@@ -41,13 +42,16 @@ pub(super) struct Context {
     pub(super) events: Option<Events>,
     store: OnceLock<Store>,
     network: OnceLock<Network>,
+    /// With `--from`.
+    exports: OnceLock<Vec<Export>>,
 }
 
 impl Context {
     /// Opens what events go to.
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
         let events = global.events.as_deref().map(Events::open).transpose()?;
-        Ok(Self { global, events, store: OnceLock::new(), network: OnceLock::new() })
+        let (store, network, exports) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Ok(Self { global, events, store, network, exports })
     }
 
     /// The platform to evaluate for and to build on: the option, else that of this program.
@@ -92,6 +96,22 @@ impl Context {
             }
         };
         Profile::at(&link).or_fail(Kind::Usage)
+    }
+
+    /// Lets plans take paths from these exports.
+    pub(super) fn take_from(&self, exports: Vec<Export>) {
+        // a command says so once
+        let _ = self.exports.set(exports);
+    }
+
+    /// The exports that plans take paths from.
+    pub(super) fn exports(&self) -> &[Export] {
+        self.exports.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The same, as plans ask them.
+    pub(super) fn substituters(&self) -> Vec<&dyn Substituter> {
+        self.exports().iter().map(|export| export as &dyn Substituter).collect()
     }
 
     /// The network, with the machine's settings. Nothing is read or asked before it is needed.

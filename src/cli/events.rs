@@ -16,7 +16,10 @@ use super::{
     failure::{Failure, Kind},
 };
 use crate::{
-    build::{Event, Observer, plan::Step},
+    build::{
+        Event, Observer,
+        plan::{BuildStep, Step},
+    },
     net::address::without_credentials,
     store_path::StorePath,
 };
@@ -111,8 +114,9 @@ impl Events {
     }
 
     fn of_step(&self, kind: &str, step: &Step, mut value: Value) {
-        value["derivation"] = step.path.to_string().into();
-        value["name"] = step.derivation.name.as_str().into();
+        let field = if step.build().is_some() { "derivation" } else { "path" };
+        value[field] = step.path().to_string().into();
+        value["name"] = step.name().into();
         self.write(kind, value);
     }
 
@@ -121,16 +125,17 @@ impl Events {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let early = |at: &Instant| now.duration_since(*at) < PAUSE;
-        if !is_last && out.told.get(&step.path).is_some_and(early) {
+        if !is_last && out.told.get(step.path()).is_some_and(early) {
             return false;
         }
-        out.told.insert(step.path.clone(), now);
+        out.told.insert(step.path().clone(), now);
         true
     }
 }
 
 fn outputs(step: &Step) -> Value {
-    step.derivation.outputs.iter().map(|(name, o)| (name.clone(), o.path.to_string())).collect()
+    let outputs = step.build().into_iter().flat_map(|build| &build.derivation.outputs);
+    outputs.map(|(name, o)| (name.clone(), o.path.to_string())).collect()
 }
 
 impl Observer for Events {
@@ -138,14 +143,22 @@ impl Observer for Events {
         match event {
             Event::Planned(plan) => {
                 let fetches = plan.steps.iter().filter(|step| BUILTINS.is_fetch(step)).count();
-                let builds = plan.steps.len() - fetches;
-                let value =
-                    json!({ "builds": builds, "fetches": fetches, "present": plan.present });
-                self.write("plan", value);
+                let substitutes = plan.substitutes().count();
+                let builds = plan.builds().count() - fetches;
+                self.write(
+                    "plan",
+                    json!({
+                        "builds": builds,
+                        "fetches": fetches,
+                        "substitutes": substitutes,
+                        "present": plan.present,
+                    }),
+                );
             }
             Event::Waiting(step) => self.of_step("waiting", step, json!({})),
             Event::Started(step) => {
-                let builder = step.builtin().map(|name| format!("builtin:{name}"));
+                let builder =
+                    step.build().and_then(BuildStep::builtin).map(|name| format!("builtin:{name}"));
                 self.of_step(
                     "started",
                     step,
@@ -175,7 +188,7 @@ impl Observer for Events {
                 self.of_step("failed", step, value);
             }
             Event::Skipped(step, failed) => {
-                self.of_step("skipped", step, json!({ "because": failed.path.to_string() }));
+                self.of_step("skipped", step, json!({ "because": failed.path().to_string() }));
             }
         }
     }

@@ -41,6 +41,7 @@ mod shell;
 mod shorten;
 mod show;
 mod store;
+mod substitutes;
 mod time;
 mod transfer;
 mod verify;

@@ -15,12 +15,15 @@ use super::{
     interruption::is_cancelled,
     progress::Progress,
     quantity::size,
+    substitutes::tell_withheld,
+    transfer,
 };
 use crate::{
     build::{
         BuildError, BuildFailure, Check, Derivations, Event, Observer, Options, Realiser,
+        Substituters,
         builtin::Builtins,
-        plan::{self, Goal, Plan, PlanError, Step},
+        plan::{self, BuildStep, Goal, Plan, PlanError},
         queue::{Jobs, Outcome},
         sandbox::{Limits, SandboxError, can_limit_memory},
     },
@@ -126,8 +129,13 @@ impl Observer for Everyone<'_> {
 }
 
 /// What is missing for the goals.
-pub(super) fn plan(store: &Store, fresh: &Records, goals: &[Goal]) -> Result<Plan, Failure> {
-    let plan = plan::plan(&Derivations { store, fresh }, goals);
+pub(super) fn plan(
+    store: &Store,
+    fresh: &Records,
+    goals: &[Goal],
+    substituters: Substituters<'_>,
+) -> Result<Plan, Failure> {
+    let plan = plan::plan(&Derivations { store, fresh, substituters }, goals);
     if let Err(PlanError::NoSource { .. }) = plan {
         // an evaluation adds sources only if it may
         store.need_writable().or_fail(Kind::Store)?;
@@ -150,21 +158,43 @@ pub(super) fn realise(
     fresh: &Records,
     goals: &[Goal],
 ) -> Result<Vec<BTreeMap<String, StorePath>>, Failure> {
-    let store = context.store()?;
-    let plan = plan(store, fresh, goals)?;
-    // what was asked for, and what builds are about to read
-    let used = plan.outputs.iter().flat_map(BTreeMap::values);
-    let used: BTreeSet<&StorePath> =
-        used.chain(plan.steps.iter().flat_map(|s| &s.inputs)).collect();
-    store.touch(used).or_fail(Kind::Store)?;
-    if plan.steps.is_empty() {
-        return Ok(plan.outputs);
+    let (store, substituters) = (context.store()?, context.substituters());
+    let mut without = BTreeSet::new();
+    loop {
+        let from = Substituters { all: &substituters, without: Some(&without) };
+        let plan = plan(store, fresh, goals, from)?;
+        // what was asked for, and what builds are about to read
+        let used = plan.outputs.iter().flat_map(BTreeMap::values);
+        let used: BTreeSet<&StorePath> =
+            used.chain(plan.builds().flat_map(|build| &build.inputs)).collect();
+        store.touch(used).or_fail(Kind::Store)?;
+        if plan.steps.is_empty() {
+            return Ok(plan.outputs);
+        }
+        if without.is_empty() {
+            tell_withheld(context, &plan);
+        }
+        let outcome = execute(context, arguments, &plan, Again::Nothing)?;
+        if outcome.is_success() {
+            return Ok(plan.outputs);
+        }
+        let can_go_on = !outcome.failed.is_empty()
+            && outcome.failed.iter().all(|(_, failure)| failure.error.can_build_instead());
+        if !can_go_on || is_cancelled() {
+            return Err(report(&plan, &outcome, is_cancelled()));
+        }
+        for (_, failure) in &outcome.failed {
+            context.warn(format!("{failure}; it is built instead"));
+        }
+        without.extend(untaken(&plan, &outcome));
     }
-    let outcome = execute(context, arguments, &plan, Again::Nothing)?;
-    if outcome.is_success() {
-        return Ok(plan.outputs);
-    }
-    Err(report(&plan, &outcome, is_cancelled()))
+}
+
+/// What could not be taken, and what refers to it.
+fn untaken(plan: &Plan, outcome: &Outcome<BuildFailure>) -> Vec<StorePath> {
+    let failed = outcome.failed.iter().map(|(id, _)| *id);
+    let steps = failed.chain(outcome.skipped.iter().map(|(id, _)| *id)).map(|id| plan.step(id));
+    steps.filter(|step| step.build().is_none()).map(|step| step.path().clone()).collect()
 }
 
 /// What is built although it is there.
@@ -208,7 +238,9 @@ pub(super) fn execute(
         }
         Again::Checked(wanted) => check = Some(wanted),
     }
-    let mut realiser = Realiser::new(store, builtins, options, &observer, &is_cancelled);
+    let substituters = context.substituters();
+    let mut realiser = Realiser::new(store, builtins, options, &observer, &is_cancelled)
+        .substituting(&substituters);
     if let Some(check) = check {
         realiser = realiser.checking(check);
     }
@@ -230,18 +262,22 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
         };
         matches!(&f.error, BuildError::Sandbox(error) if refused(error))
     };
+    let taking = |f: &BuildFailure| match &f.error {
+        BuildError::Substitute(error) => Some(transfer::kind(error)),
+        _ => None,
+    };
     let kind = match outcome.failed.iter().any(|(_, f)| refused(f)) {
         true => Kind::Sandbox,
-        false => Kind::Failed,
+        false => outcome.failed.iter().find_map(|(_, f)| taking(f)).unwrap_or(Kind::Failed),
     };
     let failures = outcome.failed.iter().filter(|(_, failure)| !failure.error.is_cancelled());
     let (mut messages, mut mismatches) = (Vec::new(), Vec::new());
     // such as an index that is not known: each of its files fails, for one reason
     let mut same: BTreeMap<String, Vec<&BuildFailure>> = BTreeMap::new();
     for (id, failure) in failures {
-        match (failure.error.hash_mismatch(), &failure.error) {
-            (Some((specified, got)), _) => {
-                mismatches.push(mismatch(plan.step(*id), &specified, got));
+        match (failure.error.hash_mismatch().zip(plan.step(*id).build()), &failure.error) {
+            (Some(((specified, got), build)), _) => {
+                mismatches.push(mismatch(build, &specified, got));
             }
             (None, error @ BuildError::Builtin { .. }) => {
                 same.entry(error.to_string()).or_default().push(failure);
@@ -253,7 +289,7 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
         [failure] => failure.to_string(),
         [first, others @ ..] => format!(
             "cannot build '{}' and {}, for the same reason: {reason}",
-            first.derivation,
+            first.path,
             match others.len() {
                 1 => "another".to_owned(),
                 more => format!("{more} others"),
@@ -268,7 +304,7 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
     let mut message = messages.join("\n");
     if !outcome.skipped.is_empty() {
         let names: BTreeSet<&str> =
-            outcome.skipped.iter().map(|(id, _)| plan.step(*id).derivation.name.as_str()).collect();
+            outcome.skipped.iter().map(|(id, _)| plan.step(*id).name()).collect();
         let names: Vec<&str> = names.into_iter().take(10).collect();
         message += &format!(
             "\nnot built, since they depend on what failed: {}{}",
@@ -280,7 +316,7 @@ pub(super) fn report(plan: &Plan, outcome: &Outcome<BuildFailure>, cancelled: bo
 }
 
 /// A wrong hash, in the form in which it is written.
-fn mismatch(step: &Step, specified: &Hash, got: Hash) -> Mismatch {
+fn mismatch(step: &BuildStep, specified: &Hash, got: Hash) -> Mismatch {
     let flat = step.derivation.env.get("outputHash").and_then(|text| str::from_utf8(text).ok());
     let structured = || -> Option<String> {
         let json: Value = serde_json::from_str(step.derivation.structured.as_deref()?).ok()?;

@@ -21,6 +21,7 @@ use super::{
     mask,
     realise::BuildArguments,
     show::{check_valid, stored},
+    substitutes::SubstituteArguments,
 };
 use crate::{
     build::sandbox::{Bind, SandboxError, View, noexec_mount, started},
@@ -39,6 +40,8 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
+    #[command(flatten)]
+    substitutes: SubstituteArguments,
     /// Hide everything from the program except its dependencies, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
@@ -109,6 +112,7 @@ pub(super) struct Start {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+    arguments.substitutes.open(context)?;
     let environment =
         environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
     let store = context.store()?;

@@ -142,12 +142,8 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     Ok(ExitCode::SUCCESS)
 }
 
-fn fail(error: TransferError) -> Failure {
-    let kind = match &error {
-        TransferError::Store(_) => Kind::Store,
-        TransferError::Io(_) | TransferError::Archive(_) => Kind::Failed,
-        _ => Kind::Input,
-    };
+pub(super) fn fail(error: TransferError) -> Failure {
+    let kind = kind(&error);
     let hint = match &error {
         TransferError::Unproved { .. } => Some(format!(
             "outputs of builds are named by what they were built from, not by what they hold; if you \
@@ -160,6 +156,15 @@ fn fail(error: TransferError) -> Failure {
     match hint {
         Some(hint) => failure.hint(hint),
         None => failure,
+    }
+}
+
+/// What sort of failure an error is.
+pub(super) fn kind(error: &TransferError) -> Kind {
+    match error {
+        TransferError::Store(_) => Kind::Store,
+        TransferError::Io(_) | TransferError::Archive(_) => Kind::Failed,
+        _ => Kind::Input,
     }
 }
 

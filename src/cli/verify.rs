@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     /// Repair damaged paths, from exports (--from) or by building them again.
     #[arg(long)]
     repair: bool,
-    /// File written by `clutch export` to repair from; can be repeated.
+    /// Take store paths from a file written by `clutch export`, and build the rest; can be repeated.
     #[arg(long, value_name = "FILE", requires = "repair")]
     from: Vec<PathBuf>,
     #[command(flatten)]
@@ -293,7 +293,7 @@ fn build(
     }
     let own = |path: &&StorePath| {
         let steps = outcome.failed.iter().map(|(id, failure)| (round.plan.step(*id), failure));
-        let mut own = steps.filter(|(step, _)| step.outputs().any(|output| output == *path));
+        let mut own = steps.filter(|(step, _)| step.outputs().contains(path));
         own.next().map_or_else(|| all.clone(), |(_, failure)| failure.to_string())
     };
     repair.failed(left.iter().map(|path| ((*path).clone(), own(path))));

@@ -33,7 +33,7 @@ pub(super) struct Board {
 struct Row {
     name: String,
     verb: &'static str,
-    is_fetch: bool,
+    kind: Kind,
     needs: Vec<usize>,
     /// The step that waits for this one and has the longest way to go.
     parent: Option<usize>,
@@ -43,6 +43,14 @@ struct Row {
     rate: Rate,
     /// The last line of its log.
     line: String,
+}
+
+/// What a step does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Build,
+    Fetch,
+    Substitute,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -91,9 +99,13 @@ pub(super) fn duration(time: Duration) -> String {
 impl Board {
     pub(super) fn plan(&mut self, plan: &Plan, now: Instant) {
         let row = |step: &Step| Row {
-            name: step.derivation.name.clone(),
+            name: step.name().to_owned(),
             verb: BUILTINS.verb(step),
-            is_fetch: BUILTINS.is_fetch(step),
+            kind: match step.build() {
+                None => Kind::Substitute,
+                Some(_) if BUILTINS.is_fetch(step) => Kind::Fetch,
+                Some(_) => Kind::Build,
+            },
             needs: step.needs.iter().map(|id| id.index()).collect(),
             parent: step.needed_by.iter().max_by_key(|id| plan.step(**id).chain).map(|i| i.index()),
             state: State::Waiting,
@@ -102,7 +114,7 @@ impl Board {
             rate: Rate::default(),
             line: String::new(),
         };
-        let places = plan.steps.iter().enumerate().map(|(at, step)| (step.path.clone(), at));
+        let places = plan.steps.iter().enumerate().map(|(at, step)| (step.path().clone(), at));
         *self = Self {
             steps: plan.steps.iter().map(row).collect(),
             places: places.collect(),
@@ -112,7 +124,7 @@ impl Board {
     }
 
     fn row(&mut self, step: &Step) -> Option<&mut Row> {
-        self.places.get(&step.path).map(|&at| &mut self.steps[at])
+        self.places.get(step.path()).map(|&at| &mut self.steps[at])
     }
 
     pub(super) fn started(&mut self, step: &Step, now: Instant) {
@@ -140,7 +152,7 @@ impl Board {
         let more = done.saturating_sub(row.done);
         (row.done, row.of) = (done, of);
         row.rate.add(now, done);
-        if row.is_fetch {
+        if row.kind == Kind::Fetch {
             self.received += more;
             self.rate.add(now, self.received);
         }
@@ -170,23 +182,25 @@ impl Board {
         running
     }
 
-    fn count(&self, is_fetch: bool) -> (usize, usize) {
-        let all = self.steps.iter().filter(|row| row.is_fetch == is_fetch);
+    fn count(&self, kind: Kind) -> (usize, usize) {
+        let all = self.steps.iter().filter(|row| row.kind == kind);
         (all.clone().filter(|row| row.state == State::Done).count(), all.count())
     }
 
     /// The counts: `3 of 12 built, 30 of 44 fetched (122 MiB, 5.6 MiB/s)`.
     fn counts(&self, now: Option<Instant>) -> String {
         let mut parts = Vec::new();
-        for (is_fetch, what) in [(false, "built"), (true, "fetched")] {
-            let (done, all) = self.count(is_fetch);
+        for (kind, what) in
+            [(Kind::Substitute, "taken"), (Kind::Build, "built"), (Kind::Fetch, "fetched")]
+        {
+            let (done, all) = self.count(kind);
             let mut part = match (all, now) {
                 (0, _) => continue,
                 (_, Some(_)) => format!("{done} of {all} {what}"),
                 // in the end, how many there were
                 (_, None) => format!("{done} {what}"),
             };
-            if is_fetch && self.received > 0 {
+            if kind == Kind::Fetch && self.received > 0 {
                 let rate = now.and_then(|now| self.rate.bytes_a_second(now, self.received));
                 let rate = rate.filter(|rate| *rate > 0);
                 let rate = rate.map_or(String::new(), |rate| format!(", {}/s", bytes(rate)));
@@ -209,7 +223,7 @@ impl Board {
 
     /// How long a step has been running.
     pub(super) fn age(&self, step: &Step, now: Instant) -> Option<Duration> {
-        match self.steps[*self.places.get(&step.path)?].state {
+        match self.steps[*self.places.get(step.path())?].state {
             State::Running(since) => Some(now.duration_since(since)),
             _ => None,
         }
@@ -220,7 +234,7 @@ impl Board {
         let running = self.running();
         let row = &self.steps[*running.first()?];
         let mut line = format!("{}, {}", row.title(), row.state(now));
-        if !row.line.is_empty() && !row.is_fetch {
+        if !row.line.is_empty() && row.kind != Kind::Fetch {
             line += &format!(", last line: {}", Line::plain(&row.line).fit(100).text());
         }
         if running.len() > 1 {
@@ -352,7 +366,7 @@ impl Row {
         let room = width.saturating_sub(line.width() + state.len()).max(16);
         let line = line.and(Tone::Bold, Line::plain(&self.name).fit(room).text());
         let line = line.and(Tone::Dim, state);
-        match self.line.is_empty() || self.is_fetch {
+        match self.line.is_empty() || self.kind == Kind::Fetch {
             true => line,
             false => line.and(Tone::Dim, "  > ".to_owned()).and(Tone::Plain, self.line.clone()),
         }
@@ -362,7 +376,7 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build::plan::tests::plan_of;
+    use crate::build::plan::{Work, tests::plan_of};
 
     /// A program that needs an environment of two wheels, each fetched and installed.
     fn plan() -> Plan {
@@ -375,6 +389,7 @@ mod tests {
             ("program", &["environment"]),
         ]);
         for step in &mut plan.steps {
+            let Work::Build(step) = &mut step.work else { continue };
             if step.derivation.name.ends_with(".whl") {
                 step.derivation.builder = b"builtin:fetch".to_vec();
             }
@@ -383,7 +398,7 @@ mod tests {
     }
 
     fn step<'a>(plan: &'a Plan, name: &str) -> &'a Step {
-        plan.steps.iter().find(|step| step.derivation.name == name).unwrap()
+        plan.steps.iter().find(|step| step.name() == name).unwrap()
     }
 
     fn text(lines: &[Line]) -> String {

@@ -173,7 +173,7 @@ impl Observer for Progress {
         }
         let lines = form == Form::Lines;
         let now = Instant::now();
-        let title = |verb: &str, step: &Step| format!("{verb} {}", step.derivation.name);
+        let title = |verb: &str, step: &Step| format!("{verb} {}", step.name());
         let mut state = self.shared.lock();
         match event {
             Event::Planned(plan) => state.board.plan(plan, now),
@@ -193,7 +193,7 @@ impl Observer for Progress {
                 state.board.line(step, text);
                 if self.verbose {
                     let text = Line::plain(text).text();
-                    state.say(form, &format!("{}> {text}", step.derivation.name));
+                    state.say(form, &format!("{}> {text}", step.name()));
                 }
             }
             Event::Progress(step, done, of) => state.board.progress(step, done, of, now),
@@ -201,8 +201,7 @@ impl Observer for Progress {
                 let age = state.board.age(step, now).filter(|age| lines && *age >= LONG);
                 state.board.finished(step);
                 if let Some(age) = age {
-                    let text =
-                        format!("done: {} in {}", step.derivation.name, board::duration(age));
+                    let text = format!("done: {} in {}", step.name(), board::duration(age));
                     state.say(form, &text);
                 }
             }

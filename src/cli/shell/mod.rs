@@ -16,6 +16,7 @@ use super::{
     hashes::HashArguments,
     realise::BuildArguments,
     run::{self, Environment, FOREIGN, Start},
+    substitutes::SubstituteArguments,
 };
 use crate::{build::sandbox::noexec_mount, files};
 
@@ -27,6 +28,8 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
+    #[command(flatten)]
+    substitutes: SubstituteArguments,
     /// Command to run instead of a shell, and its arguments.
     #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
     command: Vec<OsString>,
@@ -42,7 +45,8 @@ const FILES: [(&str, &str); 5] = [
 ];
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let Arguments { expression, build, hashes, command } = arguments;
+    let Arguments { expression, build, hashes, substitutes, command } = arguments;
+    substitutes.open(context)?;
     let environment = run::environment(context, expression, build, hashes)?;
     let store = context.store()?;
     let mut words = command.iter().cloned();
