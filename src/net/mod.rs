@@ -7,6 +7,7 @@ mod config;
 mod connection;
 pub(crate) mod download;
 pub mod host;
+mod html;
 pub mod http;
 pub mod index;
 pub(crate) mod netrc;

@@ -305,6 +305,18 @@ fn what_does_not_fit_is_refused() {
     let error = compose(bench, &interpreter, &[other], &json!({})).map(|_| ()).unwrap_err();
     assert!(error.contains("found one for CPython 3.9"), "{error}");
 
+    for (is_folder, found) in [(false, "a file"), (true, "a folder that is not a distribution")] {
+        let mut bench = new(&interpreter);
+        let other = path(3, "other");
+        let place = bench.input(&other);
+        if is_folder { fs::create_dir(place) } else { fs::write(place, "") }.unwrap();
+        let error = compose(bench, &interpreter, &[other], &json!({})).map(|_| ()).unwrap_err();
+        let minor = interpreter.minor;
+        let text =
+            format!("expected a Python distribution built for CPython 3.{minor}, found {found}");
+        assert!(error.ends_with(&text), "{error}");
+    }
+
     let bench = new(&interpreter);
     let error =
         compose(bench, &interpreter, &[path(4, "absent")], &json!({})).map(|_| ()).unwrap_err();
