@@ -1,7 +1,7 @@
 //! Explains errors of the system by the state of the process: a working folder that was removed, limits that are
 //! too low, a `/proc` that is not mounted. The system's own words name none of these.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use rustix::process::{Resource, getrlimit};
 
@@ -32,6 +32,15 @@ pub(super) fn watch_threads(json: bool) {
     }));
 }
 
+/// Has a write beyond the shell's limit for files fail. Without a handler, its signal ends the program without a word.
+/// A program that clutch starts has the signal as it was.
+pub(super) fn watch_file_sizes() {
+    if limit(Resource::Fsize).is_some() {
+        // an error here only means that the signal ends the process
+        let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
+    }
+}
+
 /// The failure, with what explains it as a hint.
 pub(super) fn explain(mut failure: Failure) -> Failure {
     let errno = errno(&failure.message);
@@ -58,6 +67,14 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
         // SQLite tells no more of a file that cannot be opened
         None if failure.message.contains("Error code 14") => {
             limit(Resource::Nofile).filter(|most| *most < FILES).map(files)
+        }
+        Some(libc::EFBIG) => limit(Resource::Fsize).map(file_size),
+        // nor of one that cannot be written
+        None if ["disk I/O error", "no space is left"]
+            .iter()
+            .any(|it| failure.message.contains(it)) =>
+        {
+            limit(Resource::Fsize).map(file_size)
         }
         Some(libc::EAGAIN | libc::ENOMEM) => {
             let memory = limit(Resource::As).map(|bytes| {
@@ -89,6 +106,10 @@ fn too_long() -> String {
 
 fn files(most: u64) -> String {
     format!("too few files may be open: `ulimit -n` is {most}; raise it, to 1024 say")
+}
+
+fn file_size(most: u64) -> String {
+    format!("the limit of this shell on the size of a file is low: `ulimit -f` is {}", most / 1024)
 }
 
 /// A limit of this process, if there is one.

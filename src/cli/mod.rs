@@ -186,6 +186,7 @@ const STACK: usize = 2 << 20;
 #[must_use]
 pub fn main() -> ExitCode {
     mask::set();
+    explain::watch_file_sizes();
     let run = || match completions::answer() {
         Some(code) => code,
         None => dispatch(std::env::args_os()),

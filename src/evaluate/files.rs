@@ -26,11 +26,10 @@ pub(super) fn read(host: &EvalHost<'_>, path: &Path, most: u64) -> HostResult<Ve
     let size = file.metadata().map_err(refuse)?.len();
     let most = most.min(bound);
     let too_large = || {
-        refuse(format!(
-            "'{}' is larger than the {} KiB that may be read; --max-eval-memory gives the evaluation more",
-            path.display(),
-            most >> 10
-        ))
+        let advice =
+            if most < bound { "; --max-eval-memory gives the evaluation more" } else { "" };
+        let (path, most) = (path.display(), most >> 10);
+        refuse(format!("'{path}' is larger than the {most} KiB that may be read{advice}"))
     };
     if size > most {
         return Err(too_large());

@@ -40,6 +40,16 @@ fn limits_that_are_too_low_are_named() {
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
         assert!(ran.stderr.contains(words), "{limit}: {}", ran.stderr);
     }
+    for limit in ["-f 1", "-f 8"] {
+        let line = format!("ulimit {limit}; $clutch build --no-link -E \"$0\"");
+        let large = probing("large", "", &[&["fill", "$out", "1000000"]]);
+        let mut command = space.command_of("bash");
+        command.args(["-c", &line.replace("$clutch", BINARY), &large]);
+        let ran = Ran::of(child::output(&mut command).unwrap());
+        assert!((1..6).contains(&ran.code), "{limit}: {} {}", ran.code, ran.stderr);
+        assert!(ran.stderr.contains("`ulimit -f` is"), "{limit}: {}", ran.stderr);
+        assert_eq!(space.problems(), Vec::<String>::new(), "{limit}");
+    }
     // these are enough
     for limit in ["-n 64", "-S -u 2000", "-s 128"] {
         let line = format!("ulimit {limit}; $clutch build --no-link && $clutch eval -E '1 + 1'");

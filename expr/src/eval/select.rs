@@ -35,11 +35,18 @@ impl<'a> Interpreter<'a> {
     pub fn missing(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Box<Error> {
         let name = self.symbols.show(name);
         let error = Error::new(ErrorKind::Eval, Span::NONE, format!("attribute '{name}' missing"));
-        if name == "currentSystem" && attrs.get(known::builtins).is_some() {
-            return error.with_help(
+        let help = match &*name {
+            "currentSystem" => {
                 "pure evaluation does not know the machine: take the system as an argument, give it \
-                 with --system, or use `--impure`",
-            );
+                 with --system, or use `--impure`"
+            }
+            "currentTime" => {
+                "pure evaluation has no clock: take the time as an argument, or use `--impure`"
+            }
+            _ => "",
+        };
+        if !help.is_empty() && attrs.get(known::builtins).is_some() {
+            return error.with_help(help);
         }
         let names = attrs.iter(self.arena).map(|(key, _)| self.symbols.show(key.symbol));
         match did_you_mean(&name, names) {
