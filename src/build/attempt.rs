@@ -137,6 +137,7 @@ impl Attempt<'_, '_> {
             env: variables,
             files,
             inputs: self.inputs,
+            digests: &self.realiser.digests,
             root: self.root(&attributes)?,
             network: derivation.is_fixed(),
             limits: self.realiser.options.limits,

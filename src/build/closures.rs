@@ -46,7 +46,7 @@ impl<'a> Closures<'a> {
     /// The paths and all that they refer to, directly or not, ordered by path.
     ///
     /// # Errors
-    /// Where one of them is not in the store.
+    /// If one of them is not in the store.
     pub(super) fn of<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,

@@ -102,7 +102,7 @@ fn attribute_file(name: &str, number: usize) -> String {
 /// graphs.
 ///
 /// # Errors
-/// Where `passAsFile` or the structured attributes are not what they should be.
+/// If `passAsFile` or the structured attributes are not what they should be.
 pub(super) fn environment(
     derivation: &Derivation,
     cores: usize,

@@ -136,6 +136,11 @@ pub enum BuildError {
     /// A path cannot be taken from a substituter.
     #[error(transparent)]
     Substitute(#[from] TransferError),
+    /// An input is not as it was when it was added.
+    #[error(
+        "input '{0}' has changed since it was added to the store; `clutch verify --repair` makes it whole"
+    )]
+    DamagedInput(StorePath),
     /// The store refused or could not be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -5,12 +5,12 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     AttributeError, BuildError,
+    digests::Digests,
     sandbox::{Exit, Limits, Variation, Watch},
 };
 use crate::{derivation::Derivation, store_path::StorePath};
 
 /// A program to run, with all that it may see and use.
-#[derive(Debug)]
 pub struct Action<'a> {
     /// The derivation, with its own paths in the place of placeholders: system, program, arguments, and
     /// the outputs that the program has to make.
@@ -21,6 +21,8 @@ pub struct Action<'a> {
     pub files: Vec<(String, Vec<u8>)>,
     /// The store paths that the program sees: the closure of its inputs, ordered by path.
     pub inputs: &'a [StorePath],
+    /// The digests of the files of each input.
+    pub digests: &'a Digests<'a>,
     /// The input whose entries show at `/`, if the derivation has a `sandboxRoot`.
     pub root: Option<StorePath>,
     /// Whether it may use the network.

@@ -7,6 +7,7 @@ mod attributes;
 pub mod builtin;
 mod check;
 mod closures;
+pub mod digests;
 mod environment;
 mod error;
 pub mod executor;

@@ -154,7 +154,7 @@ pub(super) fn check_fixed(
 /// Which references outputs may have, by output; nothing where the derivation does not say.
 ///
 /// # Errors
-/// Where the attributes are not what they should be.
+/// If the attributes are not what they should be.
 pub(super) fn rules(derivation: &Derivation) -> Result<Option<Rules>, BuildError> {
     let attributes = Attributes::of(derivation)?;
     let mut rules = BTreeMap::new();

@@ -26,7 +26,7 @@ pub trait Lookup {
     /// The derivation at that path.
     ///
     /// # Errors
-    /// Where there is none or it cannot be read.
+    /// If there is none or it cannot be read.
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError>;
 
     /// Where each of the paths can be had, in the order of the question.

@@ -61,7 +61,7 @@ impl<'a> Repair<'a> {
     /// cannot be built.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn round(&mut self) -> Result<Option<Round>, StoreError> {
         let mut goals: BTreeMap<StorePath, BTreeSet<String>> = BTreeMap::new();
         let mut paths = BTreeSet::new();
@@ -104,7 +104,7 @@ impl<'a> Repair<'a> {
     /// known to be whole before.
     ///
     /// # Errors
-    /// Where the store cannot be read.
+    /// If the store cannot be read.
     pub fn inputs(&self) -> Result<BTreeSet<StorePath>, StoreError> {
         let mut inputs = BTreeSet::new();
         for path in &self.damaged {

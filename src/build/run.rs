@@ -14,6 +14,7 @@ use super::{
     builtin::Builtins,
     check::{self, Check},
     closures::Closures,
+    digests::Digests,
     environment::fill_placeholders,
     executor::Executor,
     local::Local,
@@ -77,6 +78,7 @@ pub struct Realiser<'a> {
     /// Executors beside this machine.
     others: Vec<&'a dyn Executor>,
     pub(super) closures: Closures<'a>,
+    pub(super) digests: Digests<'a>,
     check: Option<&'a Check>,
     substituters: &'a [&'a dyn Substituter],
 }
@@ -101,6 +103,7 @@ impl<'a> Realiser<'a> {
             local,
             others: Vec::new(),
             closures,
+            digests: Digests::new(store),
             check: None,
             substituters: &[],
         }

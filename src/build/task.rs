@@ -87,7 +87,7 @@ impl Task<'_> {
     /// JSON instead.
     ///
     /// # Errors
-    /// Where the value is not UTF-8.
+    /// If the value is not UTF-8.
     pub fn attribute(&self, name: &str) -> Result<Option<&str>, TaskError> {
         let Some(value) = self.derivation.env.get(name) else { return Ok(None) };
         std::str::from_utf8(value).map(Some).map_err(|_| TaskError::Attribute {
@@ -99,7 +99,7 @@ impl Task<'_> {
     /// Where the output of that name is written.
     ///
     /// # Errors
-    /// Where the derivation has no such output.
+    /// If the derivation has no such output.
     pub fn output(&self, name: &str) -> Result<&Path, TaskError> {
         self.outputs.get(name).map(PathBuf::as_path).ok_or_else(|| TaskError::Attribute {
             name: "outputs".to_owned(),
@@ -121,7 +121,7 @@ impl Task<'_> {
     /// machine: what it holds can only be opened in such a way that no link leads elsewhere.
     ///
     /// # Errors
-    /// Where the path is not in the store, or not among the inputs.
+    /// If the path is not in the store, or not among the inputs.
     pub fn input(&self, logical: &str) -> Result<InputPath<'_>, TaskError> {
         Ok(self.inputs.at(logical)?)
     }

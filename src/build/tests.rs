@@ -65,6 +65,15 @@ impl Executor for Recorder {
         let names: Vec<_> = inputs.iter().map(StorePath::name).collect();
         let args: Vec<_> = derivation.args.iter().map(|arg| String::from_utf8_lossy(arg)).collect();
         assert!(program.starts_with("/clutch/store/") && out.ends_with(&derivation.name));
+        // each file of an input is hashed once for all builds
+        for input in inputs {
+            let digested = action.digests.of(input)?;
+            assert!(std::sync::Arc::ptr_eq(&digested, &action.digests.of(input)?));
+            for (node, leaf) in digested.listing.nodes().iter().zip(&digested.leaves) {
+                let content = blake3::hash(&fs_err::read(&node.path)?);
+                assert_eq!(leaf.unwrap().digest, *content.as_bytes());
+            }
+        }
         let system = &derivation.system;
         self.asked.lock().unwrap().push(format!("{system} {names:?} {args:?} {network}"));
         (watch.output)(b"from afar\n");
@@ -573,6 +582,12 @@ fn another_executor_takes_what_this_machine_cannot_run() {
     assert!(asked(&world).is_empty());
     world.build(needing("big-parallel kvm"));
     assert_eq!(asked(&world).len(), 1);
+    // nor does an input that was damaged reach it
+    let real = world.store.real(&native);
+    fs_err::set_permissions(&real, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    fs_err::write(&real, "damage").unwrap();
+    let failure = world.fail(foreign(&world, &["again"]).0);
+    assert!(matches!(&failure.error, BuildError::DamagedInput(path) if *path == native));
     let failure = world.fail(needing("uid-range"));
     assert!(
         failure.to_string().contains(

@@ -24,7 +24,7 @@ pub fn read<T: DeserializeOwned>(task: &Task<'_>) -> Result<T, TaskError> {
 /// A text; nothing where the attribute is not set, or null.
 ///
 /// # Errors
-/// Where it is no text.
+/// If it is no text.
 pub fn text(task: &Task<'_>, name: &str) -> Result<Option<String>, TaskError> {
     let Some(json) = &task.derivation.structured else {
         return Ok(task.attribute(name)?.map(str::to_owned));
@@ -48,7 +48,7 @@ pub fn text(task: &Task<'_>, name: &str) -> Result<Option<String>, TaskError> {
 /// A text that must be set and not empty.
 ///
 /// # Errors
-/// Where it is not.
+/// If it is not.
 pub fn required(task: &Task<'_>, name: &str) -> Result<String, TaskError> {
     text(task, name)?.filter(|text| !text.is_empty()).ok_or_else(|| bad(name, "it is missing"))
 }
@@ -56,7 +56,7 @@ pub fn required(task: &Task<'_>, name: &str) -> Result<String, TaskError> {
 /// A truth value: `true` becomes `1` and `false` the empty text, as in the language.
 ///
 /// # Errors
-/// Where it is another text.
+/// If it is another text.
 pub fn flag(task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
     match text(task, name)?.as_deref() {
         None | Some("") => Ok(false),
@@ -65,10 +65,10 @@ pub fn flag(task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
     }
 }
 
-/// A whole number; nothing where it is not set.
+/// A whole number; nothing if it is not set.
 ///
 /// # Errors
-/// Where it is no number, or negative.
+/// If it is no number, or negative.
 pub fn number(task: &Task<'_>, name: &str) -> Result<Option<u64>, TaskError> {
     match text(task, name)?.filter(|text| !text.is_empty()) {
         None => Ok(None),

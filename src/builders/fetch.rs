@@ -35,7 +35,7 @@ use crate::{
 /// Runs `builtin:fetch`.
 ///
 /// # Errors
-/// Where no location has the file: what happened at each. Where a location has another file
+/// If no location has the file: what happened at each. Where a location has another file
 /// under that name and no other location is left: both hashes.
 pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let network = task.network()?;

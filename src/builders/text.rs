@@ -12,7 +12,7 @@ use crate::unpack::entry_name;
 /// Runs `builtin:text`.
 ///
 /// # Errors
-/// Where an attribute is wrong or the file cannot be written.
+/// If an attribute is wrong or the file cannot be written.
 pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let text =
         attributes::text(task, "text")?.ok_or_else(|| attributes::bad("text", "it is missing"))?;

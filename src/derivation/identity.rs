@@ -106,7 +106,7 @@ impl Identities {
     /// been resolved or learned before.
     ///
     /// # Errors
-    /// Where a name is not valid, there is no output, or an input is not known.
+    /// If a name is not valid, there is no output, or an input is not known.
     pub fn resolve(&mut self, draft: Draft) -> Result<(StorePath, Derivation), IdentityError> {
         check(&draft.name, &encoding::output_names(&draft.outputs))?;
         let identity = match &draft.outputs {
@@ -152,7 +152,7 @@ impl Identities {
     /// gives the path of its record.
     ///
     /// # Errors
-    /// Where an input is not known, or an output's path is not the one that follows from the
+    /// If an input is not known, or an output's path is not the one that follows from the
     /// derivation.
     pub fn learn(&mut self, derivation: &Derivation) -> Result<StorePath, IdentityError> {
         let names: BTreeSet<&str> = derivation.outputs.keys().map(String::as_str).collect();
@@ -232,7 +232,7 @@ impl Derivation {
     /// The path of this derivation's record: it depends on everything in it.
     ///
     /// # Errors
-    /// Where the name is not valid.
+    /// If the name is not valid.
     pub fn path(&self) -> Result<StorePath, IdentityError> {
         let mut hasher = Purpose::Derivation.hasher();
         hasher.update(&encoding::whole(self));
@@ -243,7 +243,7 @@ impl Derivation {
 /// The path of a fixed output: the same wherever its content comes from.
 ///
 /// # Errors
-/// Where the name is not valid.
+/// If the name is not valid.
 pub fn fixed_path(name: &str, fixed: &Fixed) -> Result<StorePath, IdentityError> {
     let mut hasher = Purpose::FixedOutput.hasher();
     hasher.update(&encoding::fixed(name, fixed));

@@ -81,7 +81,7 @@ impl Derivation {
     /// The bytes of the `.drv` file.
     ///
     /// # Errors
-    /// Where they would be more than a reader accepts.
+    /// If they would be more than a reader accepts.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
         let outputs = self.outputs.iter().map(|(name, output)| WrittenOutput {
             name,
@@ -112,7 +112,7 @@ impl Derivation {
     /// need its inputs ([`super::Identities::learn`]).
     ///
     /// # Errors
-    /// Where the bytes are no derivation or break a rule.
+    /// If the bytes are no derivation or break a rule.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let record: Record = codec::decode(KIND, bytes)?;
         let derivation = Self {

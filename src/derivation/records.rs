@@ -17,7 +17,7 @@ impl Records {
     /// Adds a derivation under its path, where it is not there.
     ///
     /// # Errors
-    /// Where it is too large to be stored.
+    /// If it is too large to be stored.
     pub fn insert(&mut self, path: &StorePath, derivation: &Derivation) -> Result<(), CodecError> {
         if !self.at.contains_key(path) {
             let record = derivation.to_bytes()?.into_boxed_slice();

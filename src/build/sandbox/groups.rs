@@ -6,7 +6,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{
-        Mutex, OnceLock, PoisonError,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -57,13 +57,43 @@ impl Controller {
     }
 }
 
-/// Where groups that bound this can be made; else why not. Found out once: the first group may move
-/// this process into one of its own, which is no place for others.
-pub(super) fn place(controller: Controller) -> Result<Place, String> {
-    static FOUND: OnceLock<[Result<Place, String>; 2]> = OnceLock::new();
+/// Why no group can be made. The text is the end of a sentence.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum GroupError {
+    /// A file that says which groups there are cannot be read; the text names it.
+    #[error("{0}")]
+    Unreadable(Arc<io::Error>),
+    /// Groups have no such bound here.
+    #[error("no controller '{0}' is given to the group of this process")]
+    NoController(&'static str),
+    /// This user may not change the group of this process.
+    #[error("the group of this process, '{}', belongs to somebody else", .0.display())]
+    NotOwn(PathBuf),
+    /// A group of version 2 that holds processes has no groups below it.
+    #[error("other processes are in the group of this one, '{}'", .0.display())]
+    NotAlone(PathBuf),
+    /// The kernel refused to make it or to set its bound.
+    #[error("{error} (control groups: {parent})")]
+    Refused {
+        /// The kernel's answer.
+        error: Arc<io::Error>,
+        /// Where it was to be made.
+        parent: String,
+    },
+}
+
+/// The place in which groups that bound this can be made. It is looked for once: the first group may
+/// move this process into one of its own, which is no place for others.
+///
+/// # Errors
+/// If there is none.
+pub(super) fn place(controller: Controller) -> Result<Place, GroupError> {
+    static FOUND: OnceLock<[Result<Place, GroupError>; 2]> = OnceLock::new();
     let found = FOUND.get_or_init(|| {
-        let read = |file: &str| fs_err::read_to_string(file).map_err(|e| e.to_string());
-        let own = || -> Result<Own, String> {
+        let read = |file: &str| {
+            fs_err::read_to_string(file).map_err(|error| GroupError::Unreadable(Arc::new(error)))
+        };
+        let own = || -> Result<Own, GroupError> {
             Ok(Own { groups: read("/proc/self/cgroup")?, mounts: read("/proc/self/mountinfo")? })
         };
         let own = own();
@@ -72,11 +102,11 @@ pub(super) fn place(controller: Controller) -> Result<Place, String> {
     found[controller as usize].clone()
 }
 
-/// Whether the memory of a run can be limited here; else why not.
+/// Whether the memory of a run can be limited here.
 ///
 /// # Errors
-/// The reason, as a sentence's end.
-pub fn can_limit_memory() -> Result<(), String> {
+/// If it cannot, the reason.
+pub fn can_limit_memory() -> Result<(), GroupError> {
     place(Controller::Memory).map(drop)
 }
 
@@ -89,7 +119,7 @@ impl Place {
 }
 
 impl Own {
-    fn place(&self, controller: Controller) -> Result<Place, String> {
+    fn place(&self, controller: Controller) -> Result<Place, GroupError> {
         let name = controller.name();
         let has = |list: &str, separator| list.split(separator).any(|word| word == name);
         if let Some(folder) = self.folder(Version::Two, "") {
@@ -98,12 +128,10 @@ impl Own {
                 return usable(&folder, name);
             }
         }
-        let folder = self.folder(Version::One, name).ok_or_else(|| {
-            format!("no controller '{name}' is given to the group of this process")
-        })?;
+        let folder = self.folder(Version::One, name).ok_or(GroupError::NoController(name))?;
         match access(&folder, Access::WRITE_OK) {
             Ok(()) => Ok(Place { folder, version: Version::One }),
-            Err(_) => Err(not_ours(&folder)),
+            Err(_) => Err(GroupError::NotOwn(folder)),
         }
     }
 
@@ -134,16 +162,12 @@ impl Own {
     }
 }
 
-fn not_ours(folder: &Path) -> String {
-    format!("the group of this process, '{}', belongs to somebody else", folder.display())
-}
-
 /// Whether groups with that controller can be made in a folder of version 2: it has to be given to this
 /// user, and no process but this one may be in it, since only leaves of the tree hold processes.
-fn usable(folder: &Path, controller: &str) -> Result<Place, String> {
+fn usable(folder: &Path, controller: &str) -> Result<Place, GroupError> {
     let files = [".", "cgroup.procs", "cgroup.subtree_control"];
     if files.iter().any(|file| access(folder.join(file), Access::WRITE_OK).is_err()) {
-        return Err(not_ours(folder));
+        return Err(GroupError::NotOwn(folder.to_owned()));
     }
     let read = |file: &str| fs_err::read_to_string(folder.join(file)).unwrap_or_default();
     let is_given = read("cgroup.subtree_control").split_whitespace().any(|c| c == controller);
@@ -153,7 +177,7 @@ fn usable(folder: &Path, controller: &str) -> Result<Place, String> {
     if is_given || is_root || read("cgroup.procs").lines().all(|process| process == own) {
         return Ok(Place { folder: folder.to_owned(), version: Version::Two });
     }
-    Err(format!("other processes are in the group of this one, '{}'", folder.display()))
+    Err(GroupError::NotAlone(folder.to_owned()))
 }
 
 /// The groups of one run. They are removed when this is dropped.
@@ -166,7 +190,7 @@ impl Group {
     /// Makes what the limits need; nothing where they need none.
     ///
     /// # Errors
-    /// Where they need what cannot be made.
+    /// If they need what cannot be made.
     pub(super) fn make(limits: &Limits) -> Result<Option<Self>, SandboxError> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // the number of processes has a limit of another kind, which does not bind root
@@ -180,8 +204,10 @@ impl Group {
             let made = {
                 let _lock = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
                 place(controller).and_then(|parent| {
-                    make(&parent, &name, controller, most)
-                        .map_err(|e| format!("{e} (control groups: {})", parent.told()))
+                    make(&parent, &name, controller, most).map_err(|error| GroupError::Refused {
+                        error: Arc::new(error),
+                        parent: parent.told(),
+                    })
                 })
             };
             let what = controller.name();
@@ -354,7 +380,7 @@ mod tests {
         dir
     }
 
-    fn place_in(dir: &Path, controller: Controller) -> Result<Place, String> {
+    fn place_in(dir: &Path, controller: Controller) -> Result<Place, GroupError> {
         let mounts = format!("1 2 0:3 / {} rw - cgroup2 cgroup2 rw\n", dir.display());
         Own { groups: "0::/\n".to_owned(), mounts }.place(controller)
     }
@@ -367,9 +393,10 @@ mod tests {
         };
         assert!(found("cpu memory pids", "", &own).is_ok());
         assert!(found("cpu memory pids", "memory pids", "1\n2\n").is_ok());
-        let error = found("cpu memory pids", "pids", &format!("1\n{own}\n")).unwrap_err();
+        let error =
+            found("cpu memory pids", "pids", &format!("1\n{own}\n")).unwrap_err().to_string();
         assert!(error.contains("other processes are in the group"), "{error}");
-        let error = found("cpu pids", "", &own).unwrap_err();
+        let error = found("cpu pids", "", &own).unwrap_err().to_string();
         assert!(error.contains("no controller 'memory'"), "{error}");
     }
 

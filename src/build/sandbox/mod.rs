@@ -38,7 +38,7 @@ use std::{
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
 pub use doctor::{Finding, Health, examine};
-pub use groups::can_limit_memory;
+pub use groups::{GroupError, can_limit_memory};
 pub(in crate::build) use memory::words as memory_words;
 pub use refusal::{Cause, Refusal};
 pub use request::{Bind, Limits, Request, Variation};
@@ -93,7 +93,7 @@ impl Sandbox {
     /// When this returns, no process of the sandbox is left.
     ///
     /// # Errors
-    /// Where the sandbox cannot be made ([`SandboxError::Refused`] has the remedy), the program
+    /// If the sandbox cannot be made ([`SandboxError::Refused`] has the remedy), the program
     /// cannot be started, a limit was passed or the run was cancelled.
     pub fn run(&self, request: &Request, watch: Watch<'_>) -> Result<Exit, SandboxError> {
         supervise::run(self, request, watch)

@@ -19,7 +19,7 @@ use rustix::{
 
 use super::{
     Refusal, Request, Sandbox, confine,
-    groups::Group,
+    groups::{Group, GroupError},
     memory,
     mounts::Fail as _,
     usage::{Disk, Usage},
@@ -149,7 +149,7 @@ pub enum SandboxError {
         /// What was to be limited.
         what: &'static str,
         /// Why it cannot be.
-        reason: String,
+        reason: GroupError,
     },
     /// The caller asked for it.
     #[error("cancelled")]

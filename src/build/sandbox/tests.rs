@@ -327,7 +327,10 @@ fn memory_is_limited_or_that_is_an_error() {
         Ok(_) => assert!(matches!(result, Err(SandboxError::Memory(_))), "{result:?}\n{log}"),
         Err(reason) => {
             let error = result.unwrap_err().to_string();
-            assert!(error.contains(&reason) && error.contains("systemd-run"), "{error}");
+            assert!(
+                error.contains(&reason.to_string()) && error.contains("systemd-run"),
+                "{error}"
+            );
             assert_eq!(log, "", "it was not started");
         }
     }

@@ -72,7 +72,7 @@ impl View {
     /// the command was started.
     ///
     /// # Errors
-    /// Where the order cannot be written.
+    /// If the order cannot be written.
     pub(super) fn command(&self) -> io::Result<(Command, OwnedFd)> {
         let bytes = |path: &Path| path.as_os_str().as_bytes().to_vec();
         let variable = |(name, value): &(Vec<u8>, Vec<u8>)| [name, &b"="[..], value].concat();

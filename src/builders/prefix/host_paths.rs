@@ -110,7 +110,7 @@ pub(super) fn replace_shell(image: &mut Image, prefix: &str) -> Result<bool, Elf
 /// Changes the host's paths in a library that has some; false where it has none.
 ///
 /// # Errors
-/// Where a text that this version of the library should have is not there.
+/// If a text that this version of the library should have is not there.
 pub(super) fn replace(image: &mut Image, prefix: &str) -> Result<bool, ElfError> {
     let soname = image.soname()?;
     let Some(library) = LIBRARIES.iter().find(|l| Some(l.soname) == soname) else {

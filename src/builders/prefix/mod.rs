@@ -78,7 +78,7 @@ pub fn check_revision(revision: u64) -> Result<(), TaskError> {
 /// The packages of the attribute `debs`.
 ///
 /// # Errors
-/// Where there are none, or one is no input.
+/// If there are none, or one is no input.
 pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<InputPath<'a>>, TaskError> {
     if debs.is_empty() {
         return Err(attributes::bad("debs", "expected at least one .deb"));
@@ -90,7 +90,7 @@ pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<InputPath
 /// `keep` is asked for each place in the prefix whether it is wanted.
 ///
 /// # Errors
-/// Where a package is damaged, two packages disagree about a file, or a program or library is not
+/// If a package is damaged, two packages disagree about a file, or a program or library is not
 /// as it is expected to be.
 pub fn lay_out(
     task: &Task<'_>,
@@ -110,7 +110,7 @@ pub fn lay_out(
 /// The logical path of the output `out`.
 ///
 /// # Errors
-/// Where the derivation has no such output.
+/// If the derivation has no such output.
 pub fn logical(task: &Task<'_>) -> Result<String, TaskError> {
     task.output("out")?;
     Ok(task.derivation.outputs["out"].path.to_string())
