@@ -18,7 +18,7 @@ use crate::{
 /// bytes of all are done.
 ///
 /// # Errors
-/// Where a path is not valid or cannot be read, or `out` fails.
+/// If a path is not valid or cannot be read, or `out` fails.
 pub fn export(
     store: &Store,
     paths: &[StorePath],

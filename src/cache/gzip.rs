@@ -177,7 +177,7 @@ pub(super) fn is_start(bytes: &[u8]) -> bool {
     bytes.iter().zip(&START).all(|(found, own)| found == own)
 }
 
-/// The length of the member whose first bytes these are; nothing where it is none of ours.
+/// The length of the member whose first bytes these are; nothing if it is none of ours.
 pub(super) fn member_length(header: &[u8; HEADER as usize]) -> Option<u64> {
     let (start, length) = header.split_last_chunk::<8>()?;
     (start == START).then_some(u64::from_le_bytes(*length))

@@ -21,7 +21,7 @@ use crate::{
 /// Gives the paths that were replaced.
 ///
 /// # Errors
-/// Where the file is no export, or what it holds of these paths is not what it says.
+/// If the file is no export, or what it holds of these paths is not what it says.
 pub fn restore(
     store: &Store,
     file: &Path,

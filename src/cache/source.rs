@@ -178,7 +178,7 @@ impl Source {
         Ok(target)
     }
 
-    /// What the store refuses, where that is the file's fault.
+    /// Turns a refusal of the store into one of the file, if that is its fault.
     pub(super) fn explain(&self, error: StoreError) -> TransferError {
         match error {
             StoreError::Tree { path, expected, found } => {

@@ -23,7 +23,7 @@ pub struct Difference {
 /// All paths of one package in a closure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
-    /// What stands behind the name in them, where anything does.
+    /// What stands behind the name in them, if anything does.
     pub versions: BTreeSet<String>,
     /// The bytes in them.
     pub size: u64,
@@ -41,7 +41,7 @@ impl Package {
 /// Compares the closures of two paths.
 ///
 /// # Errors
-/// Where one is not valid, or the index cannot be read.
+/// If one is not valid, or the index cannot be read.
 pub fn difference(
     store: &Store,
     before: &StorePath,

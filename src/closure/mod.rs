@@ -17,7 +17,7 @@ use crate::{
 /// always in the same order for the same paths.
 ///
 /// # Errors
-/// Where one of them is not valid, or the index cannot be read.
+/// If one of them is not valid, or the index cannot be read.
 pub fn requisites(store: &Store, paths: &[StorePath]) -> Result<Vec<PathInfo>, StoreError> {
     let infos = store.reachable(paths)?;
     Ok(sorted(infos))
@@ -44,10 +44,10 @@ pub fn sizes(store: &Store, paths: &[StorePath]) -> Result<BTreeMap<StorePath, u
 }
 
 /// Why `from` needs `to`: a shortest chain of references from one to the other, both included.
-/// Nothing where it does not need it.
+/// Nothing if it does not need it.
 ///
 /// # Errors
-/// Where `from` is not valid, or the index cannot be read.
+/// If `from` is not valid, or the index cannot be read.
 pub fn why_depends(
     store: &Store,
     from: &StorePath,

@@ -21,7 +21,7 @@ impl Store {
     /// Adds a text with the store paths that it refers to, which are valid.
     ///
     /// # Errors
-    /// Where the name is not valid, a reference is not, or the store cannot be written.
+    /// If the name is not valid, a reference is not, or the store cannot be written.
     pub fn add_text(
         &self,
         name: &str,
@@ -76,7 +76,7 @@ impl Store {
     /// Adds the records of derivations, whose inputs are valid or among them. Gives their paths.
     ///
     /// # Errors
-    /// Where an input is missing or the store cannot be written.
+    /// If an input is missing or the store cannot be written.
     pub fn add_derivations(
         &self,
         derivations: &[Derivation],
@@ -100,7 +100,7 @@ impl Store {
     /// Reads the record of a derivation.
     ///
     /// # Errors
-    /// Where the path is not valid, or the record is damaged.
+    /// If the path is not valid, or the record is damaged.
     pub fn read_derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
         // no link, since a record is a file; whatever lies there, it is not read without end
         let bytes = match regular::read(&self.real(path), Link::Refuse, limits::DERIVATION) {
@@ -124,7 +124,7 @@ impl Store {
     /// output's name. They are looked for by name: an output has its derivation's.
     ///
     /// # Errors
-    /// Where the index or a derivation cannot be read.
+    /// If the index or a derivation cannot be read.
     pub fn makers<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
@@ -160,7 +160,7 @@ pub struct Maker {
     pub derivation: StorePath,
     /// The output's path.
     pub path: StorePath,
-    /// What the output's content must be, where that is known.
+    /// What the output's content must be, if that is known.
     pub fixed: Option<Fixed>,
 }
 

@@ -73,10 +73,10 @@ pub struct Collected {
 }
 
 impl Store {
-    /// As [`Store::open`], also where the disk is too full for that: a collection is what helps then.
+    /// As [`Store::open`], also if the disk is too full for that: a collection is what helps then.
     ///
     /// # Errors
-    /// As [`Store::open`], and where what interrupted downloads left gives no room either.
+    /// As [`Store::open`], and if what interrupted downloads left gives no room either.
     pub fn open_to_collect(root: &Path) -> Result<Self, StoreError> {
         let is_full = match Self::open(root) {
             Err(error) if error.is_full() => true,
@@ -93,7 +93,7 @@ impl Store {
     /// recorded today already.
     ///
     /// # Errors
-    /// Where the index cannot be read or written; a store that cannot be written records nothing.
+    /// If the index cannot be read or written; a store that cannot be written records nothing.
     pub fn touch<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
@@ -109,7 +109,7 @@ impl Store {
     /// What [`Store::collect`] would remove now.
     ///
     /// # Errors
-    /// Where roots or index cannot be read.
+    /// If roots or index cannot be read.
     pub fn garbage(&self, limits: Limits) -> Result<Collected, StoreError> {
         if let Some(Refusal::Lost(_)) = self.layout.refusal {
             self.need_writable()?;
@@ -131,7 +131,7 @@ impl Store {
     /// that the path can be explained, checked and made again.
     ///
     /// # Errors
-    /// Where roots or index cannot be read, or the store cannot be written.
+    /// If roots or index cannot be read, or the store cannot be written.
     pub fn collect(&self, limits: Limits) -> Result<Collected, StoreError> {
         self.need_writable()?;
         let kept = self.remove_dead_scratch()?;
@@ -205,10 +205,10 @@ impl Store {
     }
 
     /// Why a path stays: the first root that reaches it, and a shortest chain of references from what
-    /// the root holds to the path, both included. Nothing where no root does.
+    /// the root holds to the path, both included. Nothing if no root does.
     ///
     /// # Errors
-    /// Where the path is not valid, or roots or index cannot be read.
+    /// If the path is not valid, or roots or index cannot be read.
     pub fn why_alive(
         &self,
         path: &StorePath,
@@ -313,7 +313,7 @@ impl Store {
         (alive.others(), unclear.unwrap_or_default())
     }
 
-    /// What lies in the store's folder and has no row. Exact where nobody else writes meanwhile.
+    /// What lies in the store's folder and has no row. Exact if nobody else writes meanwhile.
     ///
     /// # Errors
     /// If so much has no row that it is the index that is not right.

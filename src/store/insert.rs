@@ -44,7 +44,7 @@ pub struct Insertion {
     pub references: References,
     /// The derivation that made it.
     pub deriver: Option<StorePath>,
-    /// What its tree must hash to, where that is known.
+    /// What its tree must hash to, if that is known.
     pub expected: Option<TreeHash>,
 }
 
@@ -120,8 +120,8 @@ impl Store {
     /// Gives what the index then knows of each, in the order in which they were given.
     ///
     /// # Errors
-    /// Where a tree holds something that is not allowed, refers to a path that is neither valid nor
-    /// inserted with it, or to one that refers back; where it has another hash than expected; and where the store cannot be written.
+    /// If a tree holds something that is not allowed, refers to a path that is neither valid nor
+    /// inserted with it, or to one that refers back; if it has another hash than expected; and if the store cannot be written.
     pub fn insert(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
         self.insert_within(insertions, Bounds::NONE)
     }
@@ -129,7 +129,7 @@ impl Store {
     /// As [`Store::insert`], of trees that may be anything.
     ///
     /// # Errors
-    /// As [`Store::insert`], and where `bounds` say so.
+    /// As [`Store::insert`], and if `bounds` say so.
     pub fn insert_within(
         &self,
         insertions: Vec<Insertion>,
@@ -138,7 +138,7 @@ impl Store {
         self.put(insertions, Valid::Stays, bounds)
     }
 
-    /// As [`Store::insert`], but the tree of a path that is valid is replaced, in one step where the
+    /// As [`Store::insert`], but the tree of a path that is valid is replaced, in one step if the
     /// file system can do that. Who has files of the old tree open keeps them.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Store {
     /// As [`Store::replace`], of trees that may be anything.
     ///
     /// # Errors
-    /// As [`Store::replace`], and where `bounds` say so.
+    /// As [`Store::replace`], and if `bounds` say so.
     pub fn replace_within(
         &self,
         insertions: Vec<Insertion>,
@@ -210,7 +210,7 @@ impl Store {
     /// Makes the metadata of a tree canonical, as those of a store path are, and gives its hash and size.
     ///
     /// # Errors
-    /// Where it cannot be read or holds something that is not allowed, and where `bounds` say so.
+    /// If it cannot be read or holds something that is not allowed, and if `bounds` say so.
     pub fn seal(tree: &Path, bounds: Bounds<'_>) -> Result<Measure, StoreError> {
         Ok(seal::seal(tree, &[], None, false, bounds)?.measure)
     }
@@ -219,7 +219,7 @@ impl Store {
     /// judged before it is made.
     ///
     /// # Errors
-    /// Where the tree cannot be read or holds something that is not allowed, and where `bounds` say so.
+    /// If the tree cannot be read or holds something that is not allowed, and if `bounds` say so.
     pub fn scan(
         insertion: &Insertion,
         bounds: Bounds<'_>,
@@ -324,7 +324,7 @@ enum Valid {
     IsReplaced,
 }
 
-/// Exchanges two trees; where nothing is at `target`, moves the other there. Gives whether the old one is at
+/// Exchanges two trees; if nothing is at `target`, moves the other there. Gives whether the old one is at
 /// `source` then: on an overlay file system it may be one that cannot be moved, and is removed.
 fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
     // a folder can only be moved while it is writable

@@ -16,7 +16,7 @@ use super::{
     roots::entries,
 };
 
-/// For how many days it stays where nothing else is said.
+/// For how many days it stays if nothing else is said.
 const DAYS: u64 = 7;
 
 /// A folder or file that was set aside.

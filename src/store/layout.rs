@@ -270,7 +270,7 @@ impl Layout {
         for name in FIRST {
             make_folder(&self.root.join(name))?;
         }
-        // where there is a version, there is all that it says
+        // if there is a version, there is all that it says
         for folder in [self.roots(), self.var(), self.root.clone()] {
             files::sync_folder(&folder)?;
         }

@@ -28,7 +28,7 @@ impl Store {
     /// afterwards if the path has become valid meanwhile.
     ///
     /// # Errors
-    /// Where the lock cannot be made.
+    /// If the lock cannot be made.
     pub fn try_lock(&self, path: &StorePath) -> Result<Option<PathLock>, StoreError> {
         self.need_writable()?;
         Ok(take(&self.lock_file(path))?)
@@ -37,7 +37,7 @@ impl Store {
     /// Removes the lock files of dead processes.
     ///
     /// # Errors
-    /// Where their folder cannot be read. What cannot be removed is left.
+    /// If their folder cannot be read. What cannot be removed is left.
     pub(super) fn remove_dead_locks(&self) -> Result<(), StoreError> {
         for path in entries(&self.layout.locks())? {
             let base =

@@ -2,7 +2,7 @@
 //! by its process; when it has ended, a log that is worth it is compressed. The log of a build that was
 //! killed stays plain, and the lock is gone with its process. Knows nothing of lines.
 //!
-//! A compressed log is on disk before it has its name, so where there is one it is whole, and read. What is
+//! A compressed log is on disk before it has its name, so if there is one it is whole, and read. What is
 //! plain is not synced: a power cut may leave less of it, or nothing.
 
 use std::{
@@ -45,7 +45,7 @@ impl Store {
     /// derivation makes does that.
     ///
     /// # Errors
-    /// Where it cannot be written.
+    /// If it cannot be written.
     pub fn create_log(&self, derivation: &StorePath) -> io::Result<LogWriter> {
         let folder = self.layout.log();
         let [new, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
@@ -58,11 +58,11 @@ impl Store {
         Ok(LogWriter { file, folder, derivation: derivation.clone() })
     }
 
-    /// The log of the last build of a derivation in this store, from its start; nothing where there
+    /// The log of the last build of a derivation in this store, from its start; nothing if there
     /// was none.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn log(&self, derivation: &StorePath) -> io::Result<Option<LogReader>> {
         let folder = self.layout.log();
         let [_, plain, compressed] = ENDINGS.map(|ending| place(&folder, derivation, ending));
@@ -138,7 +138,7 @@ impl Write for LogWriter {
 }
 
 impl LogWriter {
-    /// Ends the log. Where it cannot be compressed it stays plain, which is no less readable.
+    /// Ends the log. If it cannot be compressed it stays plain, which is no less readable.
     pub fn finish(mut self) {
         let _ = self.compress();
     }
@@ -176,7 +176,7 @@ impl LogReader {
     /// Whether an empty log is that of a build that has ended and printed nothing.
     ///
     /// # Errors
-    /// Where its metadata cannot be read.
+    /// If its metadata cannot be read.
     pub fn is_complete(&self) -> io::Result<bool> {
         match &self.0 {
             Form::Plain(file) => Ok(file.metadata()?.permissions().mode() & 0o777 == 0o444),
@@ -187,7 +187,7 @@ impl LogReader {
     /// Whether the build still runs, in any process.
     ///
     /// # Errors
-    /// Where the file system has no locks.
+    /// If the file system has no locks.
     pub fn is_running(&self) -> io::Result<bool> {
         match &self.0 {
             Form::Plain(file) => is_held(file),

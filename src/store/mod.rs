@@ -253,11 +253,11 @@ impl StoreError {
 }
 
 impl Store {
-    /// Opens the store in that folder, and makes it where there is none. A store that cannot be
+    /// Opens the store in that folder, and makes it if there is none. A store that cannot be
     /// written is opened for reading.
     ///
     /// # Errors
-    /// Where the folder is something else, made by a newer program, or cannot be read.
+    /// If the folder is something else, made by a newer program, or cannot be read.
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         let mut layout = Layout::open(root)?;
         let opened = match Index::open(layout.index(), layout.writable()) {
@@ -354,11 +354,11 @@ impl Store {
         self.layout.writable()
     }
 
-    /// What is known of a path; nothing where it is not valid. It is kept before ([`Store::keep`]), so that the
+    /// What is known of a path; nothing if it is not valid. It is kept before ([`Store::keep`]), so that the
     /// answer stays right as long as this store is open.
     ///
     /// # Errors
-    /// Where the index cannot be read, or the path cannot be kept.
+    /// If the index cannot be read, or the path cannot be kept.
     pub fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
         self.keep([path])?;
         self.glimpse(path)
@@ -390,7 +390,7 @@ impl Store {
     /// [`Store::info`].
     ///
     /// # Errors
-    /// Where the index cannot be read.
+    /// If the index cannot be read.
     pub fn glimpse(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
         self.index.read(|connection| index::info(connection, path))
     }
@@ -398,7 +398,7 @@ impl Store {
     /// Those of the paths that are valid at this moment, as by [`Store::glimpse`].
     ///
     /// # Errors
-    /// Where the index cannot be read.
+    /// If the index cannot be read.
     pub fn glimpse_valid<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,
@@ -418,7 +418,7 @@ impl Store {
     /// (`closure` has the ordered view). They are kept before, as by [`Store::info`].
     ///
     /// # Errors
-    /// Where one of them is not valid, or the index cannot be read.
+    /// If one of them is not valid, or the index cannot be read.
     pub fn reachable(&self, roots: &[StorePath]) -> Result<Vec<PathInfo>, StoreError> {
         self.keep(roots)?;
         self.index
@@ -429,7 +429,7 @@ impl Store {
     /// Every valid path, ordered by path.
     ///
     /// # Errors
-    /// Where the index cannot be read.
+    /// If the index cannot be read.
     pub fn all(&self) -> Result<Vec<PathInfo>, StoreError> {
         self.index.read(index::all)
     }

@@ -16,7 +16,7 @@ use crate::{
 /// The file in a scratch folder that names the paths, a base name a line.
 const NOTE: &str = "opened";
 
-/// Paths whose folders may be writable. Dropped without [`Opened::close`] it seals them; where that fails,
+/// Paths whose folders may be writable. Dropped without [`Opened::close`] it seals them; if that fails,
 /// the note stays for the next process.
 pub(super) struct Opened<'s> {
     store: &'s Store,
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// The paths that the note in a scratch folder names; none where there is none.
+/// The paths that the note in a scratch folder names; none if there is none.
 fn noted(scratch: &Path) -> io::Result<BTreeSet<StorePath>> {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
     let text = match files::read_regular(&scratch.join(NOTE)) {

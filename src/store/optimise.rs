@@ -1,4 +1,4 @@
-//! Sharing what is in the store already: for a store that was made where files could not be linked, or
+//! Sharing what is in the store already: for a store that was made when files could not be linked, or
 //! before they had an equal.
 
 use std::{
@@ -36,7 +36,7 @@ impl Store {
     /// may call it.
     ///
     /// # Errors
-    /// Where a path cannot be read or the store cannot be written.
+    /// If a path cannot be read or the store cannot be written.
     pub fn optimise(
         &self,
         paths: &[StorePath],

@@ -16,7 +16,7 @@ pub struct Pin {
     pub name: String,
     /// What it keeps, with all that this refers to.
     pub path: StorePath,
-    /// Until when, in seconds since 1970; for ever where there is none.
+    /// Until when, in seconds since 1970; for ever if there is none.
     pub until: Option<u64>,
 }
 
@@ -29,11 +29,11 @@ impl Pin {
 }
 
 impl Store {
-    /// Keeps `path` under a name, until a time (seconds since 1970) where one is given. An earlier pin
+    /// Keeps `path` under a name, until a time (seconds since 1970) if one is given. An earlier pin
     /// of that name is replaced.
     ///
     /// # Errors
-    /// Where the name breaks the rules of store paths' names, or the store cannot be written.
+    /// If the name breaks the rules of store paths' names, or the store cannot be written.
     pub fn pin(&self, name: &str, path: &StorePath, until: Option<u64>) -> Result<(), StoreError> {
         self.need_writable()?;
         let place = self.pin_file(name)?;
@@ -49,7 +49,7 @@ impl Store {
     /// Lets go of a pin. Gives whether there was one of that name.
     ///
     /// # Errors
-    /// Where the name is not valid or the store cannot be written.
+    /// If the name is not valid or the store cannot be written.
     pub fn unpin(&self, name: &str) -> Result<bool, StoreError> {
         self.need_writable()?;
         match fs_err::remove_file(self.pin_file(name)?) {
@@ -61,7 +61,7 @@ impl Store {
     /// Every pin, ordered by name, those that have ended included.
     ///
     /// # Errors
-    /// Where one cannot be read: what it keeps is not known then.
+    /// If one cannot be read: what it keeps is not known then.
     pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
         let mut pins = Vec::new();
         for file in entries(&self.layout.pins())? {
@@ -77,10 +77,10 @@ impl Store {
         Ok(pins)
     }
 
-    /// What the pin of that name keeps; nothing where there is none, or its time is over.
+    /// What the pin of that name keeps; nothing if there is none, or its time is over.
     ///
     /// # Errors
-    /// Where the name is not valid, or the pin cannot be read.
+    /// If the name is not valid, or the pin cannot be read.
     pub fn pinned(&self, name: &str) -> Result<Option<StorePath>, StoreError> {
         let pin = read(self.pin_file(name)?, name.to_owned())?;
         Ok(pin.filter(|pin| !pin.has_ended()).map(|pin| pin.path))
@@ -110,7 +110,7 @@ impl Store {
     }
 }
 
-/// The pin in a file; nothing where there is none.
+/// The pin in a file; nothing if there is none.
 fn read(file: PathBuf, name: String) -> Result<Option<Pin>, StoreError> {
     let text = match files::read_regular(&file) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -25,7 +25,7 @@ pub struct Choices<'a> {
 }
 
 /// The root folder of the store: what is explicit, else `CLUTCH_STORE`, else `/clutch` where
-/// `usable` says that it can be written, else `clutch` in the user's data folder. Nothing where no
+/// `usable` says that it can be written, else `clutch` in the user's data folder. Nothing if no
 /// rule gives a place.
 #[must_use]
 pub fn place(choices: Choices<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
@@ -47,7 +47,7 @@ pub fn place(choices: Choices<'_>, usable: impl Fn(&Path) -> bool) -> Option<Pat
 }
 
 /// The folder of the profiles that are called by their names: `clutch/profiles` in `XDG_STATE_HOME`,
-/// else in `.local/state` in `HOME`. Nothing where neither is set.
+/// else in `.local/state` in `HOME`. Nothing if neither is set.
 #[must_use]
 pub fn profiles(xdg_state_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
     let absolute = |text: Option<&OsStr>| text.map(PathBuf::from).filter(|path| path.is_absolute());

@@ -105,7 +105,7 @@ impl Pool {
         work().unwrap_or(false)
     }
 
-    /// A new name in `folder` for the pool's file with the content of this one; nothing where that is
+    /// A new name in `folder` for the pool's file with the content of this one; nothing if that is
     /// the same file, or there is none.
     pub(super) fn equal(
         &self,

@@ -13,7 +13,7 @@ use crate::store_path::{STORE_DIR, StorePath};
 /// read is left out.
 ///
 /// # Errors
-/// Where something cannot be read for another reason: what is used is not known then.
+/// If something cannot be read for another reason: what is used is not known then.
 pub(super) fn used(dir: &Path) -> io::Result<BTreeSet<(StorePath, u32)>> {
     let places = [Finder::new(dir.as_os_str().as_bytes()), Finder::new(STORE_DIR)];
     let mut found = BTreeSet::new();
@@ -51,7 +51,7 @@ pub(super) fn used(dir: &Path) -> io::Result<BTreeSet<(StorePath, u32)>> {
     Ok(found)
 }
 
-/// What could be read; nothing where it is gone (as a process that has ended) or another's.
+/// What could be read; nothing if it is gone (as a process that has ended) or another's.
 fn allowed<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),

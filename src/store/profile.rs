@@ -92,7 +92,7 @@ impl Profile {
     /// The profile that is, or would be, the symlink at that place.
     ///
     /// # Errors
-    /// Where its name breaks the rules of store paths' names, or is that of a generation.
+    /// If its name breaks the rules of store paths' names, or is that of a generation.
     pub fn at(link: &Path) -> Result<Self, ProfileError> {
         let link = std::path::absolute(link)?;
         let name = link.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -107,7 +107,7 @@ impl Profile {
     /// Every profile in a folder that may not be there, ordered by name.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// If the folder cannot be read.
     pub fn all(folder: &Path) -> Result<Vec<Self>, ProfileError> {
         let all = entries(folder)?.into_iter().filter_map(|link| Self::at(&link).ok());
         let mut all: Vec<Self> = all.filter(|profile| profile.current().is_some()).collect();
@@ -130,7 +130,7 @@ impl Profile {
     /// Its generations, in order.
     ///
     /// # Errors
-    /// Where its folder cannot be read, or there is none.
+    /// If its folder cannot be read, or there is none.
     pub fn generations(&self) -> Result<Vec<Generation>, ProfileError> {
         let generations = self.read()?;
         if generations.is_empty() {
@@ -143,7 +143,7 @@ impl Profile {
     /// the path. With a note, that is what is said of the generation. Gives it, and whether it is new.
     ///
     /// # Errors
-    /// Where the path is not valid, something else is in the profile's place, or it cannot be written.
+    /// If the path is not valid, something else is in the profile's place, or it cannot be written.
     /// The profile then leads to where it led.
     pub fn set(
         &self,
@@ -190,7 +190,7 @@ impl Profile {
     /// Makes an earlier generation the current one: the one before it, or the one of that number.
     ///
     /// # Errors
-    /// Where there is none, or its path is not in the store. The profile then leads to where it led.
+    /// If there is none, or its path is not in the store. The profile then leads to where it led.
     pub fn rollback(&self, store: &Store, to: Option<u64>) -> Result<Generation, ProfileError> {
         if !self.folder.is_dir() {
             return Err(ProfileError::None(self.link()));
@@ -237,7 +237,7 @@ impl Profile {
     /// nothing. Gives those.
     ///
     /// # Errors
-    /// Where there is no such profile, or its folder cannot be written.
+    /// If there is no such profile, or its folder cannot be written.
     pub fn wipe(
         &self,
         keep: usize,
@@ -260,7 +260,7 @@ impl Profile {
     /// Removes the profile with all its generations, so that it keeps nothing any more. Gives these.
     ///
     /// # Errors
-    /// Where there is no such profile, or its folder cannot be written.
+    /// If there is no such profile, or its folder cannot be written.
     pub fn delete(&self) -> Result<Vec<Generation>, ProfileError> {
         if !self.folder.is_dir() {
             return Err(ProfileError::None(self.link()));
@@ -320,10 +320,10 @@ impl Profile {
         }
     }
 
-    /// As [`Profile::generations`]; nothing where there is no such profile.
+    /// As [`Profile::generations`]; nothing if there is no such profile.
     ///
     /// # Errors
-    /// Where its folder cannot be read.
+    /// If its folder cannot be read.
     pub fn read(&self) -> Result<Vec<Generation>, ProfileError> {
         let current = self.current();
         let mut generations = Vec::new();
@@ -369,7 +369,7 @@ impl Store {
     /// The profiles whose generations this store keeps, wherever they are, ordered by place.
     ///
     /// # Errors
-    /// Where the roots cannot be read.
+    /// If the roots cannot be read.
     pub fn profiles(&self) -> Result<Vec<Profile>, StoreError> {
         let mut all = BTreeMap::new();
         for root in self.links()? {

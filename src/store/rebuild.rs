@@ -43,7 +43,7 @@ pub struct Rebuilt {
 /// What a tree in the store's folder is.
 struct Found {
     info: PathInfo,
-    /// The outputs, where it is a derivation.
+    /// The outputs, if it is a derivation.
     outputs: Vec<StorePath>,
 }
 
@@ -52,7 +52,7 @@ impl Store {
     /// the index was lost. An index that is damaged is put aside.
     ///
     /// # Errors
-    /// Where the folder is no store, or cannot be read or written; and if others use it while its index is
+    /// If the folder is no store, or cannot be read or written; and if others use it while its index is
     /// replaced.
     pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), StoreError> {
         let layout = Layout::open(root)?;

@@ -57,7 +57,7 @@ impl Store {
     /// where it is. An earlier result link there is replaced.
     ///
     /// # Errors
-    /// Where something else is there, or a folder cannot be written.
+    /// If something else is there, or a folder cannot be written.
     pub fn link_root(&self, link: &Path, path: &StorePath) -> Result<(), StoreError> {
         self.need_writable()?;
         let link = std::path::absolute(link)?;
@@ -89,7 +89,7 @@ impl Store {
     /// processes. A link that has gone or leads elsewhere is none.
     ///
     /// # Errors
-    /// Where the folders of roots cannot be read.
+    /// If the folders of roots cannot be read.
     pub fn roots(&self) -> Result<Vec<Root>, StoreError> {
         let mut roots = self.lasting_roots()?;
         let kept = self.kept()?.into_iter();
@@ -160,7 +160,7 @@ impl Store {
     }
 }
 
-/// Where a symlink leads; nothing where there is none. One that cannot be read may keep a path, so that
+/// Where a symlink leads; nothing if there is none. One that cannot be read may keep a path, so that
 /// is an error.
 fn target_of(link: &Path) -> io::Result<Option<PathBuf>> {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};

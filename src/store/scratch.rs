@@ -41,7 +41,7 @@ impl Store {
     /// Makes an empty scratch folder.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be made.
     pub fn scratch(&self) -> Result<Scratch, StoreError> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         self.need_writable()?;
@@ -69,7 +69,7 @@ impl Store {
     /// go, if a file in it is immutable.
     ///
     /// # Errors
-    /// Where the folder of scratch folders cannot be read. What cannot be removed is left.
+    /// If the folder of scratch folders cannot be read. What cannot be removed is left.
     pub fn remove_dead_scratch(&self) -> Result<Option<std::io::Error>, StoreError> {
         let mut kept = None;
         for entry in fs_err::read_dir(self.layout.scratch())? {

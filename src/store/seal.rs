@@ -45,10 +45,10 @@ pub(super) struct Sealed {
 }
 
 /// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
-/// `each` says whether its entries may be synced one by one, where they are few.
+/// `each` says whether its entries may be synced one by one, if they are few.
 ///
 /// # Errors
-/// Where something cannot be read or changed, or is not allowed in the store, and where `bounds` say so.
+/// If something cannot be read or changed, or is not allowed in the store, and if `bounds` say so.
 pub(super) fn seal(
     root: &Path,
     candidates: &[StorePath],
@@ -236,7 +236,7 @@ fn own(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Errno> {
     rustix::fs::chownat(CWD, path, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Removes extended attributes, where the file system has them.
+/// Removes extended attributes, if the file system has them.
 fn strip(
     list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
     remove: impl Fn(&[u8]) -> Result<(), Errno>,

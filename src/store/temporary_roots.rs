@@ -41,7 +41,7 @@ impl Store {
     /// A store that cannot be written cannot be collected by this user either; nothing is done then.
     ///
     /// # Errors
-    /// Where the list of what is kept cannot be written.
+    /// If the list of what is kept cannot be written.
     pub fn keep<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,

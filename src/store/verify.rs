@@ -64,7 +64,7 @@ impl Store {
     /// thread may call it. Gives those that are damaged, in the order in which they were given.
     ///
     /// # Errors
-    /// Where one is not valid, or the index cannot be read.
+    /// If one is not valid, or the index cannot be read.
     pub fn verify(
         &self,
         paths: &[StorePath],
@@ -81,7 +81,7 @@ impl Store {
     /// size of each path that is done, and that of all; any thread may call it.
     ///
     /// # Errors
-    /// Where the index or the pool cannot be read.
+    /// If the index or the pool cannot be read.
     pub fn verify_all(&self, progress: &(dyn Fn(u64, u64) + Sync)) -> Result<Verified, StoreError> {
         let infos = self.all()?;
         let all = infos.iter().map(|info| info.size).sum();
@@ -95,7 +95,7 @@ impl Store {
     /// Makes the modes and times of a path's tree what they should be.
     ///
     /// # Errors
-    /// Where the tree cannot be read or changed.
+    /// If the tree cannot be read or changed.
     pub fn reseal(&self, path: &StorePath) -> Result<(), StoreError> {
         self.need_writable()?;
         let root = self.real(path);
@@ -108,7 +108,7 @@ impl Store {
     /// Takes files out of the pool, so that nothing shares them any more.
     ///
     /// # Errors
-    /// Where the store cannot be written.
+    /// If the store cannot be written.
     pub fn forget_pooled(&self, files: &[PathBuf]) -> Result<(), StoreError> {
         self.need_writable()?;
         Ok(Pool::forget(files)?)
@@ -170,7 +170,7 @@ impl Store {
     }
 }
 
-/// Hashes a tree; files with several names only where their digest is not known. Gives a file or folder
+/// Hashes a tree; files with several names only if their digest is not known. Gives a file or folder
 /// whose metadata are not canonical, too.
 fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), TreeError> {
     let odd = OnceLock::new();

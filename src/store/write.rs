@@ -27,7 +27,7 @@ use crate::{
 /// result.
 ///
 /// # Errors
-/// Where something cannot be read or written; what was written so far is left.
+/// If something cannot be read or written; what was written so far is left.
 pub(super) fn copy(
     listing: &Listing,
     leaves: &[Option<Leaf>],
@@ -89,7 +89,7 @@ pub(super) fn copy(
 /// Writes a file of these bytes.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// If it cannot be written.
 pub(super) fn text(
     bytes: &[u8],
     target: &Path,

@@ -8,11 +8,11 @@ use crate::{
     hash::{Algorithm, Hash, Hasher},
 };
 
-/// The hash of the tree at `root` in that mode. Nothing where the mode is for a file that is not
+/// The hash of the tree at `root` in that mode. Nothing if the mode is for a file that is not
 /// executable, and this is something else.
 ///
 /// # Errors
-/// Where something cannot be read or is not allowed in the store, and where `bounds` say so.
+/// If something cannot be read or is not allowed in the store, and if `bounds` say so.
 pub fn fixed_hash(
     root: &Path,
     mode: HashMode,

@@ -54,7 +54,7 @@ impl Listing {
     /// Lists the tree at `root`, which may be a single file or a symlink.
     ///
     /// # Errors
-    /// Where a folder cannot be read, or holds something that is not allowed in the store.
+    /// If a folder cannot be read, or holds something that is not allowed in the store.
     pub fn read(root: &Path) -> Result<Self, TreeError> {
         Self::read_within(root, Bounds::NONE)
     }
@@ -62,7 +62,7 @@ impl Listing {
     /// As [`Listing::read`], of a tree that may be anything.
     ///
     /// # Errors
-    /// As [`Listing::read`], and where `bounds` say so.
+    /// As [`Listing::read`], and if `bounds` say so.
     pub fn read_within(root: &Path, bounds: Bounds<'_>) -> Result<Self, TreeError> {
         Self::list(root, &mut |_, _| true, bounds)
     }

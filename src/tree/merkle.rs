@@ -37,7 +37,7 @@ pub struct Measure {
 /// Hashes the tree at `root`, files in parallel.
 ///
 /// # Errors
-/// Where something cannot be read or is not allowed in the store.
+/// If something cannot be read or is not allowed in the store.
 pub fn measure(root: &Path) -> Result<Measure, TreeError> {
     let listing = Listing::read(root)?;
     Ok(fold(&listing, &leaves(&listing)?))
@@ -46,7 +46,7 @@ pub fn measure(root: &Path) -> Result<Measure, TreeError> {
 /// Hashes the files and symlinks of a listing in parallel; nothing for folders.
 ///
 /// # Errors
-/// Where something cannot be read.
+/// If something cannot be read.
 pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, TreeError> {
     leaves_within(listing, Bounds::NONE)
 }
@@ -54,7 +54,7 @@ pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, TreeError> {
 /// As [`leaves`], of a tree that may be anything.
 ///
 /// # Errors
-/// As [`leaves`], and where `bounds` say so.
+/// As [`leaves`], and if `bounds` say so.
 pub fn leaves_within(
     listing: &Listing,
     bounds: Bounds<'_>,
@@ -107,7 +107,7 @@ fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
 /// Hashes one file or symlink; nothing for a folder. `buffer` is kept between calls.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn leaf(node: &Node, buffer: &mut Vec<u8>) -> Result<Option<Leaf>, TreeError> {
     leaf_within(node, buffer, Bounds::NONE)
 }
@@ -137,11 +137,11 @@ fn leaf_within(
     }
 }
 
-/// Hashes what `file` gives and shows every piece to `see`. `expected` is its size where that is
+/// Hashes what `file` gives and shows every piece to `see`. `expected` is its size if that is
 /// known; `buffer` is kept between files.
 ///
 /// # Errors
-/// Where reading fails.
+/// If reading fails.
 pub fn hash_file(
     file: &mut impl Read,
     expected: u64,

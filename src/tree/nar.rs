@@ -39,7 +39,7 @@ pub fn nar_hash_within(
 /// The hash of what a listing holds, as that of a tree.
 ///
 /// # Errors
-/// Where something cannot be read.
+/// If something cannot be read.
 pub fn nar_hash_listed(listing: &Listing, algorithm: Algorithm) -> Result<Hash, TreeError> {
     let mut hasher = Hasher::new(algorithm);
     write_nar(listing, &mut hasher, Bounds::NONE)?;

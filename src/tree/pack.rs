@@ -20,7 +20,7 @@ pub(super) const LONG: &[u8] = b"././@LongLink";
 /// Writes the tree at `root` as entries whose names start with `name`; no end of archive follows.
 ///
 /// # Errors
-/// Where something cannot be read, changes meanwhile, or `out` fails.
+/// If something cannot be read, changes meanwhile, or `out` fails.
 pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), TreeError> {
     for node in listing.nodes() {
         let mut full = name.as_bytes().to_vec();
@@ -52,7 +52,7 @@ pub fn pack(listing: &Listing, name: &str, out: &mut impl Write) -> Result<(), T
 /// Writes one file of those bytes as an entry.
 ///
 /// # Errors
-/// Where `out` fails.
+/// If `out` fails.
 pub fn pack_bytes(name: &str, bytes: &[u8], out: &mut impl Write) -> io::Result<()> {
     entry(out, EntryType::Regular, name.as_bytes(), b"", 0o444, bytes.len() as u64)?;
     out.write_all(bytes)?;
@@ -62,7 +62,7 @@ pub fn pack_bytes(name: &str, bytes: &[u8], out: &mut impl Write) -> io::Result<
 /// Writes what ends a tar file.
 ///
 /// # Errors
-/// Where `out` fails.
+/// If `out` fails.
 pub fn pack_end(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0; 1024])
 }

@@ -50,7 +50,7 @@ pub struct Announced {
 /// which does not exist yet.
 ///
 /// # Errors
-/// Where the entries are not those of such a tree; what was made so far is left.
+/// If the entries are not those of such a tree; what was made so far is left.
 pub fn unpack(
     from: &mut dyn Read,
     name: &str,
@@ -96,7 +96,7 @@ pub fn unpack(
 /// Reads an archive's one file of that name and at most `limit` bytes.
 ///
 /// # Errors
-/// Where it is not exactly that.
+/// If it is not exactly that.
 pub fn unpack_bytes(from: &mut dyn Read, name: &str, limit: u64) -> Result<Vec<u8>, UnpackError> {
     let other = || UnpackError::Whole(format!("expected one file '{name}' and nothing else"));
     let entry =
@@ -213,7 +213,7 @@ fn problem<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Problem(text.into()))
 }
 
-/// The next entry; nothing where the stream ends.
+/// The next entry; nothing if the stream ends.
 fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
     let (mut target, mut name) = (None, None);
     loop {

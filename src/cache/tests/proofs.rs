@@ -164,7 +164,7 @@ fn fixed_outputs_are_what_their_hash_says() {
             let from = space();
             from.store.add_derivations(std::slice::from_ref(&record)).unwrap();
             from.put(&output, b"text", folder, Some(&drv));
-            // with its derivation, and without, where the name is all there is
+            // with its derivation, and without, if the name is all there is
             assert!(from.is_proved(&[output.clone(), drv.clone()]), "{mode:?} {algorithm}");
             assert!(from.is_proved(std::slice::from_ref(&output)), "{mode:?} {algorithm}");
             // other content, beside the derivation
@@ -179,7 +179,7 @@ fn fixed_outputs_are_what_their_hash_says() {
                 space().import_with(&alone, Trust::Nothing).unwrap_err(),
                 TransferError::Unproved { .. }
             ));
-            // but where the derivation is in the store, whoever is trusted
+            // but if the derivation is in the store, whoever is trusted
             let to = space();
             to.store.add_derivations(std::slice::from_ref(&record)).unwrap();
             let error = to.import(&alone).unwrap_err().to_string();

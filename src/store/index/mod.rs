@@ -1,6 +1,6 @@
 //! The index: which paths are valid, what they refer to and what made them, in SQLite
-//! (docs/formats.md, "Index"). A path is in the store exactly where its row is here. Whether it is the index of
-//! what lies in the store is for `lost` to say.
+//! (docs/formats.md, "Index"). A path is in the store exactly if its row is here. `lost` says if this is the
+//! index of what lies in the store.
 
 mod rows;
 mod schema;
@@ -171,7 +171,7 @@ impl Index {
         Ok(connection)
     }
 
-    /// Opens the index where nothing can be written. Where somebody who can write is at work, or has
+    /// Opens the index if nothing can be written. If somebody who can write is at work, or has
     /// left all three files, SQLite reads them as usual. Else nobody is there: the index is read as a file
     /// that does not change, or, with a log that was left behind, into memory without any locks.
     fn connect_to_read(&self) -> rusqlite::Result<Connection> {
@@ -289,8 +289,8 @@ impl Index {
     }
 }
 
-/// Tries again while somebody else is at it. SQLite waits by itself, but not where a reader becomes a
-/// writer, which is so where several processes make one index.
+/// Tries again while somebody else is at it. SQLite waits by itself, but not if a reader becomes a
+/// writer, which is so when several processes make one index.
 fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {
