@@ -17,7 +17,7 @@ use clutch_expr::{
     value::Value,
 };
 
-/// A world with nothing in it.
+/// A host with nothing in it.
 struct Nowhere;
 
 fn nothing<T>() -> HostResult<T> {

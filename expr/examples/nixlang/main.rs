@@ -4,7 +4,7 @@
 //!     nixlang [--eval] [--strict] [--json|--xml] [--parse] [-A PATH] [--arg N EXPR]
 //!             [--argstr N TEXT] [-I PATH] [--stats] (FILE | -E EXPR | -)
 
-mod world;
+mod host;
 
 use std::{
     io::{Read as _, Write as _},
@@ -22,7 +22,7 @@ use clutch_expr::{
     string::ContextBuilder,
     value::{Attrs, AttrsBuilder, Value},
 };
-use world::World;
+use host::FileHost;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -203,8 +203,8 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let world = World::new(search_path(&arguments.search_path), arguments.pure);
-    let done = with_interpreter(&world, arguments.options.clone(), |it| {
+    let host = FileHost::new(search_path(&arguments.search_path), arguments.pure);
+    let done = with_interpreter(&host, arguments.options.clone(), |it| {
         let result = evaluate(it, &arguments);
         let style = show::Style { trace: arguments.show_trace, ..show::Style::default() };
         let result = result.map_err(|error| show::error(&error, &it.sources, style));

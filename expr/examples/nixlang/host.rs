@@ -16,8 +16,8 @@ use clutch_expr::{
     },
 };
 
-/// The world of a test.
-pub(crate) struct World {
+/// The host of a test.
+pub(crate) struct FileHost {
     search_path: Vec<(String, String)>,
     pure: bool,
     texts: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
@@ -46,8 +46,8 @@ fn kind(found: std::fs::FileType) -> FileType {
     }
 }
 
-impl World {
-    /// A world with that search path; a pure one has no clock, no environment and no home.
+impl FileHost {
+    /// A host with that search path. A pure one has no clock, no environment and no home.
     pub(crate) fn new(search_path: Vec<(String, String)>, pure: bool) -> Self {
         Self { search_path, pure, texts: Mutex::default() }
     }
@@ -89,7 +89,7 @@ impl World {
     }
 }
 
-impl Host for World {
+impl Host for FileHost {
     fn read_file(&self, path: &Path, _: u64) -> HostResult<Vec<u8>> {
         match self.text(path) {
             Some(text) => Ok(text),
