@@ -1,4 +1,4 @@
-//! Executors run the programs of derivations. The sandbox of this machine ([`super::local`]) is one. A
+//! Executors run the programs of derivations. The sandbox of this machine (`local`) is one. A
 //! build asks for the executor that takes its derivation, and only fails if none does.
 
 use std::{collections::BTreeMap, path::Path};
