@@ -45,4 +45,6 @@ pub mod python;
 
 pub mod library;
 
+mod session;
+
 pub mod cli;

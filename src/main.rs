@@ -9,7 +9,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // before anything else: this program is also the process that sets up sandboxes and views
     if let Err(error) = clutch::build::sandbox::init_if_helper() {
-        return clutch::cli::refused(&error);
+        return clutch::cli::refused(error);
     }
     clutch::cli::main()
 }

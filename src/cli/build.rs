@@ -1,27 +1,29 @@
 //! `clutch build`.
 
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use serde_json::{Value, json};
 
 use super::{
-    builtins::BUILTINS,
+    build_options::BuildArguments,
     check,
     context::Context,
-    evaluation::Evaluation,
     expression::ExpressionArguments,
-    failure::{Failure, Kind, Outcome},
-    hashes::{self, HashArguments},
+    failure::{Failure, Outcome},
+    hashes::HashArguments,
     quantity::bytes,
-    realise::{self, BuildArguments},
+    result_link,
     substitutes::{SubstituteArguments, tell_withheld},
+    work::Work,
 };
 use crate::{
-    build::{
-        Substituters,
-        plan::{Offer, Step},
-    },
+    build::plan::{Offer, Step},
     evaluate::Target,
+    session::{self, BUILTINS, Evaluation},
     store_path::StorePath,
 };
 
@@ -57,17 +59,18 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let Arguments { expression, build, .. } = arguments;
+    let Arguments { expression, build, hashes, .. } = arguments;
     arguments.substitutes.open(context)?;
+    let work = Work::new(context, build, Some(&expression.measure));
+    let subject = expression.subject(context)?;
     if arguments.dry_run {
-        return dry_run(context, &Evaluation::run(context, expression, build)?);
+        return dry_run(context, &session::evaluate(work.operation(), &subject)?);
     }
     if arguments.check {
-        let evaluation = Evaluation::run(context, expression, build)?;
-        return check::run(context, build, &evaluation, arguments.keep_differing);
+        let evaluation = session::evaluate(work.operation(), &subject)?;
+        return check::run(&work, &evaluation, arguments.keep_differing);
     }
-    let (evaluation, outputs) =
-        hashes::build(context, expression, build, &arguments.hashes, |_| Ok(()))?;
+    let (evaluation, outputs) = hashes.build(&work, &subject, |_| Ok(()))?;
     let built: Vec<(&Target, BTreeMap<String, StorePath>)> =
         evaluation.targets.iter().zip(outputs).map(|(t, all)| (t, wanted(t, all))).collect();
     if !arguments.no_link {
@@ -113,20 +116,16 @@ fn link(
             if output != "out" {
                 link += &format!("-{output}");
             }
-            context.store()?.link_root(link.as_ref(), path).map_err(|error| {
-                Failure::new(Kind::Failed, format!("cannot make the link '{link}': {error}")).hint(
-                    "choose another place with -o LINK, or no link with --no-link; the result is in the store",
-                )
-            })?;
+            result_link::make(context.store()?, link.as_ref(), path)?;
         }
     }
     Ok(())
 }
 
 fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
-    let (store, substituters) = (context.store()?, context.substituters());
-    let from = Substituters { all: &substituters, without: None };
-    let plan = realise::plan(store, &evaluation.derivations, &evaluation.goals(), from)?;
+    let nothing = BTreeSet::new();
+    let (fresh, goals) = (&evaluation.derivations, evaluation.goals());
+    let plan = session::plan(&context.session, fresh, &goals, &nothing)?;
     let (substitute, steps): (Vec<_>, Vec<_>) =
         plan.steps.iter().partition(|s| s.build().is_none());
     let (fetch, build): (Vec<_>, Vec<_>) = steps.into_iter().partition(|s| BUILTINS.is_fetch(s));
@@ -141,7 +140,7 @@ fn dry_run(context: &Context, evaluation: &Evaluation) -> Outcome {
         }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    for (substituter, from) in substituters.iter().enumerate() {
+    for (substituter, from) in context.session.substituters().iter().enumerate() {
         let is_of = |offer: &&Offer| offer.substituter == substituter;
         let offers: Vec<&Offer> = plan.substitutes().filter(is_of).collect();
         if !offers.is_empty() {

@@ -1,19 +1,17 @@
 //! `clutch build --check`: builds what is there again and says what came out different.
 
-use std::{collections::BTreeSet, fmt::Write as _, process::ExitCode};
+use std::{fmt::Write as _, process::ExitCode};
 
 use serde_json::{Value, json};
 
 use super::{
-    context::Context,
-    evaluation::Evaluation,
     failure::{Failure, Kind, Outcome},
-    interruption,
-    realise::{self, Again, BuildArguments},
+    work::Work,
 };
 use crate::{
-    build::{Check, Derivations, Substituters, Verdict},
+    build::Verdict,
     difference::{Change, Difference, MOST, Window},
+    session::{self, Checked, Evaluation},
     store_path::StorePath,
     tree::NodeKind,
 };
@@ -24,43 +22,24 @@ const SHOWN: usize = 20;
 /// How many bytes stand in a line.
 const WIDTH: usize = 16;
 
-pub(super) fn run(
-    context: &Context,
-    arguments: &BuildArguments,
-    evaluation: &Evaluation,
-    keep_differing: bool,
-) -> Outcome {
-    let (store, fresh) = (context.store()?, &evaluation.derivations);
-    let derivations: BTreeSet<StorePath> =
-        evaluation.targets.iter().map(|target| target.derivation.clone()).collect();
-    let goals: Vec<_> =
-        derivations.iter().map(|path| realise::goal(path.clone(), BTreeSet::new())).collect();
-    realise::realise(context, arguments, fresh, &goals)?;
-    let check = Check::new(derivations, keep_differing);
-    let plan = realise::planned(check.plan(&Derivations {
-        store,
-        fresh,
-        substituters: Substituters::default(),
-    }))?;
-    let outcome = realise::execute(context, arguments, &plan, Again::Checked(&check))?;
-    let found = check.found();
-    let differ = found.values().filter(|verdict| **verdict != Verdict::Same).count();
+pub(super) fn run(work: &Work<'_>, evaluation: &Evaluation, keep_differing: bool) -> Outcome {
+    let context = work.context;
+    let Checked { verdicts, built } = session::check(work.operation(), evaluation, keep_differing)?;
+    let differ = verdicts.values().filter(|verdict| **verdict != Verdict::Same).count();
     if context.global.json {
         let checked: Vec<Value> =
-            found.iter().map(|(path, verdict)| document(path, verdict)).collect();
+            verdicts.iter().map(|(path, verdict)| document(path, verdict)).collect();
         context.json(&json!({ "checked": checked }))?;
     } else {
-        for (path, verdict) in &found {
+        for (path, verdict) in &verdicts {
             context.line(text(path, verdict).trim_end())?;
         }
     }
-    if !outcome.is_success() {
-        return Err(realise::report(&plan, &outcome, interruption::is_cancelled()));
-    }
+    built?;
     if differ == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let message = format!("{differ} of {} outputs came out different", found.len());
+    let message = format!("{differ} of {} outputs came out different", verdicts.len());
     let failure = Failure::new(Kind::Failed, message);
     Err(match keep_differing {
         true => failure,
@@ -121,7 +100,7 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
             path => quoted(path),
         }];
         place.extend(difference.members.iter().map(|name| quoted(name)));
-        let _ = writeln!(text, "  {}: {}", place.join(" > "), told(&difference.change));
+        let _ = writeln!(text, "  {}: {}", place.join(" > "), described(&difference.change));
         if let Change::Bytes(window) = &difference.change {
             show(window, &mut text);
         }
@@ -135,7 +114,7 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
     text
 }
 
-fn told(change: &Change) -> String {
+fn described(change: &Change) -> String {
     let pair = |what: &str, a: &str, b: &str| format!("{what} is {a} in the store, {b} rebuilt");
     match change {
         Change::Missing => "is in the store only".to_owned(),

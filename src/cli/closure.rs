@@ -5,35 +5,33 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    completions,
+    completers,
     context::Context,
     documents,
-    failure::{Failure, Kind, OrFail as _, Outcome},
+    failure::{Failure, Kind, Outcome},
     quantity::{bytes, counted},
-    show::parse_path,
 };
-use crate::{closure, store::StoreError, store_path::StorePath};
+use crate::{closure, store_path::StorePath};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Store paths, links to them, profiles or pins.
-    #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
+    #[arg(required = true, value_name = "PATH", add = completers::store_paths())]
     paths: Vec<String>,
     /// Show the size of each path, alone and with its dependencies.
     #[arg(short, long)]
     size: bool,
     /// Show why the first path depends on this one.
-    #[arg(long, value_name = "PATH", add = completions::store_paths())]
+    #[arg(long, value_name = "PATH", add = completers::store_paths())]
     why: Option<String>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let store = context.store()?;
-    let paths =
-        arguments.paths.iter().map(|p| parse_path(context, p)).collect::<Result<Vec<_>, _>>()?;
+    let paths = arguments.paths.iter().map(|p| context.stored(p)).collect::<Result<Vec<_>, _>>()?;
     if let Some(why) = &arguments.why {
-        let to = parse_path(context, why)?;
-        let chain = closure::why_depends(store, &paths[0], &to).map_err(fail)?;
+        let to = context.stored(why)?;
+        let chain = closure::why_depends(store, &paths[0], &to)?;
         let chain = chain.ok_or_else(|| {
             Failure::new(Kind::Failed, format!("'{}' does not need '{to}'", paths[0]))
         })?;
@@ -46,7 +44,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let infos = closure::requisites(store, &paths).map_err(fail)?;
+    let infos = closure::requisites(store, &paths)?;
     let total: u64 = infos.iter().map(|i| i.size).sum();
     // of each path only where that was asked for: it takes a walk each
     let all: Vec<StorePath> = infos.iter().map(|info| info.path.clone()).collect();
@@ -55,7 +53,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         (false, true) => &paths,
         (false, false) => &[],
     };
-    let sizes = closure::sizes(store, sized).or_fail(Kind::Store)?;
+    let sizes = closure::sizes(store, sized)?;
     if context.global.json {
         let paths: Vec<Value> = infos
             .iter()
@@ -85,12 +83,4 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         context.say(format!("{} in {}", bytes(total), counted(infos.len(), "path")));
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn fail(error: StoreError) -> Failure {
-    match error {
-        StoreError::NotValid(_) => Failure::new(Kind::Failed, error)
-            .hint("build it first, or give the store that has it with --store"),
-        other => Failure::new(Kind::Store, other),
-    }
 }

@@ -10,9 +10,9 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory as _, FromArgMatches as _};
+use clap::{Arg, Command, FromArgMatches as _};
 use clap_complete::{
-    CompleteEnv, CompletionCandidate, Shell,
+    CompleteEnv, Shell,
     engine::{ArgValueCompleter, PathCompleter, ValueCompleter as _},
     env::Shells,
 };
@@ -23,26 +23,23 @@ use clutch_expr::{
 };
 
 use super::{
-    context::{self, Context},
-    evaluation,
+    completers::among,
+    context::Context,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _, Outcome},
     global::Global,
     interruption, output, report,
-    show::stored,
 };
 use crate::{
     evaluate::Realise,
     git::{Commit, Revision},
-    store::{Store, profile::Profile},
-    store_path::{STORE_DIR, StorePath},
+    session::{self, Silent, Subject},
+    store::Store,
+    store_path::StorePath,
 };
 
 /// The variable by which a shell asks.
 const ASKED: &str = "CLUTCH_COMPLETE";
-
-/// More than a person looks through.
-const MOST: usize = 100;
 
 /// How long an expression may compute for a question.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -66,10 +63,10 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
 }
 
 /// Answers a shell that asks. Gives how the process ends then.
-pub(super) fn answer() -> Option<ExitCode> {
+pub(super) fn answer(command: fn() -> Command) -> Option<ExitCode> {
     env::var_os(ASKED)?;
     let here = env::current_dir().ok();
-    let answer = CompleteEnv::with_factory(super::Arguments::command).var(ASKED);
+    let answer = CompleteEnv::with_factory(move || completed(command(), command)).var(ASKED);
     match answer.try_complete(env::args_os(), here.as_deref()) {
         Ok(false) => None,
         Ok(true) => Some(report::printed(output::flush())),
@@ -77,35 +74,28 @@ pub(super) fn answer() -> Option<ExitCode> {
     }
 }
 
-/// The names of profiles.
-pub(super) fn profiles() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| among(word, profile_names()))
-}
-
-/// The names of pins.
-pub(super) fn pins() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| among(word, pin_names()))
-}
-
-/// What leads to a store path: a profile, a pin, a link, or the path itself.
-pub(super) fn store_paths() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| {
-        let names = profile_names().into_iter().chain(pin_names());
-        let mut found = among(word, names.chain(base_names(word)));
-        found.extend(PathCompleter::any().complete(word));
-        found
-    })
+/// A command whose attributes and programs are completed by the words in front of them. All other completers
+/// stand at their arguments.
+fn completed(part: Command, whole: fn() -> Command) -> Command {
+    let with = |argument: Arg| match argument.get_id().as_str() {
+        "attributes" => argument.add(attributes(whole)),
+        "command" => argument.add(programs(whole)),
+        _ => argument,
+    };
+    part.mut_args(with).mut_subcommands(|part| completed(part, whole))
 }
 
 /// The attributes that `-A` can select of the expression among the words so far.
-pub(super) fn attributes() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| among(word, attribute_paths(word).unwrap_or_default()))
+fn attributes(command: fn() -> Command) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |word: &OsStr| {
+        among(word, attribute_paths(command, word).unwrap_or_default())
+    })
 }
 
 /// Behind `--`: the programs of what the words before it lead to in the store, then any file.
-pub(super) fn programs() -> ArgValueCompleter {
-    ArgValueCompleter::new(|word: &OsStr| {
-        let mut found = among(word, program_names().unwrap_or_default());
+fn programs(command: fn() -> Command) -> ArgValueCompleter {
+    ArgValueCompleter::new(move |word: &OsStr| {
+        let mut found = among(word, program_names(command).unwrap_or_default());
         found.extend(PathCompleter::any().complete(word));
         found
     })
@@ -117,8 +107,11 @@ fn asked() -> Vec<OsString> {
 }
 
 /// What words mean: the options of every command, and the expression.
-fn understood(words: &[OsString]) -> Option<(Context, ExpressionArguments)> {
-    let mut matches = super::Arguments::command().try_get_matches_from(words).ok()?;
+fn understood(
+    command: fn() -> Command,
+    words: &[OsString],
+) -> Option<(Context, ExpressionArguments)> {
+    let mut matches = command().try_get_matches_from(words).ok()?;
     let global = Global::from_arg_matches(&matches).ok()?;
     while let Some((_, inner)) = matches.remove_subcommand() {
         matches = inner;
@@ -131,7 +124,7 @@ fn understood(words: &[OsString]) -> Option<(Context, ExpressionArguments)> {
 }
 
 /// The paths of the attributes beside the one that is being typed.
-fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
+fn attribute_paths(command: fn() -> Command, word: &OsStr) -> Option<Vec<String>> {
     let word = word.to_str()?;
     let mut words = asked();
     // the option, apart from its value or before it
@@ -139,10 +132,11 @@ fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
     if last == word && words.last().is_some_and(|option| option == "-A" || option == "--attr") {
         words.pop();
     }
-    let (context, mut expression) = understood(&words)?;
+    let (context, mut arguments) = understood(command, &words)?;
     let (folder, _) = word.rsplit_once('.').unwrap_or_default();
-    expression.attributes = if folder.is_empty() { Vec::new() } else { vec![folder.to_owned()] };
-    expression.no_allow_import_from_derivation = true;
+    arguments.attributes = if folder.is_empty() { Vec::new() } else { vec![folder.to_owned()] };
+    arguments.no_allow_import_from_derivation = true;
+    let expression = arguments.expression(&context).ok()?;
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}.") };
     // what takes long offers nothing
     std::thread::spawn(|| {
@@ -150,28 +144,29 @@ fn attribute_paths(word: &OsStr) -> Option<Vec<String>> {
         interruption::flag().store(true, std::sync::atomic::Ordering::Relaxed);
     });
     let nothing = Nothing(&context);
-    let host = evaluation::host(&context, &expression, &nothing).ok()?;
-    let names = evaluation::interpret(&context, &host, &expression, |it, value, args| {
-        let Value::Attrs(attrs) = it.auto_call(value, args)? else { return Ok(Vec::new()) };
-        let names = attrs.iter(it.arena).map(|(key, _)| it.symbols.show(key.symbol));
-        Ok(names.collect::<Vec<String>>())
-    });
+    let host = session::host(&context.session, &expression, &nothing).ok()?;
+    let names =
+        session::interpret(&context.session, &host, &expression, &Silent, |it, value, args| {
+            let Value::Attrs(attrs) = it.auto_call(value, args)? else { return Ok(Vec::new()) };
+            let names = attrs.iter(it.arena).map(|(key, _)| it.symbols.show(key.symbol));
+            Ok(names.collect::<Vec<String>>())
+        });
     let mut names: Vec<String> = names.ok()?.into_iter().flatten().collect();
     names.sort();
     Some(names.into_iter().map(|name| format!("{prefix}{name}")).collect())
 }
 
-fn program_names() -> Option<Vec<String>> {
+fn program_names(command: fn() -> Command) -> Option<Vec<String>> {
     let words = asked();
     let end = words.iter().position(|word| word == "--")?;
     if words.len() != end + 2 {
         return None;
     }
-    let (context, expression) = understood(&words[..end])?;
-    if !context.store_root().ok()?.join("store").is_dir() {
+    let (context, expression) = understood(command, &words[..end])?;
+    if !context.session.store_root().ok()?.join("store").is_dir() {
         return None;
     }
-    let path = stored(&context, expression.path.as_deref()).ok()??;
+    let Subject::Stored(path) = expression.named(&context).ok()? else { return None };
     let entries = fs_err::read_dir(context.store().ok()?.real(&path).join("bin")).ok()?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.collect();
@@ -196,47 +191,8 @@ impl Realise for Nothing<'_> {
     }
 
     fn store(&self) -> HostResult<&Store> {
-        self.0.store().map_err(HostError::caused_by)
+        self.0.session.store().map_err(HostError::caused_by)
     }
 
     fn message(&self, _: &str, _: bool) {}
-}
-
-fn among(word: &OsStr, all: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {
-    let word = word.to_string_lossy();
-    let fits = all.into_iter().filter(|name| name.starts_with(&*word));
-    fits.take(MOST).map(CompletionCandidate::new).collect()
-}
-
-/// Profiles that a name alone leads to.
-fn profile_names() -> Vec<String> {
-    let all = context::profiles().ok().and_then(|folder| Profile::all(&folder).ok());
-    all.into_iter().flatten().map(|profile| profile.name().to_owned()).collect()
-}
-
-fn pin_names() -> Vec<String> {
-    let pins = store().and_then(|store| store.pins().ok()).unwrap_or_default();
-    pins.into_iter().map(|pin| pin.name).collect()
-}
-
-/// The logical paths of what lies in the store, by its folder alone: an index is slower to open.
-fn base_names(word: &OsStr) -> Vec<String> {
-    if !word.to_string_lossy().starts_with(STORE_DIR) {
-        return Vec::new();
-    }
-    let store = context::store_root(None).ok().map(|root| root.join("store"));
-    let entries = store.and_then(|folder| fs_err::read_dir(folder).ok());
-    let paths = entries.into_iter().flatten().flatten().filter_map(|entry| {
-        let path = StorePath::from_base(entry.file_name().to_str()?).ok()?;
-        (!path.is_derivation()).then(|| path.to_string())
-    });
-    let mut paths: Vec<String> = paths.collect();
-    paths.sort();
-    paths
-}
-
-/// The store, if there is one: a question makes none.
-fn store() -> Option<Store> {
-    let root = context::store_root(None).ok()?;
-    root.join("store").is_dir().then(|| Store::open(&root).ok()).flatten()
 }

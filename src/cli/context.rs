@@ -6,7 +6,6 @@ use std::{
     env, io,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::OnceLock,
 };
 
 use anstyle::{AnsiColor, Style};
@@ -14,25 +13,22 @@ use serde_json::Value;
 
 use super::{
     events::Events,
-    failure::{Failure, Kind, OrFail as _, Outcome},
+    failure::{Failure, Kind, Outcome},
     global::Global,
-    interruption::is_cancelled,
-    output, report,
+    interruption, output, report,
 };
 use crate::{
-    cache::{Export, Substituter},
     net::{
         address::{redacted, without_credentials},
         host::HostEnvironment,
         index::is_name,
-        network::{Network, NetworkSettings},
     },
+    session::{self, Session, Settings},
     store::{
-        Store, StoreError,
+        PathInfo, Store, StoreError,
         place::{self, Choices},
-        profile::Profile,
     },
-    store_path::check_name,
+    store_path::StorePath,
 };
 
 /// The global options and what follows from them.
@@ -40,102 +36,51 @@ pub(super) struct Context {
     pub(super) global: Global,
     /// With `--events`.
     pub(super) events: Option<Events>,
-    store: OnceLock<Store>,
-    network: OnceLock<Network>,
-    /// With `--from`.
-    exports: OnceLock<Vec<Export>>,
+    pub(super) session: Session,
 }
 
 impl Context {
-    /// Opens what events go to.
+    /// Reads the environment, and opens what events go to.
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
         let events = global.events.as_deref().map(Events::open).transpose()?;
-        let (store, network, exports) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Ok(Self { global, events, store, network, exports })
-    }
-
-    /// The platform to evaluate for and to build on: the option, else that of this program.
-    pub(super) fn system(&self) -> &str {
-        match &self.global.system {
-            Some(system) => system,
-            None if cfg!(target_arch = "x86_64") => "x86_64-linux",
-            None => "aarch64-linux",
-        }
-    }
-
-    /// The store's root folder, by the rules of [`place::place`].
-    pub(super) fn store_root(&self) -> Result<PathBuf, Failure> {
-        store_root(self.global.store.as_deref())
+        let session = Session::new(settings(&global)?);
+        Ok(Self { global, events, session })
     }
 
     /// The store, opened at the first call.
     pub(super) fn store(&self) -> Result<&Store, Failure> {
-        self.opened(Store::open)
+        Ok(self.session.store()?)
     }
 
-    /// The store, also where the disk is too full for other uses of it.
-    pub(super) fn store_to_collect(&self) -> Result<&Store, Failure> {
-        self.opened(Store::open_to_collect)
+    /// The store path that a text names.
+    pub(super) fn stored(&self, text: &str) -> Result<StorePath, Failure> {
+        Ok(session::stored(&self.session, text)?)
     }
 
-    fn opened(&self, open: fn(&Path) -> Result<Store, StoreError>) -> Result<&Store, Failure> {
-        if self.store.get().is_none() {
-            let store = open(&self.store_root()?).or_fail(Kind::Store)?;
-            let _ = self.store.set(store);
+    /// The same; the path is valid, and stays so as long as this command runs.
+    pub(super) fn valid(&self, text: &str) -> Result<StorePath, Failure> {
+        self.check_valid(self.stored(text)?)
+    }
+
+    /// The path, if it is valid; it stays so as long as this command runs.
+    pub(super) fn check_valid(&self, path: StorePath) -> Result<StorePath, Failure> {
+        match self.store()?.is_valid(&path)? {
+            true => Ok(path),
+            false => Err(StoreError::NotValid(path).into()),
         }
-        Ok(self.store.get().expect("it was opened"))
     }
 
-    /// The profile that a person means: a path where there is a slash in it, else a name.
-    pub(super) fn profile(&self, text: &str) -> Result<Profile, Failure> {
-        let link = match text.contains('/') {
-            true => PathBuf::from(text),
-            false => {
-                check_name(text).or_fail(Kind::Usage)?;
-                profiles()?.join(text)
-            }
+    /// What is known of the paths that texts name, or of all if there are none.
+    pub(super) fn infos(&self, texts: &[String]) -> Result<Vec<PathInfo>, Failure> {
+        let store = self.store()?;
+        if texts.is_empty() {
+            return Ok(store.all()?);
+        }
+        let info = |text: &String| {
+            let path = self.valid(text)?;
+            Ok(store.info(&path)?.ok_or(StoreError::NotValid(path))?)
         };
-        Profile::at(&link).or_fail(Kind::Usage)
-    }
-
-    /// Lets plans take paths from these exports.
-    pub(super) fn take_from(&self, exports: Vec<Export>) {
-        // a command says so once
-        let _ = self.exports.set(exports);
-    }
-
-    /// The exports that plans take paths from.
-    pub(super) fn exports(&self) -> &[Export] {
-        self.exports.get().map_or(&[], Vec::as_slice)
-    }
-
-    /// The same, as plans ask them.
-    pub(super) fn substituters(&self) -> Vec<&dyn Substituter> {
-        self.exports().iter().map(|export| export as &dyn Substituter).collect()
-    }
-
-    /// The network, with the machine's settings. Nothing is read or asked before it is needed.
-    pub(super) fn network(&self) -> Result<&Network, Failure> {
-        if let Some(network) = self.network.get() {
-            return Ok(network);
-        }
-        let mut indexes = BTreeMap::new();
-        for text in &self.global.index {
-            let named = text.split_once('=').filter(|(name, _)| is_name(name));
-            let (name, address) = named.ok_or_else(|| {
-                let text = redacted(text);
-                Failure::new(Kind::Usage, format!("--index '{text}': expected NAME=ADDRESS"))
-            })?;
-            indexes.insert(name.to_owned(), address.to_owned());
-        }
-        let environment = HostEnvironment { variables: variables(), root: PathBuf::from("/") };
-        let mut settings = NetworkSettings::of(environment)
-            .map_err(|problem| Failure::new(Kind::Usage, problem))?;
-        settings.indexes = indexes;
-        settings.http.offline = self.global.offline;
-        settings.http.cancelled = is_cancelled;
-        settings.partial = self.store.get().filter(|s| s.is_writable()).map(Store::partial);
-        Ok(self.network.get_or_init(|| Network::new(settings)))
+        texts.iter().map(info).collect()
     }
 
     /// Prints a result as it is.
@@ -206,7 +151,7 @@ impl Context {
     /// The end of the command: how it failed is said for people or, with `--json`, for programs.
     pub(super) fn end(&self, result: &Outcome) -> ExitCode {
         // what was said would be believed otherwise
-        let store = self.store.get();
+        let store = self.session.store_if_open();
         if let Some(lost @ StoreError::Lost { .. }) = store.and_then(|s| s.need_writable().err())
             && !matches!(result, Err(failure) if failure.message == lost.to_string())
         {
@@ -237,8 +182,32 @@ impl Context {
     }
 }
 
+/// What the options and the environment say.
+fn settings(global: &Global) -> Result<Settings, Failure> {
+    let mut indexes = BTreeMap::new();
+    for text in &global.index {
+        let named = text.split_once('=').filter(|(name, _)| is_name(name));
+        let (name, address) = named.ok_or_else(|| {
+            let text = redacted(text);
+            Failure::new(Kind::Usage, format!("--index '{text}': expected NAME=ADDRESS"))
+        })?;
+        indexes.insert(name.to_owned(), address.to_owned());
+    }
+    Ok(Settings {
+        store: store_root(global.store.as_deref()),
+        profiles: profiles(),
+        system: global.system.clone(),
+        offline: global.offline,
+        indexes,
+        home: env::var_os("HOME").map(PathBuf::from),
+        environment: HostEnvironment { variables: variables(), root: PathBuf::from("/") },
+        cancelled: interruption::is_cancelled,
+        interruption: interruption::flag(),
+    })
+}
+
 /// The store's root folder, by the rules of [`place::place`]: `explicit`, or as the environment says.
-pub(super) fn store_root(explicit: Option<&Path>) -> Result<PathBuf, Failure> {
+pub(super) fn store_root(explicit: Option<&Path>) -> Option<PathBuf> {
     let [clutch_store, xdg_data_home, home] =
         ["CLUTCH_STORE", "XDG_DATA_HOME", "HOME"].map(env::var_os);
     let choices = Choices {
@@ -247,23 +216,17 @@ pub(super) fn store_root(explicit: Option<&Path>) -> Result<PathBuf, Failure> {
         xdg_data_home: xdg_data_home.as_deref(),
         home: home.as_deref(),
     };
-    place::place(choices, place::usable).ok_or_else(|| {
-        Failure::new(Kind::Usage, "there is no place for the store: HOME is not set")
-            .hint("give one with --store DIR or the variable CLUTCH_STORE")
-    })
+    place::place(choices, place::usable)
 }
 
 /// The folder of the profiles that have only a name.
-pub(super) fn profiles() -> Result<PathBuf, Failure> {
+pub(super) fn profiles() -> Option<PathBuf> {
     let [state, home] = ["XDG_STATE_HOME", "HOME"].map(env::var_os);
-    place::profiles(state.as_deref(), home.as_deref()).ok_or_else(|| {
-        Failure::new(Kind::Usage, "there is no place for profiles: HOME is not set")
-            .hint("give the profile as a path, such as ./NAME")
-    })
+    place::profiles(state.as_deref(), home.as_deref())
 }
 
 /// The process environment, as far as it is text.
-pub(super) fn variables() -> BTreeMap<String, String> {
+fn variables() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

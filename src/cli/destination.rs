@@ -109,7 +109,7 @@ pub(super) fn write_with(
         return Ok(size);
     }
     let mut spool = match store.is_writable() {
-        true => tempfile::tempfile_in(store.scratch().or_fail(Kind::Store)?.path()),
+        true => tempfile::tempfile_in(store.scratch()?.path()),
         false => tempfile::tempfile(),
     }
     .or_fail(Kind::Failed)?;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     context::Context,
-    failure::{Kind, Outcome},
+    failure::{Failure, Kind, Outcome},
 };
 use crate::{
     build::sandbox::{Finding, Health, examine},
@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) fn run(context: &Context) -> Outcome {
     // a store that cannot be opened is a finding of its own: the rest is told all the same
-    let root = context.store_root();
+    let root = context.session.store_root().map_err(Failure::from);
     let store = root.as_ref().map_or(Ok(None), |_| context.store().map(Some));
     let place = store.as_ref().ok().copied().flatten().map(Store::root);
     let mut findings = examine(place);
@@ -73,7 +73,7 @@ pub(super) fn run(context: &Context) -> Outcome {
 /// cannot be fetched.
 fn indexes(context: &Context) -> Vec<Finding> {
     let finding = |state, found, remedies| Finding { subject: "indexes", state, found, remedies };
-    let network = match context.network() {
+    let network = match context.session.network().map_err(Failure::from) {
         Ok(network) => network,
         Err(failure) => return vec![finding(Health::Bad, failure.message, failure.hints)],
     };

@@ -12,14 +12,17 @@ use clutch_expr::{
 };
 
 use super::{
+    build_options::BuildArguments,
     context::Context,
-    evaluation::{Realiser, Source, host, interpret, source, with},
     expression::ExpressionArguments,
     failure::{Failure, Kind, Outcome},
-    hashes::{Failed, HashArguments, updating},
-    realise::BuildArguments,
+    hashes::HashArguments,
+    work::Work,
 };
-use crate::evaluate::HashPositions;
+use crate::{
+    evaluate::HashPositions,
+    session::{self, Attempt, EvalRealiser, Expression, Operation, SessionError, Source},
+};
 
 #[derive(clap::Args)]
 pub(super) struct Arguments {
@@ -52,19 +55,24 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         return Err(Failure::new(Kind::Usage, message));
     }
     let Arguments { expression, build, hashes, .. } = arguments;
+    let work = Work::new(context, build, Some(&expression.measure));
+    let expression = expression.expression(context)?;
     if arguments.parse {
-        let realiser = Realiser::new(context, build);
-        let host = host(context, expression, &realiser)?;
-        let source = source(expression)?;
+        let realiser = EvalRealiser { operation: work.operation() };
+        let host = session::host(&context.session, &expression, &realiser)?;
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let text = with(context, &host, expression, expression.measure.limit(), move |it| {
-            parse(it, source, &folder)
-        })?;
+        let text =
+            session::with(&host, &expression, &work, |it| parse(it, &expression.source, &folder))?;
         context.print([&text[..], b"\n"].concat())?;
         return Ok(ExitCode::SUCCESS);
     }
-    for text in updating(context, expression, build, hashes, |expression, build| {
-        evaluate(context, arguments, expression, build)
+    let shows_code = !(arguments.strict || arguments.raw || context.global.json);
+    let expression = Expression { eager: !shows_code, ..expression };
+    for text in hashes.attempt(&work, &expression, |operation, expression| {
+        let mut positions = HashPositions::default();
+        let result =
+            evaluate(operation, arguments, expression, context.global.json, &mut positions);
+        Attempt { result, positions }
     })? {
         context.print(text)?;
     }
@@ -73,23 +81,22 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 
 /// The values as they are shown.
 fn evaluate(
-    context: &Context,
+    operation: Operation<'_>,
     arguments: &Arguments,
-    expression: &ExpressionArguments,
-    build: &BuildArguments,
-) -> Result<Vec<Vec<u8>>, Failed> {
-    let realiser = Realiser::new(context, build);
-    let host = host(context, expression, &realiser)
-        .map_err(|failure| (Box::new(failure), HashPositions::default()))?;
-    let json = context.global.json;
-    let shows_code = !(arguments.strict || arguments.raw || json);
-    let expression = ExpressionArguments { shows_code, ..expression.clone() };
-    interpret(context, &host, &expression, |it, value, args| {
+    expression: &Expression,
+    json: bool,
+    positions: &mut HashPositions,
+) -> Result<Vec<Vec<u8>>, SessionError> {
+    let Operation { session, observer, .. } = operation;
+    let realiser = EvalRealiser { operation };
+    let host = session::host(session, expression, &realiser)?;
+    let texts = session::interpret(session, &host, expression, observer, |it, value, args| {
         // a function is a value like any other, until somebody gives it arguments
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         show(it, value, arguments, json)
-    })
-    .map_err(|failure| (Box::new(failure), host.hash_positions()))
+    });
+    *positions = host.hash_positions();
+    texts
 }
 
 fn show<'a>(
@@ -136,18 +143,18 @@ fn derivation<'a>(
 
 fn parse(
     it: &mut Interpreter<'_>,
-    source: Source,
+    source: &Source,
     folder: &std::path::Path,
 ) -> Result<Vec<u8>, Box<Error>> {
     use std::os::unix::ffi::OsStrExt as _;
     let (origin, text, folder) = match source {
         Source::File(path) => {
-            let text = it.read_file(&path)?;
-            let folder = path.parent().unwrap_or(&path).to_owned();
+            let text = it.read_file(path)?;
+            let folder = path.parent().unwrap_or(path).to_owned();
             let origin = clutch_expr::source::Origin::File(path.as_os_str().as_bytes().to_vec());
             (origin, text, folder)
         }
-        Source::Text(origin, text) => (origin, text, folder.to_owned()),
+        Source::Text(origin, text) => (origin.clone(), text.clone(), folder.to_owned()),
     };
     it.show_parsed(origin, text, folder.as_os_str().as_bytes())
 }

@@ -11,7 +11,6 @@ use rustc_hash::FxHashMap;
 use serde_json::{Value, json};
 
 use super::{
-    builtins::BUILTINS,
     destination,
     failure::{Failure, Kind},
 };
@@ -21,6 +20,7 @@ use crate::{
         plan::{BuildStep, Step},
     },
     net::address::without_credentials,
+    session::BUILTINS,
     store_path::StorePath,
 };
 

@@ -2,14 +2,9 @@
 
 use std::{fmt, path::Path, process::ExitCode};
 
-use clutch_expr::{
-    error::{Cause, Error, ErrorKind},
-    show::{self, Style},
-    source::{Place, Sources, Span},
-};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{hashes::Mismatch, shorten::shortened};
+use crate::session::Mismatch;
 
 /// What a command gives back.
 pub(super) type Outcome = Result<ExitCode, Failure>;
@@ -57,7 +52,7 @@ impl Kind {
 }
 
 /// The end of a command that did not succeed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Failure {
     /// What decides the exit code.
     pub kind: Kind,
@@ -69,12 +64,10 @@ pub(super) struct Failure {
     pub evaluation: Option<Box<Located>>,
     /// Fixed outputs that have another content.
     pub mismatches: Vec<Mismatch>,
-    /// Whether nothing else failed.
-    pub only_mismatches: bool,
 }
 
 /// Where an evaluation failed, for people and for programs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Located {
     /// Message, lines, trace and advice, with a headline of its own.
     pub shown: String,
@@ -103,48 +96,7 @@ impl Failure {
             hints: Vec::new(),
             evaluation: None,
             mismatches: Vec::new(),
-            only_mismatches: false,
         }
-    }
-
-    /// The failure of an evaluation.
-    pub(super) fn of_evaluation(error: &Error, sources: &Sources, style: Style) -> Self {
-        let shown = show::error(error, sources, style).trim_end().to_owned();
-        // what the program says itself is shown as it is
-        let is_own =
-            matches!(error.kind(), ErrorKind::Throw | ErrorKind::Assert | ErrorKind::Abort)
-                && error.help().is_none();
-        let short =
-            |text: &str| if is_own { text.to_owned() } else { shortened(text).into_owned() };
-        let shown = short(&shown);
-        let place = |span: Span| sources.place(span).map_or(Value::Null, |at| place(&at));
-        let steps =
-            error.trace().map(|step| json!({ "text": step.text, "place": place(step.span) }));
-        let mut trace: Vec<Value> = steps.collect();
-        trace.reverse();
-        let kind = match error.kind() {
-            ErrorKind::Interrupted => Kind::Interrupted,
-            _ => Kind::Failed,
-        };
-        let help = error.help().map(short);
-        let at = place(show::place(error, sources));
-        let located = Located { shown, help, place: at, trace: trace.into() };
-        let message = short(&show::without_colours(error.message()));
-        Self { evaluation: Some(Box::new(located)), ..Self::new(kind, message) }
-            .because_of(error.cause())
-    }
-
-    /// The same, with the kind and the hints of what failed in the middle of an evaluation, such as a
-    /// build.
-    #[must_use]
-    pub(super) fn because_of(mut self, cause: Option<&Cause>) -> Self {
-        if let Some(inner) = cause.and_then(|cause| cause.downcast_ref::<Self>()) {
-            self.kind = inner.kind;
-            self.hints.extend(inner.hints.iter().cloned());
-            self.mismatches.clone_from(&inner.mismatches);
-            self.only_mismatches = inner.only_mismatches;
-        }
-        self
     }
 
     /// What to do next, with the evaluator's own advice.
@@ -171,11 +123,7 @@ pub(super) fn expect_file(path: &Path) -> Result<(), Failure> {
     }
 }
 
-fn place(place: &Place) -> Value {
-    json!({ "file": place.origin.to_string(), "line": place.line, "column": place.column })
-}
-
-/// Gives an error its kind on the way up: `x.kind(Kind::Store)?`.
+/// Gives an error of the system its kind on the way up. Errors with a type have one (`errors`).
 pub(super) trait OrFail<T> {
     /// The value, or the error as a failure of that kind.
     ///
@@ -186,17 +134,20 @@ pub(super) trait OrFail<T> {
 
 impl<T, E: std::error::Error> OrFail<T> for Result<T, E> {
     fn or_fail(self, kind: Kind) -> Result<T, Failure> {
-        self.map_err(|error| {
-            let mut message = error.to_string();
-            let mut source = error.source();
-            while let Some(error) = source {
-                let text = error.to_string();
-                if !message.contains(&text) {
-                    message = format!("{message}: {text}");
-                }
-                source = error.source();
-            }
-            Failure::new(kind, message)
-        })
+        self.map_err(|error| Failure::new(kind, whole_text(&error)))
     }
+}
+
+/// The text of an error, and of its sources as far as it does not repeat them.
+pub(super) fn whole_text(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        if !message.contains(&text) {
+            message = format!("{message}: {text}");
+        }
+        source = error.source();
+    }
+    message
 }

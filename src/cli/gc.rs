@@ -5,17 +5,16 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    builtins::BUILTINS,
-    completions,
+    completers,
     context::Context,
-    failure::{Kind, OrFail as _, Outcome},
+    failure::Outcome,
     quantity::{bytes, counted, size},
-    show::parse_path,
 };
 use crate::{
     build::builtin::BuiltinKind,
     derivation::Derivation,
     evaluate,
+    session::BUILTINS,
     store::{DownloadLimit, Downloads, Holder, Limits, Unclear},
     store_path::StorePath,
 };
@@ -45,14 +44,14 @@ pub(super) struct GcArguments {
 #[derive(clap::Args)]
 pub(super) struct WhyArguments {
     /// Store path, link to one, profile or pin.
-    #[arg(add = completions::store_paths())]
+    #[arg(add = completers::store_paths())]
     path: String,
 }
 
 pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     let store = match arguments.dry_run {
         true => context.store()?,
-        false => context.store_to_collect()?,
+        false => context.session.store_to_collect()?,
     };
     let limits = Limits {
         keep_days: arguments.keep_days,
@@ -63,10 +62,9 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     let collected = match arguments.dry_run {
         true => store.garbage(limits),
         false => store.collect(limits),
-    }
-    .or_fail(Kind::Store)?;
+    }?;
     if !arguments.dry_run {
-        evaluate::cache::sweep(store).or_fail(Kind::Store)?;
+        evaluate::cache::sweep(store)?;
     }
     for Unclear { path, problem } in &collected.unclear {
         context.warn(format!(
@@ -120,8 +118,8 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
 }
 
 pub(super) fn why_alive(context: &Context, arguments: &WhyArguments) -> Outcome {
-    let path = parse_path(context, &arguments.path)?;
-    let why = context.store()?.why_alive(&path).or_fail(Kind::Failed)?;
+    let path = context.stored(&arguments.path)?;
+    let why = context.store()?.why_alive(&path)?;
     if context.global.json {
         let value = why.map_or(Value::Null, |(root, chain)| {
             let chain: Vec<String> = chain.iter().map(ToString::to_string).collect();

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{
     context::Context,
     destination,
-    failure::{Failure, Kind, OrFail as _, Outcome, expect_file},
+    failure::{Failure, Kind, Outcome, expect_file},
     interruption::is_cancelled,
 };
 use crate::{
@@ -94,22 +94,21 @@ fn python(
     let mut targets = Vec::new();
     for python in &arguments.python {
         if arguments.platform.is_empty() {
-            targets.push(Target::usual(python, "x86_64").or_fail(Kind::Usage)?);
+            targets.push(Target::usual(python, "x86_64")?);
         }
         for platform in &arguments.platform {
-            targets.push(Target::new(python, platform).or_fail(Kind::Usage)?);
+            targets.push(Target::new(python, platform)?);
         }
     }
     let file = Path::new(file);
     expect_file(file)?;
-    let requirements = requirements_file::read(file).or_fail(Kind::Input)?;
+    let requirements = requirements_file::read(file)?;
     if requirements.lines.is_empty() {
         let message = format!("{}: it has no requirements", file.display());
         return Err(Failure::new(Kind::Input, message));
     }
-    let network = context.network()?;
-    let mut lock = locking::lock(network, &arguments.from, &requirements, &targets, warn)
-        .or_fail(Kind::Failed)?;
+    let network = context.session.network()?;
+    let mut lock = locking::lock(network, &arguments.from, &requirements, &targets, warn)?;
     let default = file.with_file_name("clutch.lock");
     let output = arguments.output.as_deref().filter(|output| !destination::is_output(output));
     lock.requirements = made_of(&requirements.files, output.unwrap_or(&default));
@@ -133,7 +132,7 @@ fn made_of(files: &[ReadFile], lock: &Path) -> Vec<LockedRequirements> {
 }
 
 fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locked, Failure> {
-    let network = context.network()?;
+    let network = context.session.network()?;
     let request = archive::Request {
         suite,
         architecture: &arguments.architecture,
@@ -145,8 +144,7 @@ fn debian(context: &Context, arguments: &Arguments, suite: &str) -> Result<Locke
         },
         keyrings: archive::keyrings(Path::new("/")),
     };
-    let http = network.http().or_fail(Kind::Failed)?;
-    let lock = archive::lock(http, network.indexes(), &request, &|text| context.warn(text))
-        .or_fail(Kind::Failed)?;
+    let http = network.http()?;
+    let lock = archive::lock(http, network.indexes(), &request, &|text| context.warn(text))?;
     Ok((lock.to_string(), lock.packages.len(), format!("{suite}.lock").into()))
 }

@@ -10,16 +10,16 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
+    build_options::BuildArguments,
     context::Context,
-    evaluation::Evaluation,
     expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _, Outcome},
+    failure::{Failure, Kind, Outcome},
     output,
-    realise::BuildArguments,
-    show::parse_path,
+    work::Work,
 };
 use crate::{
-    store::{LogReader, Store},
+    session::{self, Subject},
+    store::{LogReader, Store, StoreError},
     store_path::StorePath,
 };
 
@@ -43,14 +43,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let mut logs = Vec::new();
     let mut missing = Vec::new();
     for derivation in derivations {
-        match store.log(&derivation).or_fail(Kind::Store)? {
+        match store.log(&derivation).map_err(StoreError::from)? {
             Some(log) => logs.push((derivation, log)),
             None => missing.push(derivation),
         }
     }
     if context.global.json && missing.is_empty() {
         let all = logs.into_iter().map(|(d, log)| describe(&d, log)).collect::<Result<Value, _>>();
-        context.json(&all.or_fail(Kind::Store)?)?;
+        context.json(&all.map_err(StoreError::from)?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let several = logs.len() + missing.len() > 1;
@@ -66,30 +66,31 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
 }
 
-/// What the arguments name: a store path or a link to one, else what an expression describes.
+/// What the arguments name: a derivation, what made a store path, or what an expression describes.
 fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<StorePath>, Failure> {
-    let path = arguments.expression.path.as_ref().and_then(|path| path.to_str());
-    if let Some(Ok(path)) = path.map(|text| parse_path(context, text)) {
-        if path.is_derivation() {
-            return Ok(BTreeSet::from([path]));
-        }
-        let store = context.store()?;
-        if let Some(deriver) = store.glimpse(&path).or_fail(Kind::Store)?.and_then(|i| i.deriver) {
-            return Ok(BTreeSet::from([deriver]));
-        }
-        let makers = store.makers([&path]).or_fail(Kind::Store)?;
-        if makers.is_empty() {
-            let message = format!(
-                "no derivation in this store makes '{path}': it was imported, or is a source, and has \
-                 no log here"
-            );
-            return Err(Failure::new(Kind::Failed, message)
-                .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE"));
-        }
-        return Ok(makers.into_iter().map(|maker| maker.derivation).collect());
+    let subject = arguments.expression.named_within(context)?;
+    let Subject::Stored(path) = subject else {
+        let work = Work::new(context, &arguments.build, Some(&arguments.expression.measure));
+        let evaluation = session::evaluate(work.operation(), &subject)?;
+        return Ok(evaluation.targets.into_iter().map(|target| target.derivation).collect());
+    };
+    if path.is_derivation() {
+        return Ok(BTreeSet::from([path]));
     }
-    let evaluation = Evaluation::run(context, &arguments.expression, &arguments.build)?;
-    Ok(evaluation.targets.into_iter().map(|target| target.derivation).collect())
+    let store = context.store()?;
+    if let Some(deriver) = store.glimpse(&path)?.and_then(|i| i.deriver) {
+        return Ok(BTreeSet::from([deriver]));
+    }
+    let makers = store.makers([&path])?;
+    if makers.is_empty() {
+        let message = format!(
+            "no derivation in this store makes '{path}': it was imported, or is a source, and has no \
+             log here"
+        );
+        return Err(Failure::new(Kind::Failed, message)
+            .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE"));
+    }
+    Ok(makers.into_iter().map(|maker| maker.derivation).collect())
 }
 
 /// Prints a log, as it is or up to the end of its build. A terminal gets nothing that it would obey.
@@ -104,13 +105,13 @@ fn show(
     let is_terminal = output::is_terminal();
     // what may be the beginning of something
     let mut held: Vec<u8> = Vec::new();
-    let ran = log.is_running().or_fail(Kind::Store)?;
+    let ran = log.is_running().map_err(StoreError::from)?;
     loop {
         // asked first, so that what was written before the end is read
-        let running = log.is_running().or_fail(Kind::Store)?;
+        let running = log.is_running().map_err(StoreError::from)?;
         let mut buffer = vec![0; 1 << 16];
         loop {
-            let count = log.read(&mut buffer).or_fail(Kind::Store)?;
+            let count = log.read(&mut buffer).map_err(StoreError::from)?;
             written += count;
             let is_last = count == 0 && !(follow && running);
             if is_terminal {
@@ -143,7 +144,7 @@ fn show(
         context.say("the build is still running; use -f to follow it");
     } else if written == 0 {
         context.say(
-            match (log.is_complete().or_fail(Kind::Store)?, is_built(store, derivation)?) {
+            match (log.is_complete().map_err(StoreError::from)?, is_built(store, derivation)?) {
                 (true, _) => "the log is empty: the build printed nothing",
                 (false, true) => "the log is lost: the machine lost power right after the build",
                 (false, false) => {
@@ -157,9 +158,8 @@ fn show(
 
 /// Whether all outputs of a derivation are there.
 fn is_built(store: &Store, derivation: &StorePath) -> Result<bool, Failure> {
-    let outputs = store.read_derivation(derivation).or_fail(Kind::Store)?.outputs;
-    let valid =
-        store.glimpse_valid(outputs.values().map(|output| &output.path)).or_fail(Kind::Store)?;
+    let outputs = store.read_derivation(derivation)?.outputs;
+    let valid = store.glimpse_valid(outputs.values().map(|output| &output.path))?;
     Ok(valid.len() == outputs.len())
 }
 
@@ -174,7 +174,7 @@ fn describe(derivation: &StorePath, mut log: LogReader) -> io::Result<Value> {
 /// Why there is nothing to print.
 fn nothing(store: &Store, derivation: &StorePath, follow: bool) -> Result<Failure, Failure> {
     let failure = |text: &str| Failure::new(Kind::Failed, format!("'{derivation}' {text}"));
-    if store.glimpse(derivation).or_fail(Kind::Store)?.is_none() {
+    if store.glimpse(derivation)?.is_none() {
         return Ok(failure("is not in this store, and neither is its log")
             .hint("what it makes was imported, or the derivation was collected"));
     }

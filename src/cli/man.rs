@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::CommandFactory as _;
+use clap::Command;
 
 use super::{
     context::Context,
@@ -16,10 +16,9 @@ pub(super) struct Arguments {
     folder: PathBuf,
 }
 
-pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
+pub(super) fn run(context: &Context, arguments: &Arguments, command: Command) -> Outcome {
     fs_err::create_dir_all(&arguments.folder).or_fail(Kind::Failed)?;
-    clap_mangen::generate_to(super::Arguments::command(), &arguments.folder)
-        .or_fail(Kind::Failed)?;
+    clap_mangen::generate_to(command, &arguments.folder).or_fail(Kind::Failed)?;
     context.say(format!(
         "wrote the manual pages; to read the first: man {}",
         arguments.folder.join("clutch.1").display()

@@ -1,23 +1,17 @@
 //! What an evaluation may take, and what it took: `--max-eval-memory`, `--stats`, `--eval-profile`.
 
-use std::{
-    path::{Path, PathBuf},
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Duration};
 
-use clutch_expr::{
-    eval::{Interpreter, Stats},
-    limit::Limit,
-};
-use rustix::{
-    process::{Resource, getrlimit},
-    time::{ClockId, clock_gettime},
-};
 use serde_json::json;
 
 use super::{
-    context::Context, destination, failure::Failure, output, quantity::bytes, quantity::size,
+    context::Context,
+    destination,
+    failure::Failure,
+    output,
+    quantity::{bytes, size},
 };
+use crate::session::Measured;
 
 /// The options about what an evaluation takes.
 #[derive(Clone, Default, clap::Args)]
@@ -33,7 +27,7 @@ pub(super) struct Measure {
     ///
     /// If `ulimit -v` is set, the evaluation can use at most a third of that limit.
     #[arg(long, value_name = "SIZE", value_parser = size)]
-    max_eval_memory: Option<u64>,
+    pub(super) max_eval_memory: Option<u64>,
     /// Profile the evaluation and write folded stacks, for flame graphs, to FILE; `-` is standard
     /// output.
     ///
@@ -52,53 +46,15 @@ enum Form {
     Json,
 }
 
-/// What one evaluation took.
-pub(super) struct Measured {
-    stats: Stats,
-    total: Duration,
-    cpu: Duration,
-    profile: Vec<u8>,
-}
-
 impl Measure {
-    /// How much memory the evaluation may take.
-    pub(super) fn limit(&self) -> Limit {
-        let bytes = self.max_eval_memory.or_else(|| Some(memory()? / 4 * 3));
-        // address space is more than memory, and where it ends the allocator fails: stay away from that
-        let space = getrlimit(Resource::As).current.map(|space| space / 3);
-        let bytes = bytes.into_iter().chain(space).min();
-        let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
-        bytes.map_or_else(Limit::default, Limit::new)
-    }
-
-    /// To be called before anything is evaluated.
-    pub(super) fn start(&self, it: &mut Interpreter<'_>) -> Instant {
-        if self.eval_profile.is_some() {
-            it.start_profile();
-        }
-        Instant::now()
-    }
-
-    /// To be called by the evaluator's own thread when it is done.
-    pub(super) fn finish(&self, it: &Interpreter<'_>, started: Instant) -> Measured {
-        let mut profile = Vec::new();
-        if self.eval_profile.is_some() {
-            // a vector takes everything
-            let _ = it.write_profile(&mut profile);
-        }
-        let cpu = clock_gettime(ClockId::ThreadCPUTime);
-        let cpu = Duration::try_from(cpu).unwrap_or_default();
-        Measured { stats: it.stats(), total: started.elapsed(), cpu, profile }
-    }
-
     /// Tells what was taken, as far as that was asked for.
     pub(super) fn tell(&self, context: &Context, measured: &Measured) -> Result<(), Failure> {
         if let Some(file) = &self.eval_profile {
             destination::write(file, &measured.profile)?;
         }
         match self.form(context) {
-            Some(Form::Json) => output::say(&measured.json().to_string()),
-            Some(_) => output::say(measured.text().trim_end()),
+            Some(Form::Json) => output::say(&Report(measured).json().to_string()),
+            Some(_) => output::say(Report(measured).text().trim_end()),
             None => {}
         }
         Ok(())
@@ -121,30 +77,33 @@ impl Measure {
     }
 }
 
-impl Measured {
+/// How the numbers are told.
+struct Report<'m>(&'m Measured);
+
+impl Report<'_> {
     /// The time that was spent neither in reading sources nor in compiling them.
     fn evaluate(&self) -> Duration {
-        self.total.saturating_sub(self.parse()).saturating_sub(self.compile())
+        self.0.total.saturating_sub(self.parse()).saturating_sub(self.compile())
     }
 
     fn parse(&self) -> Duration {
-        Duration::from_nanos(self.stats.parse_nanos)
+        Duration::from_nanos(self.0.stats.parse_nanos)
     }
 
     fn compile(&self) -> Duration {
-        Duration::from_nanos(self.stats.compile_nanos)
+        Duration::from_nanos(self.0.stats.compile_nanos)
     }
 
     fn json(&self) -> serde_json::Value {
-        let stats = &self.stats;
+        let stats = &self.0.stats;
         json!({
             "cached": false,
             "seconds": {
                 "parse": self.parse().as_secs_f64(),
                 "compile": self.compile().as_secs_f64(),
                 "evaluate": self.evaluate().as_secs_f64(),
-                "total": self.total.as_secs_f64(),
-                "cpu": self.cpu.as_secs_f64(),
+                "total": self.0.total.as_secs_f64(),
+                "cpu": self.0.cpu.as_secs_f64(),
             },
             "files": stats.files,
             "sourceBytes": stats.source_bytes,
@@ -162,10 +121,10 @@ impl Measured {
     }
 
     fn text(&self) -> String {
-        let stats = &self.stats;
+        let stats = &self.0.stats;
         let millis = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
         let rows = [
-            ("time", millis(self.total), format!("{} of processor time", millis(self.cpu))),
+            ("time", millis(self.0.total), format!("{} of processor time", millis(self.0.cpu))),
             ("  parse", millis(self.parse()), {
                 let noun = if stats.files == 1 { "file" } else { "files" };
                 format!("{} {noun}, {}", grouped(stats.files), bytes(stats.source_bytes))
@@ -216,20 +175,6 @@ fn peak() -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
-}
-
-/// The memory of this machine, or of the control group that this process is in, in bytes.
-fn memory() -> Option<u64> {
-    let machine = rustix::system::sysinfo();
-    #[allow(clippy::useless_conversion, reason = "the width depends on the platform")]
-    let machine = u64::from(machine.totalram).checked_mul(u64::from(machine.mem_unit));
-    let groups = fs_err::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let group = groups.lines().find_map(|line| line.strip_prefix("0::/")).unwrap_or_default();
-    let most = Path::new(group).ancestors().filter_map(|group| {
-        let file = Path::new("/sys/fs/cgroup").join(group).join("memory.max");
-        fs_err::read_to_string(file).ok()?.trim().parse().ok()
-    });
-    machine.into_iter().chain(most).min()
 }
 
 #[cfg(test)]

@@ -2,16 +2,17 @@
 //! process environment or decides an exit code; one file a command.
 
 mod build;
-mod builtins;
+mod build_options;
 mod check;
 mod closure;
+mod completers;
 mod completions;
 mod context;
 mod destination;
 mod doctor;
 mod documents;
+mod errors;
 mod eval;
-mod evaluation;
 mod events;
 mod examples;
 mod explain;
@@ -33,9 +34,9 @@ mod pin;
 mod profile;
 mod progress;
 mod quantity;
-mod realise;
 mod repl;
 mod report;
+mod result_link;
 mod run;
 mod shell;
 mod shorten;
@@ -45,13 +46,19 @@ mod substitutes;
 mod time;
 mod transfer;
 mod verify;
+mod work;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::{Arg, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use rustix::process::{Resource, getrlimit};
 
-use self::{context::Context, examples as of, global::Global};
+use self::{
+    context::Context,
+    examples as of,
+    expression::{any_path, loaded_path},
+    global::Global,
+};
 
 /// Build, run and deploy reproducible Python environments.
 ///
@@ -158,23 +165,10 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// The argument PATH of commands that also take what is in the store.
-fn any_path(argument: Arg) -> Arg {
-    let help = "Expression file, folder with a default.nix, store path, link to one, profile or pin \
-                (default: the current folder)";
-    if argument.get_id() == "path" { argument.help(help) } else { argument }
-}
-
-/// The argument PATH of the repl.
-fn loaded_path(argument: Arg) -> Arg {
-    let help = "Expression file, or folder with a default.nix, to load";
-    if argument.get_id() == "path" { argument.help(help) } else { argument }
-}
-
 /// Reports that the machine refuses what a sandbox or a view needs.
 #[must_use]
-pub fn refused(error: &crate::build::sandbox::SandboxError) -> ExitCode {
-    let failure = explain::explain(run::refusal(error));
+pub fn refused(error: crate::build::sandbox::SandboxError) -> ExitCode {
+    let failure = explain::explain(error.into());
     report::report(&failure, false);
     ExitCode::from(failure.kind.code())
 }
@@ -187,7 +181,7 @@ const STACK: usize = 2 << 20;
 pub fn main() -> ExitCode {
     mask::set();
     explain::watch_file_sizes();
-    let run = || match completions::answer() {
+    let run = || match completions::answer(Arguments::command) {
         Some(code) => code,
         None => dispatch(std::env::args_os()),
     };
@@ -245,7 +239,7 @@ fn dispatch(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Store(a) => store::run(&context, &a),
         Command::Doctor => doctor::run(&context),
         Command::Completions(a) => completions::run(&a),
-        Command::Man(a) => man::run(&context, &a),
+        Command::Man(a) => man::run(&context, &a, Arguments::command()),
     };
     context.end(&result.map_err(explain::explain))
 }

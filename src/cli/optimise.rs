@@ -8,10 +8,9 @@ use std::{
 use serde_json::json;
 
 use super::{
-    completions,
+    completers,
     context::Context,
-    failure::{Kind, OrFail as _, Outcome},
-    paths::infos,
+    failure::Outcome,
     progress::Transfer,
     quantity::{bytes, counted},
 };
@@ -20,18 +19,18 @@ use crate::store_path::StorePath;
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Store paths to optimise (default: all).
-    #[arg(value_name = "PATH", add = completions::store_paths())]
+    #[arg(value_name = "PATH", add = completers::store_paths())]
     paths: Vec<String>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let store = context.store()?;
-    let infos = infos(context, &arguments.paths)?;
+    let infos = context.infos(&arguments.paths)?;
     let all = infos.iter().map(|info| info.size).sum();
     let paths: Vec<StorePath> = infos.into_iter().map(|info| info.path).collect();
     let (progress, done) = (Transfer::new(context, "checked"), AtomicU64::new(0));
     let show = |size: u64| progress.show(done.fetch_add(size, Ordering::Relaxed) + size, all);
-    let saved = store.optimise(&paths, &show).or_fail(Kind::Store)?;
+    let saved = store.optimise(&paths, &show)?;
     drop(progress);
     if context.global.json {
         context.json(&json!({ "paths": paths.len(), "saved": saved }))?;

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{
-    completions,
+    completers,
     context::Context,
-    failure::{Failure, Kind, OrFail as _, Outcome},
-    show::parse_valid,
+    failure::{Failure, Kind, Outcome},
     time,
 };
 use crate::{store::Pin, store_path::check_name};
@@ -16,10 +15,10 @@ use crate::{store::Pin, store_path::check_name};
 #[derive(clap::Args)]
 pub(super) struct Arguments {
     /// Name of the pin; if omitted, list all pins.
-    #[arg(add = completions::pins())]
+    #[arg(add = completers::pins())]
     name: Option<String>,
     /// Store path to keep, link to one, profile or other pin; if omitted, show the pin.
-    #[arg(requires = "name", add = completions::store_paths())]
+    #[arg(requires = "name", add = completers::store_paths())]
     path: Option<String>,
     /// Keep the path for N days.
     #[arg(long, value_name = "N", requires = "path")]
@@ -35,35 +34,35 @@ pub(super) struct Arguments {
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let store = context.store()?;
     if let Some(name) = &arguments.name {
-        check_name(name).or_fail(Kind::Usage)?;
+        check_name(name)?;
     }
     let Some(name) = &arguments.name else {
-        return list(context, &store.pins().or_fail(Kind::Store)?);
+        return list(context, &store.pins()?);
     };
     let none = || {
         Failure::new(Kind::Failed, format!("there is no pin '{name}'"))
             .hint("`clutch pin` lists all; `clutch pin NAME PATH` makes one")
     };
     if arguments.remove || arguments.path.is_some() {
-        store.need_writable().or_fail(Kind::Store)?;
+        store.need_writable()?;
     }
     if arguments.remove {
-        return match store.unpin(name).or_fail(Kind::Failed)? {
+        return match store.unpin(name)? {
             true => Ok(ExitCode::SUCCESS),
             false => Err(none()),
         };
     }
     let Some(text) = &arguments.path else {
-        let mut pins = store.pins().or_fail(Kind::Store)?;
+        let mut pins = store.pins()?;
         pins.retain(|pin| pin.name == *name);
         return if pins.is_empty() { Err(none()) } else { list(context, &pins) };
     };
-    let path = parse_valid(context, text)?;
+    let path = context.valid(text)?;
     let until = arguments.until.or_else(|| arguments.days.map(time::in_days));
     if until.is_some_and(|until| until <= time::now()) {
         return Err(Failure::new(Kind::Usage, "the pin would end before it begins"));
     }
-    store.pin(name, &path, until).or_fail(Kind::Failed)?;
+    store.pin(name, &path, until)?;
     Ok(ExitCode::SUCCESS)
 }
 

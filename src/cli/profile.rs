@@ -1,22 +1,23 @@
 //! `clutch profile`: names whose meaning changes, with a history.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, sync::Arc};
 
 use serde_json::{Value, json};
 
 use super::{
-    completions,
-    context::{self, Context},
-    expression::ExpressionArguments,
-    failure::{Failure, Kind, OrFail as _, Outcome},
-    hashes::{self, HashArguments},
+    build_options::BuildArguments,
+    completers,
+    context::Context,
+    expression::{ExpressionArguments, any_path},
+    failure::{Failure, Kind, Outcome},
+    hashes::HashArguments,
     quantity::{bytes, counted},
-    realise::BuildArguments,
-    show::{check_valid, parse_valid, stored},
     time,
+    work::Work,
 };
 use crate::{
     closure::{self, Difference, Package},
+    session::{SessionError, Subject},
     store::profile::{Generation, Profile, ProfileError},
     store_path::StorePath,
 };
@@ -30,7 +31,7 @@ pub(super) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Build an expression and make the result the current generation.
-    #[command(mut_args(super::any_path))]
+    #[command(mut_args(any_path))]
     Set(Box<SetArguments>),
     /// List all profiles, or the generations of one.
     List(ListArguments),
@@ -49,7 +50,7 @@ enum Command {
 #[derive(clap::Args)]
 struct SetArguments {
     /// Name of the profile, or path of its link.
-    #[arg(add = completions::profiles())]
+    #[arg(add = completers::profiles())]
     profile: String,
     /// Note to show in `clutch profile list`.
     #[arg(long, value_name = "TEXT")]
@@ -65,14 +66,14 @@ struct SetArguments {
 #[derive(clap::Args)]
 struct ListArguments {
     /// Name of the profile, or path of its link.
-    #[arg(add = completions::profiles())]
+    #[arg(add = completers::profiles())]
     profile: Option<String>,
 }
 
 #[derive(clap::Args)]
 struct RollbackArguments {
     /// Name of the profile, or path of its link.
-    #[arg(add = completions::profiles())]
+    #[arg(add = completers::profiles())]
     profile: String,
     /// Generation to go back to (default: the one before the current one).
     #[arg(long, value_name = "N")]
@@ -82,10 +83,10 @@ struct RollbackArguments {
 #[derive(clap::Args)]
 struct DiffArguments {
     /// Name of the profile, or path of its link; or the first store path to compare.
-    #[arg(add = completions::store_paths())]
+    #[arg(add = completers::store_paths())]
     profile: String,
     /// Generation to compare with TO (default: the one before it); or the second store path.
-    #[arg(value_name = "FROM|PATH", add = completions::store_paths())]
+    #[arg(value_name = "FROM|PATH", add = completers::store_paths())]
     from: Option<String>,
     /// Generation that is newer (default: the current one).
     to: Option<u64>,
@@ -94,14 +95,14 @@ struct DiffArguments {
 #[derive(clap::Args)]
 struct DeleteArguments {
     /// Name of the profile, or path of its link.
-    #[arg(add = completions::profiles())]
+    #[arg(add = completers::profiles())]
     profile: String,
 }
 
 #[derive(clap::Args)]
 struct WipeArguments {
     /// Name of the profile, or path of its link.
-    #[arg(add = completions::profiles())]
+    #[arg(add = completers::profiles())]
     profile: String,
     /// Keep the newest N generations (default: only the current one).
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
@@ -126,15 +127,14 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 fn set(context: &Context, arguments: &SetArguments) -> Outcome {
-    let profile = context.profile(&arguments.profile)?;
-    let path = match stored(context, arguments.expression.path.as_deref())? {
-        Some(path) if !path.is_derivation() => check_valid(context, path)?,
-        _ => build(context, arguments)?,
+    let profile = context.session.profile(&arguments.profile)?;
+    let path = match arguments.expression.named(context)? {
+        Subject::Stored(path) if !path.is_derivation() => context.check_valid(path)?,
+        subject => build(context, arguments, &subject)?,
     };
     let store = context.store()?;
-    store.touch([&path]).or_fail(Kind::Store)?;
-    let (generation, is_new) =
-        profile.set(store, &path, arguments.note.as_deref()).map_err(fail)?;
+    store.touch([&path])?;
+    let (generation, is_new) = profile.set(store, &path, arguments.note.as_deref())?;
     if context.global.json {
         context.json(&describe(&generation))?;
     } else {
@@ -147,16 +147,20 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
 }
 
 /// Builds what the arguments describe: one derivation, and one output of it.
-fn build(context: &Context, arguments: &SetArguments) -> Result<StorePath, Failure> {
+fn build(
+    context: &Context,
+    arguments: &SetArguments,
+    subject: &Subject,
+) -> Result<StorePath, Failure> {
     let SetArguments { expression, build, hashes, .. } = arguments;
-    let (evaluation, mut outputs) =
-        hashes::build(context, expression, build, hashes, |evaluation| {
-            let found = evaluation.targets.len();
-            let message =
-                format!("a profile leads to one derivation, but the expression holds {found}");
-            let failure = Failure::new(Kind::Usage, message).hint("select one with -A");
-            if found == 1 { Ok(()) } else { Err(failure) }
-        })?;
+    let work = Work::new(context, build, Some(&expression.measure));
+    let (evaluation, mut outputs) = hashes.build(&work, subject, |evaluation| {
+        let found = evaluation.targets.len();
+        let message =
+            format!("a profile leads to one derivation, but the expression holds {found}");
+        let failure = Failure::new(Kind::Usage, message).hint("select one with -A");
+        if found == 1 { Ok(()) } else { Err(SessionError::Observer(Arc::new(failure))) }
+    })?;
     let (target, mut outputs) = (&evaluation.targets[0], outputs.swap_remove(0));
     if !target.outputs.is_empty() {
         outputs.retain(|name, _| target.outputs.contains(name));
@@ -174,8 +178,8 @@ fn build(context: &Context, arguments: &SetArguments) -> Result<StorePath, Failu
 
 fn list(context: &Context, arguments: &ListArguments) -> Outcome {
     let Some(name) = &arguments.profile else { return list_all(context) };
-    let profile = context.profile(name)?;
-    let generations = profile.generations().map_err(fail)?;
+    let profile = context.session.profile(name)?;
+    let generations = profile.generations()?;
     if context.global.json {
         let generations: Vec<Value> = generations.iter().map(describe).collect();
         context.json(&json!({ "profile": profile.link(), "generations": generations }))?;
@@ -186,20 +190,20 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
 }
 
 fn list_all(context: &Context) -> Outcome {
-    let folder = context::profiles()?;
-    let mut profiles = Profile::all(&folder).map_err(fail)?;
+    let folder = context.session.profiles()?.to_owned();
+    let mut profiles = Profile::all(&folder)?;
     // those that were given by a path are known to the store; a question makes none
-    if context.store_root()?.join("store").is_dir() {
-        let elsewhere = context.store()?.profiles().or_fail(Kind::Store)?.into_iter();
+    if context.session.store_root()?.join("store").is_dir() {
+        let elsewhere = context.store()?.profiles()?.into_iter();
         profiles.extend(elsewhere.filter(|profile| profile.link().parent() != Some(&folder)));
     }
-    let shown = |profile: &Profile| match profile.link().parent() == Some(&folder) {
+    let shown = |profile: &Profile| match profile.link().parent() == Some(&*folder) {
         true => profile.name().to_owned(),
         false => profile.link().display().to_string(),
     };
     let mut all = Vec::new();
     for profile in profiles {
-        let generations = profile.read().map_err(fail)?;
+        let generations = profile.read()?;
         let current = generations.into_iter().find(|generation| generation.is_current);
         all.extend(current.map(|current| (profile, current)));
     }
@@ -221,8 +225,8 @@ fn list_all(context: &Context) -> Outcome {
 }
 
 fn rollback(context: &Context, arguments: &RollbackArguments) -> Outcome {
-    let profile = context.profile(&arguments.profile)?;
-    let generation = profile.rollback(context.store()?, arguments.to).map_err(fail)?;
+    let profile = context.session.profile(&arguments.profile)?;
+    let generation = profile.rollback(context.store()?, arguments.to)?;
     if context.global.json {
         context.json(&describe(&generation))?;
     } else {
@@ -238,9 +242,9 @@ fn rollback(context: &Context, arguments: &RollbackArguments) -> Outcome {
 }
 
 fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
-    let profile = context.profile(&arguments.profile)?;
+    let profile = context.session.profile(&arguments.profile)?;
     let before = arguments.older_than.map_or(u64::MAX, time::days_ago);
-    let wiped = profile.wipe(arguments.keep, before, arguments.dry_run).map_err(fail)?;
+    let wiped = profile.wipe(arguments.keep, before, arguments.dry_run)?;
     if context.global.json {
         context.json(&wiped.iter().map(describe).collect())?;
         return Ok(ExitCode::SUCCESS);
@@ -252,8 +256,8 @@ fn wipe(context: &Context, arguments: &WipeArguments) -> Outcome {
 }
 
 fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
-    let profile = context.profile(&arguments.profile)?;
-    let deleted = profile.delete().map_err(fail)?;
+    let profile = context.session.profile(&arguments.profile)?;
+    let deleted = profile.delete()?;
     if context.global.json {
         context.json(&deleted.iter().map(describe).collect())?;
     } else {
@@ -271,26 +275,26 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
             let message = format!("'{other}' is no generation, and three paths are not compared");
             return Err(Failure::new(Kind::Usage, message));
         }
-        let [from, to] = [parse_valid(context, &arguments.profile)?, parse_valid(context, other)?];
-        let told = |path: &StorePath| json!({ "path": path.to_string() });
-        return compare(context, [&from, &to], [told(&from), told(&to)]);
+        let [from, to] = [context.valid(&arguments.profile)?, context.valid(other)?];
+        let document = |path: &StorePath| json!({ "path": path.to_string() });
+        return compare(context, [&from, &to], [document(&from), document(&to)]);
     }
     let from = number.and_then(Result::ok);
-    let profile = context.profile(&arguments.profile)?;
-    let generations = profile.generations().map_err(fail)?;
+    let profile = context.session.profile(&arguments.profile)?;
+    let generations = profile.generations()?;
     let to = match arguments.to {
-        Some(number) => profile.find(&generations, number).map_err(fail)?,
+        Some(number) => profile.find(&generations, number)?,
         None => generations.iter().find(|generation| generation.is_current).ok_or_else(|| {
             Failure::new(Kind::Failed, "the profile leads to none of its generations")
                 .hint("give two numbers, or `clutch profile rollback --to N`")
         })?,
     };
     let from = match from {
-        Some(number) => profile.find(&generations, number).map_err(fail)?,
+        Some(number) => profile.find(&generations, number)?,
         None => {
             let earlier = generations.iter().rfind(|generation| generation.number < to.number);
             let none = || ProfileError::NoEarlier(profile.name().to_owned());
-            earlier.ok_or_else(none).map_err(fail)?
+            earlier.ok_or_else(none)?
         }
     };
     compare(context, [&from.path, &to.path], [describe(from), describe(to)])
@@ -299,8 +303,8 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
 /// Compares two paths, of which programs are told that.
 fn compare(context: &Context, [from, to]: [&StorePath; 2], [before, after]: [Value; 2]) -> Outcome {
     let store = context.store()?;
-    store.keep([from, to]).or_fail(Kind::Store)?;
-    let difference = closure::difference(store, from, to).or_fail(Kind::Failed)?;
+    store.keep([from, to])?;
+    let difference = closure::difference(store, from, to)?;
     if context.global.json {
         context.json(&json!({
             "from": before, "to": after,
@@ -379,24 +383,4 @@ fn describe_package((name, [before, after]): (&String, &[Package; 2])) -> Value 
         false => json!({ "versions": package.versions, "size": package.size }),
     };
     json!({ "name": name, "before": side(before), "after": side(after) })
-}
-
-fn fail(error: ProfileError) -> Failure {
-    let hint = match &error {
-        ProfileError::None(_) => {
-            Some("`clutch profile list` lists all; `clutch profile set` makes one")
-        }
-        ProfileError::NoGeneration { .. } | ProfileError::NoEarlier(_) => {
-            Some("`clutch profile list PROFILE` lists its generations")
-        }
-        ProfileError::Store(crate::store::StoreError::NotValid(_)) => {
-            Some("build or import it again, or give the store that has it with --store")
-        }
-        _ => None,
-    };
-    let failure = Failure::new(Kind::Failed, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
 }

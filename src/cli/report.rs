@@ -6,10 +6,9 @@ use anstyle::{AnsiColor, Style};
 
 use super::{
     failure::{Failure, Kind},
-    hashes::Mismatch,
     output,
 };
-use crate::net::address::without_credentials;
+use crate::{net::address::without_credentials, session::Mismatch};
 
 /// Says how a command failed, for people or as JSON.
 pub(super) fn report(failure: &Failure, json: bool) {

@@ -13,21 +13,21 @@ use std::{
 };
 
 use super::{
-    completions,
+    build_options::BuildArguments,
     context::Context,
     expression::ExpressionArguments,
     failure::{Failure, Kind, OrFail as _, Outcome},
-    hashes::{self, HashArguments},
+    hashes::HashArguments,
     mask,
-    realise::BuildArguments,
-    show::{check_valid, stored},
     substitutes::SubstituteArguments,
+    work::Work,
 };
 use crate::{
-    build::sandbox::{Bind, SandboxError, View, noexec_mount, started},
+    build::sandbox::{Bind, SandboxError, View, started},
     closure,
     inputs::Inputs,
     python::environment::recorded,
+    session::Subject,
     store::Store,
     store_path::{STORE_DIR, StorePath},
 };
@@ -47,7 +47,7 @@ pub(super) struct Arguments {
     isolated: bool,
     /// Program of the environment to run instead of its main program, and its arguments. If the first
     /// word begins with a dash, all are arguments of the main program.
-    #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 
@@ -147,24 +147,16 @@ pub(super) fn environment(
     build: &BuildArguments,
     hashes: &HashArguments,
 ) -> Result<Environment, Failure> {
-    if let Some(path) = stored(context, expression.path.as_deref())?
+    let subject = expression.named(context)?;
+    if let Subject::Stored(path) = &subject
         && !path.is_derivation()
     {
-        let path = check_valid(context, path)?;
+        let path = context.check_valid(path.clone())?;
         let name = path.name().to_owned();
         return recorded(context.store()?, path, name);
     }
-    if let Some(path) = &expression.path
-        && path.symlink_metadata().is_err()
-        && !matches!(path.to_str(), Some(text) if text == "-" || text.starts_with(STORE_DIR))
-    {
-        let path = path.display();
-        let message =
-            format!("'{path}' is neither an expression's file or folder nor a profile or a pin");
-        return Err(Failure::new(Kind::Usage, message)
-            .hint("`clutch profile list` and `clutch pin` list these"));
-    }
-    let (evaluation, outputs) = hashes::build(context, expression, build, hashes, |_| Ok(()))?;
+    let work = Work::new(context, build, Some(&expression.measure));
+    let (evaluation, outputs) = hashes.build(&work, &subject, |_| Ok(()))?;
     let mut paths = Vec::new();
     for (target, all) in evaluation.targets.iter().zip(outputs) {
         let wanted = |name: &String| match target.outputs.is_empty() {
@@ -178,7 +170,7 @@ pub(super) fn environment(
         // a program brings the environment that it runs in, behind its own programs
         let store = context.store()?;
         if let Some(environment) = &target.environment
-            && store.is_valid(environment).or_fail(Kind::Store)?
+            && store.is_valid(environment)?
         {
             paths.push(environment.clone());
         }
@@ -193,7 +185,7 @@ pub(super) fn environment(
 /// What a path in the store says of itself: an environment names its main program, and a program that
 /// refers to one environment runs in it. No expression is needed, nor the derivation.
 fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment, Failure> {
-    let references = store.info(&path).or_fail(Kind::Store)?.into_iter().flat_map(|i| i.references);
+    let references = store.info(&path)?.into_iter().flat_map(|i| i.references);
     let references: Vec<StorePath> = references.collect();
     let all: Vec<StorePath> = std::iter::once(&path).chain(&references).cloned().collect();
     let trees = Inputs::new(store.dir(), &all);
@@ -319,21 +311,21 @@ impl Start {
         let Self { program, words, variables, isolated } = self;
         if Path::new(&program).starts_with(STORE_DIR) {
             let refused = SandboxError::no_exec(store.dir(), &program.display().to_string());
-            refused.map_or(Ok(()), |error| Err(refusal(&error)))?;
+            refused.map_or(Ok(()), Err)?;
         }
-        store.touch(&environment.paths).or_fail(Kind::Store)?;
+        store.touch(&environment.paths)?;
         mask::restore();
         if !isolated && store.dir() == Path::new(STORE_DIR) {
             let mut command = std::process::Command::new(&program);
             started::exec_as_started(&mut command);
             let error = command.args(&words).env_clear().envs(&variables).exec();
-            return Err(not_executed(&program.display().to_string(), &error));
+            let program = program.display().to_string();
+            return Err(SandboxError::Execute { program, source: error }.into());
         }
         let bytes = OsString::into_vec;
         let bind = |host, inside| Bind { host, inside, writable: false };
         let binds = match isolated {
-            true => closure::requisites(store, &environment.paths)
-                .or_fail(Kind::Store)?
+            true => closure::requisites(store, &environment.paths)?
                 .iter()
                 .map(|info| bind(store.real(&info.path), info.path.to_string().into()))
                 .collect(),
@@ -347,41 +339,6 @@ impl Start {
             binds,
             isolated,
         };
-        Err(refusal(&view.exec()))
+        Err(view.exec().into())
     }
-}
-
-/// How a view or sandbox that is refused, or a program that cannot be executed in it, is told.
-pub(super) fn refusal(error: &SandboxError) -> Failure {
-    match error {
-        SandboxError::Execute { program, source } => not_executed(program, source),
-        SandboxError::NoExec { .. } => Failure::new(Kind::NotExecutable, error),
-        _ => {
-            Failure::new(Kind::Sandbox, error).hint("`clutch doctor` says what this machine allows")
-        }
-    }
-}
-
-fn not_executed(program: &str, error: &std::io::Error) -> Failure {
-    let (kind, hint) = match error.kind() {
-        std::io::ErrorKind::NotFound => (
-            Kind::NoProgram,
-            "it, or the interpreter that its first line names, is not there".to_owned(),
-        ),
-        std::io::ErrorKind::PermissionDenied => {
-            let hint = match Path::new(program).parent().and_then(noexec_mount) {
-                Some(mount) => {
-                    let mount = mount.display();
-                    format!("'{mount}' is mounted 'noexec'; as root: mount -o remount,exec {mount}")
-                }
-                None => "it is not executable".to_owned(),
-            };
-            (Kind::NotExecutable, hint)
-        }
-        _ => (
-            Kind::NotExecutable,
-            "it is neither a program for this machine nor a script with `#!`".to_owned(),
-        ),
-    };
-    Failure::new(kind, format!("cannot execute '{program}': {error}")).hint(hint)
 }

@@ -44,7 +44,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
 }
 
 fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
-    let deletion = Store::deletion(&context.store_root()?).or_fail(Kind::Store)?;
+    let deletion = Store::deletion(context.session.store_root()?)?;
     let place = deletion.root().to_owned();
     let is_link = |holder: &&Holder| matches!(holder, Holder::Link(_));
     let links = deletion.roots.iter().filter(is_link).count();
@@ -69,7 +69,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
         }
     }
     let paths = deletion.paths;
-    deletion.delete().or_fail(Kind::Store)?;
+    deletion.delete()?;
     if context.global.json {
         context.json(&json!({ "store": place, "paths": paths }))?;
     } else {

@@ -38,16 +38,16 @@ impl SubstituteArguments {
             if file.as_os_str() != "-" {
                 expect_file(file)?;
             }
-            Export::open(context.store()?, file, trust).map_err(transfer::fail)
+            Export::open(context.store()?, file, trust).map_err(transfer::refused)
         };
-        context.take_from(self.from.iter().map(open).collect::<Result<_, _>>()?);
+        context.session.take_from(self.from.iter().map(open).collect::<Result<_, _>>()?);
         Ok(())
     }
 }
 
 /// Tells of paths that are built although an export has them.
 pub(super) fn tell_withheld(context: &Context, plan: &Plan) {
-    for export in context.exports() {
+    for export in context.session.exports() {
         let outputs = plan.builds().flat_map(BuildStep::outputs);
         let count = outputs.filter(|path| export.withholds(path)).count();
         if count > 0 {

@@ -10,14 +10,14 @@ use clap::ValueHint;
 use serde_json::json;
 
 use super::{
-    completions,
+    completers,
     context::Context,
     destination,
-    failure::{Failure, Kind, OrFail as _, Outcome, expect_file},
+    failure::{Failure, Kind, Outcome, expect_file},
     interruption, output,
     progress::Transfer,
     quantity::bytes,
-    show::parse_path,
+    result_link,
 };
 use crate::{
     cache::{self, TransferError, Trust},
@@ -27,7 +27,7 @@ use crate::{
 #[derive(clap::Args)]
 pub(super) struct ExportArguments {
     /// Store paths, links to them, profiles or pins.
-    #[arg(required = true, value_name = "PATH", add = completions::store_paths())]
+    #[arg(required = true, value_name = "PATH", add = completers::store_paths())]
     paths: Vec<String>,
     /// File to write; `-` is standard output.
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
@@ -53,8 +53,7 @@ pub(super) struct ImportArguments {
 
 pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome {
     let (store, output) = (context.store()?, &arguments.output);
-    let paths =
-        arguments.paths.iter().map(|p| parse_path(context, p)).collect::<Result<Vec<_>, _>>()?;
+    let paths = arguments.paths.iter().map(|p| context.stored(p)).collect::<Result<Vec<_>, _>>()?;
     if destination::is_output(output) && output::is_terminal() {
         return Err(Failure::new(Kind::Usage, "an export is not written to a terminal")
             .hint("give a file with -o FILE, or standard output a reader"));
@@ -64,7 +63,7 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
         cache::export(store, &paths, file, &|done, all| progress.show(done, all)).map_err(|error| {
             match interruption::is_interrupted() {
                 true => Failure::new(Kind::Interrupted, "interrupted"),
-                false => fail(error),
+                false => error.into(),
             }
         })
     })?;
@@ -82,7 +81,7 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
 pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome {
     let store = context.store()?;
     if let Some(name) = &arguments.pin {
-        check_name(name).or_fail(Kind::Usage)?;
+        check_name(name)?;
     }
     if arguments.file != Path::new("-") {
         expect_file(&arguments.file)?;
@@ -91,7 +90,7 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     let progress = Transfer::new(context, "imported");
     let imported =
         cache::import(store, &arguments.file, trust, &|done, all| progress.show(done, all))
-            .map_err(fail)?;
+            .map_err(refused)?;
     drop(progress);
     // of several, all but the first have their number behind the name, as result links do
     let numbered = |name: &str, at: usize| match at {
@@ -101,10 +100,10 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     for (at, root) in imported.roots.iter().enumerate() {
         if let Some(link) = &arguments.out_link {
             let link = numbered(&link.to_string_lossy(), at);
-            store.link_root(link.as_ref(), root).or_fail(Kind::Failed)?;
+            result_link::make(store, link.as_ref(), root)?;
         }
         if let Some(name) = &arguments.pin {
-            store.pin(&numbered(name, at), root, None).or_fail(Kind::Failed)?;
+            store.pin(&numbered(name, at), root, None)?;
         }
     }
     if context.global.json {
@@ -142,29 +141,17 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn fail(error: TransferError) -> Failure {
-    let kind = kind(&error);
-    let hint = match &error {
-        TransferError::Unproved { .. } => Some(format!(
+/// The failure of an import, with the command that takes what nothing proves.
+pub(super) fn refused(error: TransferError) -> Failure {
+    let is_unproved = matches!(error, TransferError::Unproved { .. });
+    let failure = Failure::from(error);
+    match is_unproved {
+        false => failure,
+        true => failure.hint(format!(
             "outputs of builds are named by what they were built from, not by what they hold; if you \
              trust whoever made the file: {} --accept-unsigned",
             again()
         )),
-        _ => None,
-    };
-    let failure = Failure::new(kind, error);
-    match hint {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
-}
-
-/// What sort of failure an error is.
-pub(super) fn kind(error: &TransferError) -> Kind {
-    match error {
-        TransferError::Store(_) => Kind::Store,
-        TransferError::Io(_) | TransferError::Archive(_) => Kind::Failed,
-        _ => Kind::Input,
     }
 }
 

@@ -123,7 +123,7 @@ pub(super) fn imported(host: &EvalHost<'_>, path: &Path) -> HostResult<Option<Im
     }
     if !is_known {
         let store = host.realiser.store()?;
-        if !store.is_valid(&path).map_err(refuse)? {
+        if !store.is_valid(&path)? {
             return Ok(None);
         }
     }
@@ -152,7 +152,7 @@ impl EvalHost<'_> {
                 continue;
             }
             let store = self.realiser.store()?;
-            let derivation = store.read_derivation(&path).map_err(refuse)?;
+            let derivation = store.read_derivation(&path)?;
             let unknown: Vec<StorePath> = derivation
                 .input_derivations
                 .keys()
@@ -182,7 +182,7 @@ impl EvalHost<'_> {
                 Some(derivation) => derivation,
                 None => {
                     let store = self.realiser.store()?;
-                    store.read_derivation(&path).map_err(refuse)?
+                    store.read_derivation(&path)?
                 }
             };
             todo.extend(derivation.input_derivations.into_keys());
@@ -199,7 +199,7 @@ impl EvalHost<'_> {
             return Ok(derivation);
         }
         let store = self.realiser.store()?;
-        store.read_derivation(path).map_err(refuse)
+        Ok(store.read_derivation(path)?)
     }
 
     /// Whether all these outputs are there, so that nothing has to be built or written.
@@ -223,10 +223,10 @@ impl EvalHost<'_> {
     /// Makes outputs valid in the middle of the evaluation.
     pub(super) fn build(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
         let store = self.realiser.store()?;
-        if self.are_valid(store, targets).map_err(refuse)? {
+        if self.are_valid(store, targets)? {
             return Ok(());
         }
-        self.pending().commit(store).map_err(refuse)?;
+        self.pending().commit(store)?;
         self.realiser.realise(targets)
     }
 }

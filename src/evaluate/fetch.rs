@@ -1,6 +1,8 @@
 //! `builtins.fetchurl`, `fetchTarball` and `fetchTree`: fixed outputs that are built when they are
 //! asked for. Nothing is fetched without a hash; of a git repository (`git`) the revision is one.
 
+mod arguments;
+mod date;
 mod git;
 
 use std::{
@@ -13,11 +15,14 @@ use clutch_expr::host::{
     AddPath, FetchRequest, FetchValue, Fetched, Host as _, HostError, HostResult,
 };
 
-use super::{EvalHost, hash_positions::Given, host::parse};
+use super::{EvalHost, hash_positions::Given};
+use arguments::Arguments;
+use date::date;
+
 use crate::git::shown_address;
 use crate::{
     derivation::{Draft, DraftOutputs, Fixed, HashMode},
-    hash::{Algorithm, Format, Hash},
+    hash::{Format, Hash},
 };
 
 /// Fetches by hash.
@@ -113,22 +118,6 @@ fn attributes(arguments: &Arguments<'_>, hash: Hash) -> HostResult<Vec<(String, 
     Ok(attrs)
 }
 
-/// Seconds since 1970 as `20261124173000`, in UTC.
-fn date(seconds: i64) -> String {
-    let (days, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    // days from 1 March of year 0, in eras of 400 years (the proleptic Gregorian calendar)
-    let days = days + 719_468;
-    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (rest / 3_600, rest / 60 % 60, rest % 60);
-    format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
-}
-
 /// The output of a download, made valid.
 fn build(
     host: &EvalHost<'_>,
@@ -195,82 +184,4 @@ pub(super) fn check_addresses(draft: &Draft) -> HostResult<()> {
         }
     }
     Ok(())
-}
-
-struct Arguments<'r> {
-    request: &'r FetchRequest,
-}
-
-impl Arguments<'_> {
-    fn refuse(&self, text: impl std::fmt::Display) -> HostError {
-        HostError::new(format!("builtins.{}: {text}", self.request.builtin))
-    }
-
-    fn is_git(&self) -> bool {
-        let kind = self.text("type");
-        self.request.builtin == "fetchGit" || kind.as_deref() == Some("git")
-    }
-
-    fn find(&self, name: &str) -> Option<&FetchValue> {
-        self.request.args.iter().find(|(n, _)| n == name).map(|(_, value)| value)
-    }
-
-    fn text(&self, name: &str) -> Option<String> {
-        match self.find(name) {
-            Some(FetchValue::String(text)) => Some(text.clone()),
-            _ => None,
-        }
-    }
-
-    fn number(&self, name: &str) -> Option<i64> {
-        match self.find(name) {
-            Some(FetchValue::Int(number)) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// A truth value that may be left out.
-    fn flag(&self, name: &str) -> HostResult<Option<bool>> {
-        match self.find(name) {
-            None => Ok(None),
-            Some(FetchValue::Bool(truth)) => Ok(Some(*truth)),
-            Some(_) => Err(self.refuse(format!("`{name}` is to be true or false"))),
-        }
-    }
-
-    fn required(&self, name: &str) -> HostResult<String> {
-        self.text(name)
-            .ok_or_else(|| self.refuse(format!("the attribute '{name}' is missing, or no text")))
-    }
-
-    /// A hash, and how it is written.
-    fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, Given)> {
-        let text = self.text(name).ok_or_else(|| {
-            self.refuse(format!(
-                "'{place}' has no hash: give `{name}`, since nothing is fetched without one; with \
-                 `{name} = \"\"` the error says the right one"
-            ))
-        })?;
-        let hash = parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;
-        if hash.algorithm() != Algorithm::Sha256 {
-            return Err(self.refuse(format!("`{name}` is to be a SHA-256, not '{text}'")));
-        }
-        let places = self.request.hash_place.iter().cloned().collect();
-        Ok((hash, Given { text, places }))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::date;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        // as `date -u -d @N +%Y%m%d%H%M%S` prints them
-        assert_eq!(date(0), "19700101000000");
-        assert_eq!(date(951_782_399), "20000228235959");
-        assert_eq!(date(951_782_400), "20000229000000");
-        assert_eq!(date(4_107_542_400), "21000301000000");
-        assert_eq!(date(1_795_541_400), "20261124173000");
-    }
 }

@@ -148,10 +148,10 @@ impl EvalHost<'_> {
             return Ok(false);
         }
         let store = self.realiser.store()?;
-        if is_new && store.is_valid(&path).map_err(refuse)? {
+        if is_new && store.is_valid(&path)? {
             return Ok(false);
         }
-        pending.commit(store).map_err(refuse)?;
+        pending.commit(store)?;
         Ok(true)
     }
 
@@ -169,9 +169,7 @@ impl EvalHost<'_> {
             if path.is_derivation() {
                 continue;
             }
-            for reference in
-                store.info(&path).map_err(refuse)?.into_iter().flat_map(|i| i.references)
-            {
+            for reference in store.info(&path)?.into_iter().flat_map(|i| i.references) {
                 if self.access.opened().insert(reference.clone()) {
                     todo.push(reference);
                 }

@@ -54,6 +54,13 @@ pub(super) fn refuse(error: impl Display) -> HostError {
     HostError::new(error.to_string())
 }
 
+/// The language passes it on, so that it is known at the end of the evaluation.
+impl From<StoreError> for HostError {
+    fn from(error: StoreError) -> Self {
+        Self::caused_by(error)
+    }
+}
+
 impl<'a> EvalHost<'a> {
     /// A world in which nothing has been made yet.
     #[must_use]

@@ -101,7 +101,7 @@ impl Host for EvalHost<'_> {
         let text = path.to_str().ok_or_else(|| refuse("a store path is UTF-8 text"))?;
         let (path, _) = StorePath::split(text).map_err(refuse)?;
         let store = self.realiser.store()?;
-        if !store.is_valid(&path).map_err(refuse)? && !self.pending().waits(&path) {
+        if !store.is_valid(&path)? && !self.pending().waits(&path) {
             return Err(refuse(format!("'{path}' is not in the store")));
         }
         Ok(path.to_string())
@@ -112,7 +112,7 @@ impl Host for EvalHost<'_> {
             return Ok(Vec::new());
         };
         let store = self.realiser.store()?;
-        let info = store.info(&path).map_err(refuse)?;
+        let info = store.info(&path)?;
         Ok(info.map_or_else(Vec::new, |i| i.references.iter().map(ToString::to_string).collect()))
     }
 

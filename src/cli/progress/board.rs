@@ -11,7 +11,8 @@ use rustc_hash::FxHashMap;
 use super::line::{Line, Tone};
 use crate::{
     build::plan::{Plan, Step},
-    cli::{builtins::BUILTINS, quantity::bytes},
+    cli::quantity::bytes,
+    session::BUILTINS,
     store_path::StorePath,
 };
 

@@ -16,8 +16,11 @@ use std::{
 
 pub(super) use self::transfer::Transfer;
 use self::{board::Board, line::Line, screen::Screen};
-use super::{builtins::BUILTINS, context::Context, output};
-use crate::build::{Event, Observer, plan::Step};
+use super::{context::Context, output};
+use crate::{
+    build::{Event, Observer, plan::Step},
+    session::BUILTINS,
+};
 
 /// How often a terminal is drawn.
 const FRAME: Duration = Duration::from_millis(100);

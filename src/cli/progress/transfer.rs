@@ -9,7 +9,7 @@ use super::{FRAME, Line, Screen, board::duration};
 use crate::cli::{context::Context, quantity::bytes};
 
 /// Takes how much is done. What it has drawn disappears with it.
-pub(in crate::cli) struct Transfer {
+pub(crate) struct Transfer {
     what: &'static str,
     start: Instant,
     /// Nothing where nothing is shown.
@@ -18,14 +18,14 @@ pub(in crate::cli) struct Transfer {
 
 impl Transfer {
     /// Shows what the options allow.
-    pub(in crate::cli) fn new(context: &Context, what: &'static str) -> Self {
+    pub(crate) fn new(context: &Context, what: &'static str) -> Self {
         let shown = context.shows_progress() && Screen::is_there();
         let drawn = shown.then(|| Mutex::new((Screen::default(), Duration::ZERO)));
         Self { what, start: Instant::now(), drawn }
     }
 
     /// So many bytes are done, of so many.
-    pub(in crate::cli) fn show(&self, done: u64, all: u64) {
+    pub(crate) fn show(&self, done: u64, all: u64) {
         let Some(drawn) = &self.drawn else { return };
         let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);
         let took = self.start.elapsed();

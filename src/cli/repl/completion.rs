@@ -6,13 +6,13 @@ use clutch_expr::text::quote::attribute_name;
 
 use super::{
     command::{Command, NAMES},
-    session::Session,
+    evaluator::Evaluator,
 };
 
 /// How long an expression before a dot may compute.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Session<'_, '_, '_> {
+impl Evaluator<'_, '_, '_> {
     /// The words that could stand at the end of a line, and where they start in it. Attributes take
     /// evaluating what stands before the dot; what fails or takes long offers nothing.
     pub(super) fn complete(&mut self, line: &str) -> (usize, Vec<String>) {
@@ -32,7 +32,7 @@ impl Session<'_, '_, '_> {
             None => (None, word),
         };
         let names = match subject {
-            Some(subject) => self.patiently(|session| session.attributes(subject)),
+            Some(subject) => self.patiently(|evaluator| evaluator.attributes(subject)),
             None => self.variables(),
         };
         (line.len() - name.len(), starting(names.into_iter(), name))

@@ -21,7 +21,7 @@ use rustyline::{
 };
 use signal_hook::{consts::SIGINT, iterator::Signals};
 
-use super::{End, session::Session};
+use super::{End, evaluator::Evaluator};
 use crate::cli::{
     failure::{Failure, Kind},
     interruption, output,
@@ -47,28 +47,28 @@ impl Lines {
         self.is_terminal
     }
 
-    /// Gives every line to the session, until that or the input ends.
-    pub(super) fn run(&self, session: Session<'_, '_, '_>) -> End {
-        if self.is_terminal { terminal(session) } else { piped(session) }
+    /// Gives every line to the evaluator, until that or the input ends.
+    pub(super) fn run(&self, evaluator: Evaluator<'_, '_, '_>) -> End {
+        if self.is_terminal { terminal(evaluator) } else { piped(evaluator) }
     }
 }
 
-fn piped(mut session: Session<'_, '_, '_>) -> End {
+fn piped(mut evaluator: Evaluator<'_, '_, '_>) -> End {
     let mut text = Vec::new();
     loop {
         let read = io::stdin().lock().read_until(b'\n', &mut text);
         let ended = match read {
             Ok(bytes) => bytes == 0,
             Err(error) => {
-                session.fail(&Failure::new(Kind::Failed, format!("standard input: {error}")));
+                evaluator.fail(&Failure::new(Kind::Failed, format!("standard input: {error}")));
                 return End::Quit;
             }
         };
         let line = String::from_utf8_lossy(&text);
-        if !ended && session.is_incomplete(&line) {
+        if !ended && evaluator.is_incomplete(&line) {
             continue;
         }
-        if let Some(end) = session.line(&line) {
+        if let Some(end) = evaluator.line(&line) {
             return end;
         }
         if ended {
@@ -78,9 +78,9 @@ fn piped(mut session: Session<'_, '_, '_>) -> End {
     }
 }
 
-fn terminal(session: Session<'_, '_, '_>) -> End {
-    let interrupts = Interrupts::new(session.limit());
-    let session = RefCell::new(session);
+fn terminal(evaluator: Evaluator<'_, '_, '_>) -> End {
+    let interrupts = Interrupts::new(evaluator.limit());
+    let evaluator = RefCell::new(evaluator);
     let config = Config::builder().completion_type(CompletionType::List).max_history_size(HISTORY);
     let editor = config
         .map(|config| config.auto_add_history(false).build())
@@ -89,11 +89,11 @@ fn terminal(session: Session<'_, '_, '_>) -> End {
         Ok(editor) => editor,
         Err(error) => {
             let failure = Failure::new(Kind::Failed, format!("the terminal: {error}"));
-            session.borrow_mut().fail(&failure);
+            evaluator.borrow_mut().fail(&failure);
             return End::Quit;
         }
     };
-    editor.set_helper(Some(Help { session: &session }));
+    editor.set_helper(Some(Help { evaluator: &evaluator }));
     let history = history();
     if let Some(file) = &history {
         // there is none the first time
@@ -111,7 +111,7 @@ fn terminal(session: Session<'_, '_, '_>) -> End {
                 }
                 // a second Ctrl-C ends the process: not everything can be stopped
                 interruption::forget();
-                if let Some(end) = session.borrow_mut().line(&line) {
+                if let Some(end) = evaluator.borrow_mut().line(&line) {
                     break end;
                 }
             }
@@ -119,7 +119,7 @@ fn terminal(session: Session<'_, '_, '_>) -> End {
             Err(ReadlineError::Eof) => break End::Quit,
             Err(error) => {
                 let failure = Failure::new(Kind::Failed, format!("the terminal: {error}"));
-                session.borrow_mut().fail(&failure);
+                evaluator.borrow_mut().fail(&failure);
                 break End::Quit;
             }
         }
@@ -158,9 +158,9 @@ impl Drop for Interrupts {
     }
 }
 
-/// What the line editor asks of the session.
+/// What the line editor asks of the evaluator.
 struct Help<'h, 's, 'c, 'a> {
-    session: &'h RefCell<Session<'s, 'c, 'a>>,
+    evaluator: &'h RefCell<Evaluator<'s, 'c, 'a>>,
 }
 
 impl Helper for Help<'_, '_, '_, '_> {}
@@ -178,7 +178,7 @@ impl Highlighter for Help<'_, '_, '_, '_> {
 
 impl Validator for Help<'_, '_, '_, '_> {
     fn validate(&self, context: &mut ValidationContext<'_>) -> rustyline::Result<ValidationResult> {
-        Ok(match self.session.borrow_mut().is_incomplete(context.input()) {
+        Ok(match self.evaluator.borrow_mut().is_incomplete(context.input()) {
             true => ValidationResult::Incomplete,
             false => ValidationResult::Valid(None),
         })
@@ -194,6 +194,6 @@ impl Completer for Help<'_, '_, '_, '_> {
         at: usize,
         _: &LineContext<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        Ok(self.session.borrow_mut().complete(&line[..at]))
+        Ok(self.evaluator.borrow_mut().complete(&line[..at]))
     }
 }

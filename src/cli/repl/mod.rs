@@ -4,8 +4,8 @@
 
 mod command;
 mod completion;
+mod evaluator;
 mod input;
-mod session;
 
 use std::{
     path::{Path, PathBuf},
@@ -15,17 +15,18 @@ use std::{
 
 use clutch_expr::host::{HostError, HostResult};
 
-use self::session::Session;
+use self::evaluator::Evaluator;
 use super::{
+    build_options::BuildArguments,
     context::Context,
-    evaluation::{Realiser, host, with},
     expression::ExpressionArguments,
     failure::{Failure, Kind, Outcome},
-    realise::BuildArguments,
+    work::Work,
 };
 use crate::{
     evaluate::Realise,
     git::{Commit, Revision},
+    session::{self, EvalRealiser, Expression, Source},
     store::Store,
     store_path::StorePath,
 };
@@ -49,7 +50,6 @@ enum End {
 /// What outlives an evaluation.
 struct Repl<'c> {
     context: &'c Context,
-    arguments: &'c Arguments,
     realiser: &'c Quiet<'c>,
     /// What `:l` loaded, to be loaded again.
     loaded: Vec<PathBuf>,
@@ -60,16 +60,6 @@ struct Repl<'c> {
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
-    let inner = Realiser::new(context, &arguments.build);
-    let realiser = Quiet { inner, completing: AtomicBool::new(false) };
-    let mut repl = Repl {
-        context,
-        arguments,
-        realiser: &realiser,
-        loaded: Vec::new(),
-        failed: false,
-        mute: None,
-    };
     if arguments.expression.path.as_deref() == Some(Path::new("-")) {
         let message = "the repl reads lines from standard input, and not an expression to load";
         return Err(Failure::new(Kind::Usage, message).hint("give a file or -E EXPRESSION"));
@@ -78,11 +68,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if lines.is_terminal() {
         context.say(format!("clutch {}; `:?` for help", env!("CARGO_PKG_VERSION")));
     }
+    let work = Work::new(context, &arguments.build, Some(&arguments.expression.measure));
+    let inner = EvalRealiser { operation: work.operation() };
+    let realiser = Quiet { inner, completing: AtomicBool::new(false) };
+    let mut repl =
+        Repl { context, realiser: &realiser, loaded: Vec::new(), failed: false, mute: None };
     loop {
-        let host = host(context, &arguments.expression, &realiser)?;
-        let limit = arguments.expression.measure.limit();
-        let end = with(context, &host, &arguments.expression, limit, |it| {
-            Ok(lines.run(Session::new(&mut repl, it)))
+        let named = named(context, &arguments.expression)?;
+        let host = session::host(&context.session, &named.expression, &realiser)?;
+        let end = session::with(&host, &named.expression, &work, |it| {
+            Ok(lines.run(Evaluator::new(&mut repl, &named, it)))
         })?;
         if let End::Quit = end {
             break;
@@ -96,10 +91,30 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
+/// What the arguments name.
+struct Named {
+    expression: Expression,
+    /// Whether it is loaded, or why it cannot be; nothing if nothing is named.
+    loads: Option<Result<(), Failure>>,
+}
+
+fn named(context: &Context, arguments: &ExpressionArguments) -> Result<Named, Failure> {
+    let is_named = arguments.path.is_some() || arguments.expression.is_some();
+    let (expression, loads) = match arguments.expression(context) {
+        Ok(expression) => (expression, Ok(())),
+        Err(failure) => {
+            let path = arguments.path.as_deref().unwrap_or(Path::new("default.nix"));
+            let source = Source::File(session::absolute(path)?);
+            (arguments.of(context, source), Err(failure))
+        }
+    };
+    Ok(Named { expression, loads: is_named.then_some(loads) })
+}
+
 /// Builds and speaks for the language, except while names are completed: then nothing is built and
 /// nothing said.
 struct Quiet<'c> {
-    inner: Realiser<'c>,
+    inner: EvalRealiser<'c>,
     completing: AtomicBool,
 }
 

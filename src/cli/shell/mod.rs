@@ -9,12 +9,11 @@ use std::{
 };
 
 use super::{
-    completions,
+    build_options::BuildArguments,
     context::Context,
     expression::ExpressionArguments,
     failure::Outcome,
     hashes::HashArguments,
-    realise::BuildArguments,
     run::{self, Environment, FOREIGN, Start},
     substitutes::SubstituteArguments,
 };
@@ -31,7 +30,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     substitutes: SubstituteArguments,
     /// Command to run instead of a shell, and its arguments.
-    #[arg(last = true, value_name = "COMMAND", add = completions::programs())]
+    #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use clutch_expr::host::{FetchValue, Fetched, HostError, HostResult};
 
-use super::{Arguments, EvalHost, date};
+use super::{arguments::Arguments, date::date};
+use crate::evaluate::EvalHost;
 use crate::{
     derivation::{Fixed, HashMode, fixed_path},
     git::{Commit, Revision, RevisionRecord, is_ref_name, shown_address},
@@ -97,7 +98,7 @@ pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     if let Some(count) = known.as_ref().and_then(|known| known.count) {
         return Ok(FetchValue::Int(count));
     }
-    let scratch = store.scratch().map_err(refuse)?;
+    let scratch = store.scratch()?;
     let count = host.realiser.count_revisions(&revision, scratch.path());
     let count = count.map_err(|error| {
         let refusal = arguments.refuse(format!("'{}': {error}", shown_address(&revision.url)));
@@ -172,7 +173,7 @@ fn is_there(host: &EvalHost<'_>, store: &Store, path: &StorePath) -> HostResult<
     if host.pending().waits(path) {
         return Ok(true);
     }
-    store.is_valid(path).map_err(refuse)
+    Ok(store.is_valid(path)?)
 }
 
 /// Fetches a tree into the store, under the path that `place` gives it or refuses.
@@ -182,7 +183,7 @@ fn bring(
     revision: &Revision,
     place: impl FnOnce(&RevisionRecord) -> HostResult<StorePath>,
 ) -> HostResult<RevisionRecord> {
-    let scratch = store.scratch().map_err(refuse)?;
+    let scratch = store.scratch()?;
     let [tree, work] = ["tree", "git"].map(|name| scratch.path().join(name));
     fs_err::create_dir(&work).map_err(refuse)?;
     let fetched = host.realiser.fetch_revision(revision, &tree, &work);
@@ -197,11 +198,11 @@ fn bring(
     let path = place(&known)?;
     let leaves = tree::leaves(&listing).map_err(refuse)?;
     let hash = tree::fold(&listing, &leaves).hash;
-    store.keep(&BTreeSet::from([path.clone()])).map_err(refuse)?;
+    store.keep(&BTreeSet::from([path.clone()]))?;
     let mut pending = host.pending();
     pending.add_tree(path, listing, leaves, hash);
     // now, since scratch goes
-    pending.commit(store).map_err(refuse)?;
+    pending.commit(store)?;
     known.save(store, revision).map_err(refuse)?;
     Ok(known)
 }

@@ -3,4 +3,4 @@
 use crate::{build::builtin::Registry, builders, python};
 
 /// The whole registry.
-pub(super) const BUILTINS: Registry = Registry(&[builders::BUILTINS, python::BUILTINS]);
+pub(crate) const BUILTINS: Registry = Registry(&[builders::BUILTINS, python::BUILTINS]);

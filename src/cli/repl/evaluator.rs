@@ -18,13 +18,16 @@ use clutch_expr::{
 use serde_json::json;
 
 use super::{
-    End, Repl,
+    End, Named, Repl,
     command::{Command, HELP},
     completion::written,
 };
-use crate::cli::{
-    evaluation::{absolute, source, style, values},
-    failure::{Failure, Kind},
+use crate::{
+    cli::{
+        errors,
+        failure::{Failure, Kind},
+    },
+    session,
 };
 
 /// No more names than these are said when variables are added.
@@ -32,7 +35,7 @@ const SHOWN_NAMES: usize = 20;
 
 type Result<T> = std::result::Result<T, Box<Error>>;
 
-pub(super) struct Session<'s, 'c, 'a> {
+pub(super) struct Evaluator<'s, 'c, 'a> {
     repl: &'s mut Repl<'c>,
     it: &'s mut Interpreter<'a>,
     /// The variables, as a set.
@@ -44,19 +47,19 @@ pub(super) struct Session<'s, 'c, 'a> {
     style: Style,
 }
 
-impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
-    /// A session with what the arguments name and what was loaded before.
-    pub(super) fn new(repl: &'s mut Repl<'c>, it: &'s mut Interpreter<'a>) -> Self {
+impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
+    /// An evaluator with what the arguments name and what was loaded before.
+    pub(super) fn new(repl: &'s mut Repl<'c>, named: &Named, it: &'s mut Interpreter<'a>) -> Self {
         let empty = AttrsBuilder::default().build(it.arena);
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
-        let style = style(repl.context);
-        let mut session = Self { repl, it, scope: empty, args: empty, folder, style };
-        session.load_arguments();
-        for file in session.repl.loaded.clone() {
-            let done = session.load(&file);
-            session.settle(done);
+        let style = named.expression.style;
+        let mut evaluator = Self { repl, it, scope: empty, args: empty, folder, style };
+        evaluator.load_named(named);
+        for file in evaluator.repl.loaded.clone() {
+            let done = evaluator.load(&file);
+            evaluator.settle(done);
         }
-        session
+        evaluator
     }
 
     /// What stops the evaluation.
@@ -118,18 +121,18 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
         self.end()
     }
 
-    /// Prints; the session ends where that fails.
+    /// Prints. The repl ends if that fails.
     fn put(&mut self, text: impl AsRef<[u8]>) {
         let done = self.repl.context.print(text);
         self.repl.mute = self.repl.mute.take().or(done.err());
     }
 
-    /// The end of a session that cannot print any more.
+    /// The end of an evaluator that cannot print any more.
     fn end(&self) -> Option<End> {
         self.repl.mute.as_ref().map(|_| End::Quit)
     }
 
-    /// Says how something failed; the session goes on.
+    /// Says how something failed. The repl goes on.
     pub(super) fn fail(&mut self, failure: &Failure) {
         self.repl.failed = true;
         self.repl.context.report(failure);
@@ -137,7 +140,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
 
     fn settle(&mut self, done: Result<()>) {
         let Err(error) = done else { return };
-        let mut failure = Failure::of_evaluation(&error, &self.it.sources, self.style);
+        let mut failure = errors::of_error(&error, &self.it.sources, self.style);
         if error.kind() == ErrorKind::OutOfMemory {
             failure = failure.hint("`:r` forgets everything and starts with empty memory");
         }
@@ -188,25 +191,25 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
         Ok(())
     }
 
-    fn load_arguments(&mut self) {
-        let arguments = &self.repl.arguments.expression;
-        let loads = arguments.path.is_some() || arguments.expression.is_some();
-        let source = match source(arguments) {
-            Ok(source) if loads => Some(source),
-            Err(failure) if loads => {
-                self.fail(&failure);
+    fn load_named(&mut self, named: &Named) {
+        let source = match &named.loads {
+            None => None,
+            Some(Ok(())) => Some(&named.expression.source),
+            Some(Err(failure)) => {
+                self.fail(failure);
                 None
             }
-            _ => None,
         };
         let folder = self.folder.as_os_str().as_bytes();
-        let done = values(self.it, arguments, source, folder).and_then(|(values, args)| {
-            self.args = args;
-            values.into_iter().try_for_each(|value| {
-                let value = self.it.auto_call(value, args)?;
-                self.add(value)
-            })
-        });
+        let done = session::values(self.it, &named.expression, source, folder).and_then(
+            |(values, args)| {
+                self.args = args;
+                values.into_iter().try_for_each(|value| {
+                    let value = self.it.auto_call(value, args)?;
+                    self.add(value)
+                })
+            },
+        );
         self.settle(done);
     }
 
@@ -224,10 +227,10 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
             let home = path
                 .strip_prefix("~/")
                 .and_then(|below| Some(PathBuf::from(std::env::var_os("HOME")?).join(below)));
-            match absolute(&home.unwrap_or_else(|| self.folder.join(path))) {
+            match session::absolute(&home.unwrap_or_else(|| self.folder.join(path))) {
                 Ok(file) => Ok(file),
                 Err(failure) => {
-                    self.fail(&failure);
+                    self.fail(&failure.into());
                     return None;
                 }
             }
@@ -272,7 +275,7 @@ impl<'s, 'c, 'a> Session<'s, 'c, 'a> {
             let wanted: Vec<Reference> =
                 one.outputs.iter().map(|(output, _)| built(output)).collect();
             if let Err(error) = self.it.host.realise(&wanted) {
-                let failure = Failure::new(Kind::Failed, &error).because_of(error.cause());
+                let failure = errors::of_refusal(&error);
                 self.fail(&failure);
                 return None;
             }

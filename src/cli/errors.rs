@@ -1,0 +1,377 @@
+//! Which error ends a command in which way: the one table of kinds, and so of exit codes (README, "Exit
+//! codes"), with the next command to type. An error has its kind wherever it is met.
+
+use std::io;
+
+use clutch_expr::{
+    error::{Cause, Error, ErrorKind},
+    host::HostError,
+    show::Style,
+    source::{Place, Sources},
+};
+use serde_json::{Value, json};
+
+use super::{
+    failure::{Failure, Kind, Located, whole_text},
+    shorten::shortened,
+};
+use crate::{
+    build::{
+        plan::PlanError,
+        sandbox::{SandboxError, noexec_mount},
+    },
+    cache::TransferError,
+    debian::archive::ArchiveIndexError,
+    git::GitError,
+    net::http::HttpError,
+    python::{lock::TargetError, locking::LockingError, requirements_file::RequirementsError},
+    session::{EvaluationError, FileKind, SessionError},
+    store::{StoreError, profile::ProfileError},
+    store_path::StorePathError,
+};
+
+/// An error that decides how a command ends.
+pub(super) trait Classified: std::error::Error {
+    /// Its kind.
+    fn kind(&self) -> Kind;
+
+    /// What to do next.
+    fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+impl<E: Classified> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let failure = Self::new(error.kind(), whole_text(&error));
+        match error.hint() {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl Classified for StoreError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Io(_)
+            | Self::Archive(_)
+            | Self::Index { .. }
+            | Self::NotAStore { .. }
+            | Self::Newer { .. }
+            | Self::ReadOnly(_)
+            | Self::Shared { .. }
+            | Self::Lost { .. }
+            | Self::InUse { .. }
+            | Self::Full(_)
+            | Self::TooLong { .. }
+            | Self::Pin { .. }
+            | Self::Derivation { .. } => Kind::Store,
+            Self::Path(error) => error.kind(),
+            Self::Identity(_)
+            | Self::NotValid(_)
+            | Self::Dangling { .. }
+            | Self::Undeclared { .. }
+            | Self::Unheld { .. }
+            | Self::Cycle(_)
+            | Self::Twice(_)
+            | Self::Tree { .. }
+            | Self::Changed(_)
+            | Self::Occupied(_) => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NotValid(path) if path.is_derivation() => {
+                "evaluate its expression, or give the store that has it with --store"
+            }
+            Self::NotValid(_) => {
+                "build or import it, or give the store that has it with --store; `clutch paths` lists \
+                 what is there"
+            }
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl Classified for PlanError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            _ => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Classified for StorePathError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+}
+
+impl Classified for ProfileError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Name(_) | Self::Reserved(_) => Kind::Usage,
+            _ => Kind::Failed,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::None(_) => "`clutch profile list` lists all; `clutch profile set` makes one",
+            Self::NoGeneration { .. } | Self::NoEarlier(_) => {
+                "`clutch profile list PROFILE` lists its generations"
+            }
+            Self::Store(error) => return error.hint(),
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl Classified for TransferError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Store(error) => error.kind(),
+            Self::Io(_) | Self::Archive(_) => Kind::Failed,
+            _ => Kind::Input,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+impl Classified for GitError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Cancelled => Kind::Interrupted,
+            _ => Kind::Failed,
+        }
+    }
+}
+
+impl Classified for SandboxError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Execute { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Kind::NoProgram
+            }
+            Self::Execute { .. } | Self::NoExec { .. } => Kind::NotExecutable,
+            _ => Kind::Sandbox,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::NoExec { .. } => return None,
+            Self::Execute { program, source } => match source.kind() {
+                io::ErrorKind::NotFound => {
+                    "it, or the interpreter that its first line names, is not there"
+                }
+                io::ErrorKind::PermissionDenied => {
+                    let folder = std::path::Path::new(program).parent();
+                    match folder.and_then(noexec_mount) {
+                        Some(mount) => {
+                            let mount = mount.display();
+                            return Some(format!(
+                                "'{mount}' is mounted 'noexec'; as root: mount -o remount,exec {mount}"
+                            ));
+                        }
+                        None => "it is not executable",
+                    }
+                }
+                _ => "it is neither a program for this machine nor a script with `#!`",
+            },
+            _ => "`clutch doctor` says what this machine allows",
+        };
+        Some(text.to_owned())
+    }
+}
+
+impl Classified for TargetError {
+    fn kind(&self) -> Kind {
+        Kind::Usage
+    }
+}
+
+impl Classified for RequirementsError {
+    fn kind(&self) -> Kind {
+        Kind::Input
+    }
+}
+
+impl Classified for LockingError {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+}
+
+impl Classified for ArchiveIndexError {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+}
+
+impl Classified for HttpError {
+    fn kind(&self) -> Kind {
+        Kind::Failed
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        of_session(&error)
+    }
+}
+
+fn of_session(error: &SessionError) -> Failure {
+    let failure = |kind| Failure::new(kind, whole_text(error));
+    match error {
+        SessionError::Store(error) => of(error),
+        SessionError::Plan(error) => of(error),
+        SessionError::Transfer(error) => of(error),
+        SessionError::Profile(error) => of(error),
+        SessionError::Git(error) => of(error),
+        SessionError::Name(error) => of(error),
+        SessionError::Evaluation(error) => of_evaluation(error),
+        SessionError::Builds(builds) => {
+            let kind = match builds.substitution() {
+                _ if builds.is_refused() => Kind::Sandbox,
+                Some(error) => error.kind(),
+                None => Kind::Failed,
+            };
+            Failure { mismatches: builds.mismatches.clone(), ..failure(kind) }
+        }
+        SessionError::Hashes { error, advice } => {
+            let mut failure = of_session(error);
+            failure.hints.extend(advice.iter().cloned());
+            failure
+        }
+        SessionError::Observer(cause) => match cause.downcast_ref::<Failure>() {
+            Some(failure) => failure.clone(),
+            None => failure(Kind::Failed),
+        },
+        SessionError::Interrupted | SessionError::RepairInterrupted => failure(Kind::Interrupted),
+        SessionError::NoStore => {
+            failure(Kind::Usage).hint("give one with --store DIR or the variable CLUTCH_STORE")
+        }
+        SessionError::NoProfiles => {
+            failure(Kind::Usage).hint("give the profile as a path, such as ./NAME")
+        }
+        SessionError::Folder(_) | SessionError::Settings(_) | SessionError::NotStored(_) => {
+            failure(Kind::Usage)
+        }
+        SessionError::Thread(_) => failure(Kind::Failed),
+        SessionError::Missing(_) => failure(Kind::Usage)
+            .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"),
+        SessionError::Unknown(_) => {
+            failure(Kind::Usage).hint("`clutch profile list` and `clutch pin` list these")
+        }
+        SessionError::NoExpression { kind, .. } => failure(Kind::Usage).hint(advice(*kind)),
+        SessionError::NoDerivation(_) => {
+            failure(Kind::Usage).hint("`clutch run` and `clutch closure` take any store path")
+        }
+        SessionError::NothingToBuild => failure(Kind::Failed)
+            .hint("sets within sets count when they say `recurseForDerivations = true`"),
+        SessionError::OtherStore { root, .. } => {
+            failure(Kind::Usage).hint(format!("give that store with `--store {}`", root.display()))
+        }
+    }
+}
+
+/// The failure of a reference to a classified error.
+fn of(error: &impl Classified) -> Failure {
+    let failure = Failure::new(error.kind(), whole_text(error));
+    match error.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The failure of an evaluation, as it is shown and as programs read it.
+pub(super) fn of_evaluation(error: &EvaluationError) -> Failure {
+    // what the program says itself is shown as it is
+    let is_own = matches!(error.kind, ErrorKind::Throw | ErrorKind::Assert | ErrorKind::Abort)
+        && error.help.is_none();
+    let short = |text: &str| if is_own { text.to_owned() } else { shortened(text).into_owned() };
+    let steps = error.trace.iter();
+    let trace: Value =
+        steps.map(|(text, at)| json!({ "text": text, "place": place(at.as_ref()) })).collect();
+    let located = Located {
+        shown: short(&error.shown),
+        help: error.help.as_deref().map(short),
+        place: place(error.place.as_ref()),
+        trace,
+    };
+    let kind = match error.kind {
+        ErrorKind::Interrupted => Kind::Interrupted,
+        _ => Kind::Failed,
+    };
+    let failure = Failure {
+        evaluation: Some(Box::new(located)),
+        ..Failure::new(kind, short(&error.message))
+    };
+    because_of(failure, error.cause.as_ref())
+}
+
+/// The failure of one of several evaluations in the same interpreter.
+pub(super) fn of_error(error: &Error, sources: &Sources, style: Style) -> Failure {
+    of_evaluation(&EvaluationError::new(error, sources, style))
+}
+
+/// The failure of what the language's host refuses.
+pub(super) fn of_refusal(error: &HostError) -> Failure {
+    because_of(Failure::new(Kind::Failed, error), error.cause())
+}
+
+/// The same, with the kind and the hints of what failed in the middle of an evaluation.
+fn because_of(mut failure: Failure, cause: Option<&Cause>) -> Failure {
+    let Some(cause) = cause else { return failure };
+    let inner = match (cause.downcast_ref::<SessionError>(), cause.downcast_ref::<StoreError>()) {
+        (Some(error), _) => of_session(error),
+        (_, Some(error)) => of(error),
+        _ => return failure,
+    };
+    failure.kind = inner.kind;
+    failure.hints.extend(inner.hints);
+    failure.mismatches = inner.mismatches;
+    failure
+}
+
+fn place(place: Option<&Place>) -> Value {
+    let at =
+        |at: &Place| json!({ "file": at.origin.to_string(), "line": at.line, "column": at.column });
+    place.map_or(Value::Null, at)
+}
+
+/// What to do with a file that is no expression.
+fn advice(kind: FileKind) -> &'static str {
+    match kind {
+        FileKind::Script => {
+            "to run it in an environment: `clutch run ENVIRONMENT -- python SCRIPT`; to make a program of \
+             it: python.program { script = ./SCRIPT; ... } in a default.nix"
+        }
+        FileKind::Wheel => "a lock pins wheels: `clutch lock requirements.txt`",
+        FileKind::Lock => "an expression names it: `lock = ./clutch.lock;` in python.environment",
+        FileKind::Toml => "`clutch lock FILE` pins what a file of requirements names",
+        FileKind::Requirements => {
+            "`clutch lock FILE` makes a lock of it, which an expression names"
+        }
+    }
+}

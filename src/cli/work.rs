@@ -1,0 +1,110 @@
+//! What a command that builds or evaluates works with: its session, how it builds, and how it tells what
+//! happens.
+
+use std::sync::Arc;
+
+use clutch_expr::error::Cause;
+
+use super::{
+    build_options::BuildArguments, context::Context, events::Events, interruption::is_cancelled,
+    measure::Measure, progress::Progress, substitutes::tell_withheld,
+};
+use crate::{
+    build::{self, Event, Options, plan::Plan, sandbox::can_limit_memory},
+    session::{BuildsObserver, Measured, Observer, Operation},
+};
+
+pub(super) struct Work<'a> {
+    pub(super) context: &'a Context,
+    options: Options,
+    /// What is told of an evaluation.
+    measure: Option<&'a Measure>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        context: &'a Context,
+        build: &BuildArguments,
+        measure: Option<&'a Measure>,
+    ) -> Self {
+        Self { context, options: build.options(context), measure }
+    }
+
+    /// The same for the library.
+    pub(super) fn operation(&self) -> Operation<'_> {
+        Operation { session: &self.context.session, options: &self.options, observer: self }
+    }
+}
+
+impl Observer for Work<'_> {
+    fn say(&self, text: &str) {
+        self.context.say(text);
+    }
+
+    fn warn(&self, text: &str) {
+        self.context.warn(text);
+    }
+
+    fn cached(&self) {
+        if self.context.global.verbose > 0 {
+            self.context.say("using the cached evaluation: nothing that it read has changed");
+        }
+        if let Some(measure) = self.measure {
+            measure.tell_known(self.context);
+        }
+    }
+
+    fn planned(&self, plan: &Plan) {
+        tell_withheld(self.context, plan);
+    }
+
+    fn evaluated(&self, measured: &Measured) -> Result<(), Cause> {
+        let told = self.measure.map_or(Ok(()), |measure| measure.tell(self.context, measured));
+        told.map_err(|failure| Arc::new(failure) as Cause)
+    }
+
+    fn builds(&self) -> Box<dyn BuildsObserver + '_> {
+        let verbose = self.context.global.verbose > 0;
+        Box::new(Builds {
+            context: self.context,
+            progress: Progress::new(self.context, is_cancelled),
+            events: self.context.events.as_ref(),
+            tells_memory: verbose && self.options.limits.memory.is_none(),
+        })
+    }
+}
+
+/// All who take the events of builds.
+struct Builds<'a> {
+    context: &'a Context,
+    progress: Progress,
+    events: Option<&'a Events>,
+    /// Whether it is said that the memory of a build has no limit.
+    tells_memory: bool,
+}
+
+impl build::Observer for Builds<'_> {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Planned(plan) = &event
+            && self.tells_memory
+            && !plan.steps.is_empty()
+        {
+            self.context.say(match can_limit_memory() {
+                Ok(()) => "builds have no memory limit; set one with --max-memory".to_owned(),
+                Err(why) => {
+                    format!("builds have no memory limit and cannot have one: {why}")
+                }
+            });
+        }
+        if let Some(events) = self.events {
+            events.event(event);
+        }
+        self.progress.event(event);
+    }
+}
+
+impl BuildsObserver for Builds<'_> {
+    fn succeeded(&self) {
+        self.progress.summary();
+    }
+}

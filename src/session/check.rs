@@ -1,0 +1,40 @@
+//! Builds what is there again and compares.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Again, Evaluation, Operation, SessionError, execute, realise, realise::succeeded};
+use crate::{
+    build::{Check, Derivations, Substituters, Verdict, plan::Goal},
+    store_path::StorePath,
+};
+
+/// What came out of builds that were done again.
+pub(crate) struct Checked {
+    /// Each output that was built again.
+    pub verdicts: BTreeMap<StorePath, Verdict>,
+    /// Whether all builds succeeded.
+    pub built: Result<(), SessionError>,
+}
+
+/// Builds the derivations of an evaluation again, as differently as a builder must not notice. What is
+/// missing is built before. `keep_differing` keeps what came out different.
+///
+/// # Errors
+/// The first build fails, or the store cannot be used.
+pub(crate) fn check(
+    operation: Operation<'_>,
+    evaluation: &Evaluation,
+    keep_differing: bool,
+) -> Result<Checked, SessionError> {
+    let (store, fresh) = (operation.session.store()?, &evaluation.derivations);
+    let derivations: BTreeSet<StorePath> =
+        evaluation.targets.iter().map(|target| target.derivation.clone()).collect();
+    let goal = |path: &StorePath| Goal { derivation: path.clone(), outputs: BTreeSet::new() };
+    let goals: Vec<Goal> = derivations.iter().map(goal).collect();
+    realise(operation, fresh, &goals)?;
+    let check = Check::new(derivations, keep_differing);
+    let plan = check.plan(&Derivations { store, fresh, substituters: Substituters::default() })?;
+    let outcome = execute(operation, &plan, Again::Checked(&check))?;
+    let built = succeeded(operation.session, &plan, outcome);
+    Ok(Checked { verdicts: check.found(), built })
+}

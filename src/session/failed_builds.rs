@@ -1,0 +1,171 @@
+//! Builds that failed, all in one error.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+use serde_json::Value;
+
+use crate::{
+    build::{
+        BuildError, BuildFailure,
+        plan::{BuildStep, Plan},
+        queue::Outcome,
+        sandbox::SandboxError,
+    },
+    cache::TransferError,
+    evaluate::like,
+    hash::Hash,
+    store_path::StorePath,
+};
+
+/// How many derivations that were not built are named.
+const SHOWN: usize = 10;
+
+/// Builds of one plan that failed, and those that were not started since they depend on them.
+#[derive(Debug)]
+pub(crate) struct FailedBuilds {
+    /// What failed for another reason than a wrong hash.
+    pub failures: Vec<BuildFailure>,
+    /// Fixed outputs that have another content.
+    pub mismatches: Vec<Mismatch>,
+    /// How many were not started.
+    pub skipped: usize,
+    /// Their names.
+    pub skipped_names: BTreeSet<String>,
+}
+
+/// An output that has another content than its hash says.
+#[derive(Clone, Debug)]
+pub(crate) struct Mismatch {
+    /// Its derivation.
+    pub derivation: StorePath,
+    /// The derivation's name.
+    pub name: String,
+    /// The hash as it is written.
+    pub specified: String,
+    /// The hash of its content.
+    pub got: Hash,
+}
+
+impl FailedBuilds {
+    pub(super) fn new(plan: &Plan, outcome: Outcome<BuildFailure>) -> Self {
+        let (mut failures, mut mismatches) = (Vec::new(), Vec::new());
+        for (id, failure) in outcome.failed {
+            match failure.error.hash_mismatch().zip(plan.step(id).build()) {
+                Some(((specified, got), build)) => {
+                    mismatches.push(Mismatch::new(build, &specified, got));
+                }
+                None if failure.error.is_cancelled() => {}
+                None => failures.push(failure),
+            }
+        }
+        let name = |id| plan.step(id).name().to_owned();
+        let skipped_names = outcome.skipped.iter().map(|(id, _)| name(*id)).collect();
+        Self { failures, mismatches, skipped: outcome.skipped.len(), skipped_names }
+    }
+
+    /// Whether the machine has refused a sandbox or a limit.
+    #[must_use]
+    pub(crate) fn is_refused(&self) -> bool {
+        let refused = |failure: &BuildFailure| {
+            use SandboxError::{Refused, Unlimited};
+            matches!(&failure.error, BuildError::Sandbox(Refused(_) | Unlimited { .. }))
+        };
+        self.failures.iter().any(refused)
+    }
+
+    /// Why something could not be taken from an export, if that failed.
+    pub(crate) fn substitution(&self) -> Option<&TransferError> {
+        self.failures.iter().find_map(|failure| match &failure.error {
+            BuildError::Substitute(error) => Some(error),
+            _ => None,
+        })
+    }
+
+    /// Whether nothing but hashes is wrong.
+    #[must_use]
+    pub(crate) fn has_only_mismatches(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+impl Mismatch {
+    /// A wrong hash, in the form in which it is written.
+    fn new(step: &BuildStep, specified: &Hash, got: Hash) -> Self {
+        let derivation = &step.derivation;
+        let flat = derivation.env.get("outputHash").and_then(|text| str::from_utf8(text).ok());
+        let structured = || -> Option<String> {
+            let json: Value = serde_json::from_str(derivation.structured.as_deref()?).ok()?;
+            Some(json.get("outputHash")?.as_str()?.to_owned())
+        };
+        let written = flat.map(str::to_owned).or_else(structured);
+        Self {
+            derivation: step.path.clone(),
+            name: derivation.name.clone(),
+            specified: written.unwrap_or_else(|| specified.to_string()),
+            got,
+        }
+    }
+}
+
+impl std::error::Error for FailedBuilds {}
+
+/// Every failure, those for one reason in one; then the wrong hashes with what to write instead.
+impl fmt::Display for FailedBuilds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut messages = Vec::new();
+        // such as an index that is not known: each of its files fails, for one reason
+        let mut same: BTreeMap<String, Vec<&BuildFailure>> = BTreeMap::new();
+        for failure in &self.failures {
+            match &failure.error {
+                error @ BuildError::Builtin { .. } => {
+                    same.entry(error.to_string()).or_default().push(failure);
+                }
+                _ => messages.push(failure.to_string()),
+            }
+        }
+        messages.extend(same.into_iter().map(|(reason, failures)| match &failures[..] {
+            [failure] => failure.to_string(),
+            [first, others @ ..] => format!(
+                "cannot build '{}' and {}, for the same reason: {reason}",
+                first.path,
+                match others.len() {
+                    1 => "another".to_owned(),
+                    more => format!("{more} others"),
+                }
+            ),
+            [] => reason,
+        }));
+        if !self.mismatches.is_empty() {
+            messages.push(table(&self.mismatches));
+        }
+        f.write_str(&messages.join("\n"))?;
+        if self.skipped > 0 {
+            let names: Vec<&str> =
+                self.skipped_names.iter().map(String::as_str).take(SHOWN).collect();
+            let more = if self.skipped > names.len() { ", ..." } else { "" };
+            let names = names.join(", ");
+            write!(f, "\nnot built, since they depend on what failed: {names}{more}")?;
+        }
+        Ok(())
+    }
+}
+
+/// All wrong hashes in one.
+fn table(mismatches: &[Mismatch]) -> String {
+    let mut text = match mismatches.len() {
+        1 => "hash mismatch: a file has another content than its hash says:".to_owned(),
+        n => format!("hash mismatch: {n} files have another content than their hashes say:"),
+    };
+    for Mismatch { derivation, name, specified, got } in mismatches {
+        let got = like(specified, got);
+        let specified = if specified.is_empty() { "\"\"" } else { specified };
+        text += &format!(
+            "\n  {name}\n    specified {specified}\n    got       {got}\n    \
+             log       clutch log {derivation}"
+        );
+    }
+    text
+}
