@@ -173,7 +173,7 @@ impl BuildError {
         matches!(self, Self::Substitute(error) if error.can_build_instead())
     }
 
-    /// The hash that was specified and the one that the content has, where they differ.
+    /// The hash that was specified and the one that the content has, if they differ.
     #[must_use]
     pub fn hash_mismatch(&self) -> Option<(Hash, Hash)> {
         match self {

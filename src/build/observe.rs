@@ -18,10 +18,10 @@ pub enum Event<'a> {
     Started(&'a Step),
     /// A step wrote a line (without its end) to its log.
     Line(&'a Step, &'a str),
-    /// So many bytes of a step are done, of so many where that is known.
+    /// So many bytes of a step are done, of so many if that is known.
     Progress(&'a Step, u64, Option<u64>),
     /// The outputs of a step are valid, this long after it started; it was built by another process
-    /// where that is nothing.
+    /// if that is nothing.
     Finished(&'a Step, Option<Duration>),
     /// A step failed.
     Failed(&'a Step, &'a BuildFailure),

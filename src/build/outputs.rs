@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Checks that `dir`, which was the store dir inside, holds the outputs and nothing else but the
-/// places of inputs, where `inputs` are all that was visible.
+/// places of inputs, if `inputs` are all that was visible.
 ///
 /// # Errors
 /// Names what is missing or was left.
@@ -151,7 +151,7 @@ pub(super) fn check_fixed(
     Ok(())
 }
 
-/// Which references outputs may have, by output; nothing where the derivation does not say.
+/// The references that outputs may have, by output; nothing if the derivation does not say.
 ///
 /// # Errors
 /// If the attributes are not what they should be.
@@ -223,7 +223,7 @@ impl Rules {
     }
 }
 
-/// The closure of an output's references; of the output itself only where it refers to itself.
+/// The closure of an output's references; of the output itself only if it refers to itself.
 fn requisites(
     path: &StorePath,
     found: &BTreeMap<StorePath, BTreeSet<StorePath>>,
@@ -265,7 +265,7 @@ fn paths(
         .collect()
 }
 
-/// Where each output is in `dir`.
+/// The place of each output in `dir`.
 pub(super) fn places(derivation: &Derivation, dir: &Path) -> BTreeMap<String, PathBuf> {
     let place = |path: &StorePath| dir.join(path.base());
     derivation.outputs.iter().map(|(name, o)| (name.clone(), place(&o.path))).collect()

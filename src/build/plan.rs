@@ -96,7 +96,7 @@ pub enum Work {
 /// One build.
 #[derive(Debug)]
 pub struct BuildStep {
-    /// Where the derivation is.
+    /// The path of the derivation.
     pub path: StorePath,
     /// The derivation.
     pub derivation: Derivation,

@@ -50,7 +50,7 @@ impl<E> Outcome<E> {
     }
 }
 
-/// Where a step stands. It goes down this list, and skips or ends at one of the last three.
+/// The state of a step. It goes down this list, and skips to or ends at one of the last three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     /// So many of the steps that it needs are not done.

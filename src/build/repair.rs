@@ -57,7 +57,7 @@ impl<'a> Repair<'a> {
         &self.damaged
     }
 
-    /// The builds that can be done now: none of them sees anything damaged. Nothing where what is left
+    /// The builds that can be done now: none of them sees anything damaged. Nothing if what is left
     /// cannot be built.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ pub struct Options {
     /// How many at a time.
     pub jobs: Jobs,
     /// Whether a failure stops only what depends on it; else nothing new is started after one, but for
-    /// other fixed outputs where it was a wrong hash.
+    /// other fixed outputs if it was a wrong hash.
     pub keep_going: bool,
     /// How many processors one build may use: what `NIX_BUILD_CORES` says.
     pub cores: usize,
@@ -204,7 +204,7 @@ impl<'a> Realiser<'a> {
         Ok(())
     }
 
-    /// Whether all outputs are there, and are whole where they were said to be damaged.
+    /// Whether all outputs are there, and those that were damaged are whole.
     fn is_done(&self, job: Job<'_>) -> Result<bool, StoreError> {
         let (store, damaged) = (self.store, &self.options.damaged);
         if self.check_of(job).is_some() {

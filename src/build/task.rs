@@ -20,7 +20,7 @@ use crate::{
 pub struct Task<'a> {
     /// The derivation being built.
     pub derivation: &'a Derivation,
-    /// Where to write each output: a path that does not exist yet, in a folder that does.
+    /// The place to write each output to: a path that does not exist yet, in a folder that does.
     pub outputs: &'a BTreeMap<String, PathBuf>,
     /// A scratch folder that is removed afterwards, on the same file system as the outputs.
     pub scratch: &'a Path,
@@ -37,7 +37,7 @@ pub struct Task<'a> {
     pub network: Option<&'a Network>,
     /// Takes a line for the log.
     pub log: &'a (dyn Fn(&str) + Sync),
-    /// Takes how much is done, and of how much where that is known (bytes).
+    /// Takes how much is done, and of how much if that is known (bytes).
     pub progress: &'a (dyn Fn(u64, Option<u64>) + Sync),
     /// Asks whether the build has been cancelled; long work looks at it now and then.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -83,7 +83,7 @@ impl From<ArchiveError> for TaskError {
 }
 
 impl Task<'_> {
-    /// The text of an attribute, or nothing where it is not set. With `__structuredAttrs` use the
+    /// The text of an attribute, or nothing if it is not set. With `__structuredAttrs` use the
     /// JSON instead.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::build::task::{Task, TaskError};
 
-/// Reads the attributes into a record: from the JSON of `__structuredAttrs`, or, where the derivation
+/// Reads the attributes into a record: from the JSON of `__structuredAttrs`, or, if the derivation
 /// has none, from the environment's texts.
 ///
 /// # Errors
@@ -21,7 +21,7 @@ pub fn read<T: DeserializeOwned>(task: &Task<'_>) -> Result<T, TaskError> {
     serde_json::from_value(Value::Object(texts.collect())).map_err(|e| fail(&e))
 }
 
-/// A text; nothing where the attribute is not set, or null.
+/// A text; nothing if the attribute is not set, or null.
 ///
 /// # Errors
 /// If it is no text.
@@ -34,7 +34,7 @@ pub fn text(task: &Task<'_>, name: &str) -> Result<Option<String>, TaskError> {
     match all.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.clone())),
-        // what the language makes of these where it turns them into text
+        // as the language turns these into text
         Some(Value::Bool(flag)) => Ok(Some(if *flag { "1" } else { "" }.to_owned())),
         Some(Value::Number(number)) => Ok(Some(number.to_string())),
         Some(Value::Array(items)) if items.iter().all(Value::is_string) => {

@@ -1,6 +1,6 @@
 //! `builtin:fetch`: one file, known by its hash. Attributes say where it may be found: `index` with
 //! `project` and `file` (a package index), or with `file` alone (a path below the index's base
-//! address); `url` or `urls`. They are tried in that order. `size`, where given, is checked too.
+//! address); `url` or `urls`. They are tried in that order. `size`, if given, is checked too.
 //!
 //! With `outputHashMode = "recursive"` the hash is that of the tree: of the file itself, `executable`
 //! or not, or with `unpack` of what an archive holds (as `builtin:unpack` with `strip = "auto"`).
@@ -35,7 +35,7 @@ use crate::{
 /// Runs `builtin:fetch`.
 ///
 /// # Errors
-/// If no location has the file: what happened at each. Where a location has another file
+/// If no location has the file: what happened at each. If a location has another file
 /// under that name and no other location is left: both hashes.
 pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let network = task.network()?;
@@ -160,8 +160,8 @@ fn download(
     }
 }
 
-/// The partial file for a hash, held by a lock; one in scratch where another process holds it, and
-/// where the file's hash is not known.
+/// The partial file for a hash, held by a lock; one in scratch if another process holds it, and
+/// if the file's hash is not known.
 fn partial_file(
     network: &Network,
     scratch: &Path,
@@ -175,7 +175,7 @@ fn partial_file(
         let mut options = fs::OpenOptions::new();
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         let file = options.write(true).create(true).truncate(false).open(&path)?;
-        // the lock only counts where nobody has moved the file away in the meantime
+        // the lock only counts if nobody has moved the file away in the meantime
         let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());
         if file.file().try_lock().is_ok() && fs::metadata(&path).and_then(same)? {
             return Ok((path, Some(file)));
@@ -194,7 +194,7 @@ fn credentials(shown: &str) -> String {
 
 /// What the output is to be.
 struct Wanted {
-    /// The file's hash; nothing where that of the tree is known, which is checked afterwards.
+    /// The file's hash; nothing if that of the tree is known, which is checked afterwards.
     hash: Option<Hash>,
     size: Option<u64>,
     unpack: bool,
@@ -222,7 +222,7 @@ impl Wanted {
     }
 }
 
-/// Where a file may be found.
+/// A place in which a file may be found.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Url(String),

@@ -1,5 +1,5 @@
 //! `builtin:unpack`: an archive as a folder. Attributes: `src`, the archive's path in the store;
-//! `format` (`zip`, `tar` or `deb`; by the first bytes where it is not given); `strip`, how many
+//! `format` (`zip`, `tar` or `deb`; by the first bytes if it is not given); `strip`, how many
 //! parts every name loses in front, or `auto`: the one folder that holds everything.
 
 use std::{
@@ -37,7 +37,7 @@ pub enum Format {
 pub enum Strip {
     /// So many parts. What has no more is left out.
     Parts(usize),
-    /// The one folder that holds everything, where there is such.
+    /// The one folder that holds everything, if there is one.
     Auto,
 }
 
@@ -104,7 +104,7 @@ pub fn unpack(
     }
 }
 
-/// Where the tree holds exactly one thing, a folder, that takes its place.
+/// If the tree holds exactly one thing, a folder, that takes its place.
 fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveError> {
     let folder = tree.root();
     let mut entries = fs::read_dir(folder)?;
@@ -141,7 +141,7 @@ fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveErro
 }
 
 /// What the first bytes say. A tar has no mark in front: it is what is neither zip nor deb, and its
-/// reader says where it is no tar.
+/// reader says if it is not a tar.
 fn recognise(mut archive: &fs::File) -> Result<Format, ArchiveError> {
     let mut start = Vec::new();
     archive.take(8).read_to_end(&mut start)?;
@@ -228,7 +228,7 @@ mod tests {
         }
         let kept = with("p-1/d/l", "../a");
         assert_eq!(unpacked(&kept, Strip::Auto).unwrap(), ["a", "d", "d/b", "d/l"]);
-        // nothing is lifted where there is more than the folder
+        // nothing is lifted if there is more than the folder
         let two = [with("p-1/l", "../other"), tar_of(&[("other", b"3")])].concat();
         let two = [&two[..512], &tar_of(&[("other", b"3")])[..1024], &file].concat();
         assert!(unpacked(&two, Strip::Auto).unwrap().contains(&"p-1/l".to_owned()));

@@ -44,7 +44,7 @@ pub struct Derivation {
 /// One output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// Where it will be.
+    /// Its path.
     pub path: StorePath,
     /// For a fixed output, what it must hash to.
     pub fixed: Option<Fixed>,

@@ -14,7 +14,7 @@ pub struct Records {
 }
 
 impl Records {
-    /// Adds a derivation under its path, where it is not there.
+    /// Adds a derivation under its path, if it is not there.
     ///
     /// # Errors
     /// If it is too large to be stored.

@@ -14,7 +14,7 @@ use super::{
     wire::{Failure, Step},
 };
 
-/// The most processes and threads of one sandbox: ends fork bombs. Fewer in tests, where one is made.
+/// The most processes and threads of one sandbox: ends fork bombs. Fewer in tests, which make one.
 pub(super) const PROCESSES: u64 = if cfg!(test) { 512 } else { 8192 };
 
 /// The limits that hold in every sandbox, whatever the host's are, so that a build meets the same
@@ -120,7 +120,7 @@ pub(super) fn limits(processes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves this process the first so many of its processors; all where that is 0 or there are fewer.
+/// Leaves this process the first so many of its processors; all if that is 0 or there are fewer.
 pub(super) fn processors(most: u32) -> Result<(), Failure> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     if most == 0 {

@@ -53,7 +53,7 @@ impl Finding {
 /// The first Linux that has all the mount calls that are used (mount_setattr).
 const LINUX: (u32, u32) = (5, 12);
 
-/// Tries everything; `place` is the folder of the store, where there is one.
+/// Tries everything; `place` is the folder of the store, if there is one.
 #[must_use]
 pub fn examine(place: Option<&Path>) -> Vec<Finding> {
     let mut findings = vec![kernel()];
@@ -84,7 +84,7 @@ fn view(place: &Path) -> Finding {
     ))
 }
 
-/// The version of Linux; zeros where its name is none.
+/// The version of Linux; zeros if its name has no such form.
 pub(super) fn linux() -> (u32, u32) {
     let name = rustix::system::uname();
     let release = name.release().to_string_lossy();

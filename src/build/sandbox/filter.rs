@@ -9,7 +9,7 @@ pub(super) struct Refused {
     pub(super) calls: &'static [libc::c_long],
     /// With which arguments.
     when: When,
-    /// The error that the caller gets: `ENOSYS` where programs have another way to fall back to, 0 where it is to
+    /// The error that the caller gets: `ENOSYS` if programs have another way to fall back to, 0 if it is to
     /// be told that there is nothing.
     answer: i32,
     /// Why; for the reader, and for the list in the documentation.
@@ -357,7 +357,7 @@ fn answer(refused: &Refused) -> Vec<libc::sock_filter> {
     }
 }
 
-/// `hit` where the argument is one of the values, else `miss`.
+/// `hit` if the argument is one of the values, else `miss`.
 fn among(arg: u32, values: &[u32], hit: u32, miss: u32) -> Vec<libc::sock_filter> {
     let mut body = vec![load(argument_at(arg))];
     for (i, &value) in values.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Control groups: bounds on what all processes of one run use together, where this machine lets this
+//! Control groups: bounds on what all processes of one run use together, if this machine lets this
 //! user make them. Both versions of the interface are known (cgroup-v2.rst and cgroup-v1/ in the
 //! kernel's documentation). A bound that was asked for and cannot be set is an error.
 
@@ -187,7 +187,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes what the limits need; nothing where they need none.
+    /// Makes what the limits need; nothing if they need none.
     ///
     /// # Errors
     /// If they need what cannot be made.
@@ -228,7 +228,7 @@ impl Group {
         entries
     }
 
-    /// The bound on memory where the kernel has ended a process because of it.
+    /// The bound on memory, if the kernel has ended a process because of it.
     pub(super) fn out_of_memory(&self) -> Option<u64> {
         let (place, most) = self.memory.as_ref()?;
         let file = match place.version {
@@ -238,7 +238,7 @@ impl Group {
         (counted(&place.folder.join(file), "oom_kill") > 0).then_some(*most)
     }
 
-    /// The bound on processes where one more was wanted.
+    /// The bound on processes, if one more was wanted.
     pub(super) fn out_of_processes(&self) -> Option<u64> {
         let (place, most) = self.pids.as_ref()?;
         (counted(&place.folder.join("pids.events"), "max") > 0).then_some(*most)

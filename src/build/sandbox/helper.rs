@@ -38,7 +38,7 @@ const CONTROL: i32 = 0;
 /// each first process asked for that.
 ///
 /// One first process is always made ahead: it has its namespaces and the common part of its root when
-/// an order comes. Where the host's network is to stay it is of no use, and another one is made.
+/// an order comes. If the host's network is to stay, it is of no use, and another one is made.
 ///
 /// `place` is the folder of [`super::Sandbox::within`].
 pub(super) fn serve(place: Option<&Path>) -> ! {
@@ -181,7 +181,7 @@ pub(super) fn last_errno() -> Errno {
 }
 
 fn fail(status: impl AsFd, failure: Failure) {
-    // Where the parent is gone too, nobody is left to tell.
+    // If the parent is gone too, nobody is left to tell.
     let _ = wire::send_reply(status, &Reply::Failed(failure), &[]);
 }
 
@@ -193,7 +193,7 @@ fn first(orders: &OwnedFd, network: bool, place: Option<&Path>, filter: &[libc::
         && let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds)
     {
         let reply = ready.and_then(|host| run(order, host, &status, log, filter));
-        // Where the parent is gone too, nobody is left to tell.
+        // If the parent is gone too, nobody is left to tell.
         let _ = wire::send_reply(status, &reply.unwrap_or_else(Reply::Failed), &[]);
     }
     // SAFETY: ends this process without running what the helper registered.

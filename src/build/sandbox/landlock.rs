@@ -1,6 +1,6 @@
-//! Landlock as a second wall, where the kernel has it: writing only below the places that are meant
+//! Landlock as a second wall, if the kernel has it: writing only below the places that are meant
 //! for it, and no abstract sockets or signals to processes outside. The namespaces keep these away
-//! already, except the host's abstract sockets where the host's network stays.
+//! already, except the host's abstract sockets if the host's network stays.
 
 use std::{
     ffi::OsStr,
@@ -38,7 +38,7 @@ const PATH_BENEATH: u32 = 1;
 
 /// Rights to change files: write, remove folders and files, make each kind of file.
 const CHANGES: u64 = (1 << 1) | (0x1ff << 4);
-/// Moving and linking between folders, version 2. Refused everywhere where it is not handled.
+/// Moving and linking between folders, version 2. Refused everywhere if it is not handled.
 const REFER: u64 = 1 << 13;
 /// Version 3.
 const TRUNCATE: u64 = 1 << 14;
@@ -48,7 +48,7 @@ const SCOPES: u64 = 0b11;
 /// The places that may be written to beside the writable binds.
 const PLACES: &[&str] = &["/tmp", "/build", "/dev"];
 
-/// The version that the kernel has; 0 where it has none.
+/// The version that the kernel has; 0 if it has none.
 pub(super) fn version() -> i64 {
     // SAFETY: without attributes and with this flag, the call only gives its version.
     let version = unsafe {
@@ -57,7 +57,7 @@ pub(super) fn version() -> i64 {
     version.max(0)
 }
 
-/// Confines this process and all that it will start. Nothing is done where the kernel cannot.
+/// Confines this process and all that it will start. Nothing is done if the kernel cannot.
 pub(super) fn confine(order: &Order) -> Result<(), Failure> {
     let version = version();
     // Version 1 refuses every move between folders, which builds need.

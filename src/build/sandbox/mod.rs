@@ -45,7 +45,7 @@ pub use request::{Bind, Limits, Request, Variation};
 pub use supervise::{Exit, SandboxError, Watch, noexec_mount};
 pub use view::View;
 
-/// Takes up what this process was started for, where that is not the program itself: the helper
+/// Does the work that this process was started for, if that is not the program itself: the helper
 /// never returns, and a process that was to become a [`View`]'s program gives back why it could not.
 /// Every program that uses [`Sandbox`] or [`View`] calls this first of all.
 ///

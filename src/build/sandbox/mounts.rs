@@ -159,7 +159,7 @@ impl Source {
     }
 }
 
-/// Takes what was opened of the host. It keeps its mounts' attributes where `writable` does not say.
+/// Takes what was opened of the host. It keeps its mounts' attributes if `writable` does not say.
 pub(super) fn source(
     mount: OwnedFd,
     host: &Path,

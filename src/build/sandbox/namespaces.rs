@@ -25,7 +25,7 @@ use super::{
 pub(super) const UID: u32 = 1000;
 pub(super) const GID: u32 = 100;
 
-/// Who builders are on the host where root runs clutch: nobody else, as far as can be. It is in none of the
+/// The user that builders are on the host if root runs clutch: nobody else, as far as can be. It is in none of the
 /// ranges that distributions, systemd, containers or Nix give away.
 const OTHER: u32 = 2_147_000_517;
 
@@ -72,7 +72,7 @@ pub(super) fn enclose(place: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// Makes a mount namespace in which what root owns below `place` is [`OTHER`]'s, and gives a user namespace in
-/// which that is user 0. Nothing where that cannot be done.
+/// which that is user 0. Nothing if that cannot be done.
 fn appear(place: &Path) -> Option<OwnedFd> {
     let is_everybody = |file: &str| {
         let map = fs_err::read_to_string(file).unwrap_or_default();

@@ -9,7 +9,7 @@ use super::wire::Step;
 pub struct Refusal {
     /// The step that was refused.
     step: Step,
-    /// What it was about, where that says more.
+    /// The thing that it was about, if that says more.
     on: String,
     /// The system's answer.
     source: io::Error,

@@ -35,7 +35,7 @@ pub struct Request {
 pub struct Bind {
     /// Where it is on the host.
     pub host: PathBuf,
-    /// The absolute path where it shows; made (and its parents) where it is missing.
+    /// The absolute path where it shows; made (and its parents) if it is missing.
     pub inside: PathBuf,
     /// Whether it may be written to.
     pub writable: bool,

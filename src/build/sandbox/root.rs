@@ -88,7 +88,7 @@ fn proc() -> Result<(), Failure> {
         let most = confine::PROCESSES.to_string();
         rustix::io::write(file, most.as_bytes()).fail(Step::Proc, path)?;
     }
-    // Where memory is short a build ends before anything else. It also is the same whoever has started clutch,
+    // If memory is short, a build ends before anything else. It also is the same whoever has started clutch,
     // unless that has more already.
     let path = "proc/self/oom_score_adj";
     let file = open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());

@@ -29,7 +29,7 @@ use super::{
 /// How often a run asks whether it has been cancelled.
 const TICK: Duration = Duration::from_millis(100);
 
-/// Files of the host that make its network usable, shown where the request allows the network.
+/// Files of the host that make its network usable, shown if the request allows the network.
 const NETWORK_FILES: &[&str] =
     &["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/services", "/etc/hosts", "/etc/ssl/certs"];
 

@@ -317,7 +317,7 @@ fn what_is_written_has_a_limit_too() {
     trial.log();
 }
 
-/// Where this machine lets this user make control groups; else the limit is refused, not forgotten.
+/// If this user may make no control groups, the limit is refused and not forgotten.
 #[test]
 fn memory_is_limited_or_that_is_an_error() {
     let mut trial = Trial::new(&["say=begun", "memory=300", "say=alive"]);
@@ -367,7 +367,7 @@ fn a_run_can_be_cancelled() {
     assert!(matches!(error, SandboxError::Cancelled), "{error}");
 }
 
-/// Also where the tree has links that lead out of it, made to catch a bind inside them.
+/// Also if the tree has links that lead out of it, made to catch a bind inside them.
 #[test]
 fn a_root_tree_shows_read_only_at_its_usual_places() {
     let tree = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Nothing where there is no limit.
+    /// Nothing if there is no limit.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let Limits { disk, files, .. } = request.limits;
         if disk.is_none() && files.is_none() {

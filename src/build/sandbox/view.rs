@@ -1,4 +1,4 @@
-//! Runs a program where the store shows at its logical place, for the machines on which it is kept
+//! Runs a program that sees the store at its logical place, for the machines on which it is kept
 //! elsewhere. This is no wall: the program has the user's own rights. It takes the place of this
 //! process, so that signals, terminal and exit status are its own.
 
@@ -41,7 +41,7 @@ pub struct View {
     pub args: Vec<Vec<u8>>,
     /// Its whole environment.
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The working directory; `/` where the view has no such folder.
+    /// The working directory; `/` if the view has no such folder.
     pub cwd: PathBuf,
     /// What is bound in.
     pub binds: Vec<Bind>,
@@ -107,7 +107,7 @@ pub(super) fn become_program(mut args: impl Iterator<Item = std::ffi::OsString>)
         return SandboxError::Helper(io::ErrorKind::InvalidInput.into());
     };
     // SAFETY: the process that this one was before left its order at that descriptor, and nothing
-    // here owns it yet. Where there is none, reading it fails.
+    // here owns it yet. If there is none, reading it fails.
     let order = unsafe { OwnedFd::from_raw_fd(number) };
     match wire::read_order(order) {
         Err(error) => SandboxError::Helper(error),

@@ -349,7 +349,7 @@ fn a_file_that_changes_between_its_parts_is_fetched_anew() {
     assert_eq!(bench.fetch(&sha256(&big()), &attributes).unwrap(), big());
     assert!(bench.logged("starting over"));
     assert_eq!(bench.index.seen("x").len(), 3);
-    // the right hash of what is there, and none where it goes on changing
+    // the right hash of what is there, and none if it goes on changing
     bench.index.fault("x", old());
     let error = bench.fetch(&sha256(b"other"), &attributes).unwrap_err();
     let actual = Algorithm::Sha256.digest(&big()).to_string();

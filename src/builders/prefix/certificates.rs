@@ -9,7 +9,7 @@ use crate::{
     regular::{self, Link},
 };
 
-/// Where the package has them, from the prefix.
+/// The place of certificates in the package, from the prefix.
 const AUTHORITIES: &str = "share/ca-certificates";
 
 /// Makes `etc/ssl/cert.pem`, and the name by which most other programs know it, where the packages

@@ -140,7 +140,7 @@ impl<'a> Folders<'a> {
         fs::symlink_metadata(self.out.join(place)).is_ok()
     }
 
-    /// The path of a place; its folder is made where it is missing.
+    /// The path of a place; its folder is made if it is missing.
     fn place(&mut self, place: &str) -> Result<PathBuf, TaskError> {
         let ends = place.match_indices('/').map(|(at, _)| at);
         let known = place.rsplit_once('/').is_none_or(|(folder, _)| self.known.contains(folder));

@@ -93,7 +93,7 @@ const LIBRARIES: &[Library] = &[
 /// The shell that programs, and the C library for them, start with commands as text.
 const SHELL: &str = "/bin/sh";
 
-/// Points a program or library that starts a shell at the prefix's; false where it starts none.
+/// Points a program or library that starts a shell at the prefix's; false if it starts none.
 pub(super) fn replace_shell(image: &mut Image, prefix: &str) -> Result<bool, ElfError> {
     let mut changed = image.clone();
     match changed.repoint(&[(SHELL, &format!("{prefix}/bin/sh"))]) {
@@ -107,7 +107,7 @@ pub(super) fn replace_shell(image: &mut Image, prefix: &str) -> Result<bool, Elf
     }
 }
 
-/// Changes the host's paths in a library that has some; false where it has none.
+/// Changes the host's paths in a library that has some; false if it has none.
 ///
 /// # Errors
 /// If a text that this version of the library should have is not there.

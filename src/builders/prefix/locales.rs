@@ -11,7 +11,7 @@ use crate::{
     regular::{self, Link},
 };
 
-/// Where packages put locales, from the prefix: one folder each.
+/// The place of locales in packages, from the prefix: one folder each.
 const FOLDER: &str = "lib/locale";
 
 const MAGIC: u32 = 0xde02_0109;

@@ -1,4 +1,4 @@
-//! Where a file of a Debian package belongs in a prefix. Knows names only.
+//! The place in a prefix for a file of a Debian package. Knows names only.
 
 /// The multiarch folder of libraries.
 const MULTIARCH: &str = "lib/x86_64-linux-gnu";
@@ -49,7 +49,7 @@ const LEFT_OUT: &[&str] = &[
 ];
 
 /// The place in a prefix of the file that a package installs as `name` (`usr/bin/env`), or nothing
-/// where it is left out. `/usr` and `/` are one, as on every current Debian; `sbin` is `bin`; the
+/// if it is left out. `/usr` and `/` are one, as on every current Debian; `sbin` is `bin`; the
 /// multiarch folder of libraries is `lib`.
 pub(super) fn place(name: &str) -> Option<String> {
     let name = name.strip_prefix("usr/").unwrap_or(name);
@@ -73,7 +73,7 @@ pub(super) fn place(name: &str) -> Option<String> {
 }
 
 /// The file that a symbolic link of a package leads to, as packages name files: `target` is read
-/// from the link at `name`. Nothing where it climbs above the root.
+/// from the link at `name`. Nothing if it climbs above the root.
 pub(super) fn link_target(name: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = match target.strip_prefix('/') {
         Some(_) => Vec::new(),
