@@ -67,10 +67,16 @@ impl Source<'_> {
     }
 
     fn error(&self, at: usize, place: &str, problem: String) -> LockError {
-        let before = self.text.get(..at).unwrap_or(self.text);
-        let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
+        let line = line(self.text, at);
         LockError { file: self.file.clone(), line, place: place.to_owned(), problem }
     }
+}
+
+/// The line of a byte of a text.
+#[must_use]
+pub fn line(text: &str, at: usize) -> usize {
+    let before = text.get(..at).unwrap_or(text);
+    before.bytes().filter(|byte| *byte == b'\n').count() + 1
 }
 
 /// The fields of one table.
@@ -100,6 +106,12 @@ impl<'t> Fields<'t> {
                 Err(self.source.error(key.span().start, &self.place, problem))
             }
         }
+    }
+
+    /// The place at which the table begins, in bytes from the start of the text.
+    #[must_use]
+    pub fn at(&self) -> usize {
+        self.at
     }
 
     /// An error about a field's value.

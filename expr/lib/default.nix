@@ -1,5 +1,6 @@
-# What `import <clutch>` gives, for the system that the evaluation is for (`--system`);
-# `forSystem "x86_64-linux"` gives it for that one.
+# The library: the result of `import <clutch>`, for the system of the evaluation (`--system`).
+# `forSystem "x86_64-linux"` is the library for that system. In these files `host` has functions of clutch
+# itself (src/library/).
 #
 #   fetch        a file from outside, known by its hash
 #   fakeHash     stands for a hash that is not known yet

@@ -1,4 +1,4 @@
-# What a shell script makes.
+# The result of a shell script.
 #
 #   clutch.derivation {
 #     name = "greeting";
@@ -14,10 +14,10 @@
 #   name      of the result
 #   script    run by bash; it stops at the first command that fails. It sees its inputs and nothing
 #             else: no network, no file of the host, not even /bin/sh. It starts in an empty folder
-#   outputs   what it makes: each is a variable that holds the path to write to
+#   outputs   the names of its results: each is a variable that holds the path to write to
 #   inputs    derivations whose `bin` folders are in PATH, in front of the shell's own
-#   meta      kept beside the result, not part of it: `mainProgram` is what `clutch run` starts
-#   system    default: what the library is for
+#   meta      kept beside the result, not part of it: `clutch run` starts `mainProgram`
+#   system    default: that of the library
 #   ...       everything else is in the script's environment
 { system, shell }:
 { name

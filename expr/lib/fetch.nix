@@ -1,12 +1,12 @@
 # A file from outside, known by its hash.
 #
-#   url, urls      where it may be found, tried in order
-#   index          or the name of an index, whose address is the machine's business; with
+#   url, urls      its addresses, tried in order
+#   index          or the name of an index, whose address the machine knows; with
 #   file           the file's name there (for Debian: its path), and
 #   project        for a Python index, the project
 #   hash           as `sha256-...`, or
-#   sha256         in any of the usual forms; `clutch.fakeHash` or "" stand for one that is not known
-#                  yet: the build says the right one, and `--update-hashes` writes it
+#   sha256         in any of the usual forms; `clutch.fakeHash` or "" stand for one that you do not know
+#                  yet: the build tells it, and `--update-hashes` writes it
 #   name           of the store path; default: the file's own
 { name ? null
 , url ? null
@@ -41,7 +41,7 @@ let
     };
 in
 derivation (given // {
-  # not every character of a file name may stand in the store
+  # names in the store have fewer characters than file names
   name = replaceStrings [ "!" "~" "@" " " "%" ":" ] [ "_" "_" "_" "_" "_" "_" ] named;
   system = "builtin";
   builder = "builtin:fetch";

@@ -1,4 +1,4 @@
-# Files and folders that the binary itself makes.
+# Files and folders that built-in builders make.
 {
   # A file with that text, or a folder with it at `destination`.
   #
@@ -18,7 +18,7 @@
   # An archive as a folder.
   #
   #   src      the archive: zip, tar (gz, xz, zst, bz2) or deb
-  #   format   "zip", "tar" or "deb", where the first bytes do not say it
+  #   format   "zip", "tar" or "deb", if the first bytes do not tell
   #   strip    how many folders to drop in front of every name; "auto" drops the one that holds all
   unpack =
     { name
@@ -28,7 +28,7 @@
     }:
     derivation {
       inherit name format strip;
-      # copied here, so that a wrong path is told with the line that gave it
+      # copied here, so that an error about the path shows the line that gave it
       src = if builtins.isPath src then "${src}" else src;
       system = "builtin";
       builder = "builtin:unpack";

@@ -2,7 +2,7 @@
 # grep, awk (mawk), find, xargs, diff, cmp, patch, tar, gzip, bzip2, xz. One prefix, in the closure of
 # whatever refers to it: `#!${clutch.shell}/bin/sh`.
 #
-# Write the lock anew with `clutch lock --debian` and the packages named in it.
+# To update the lock, run `clutch lock --debian` with the packages in its `roots`.
 { debian }:
 debian.prefix {
   name = "shell";

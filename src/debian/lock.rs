@@ -86,7 +86,7 @@ impl DebianLock {
         let tables = fields.tables("package", "package")?;
         let packages = tables.iter().map(LockedDeb::read).collect::<Result<Vec<_>, _>>()?;
         if packages.is_empty() {
-            return Err(fields.bad("package", "there is none, expected one at least"));
+            return Err(fields.bad("package", "expected at least one"));
         }
         let mut names = BTreeSet::new();
         for (package, table) in packages.iter().zip(&tables) {

@@ -1,14 +1,28 @@
 //! The library `<clutch>`: its files, which are in `expr/lib`, and the functions that they call. Every
-//! evaluation of a command has it.
+//! evaluation of a command has it. Each kind of lock has a file here, which makes values of the language
+//! from the lock that its own module reads.
 
-use clutch_expr::eval::Library;
+mod debian;
+mod lock;
+mod python;
 
-/// What every evaluation is given.
+use clutch_expr::eval::{Builtin, Library};
+
+/// The library of every evaluation.
 pub static LIBRARY: Library = Library {
     files: include!(concat!(env!("OUT_DIR"), "/library_files.rs")),
     entries: &[("clutch", ""), ("nix", "nix")],
-    functions: &[],
+    functions: FUNCTIONS,
 };
+
+/// The attributes of `host`, which the files of the library see.
+const FUNCTIONS: &[Builtin] = &[
+    Builtin::new("readDebianLock", 1, debian::read_lock),
+    Builtin::new("selectWheels", 1, python::select_wheels),
+    Builtin::new("normalisedName", 1, python::normalised_name),
+    Builtin::new("isDistributionName", 1, python::is_name),
+    Builtin::new("isVersion", 1, python::is_version),
+];
 
 #[cfg(test)]
 mod tests {

@@ -21,10 +21,10 @@ pub const KIND: &str = "python";
 pub struct PythonLock {
     /// The name of the index that holds the files.
     pub index: String,
-    /// The files of requirements that it was made of, in the order in which they were read; none where
+    /// The files of requirements that it was made of, in the order in which they were read; none if
     /// that is not known.
     pub requirements: Vec<LockedRequirements>,
-    /// What it was made for.
+    /// The targets that it was made for.
     pub targets: Vec<Target>,
     /// The packages.
     pub packages: Vec<LockedPackage>,
@@ -55,30 +55,32 @@ pub struct LockedPackage {
     pub name: String,
     /// Its version.
     pub version: Version,
-    /// Its marker, where that does not hold for every target.
+    /// Its marker, if that does not hold for every target.
     pub marker: Option<Marker>,
     /// Its wheels.
     pub files: Vec<LockedFile>,
+    /// The place at which it begins in the text that was read, in bytes; 0 if the lock was not read.
+    pub at: usize,
 }
 
 /// One wheel.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedFile {
     /// The file's name.
     pub name: String,
+    /// The parts of the name.
+    pub wheel: WheelName,
     /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in lower-case hexadecimal.
     pub sha256: String,
 }
 
-/// Why something is no target.
+/// A version or a platform is not that of a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// The version.
-    #[error(
-        "'{0}' is no version of Python that is known here, expected '3.<minor>' such as '3.11'"
-    )]
+    #[error("'{0}' is not a known version of Python, expected '3.<minor>' such as '3.11'")]
     Python(String),
     /// The platform.
     #[error(transparent)]
@@ -102,7 +104,7 @@ impl Target {
     /// bookworm (glibc 2.36).
     ///
     /// # Errors
-    /// Where it is no version of Python.
+    /// It is not a version of Python.
     pub fn usual(python: &str, arch: &str) -> Result<Self, TargetError> {
         let oldest = Self::new(python, &format!("manylinux_2_36_{arch}"))?;
         if oldest.minor < 13 {
@@ -123,8 +125,7 @@ impl Target {
         Tags::cpython(self.minor, &self.platform)
     }
 
-    /// What markers are asked about. The last part of the version is not known beforehand; 0 stands
-    /// for it.
+    /// The environment of markers. The last part of the version is not known yet; 0 stands for it.
     #[must_use]
     pub fn markers(&self) -> MarkerEnvironment {
         MarkerEnvironment {
@@ -159,19 +160,20 @@ impl LockedPackage {
             let file = fields.string("name")?;
             let wheel: WheelName = file.parse().map_err(|e| fields.bad("name", &format!("{e}")))?;
             if wheel.name != name || wheel.version != version {
-                let problem = format!("'{file}' is no wheel of {name} {version}");
+                let problem = format!("'{file}' is not a wheel of {name} {version}");
                 return Err(fields.bad("name", &problem));
             }
             files.push(LockedFile {
                 name: file.to_owned(),
+                wheel,
                 size: fields.integer("size")?,
                 sha256: fields.sha256("sha256")?.to_owned(),
             });
         }
         if files.is_empty() {
-            return Err(fields.bad("file", "there is none, expected one at least"));
+            return Err(fields.bad("file", "expected at least one"));
         }
-        Ok(Self { name: name.to_owned(), version, marker, files })
+        Ok(Self { name: name.to_owned(), version, marker, files, at: fields.at() })
     }
 
     /// By what packages are sorted.
@@ -210,7 +212,7 @@ impl PythonLock {
             })?);
         }
         if targets.is_empty() {
-            return Err(fields.bad("target", "there is none, expected one at least"));
+            return Err(fields.bad("target", "expected at least one"));
         }
         let tables = fields.tables("package", "package")?;
         let packages = tables.iter().map(LockedPackage::read).collect::<Result<Vec<_>, _>>()?;
@@ -251,7 +253,8 @@ impl std::fmt::Display for PythonLock {
             if let Some(marker) = &package.marker {
                 write_string(&mut out, "marker", &marker.to_string());
             }
-            let files: BTreeSet<_> = package.files.iter().collect();
+            let mut files: Vec<_> = package.files.iter().collect();
+            files.sort_by_key(|file| &file.name);
             for file in files {
                 out.push_str("[[package.file]]\n");
                 write_string(&mut out, "name", &file.name);
@@ -267,16 +270,28 @@ impl std::fmt::Display for PythonLock {
 mod tests {
     use super::*;
 
+    fn file(name: &str) -> LockedFile {
+        let (name, wheel) = (name.to_owned(), name.parse().unwrap());
+        LockedFile { name, wheel, size: 12, sha256: "0a".repeat(32) }
+    }
+
+    /// A lock that was read, as if it had not been.
+    fn parse(text: &str) -> Result<PythonLock, LockError> {
+        let mut lock = PythonLock::parse(Path::new("l"), text)?;
+        for package in &mut lock.packages {
+            assert!(text[package.at..].starts_with("[[package]]"), "{}", package.at);
+            package.at = 0;
+        }
+        Ok(lock)
+    }
+
     fn lock() -> PythonLock {
         let package = |name: &str, version: &str, marker: Option<&str>| LockedPackage {
             name: name.to_owned(),
             version: version.parse().unwrap(),
             marker: marker.map(|m| m.parse().unwrap()),
-            files: vec![LockedFile {
-                name: format!("{}-{version}-py3-none-any.whl", name.replace('-', "_")),
-                size: 12,
-                sha256: "0a".repeat(32),
-            }],
+            files: vec![file(&format!("{}-{version}-py3-none-any.whl", name.replace('-', "_")))],
+            at: 0,
         };
         PythonLock {
             index: "pypi".to_owned(),
@@ -299,7 +314,7 @@ mod tests {
     #[test]
     fn a_lock_reads_back() {
         let text = lock().to_string();
-        assert_eq!(PythonLock::parse(Path::new("l"), &text), Ok(lock()));
+        assert_eq!(parse(&text), Ok(lock()));
         let mut turned = lock();
         turned.packages.reverse();
         turned.targets.reverse();
@@ -344,9 +359,13 @@ mod tests {
             (
                 "python = \"3.9\"",
                 "python = \"2.7\"",
-                "my.lock:11: target: field 'python': '2.7' is no version",
+                "my.lock:11: target: field 'python': '2.7' is not a known version",
             ),
-            ("\"manylinux_2_36_x86_64\"", "\"linux\"", "field 'platform': 'linux' is no platform"),
+            (
+                "\"manylinux_2_36_x86_64\"",
+                "\"linux\"",
+                "field 'platform': 'linux' is not a platform",
+            ),
             (
                 "size = 12\n",
                 "",
@@ -355,9 +374,9 @@ mod tests {
             (
                 "a_b-1.0-",
                 "a_b-1.1-",
-                "field 'name': 'a_b-1.1-py3-none-any.whl' is no wheel of a-b 1.0",
+                "field 'name': 'a_b-1.1-py3-none-any.whl' is not a wheel of a-b 1.0",
             ),
-            ("a_b-1.0-py3-none-any.whl", "a_b-1.0.tar.gz", "no wheel's file name"),
+            ("a_b-1.0-py3-none-any.whl", "a_b-1.0.tar.gz", "not a wheel's file name"),
             (
                 "name = \"c\"",
                 "name = \"C\"",
@@ -381,7 +400,7 @@ mod tests {
         }
         let without = text.replacen("\n[[requirements]]\nfile = \"sub/requirements.txt\"\n", "", 1);
         let without = without.replacen(&format!("sha256 = \"{}\"\n", "ee".repeat(32)), "", 1);
-        let read = PythonLock::parse(Path::new("l"), &without).unwrap();
+        let read = parse(&without).unwrap();
         assert_eq!(read, PythonLock { requirements: Vec::new(), ..lock() });
         let twice = text.replace("2.0", "1.0").replace(">=", "<");
         assert!(

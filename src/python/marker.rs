@@ -38,7 +38,7 @@ pub enum Operand {
 /// How two sides are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// As versions where they are such, else for equality as texts.
+    /// As versions if the variable holds one, else for equality as texts.
     By(Operator),
     /// The left text is a part of the right one.
     In,
@@ -142,7 +142,7 @@ impl MarkerEnvironment {
     }
 }
 
-/// Why a text is no marker.
+/// A text is not a marker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not an environment marker (PEP 508): {reason}", excerpt(text))]
 pub struct MarkerError {
@@ -151,7 +151,7 @@ pub struct MarkerError {
 }
 
 impl Marker {
-    /// Whether it holds, these extras (normalised names) being asked for.
+    /// True if it holds when these extras (normalised names) are asked for.
     #[must_use]
     pub fn holds(&self, environment: &MarkerEnvironment, extras: &BTreeSet<&str>) -> bool {
         match self {
@@ -163,8 +163,8 @@ impl Marker {
         }
     }
 
-    /// The marker that holds where one of several does; nothing where there is none, or where together
-    /// they have more comparisons than a marker may have.
+    /// The marker that holds if one of several does. Nothing if there is none, or if together they have more
+    /// comparisons than a marker may have.
     #[must_use]
     pub fn any(markers: Vec<Self>) -> Option<Self> {
         let comparisons: usize = markers.iter().map(|marker| marker.comparisons().len()).sum();
@@ -174,7 +174,7 @@ impl Marker {
         markers.into_iter().reduce(|a, b| Self::Or(Box::new(a), Box::new(b)))
     }
 
-    /// The extras (normalised names) on which it depends whether it holds.
+    /// The extras (normalised names) that it names.
     #[must_use]
     pub fn extras(&self) -> BTreeSet<String> {
         let extra = |(left, right): (&Operand, &Operand)| match (left, right) {
@@ -209,23 +209,23 @@ fn compare(
         (Operand::Variable(variable), _) | (_, Operand::Variable(variable)) => Some(*variable),
         _ => None,
     };
-    if variable == Some(Variable::Extra) {
-        let text = match (left, right) {
-            (Operand::Text(text), _) | (_, Operand::Text(text)) => normalised(text),
-            _ => return false,
-        };
-        let asked = extras.contains(&*text);
+    let is_extra = variable == Some(Variable::Extra);
+    let value = |operand: &Operand| match operand {
+        Operand::Variable(variable) => environment.value(*variable).to_owned(),
+        Operand::Text(text) if is_extra => normalised(text),
+        Operand::Text(text) => text.clone(),
+    };
+    let (left, right) = (value(left), value(right));
+    // if no extra is asked for, the variable is the empty text
+    if is_extra && !extras.is_empty() {
+        let text = if left.is_empty() { &right } else { &left };
+        let asked = extras.contains(text.as_str());
         return match comparison {
             Comparison::By(Operator::NotEqual) | Comparison::NotIn => !asked,
             Comparison::By(Operator::Below | Operator::Above | Operator::Compatible) => false,
             _ => asked,
         };
     }
-    let value = |operand: &Operand| match operand {
-        Operand::Variable(variable) => environment.value(*variable).to_owned(),
-        Operand::Text(text) => text.clone(),
-    };
-    let (left, right) = (value(left), value(right));
     let operator = match comparison {
         Comparison::In => return right.contains(&left),
         Comparison::NotIn => return !right.contains(&left),
@@ -454,6 +454,49 @@ mod tests {
             "os_name > 'a' or os_name < 'z'",
         ] {
             assert!(!holds(text), "{text}");
+        }
+    }
+
+    /// The order of versions is that of PEP 440, and texts have no order.
+    #[test]
+    fn pre_releases_and_texts_are_compared_as_the_specification_says() {
+        let of = |version: &str| MarkerEnvironment {
+            python_version: "3.13".to_owned(),
+            python_full_version: version.to_owned(),
+            machine: "x86_64".to_owned(),
+        };
+        for (version, text, expected) in [
+            ("3.13.0", "python_full_version < '3.13.0rc1'", false),
+            ("3.13.0", "python_full_version >= '3.13.0.dev0'", true),
+            ("3.13.0", "python_full_version > '3.13.0b4'", true),
+            ("3.13.0rc2", "python_full_version < '3.13.0'", false),
+            ("3.13.0rc2", "python_full_version < '3.13.0rc3'", true),
+            ("3.13.0", "python_full_version == '3.13'", true),
+            ("3.13.0", "sys_platform < 'linux2'", false),
+            ("3.13.0", "sys_platform > 'a'", false),
+            ("3.13.0", "sys_platform >= 'linux'", true),
+            ("3.13.0", "platform_release < '99'", false),
+        ] {
+            let marker: Marker = text.parse().unwrap();
+            assert_eq!(marker.holds(&of(version), &BTreeSet::new()), expected, "{version}: {text}");
+        }
+    }
+
+    /// Several extras are a set; none is the empty text, as in `packaging`.
+    #[test]
+    fn extras_are_asked_for_or_not() {
+        for (text, none, some) in [
+            ("extra == 'test'", false, true),
+            ("extra != 'test'", true, false),
+            ("'Te.st' == extra", false, false),
+            ("extra == ''", true, false),
+            ("extra != ''", false, true),
+            ("extra in 'test'", true, true),
+        ] {
+            let marker: Marker = text.parse().unwrap();
+            let holds =
+                |extras: &[&str]| marker.holds(&environment(), &extras.iter().copied().collect());
+            assert_eq!((holds(&[]), holds(&["test", "x"])), (none, some), "{text}");
         }
     }
 

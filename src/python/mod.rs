@@ -12,6 +12,7 @@ pub(crate) mod program_target;
 pub mod requirement;
 pub mod requirements;
 pub mod requirements_file;
+pub mod selection;
 pub mod tags;
 pub mod target;
 pub mod version;

@@ -1,4 +1,4 @@
-//! What a program calls, looked for in sources: as far as it can be seen without running anything.
+//! The module and function that a program calls, looked for in sources, without running anything.
 
 use std::{io, path::Path};
 
@@ -10,12 +10,12 @@ use crate::{
     regular::{self, Link},
 };
 
-/// Why the module or function that a program calls is certainly not there; nothing where it is, or may
-/// be. `library` is the folder that modules are imported from; `is_elsewhere` says of a module that this
+/// Says that the module or function which a program calls is certainly not there. Nothing if it is there or
+/// may be. `library` is the folder that modules are imported from; `is_elsewhere` says of a module that this
 /// folder does not have whether another may.
 ///
 /// # Errors
-/// Where reading fails.
+/// Reading fails.
 pub(crate) fn missing<E: From<io::Error>>(
     library: &Path,
     script: &Script,
@@ -49,7 +49,7 @@ pub(crate) fn missing<E: From<io::Error>>(
     Ok(None)
 }
 
-/// Whether a folder has a module of that name in another form: machine code, or byte code alone.
+/// True if a folder has a module of that name in another form: machine code, or byte code alone.
 fn has_other(folder: &Path, name: &str) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let file = entry?.file_name();
@@ -61,8 +61,7 @@ fn has_other(folder: &Path, name: &str) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Whether a source file may define a name: it stands in it somewhere, or the file makes names that do
-/// not.
+/// True if a source file may define a name: the name is in it, or the file makes names that are not.
 fn may_define(source: &[u8], name: &str) -> bool {
     // how other names are compared depends on Unicode
     if !name.is_ascii() {

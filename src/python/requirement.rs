@@ -24,7 +24,7 @@ pub struct Requirement {
     pub marker: Option<Marker>,
 }
 
-/// Why a text is no requirement.
+/// A text is not a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a requirement (PEP 508): {reason}", excerpt(text))]
 pub struct RequirementError {
@@ -33,7 +33,7 @@ pub struct RequirementError {
 }
 
 impl Requirement {
-    /// The one version that it allows, where it is pinned.
+    /// The one version that it allows, if it is pinned.
     #[must_use]
     pub fn pin(&self) -> Option<&Version> {
         let mut pins = self.versions.0.iter().filter_map(|clause| clause.pin());
@@ -41,8 +41,9 @@ impl Requirement {
     }
 }
 
-/// Whether a text is a distribution's name: letters, digits and `-_.`, the latter not at the ends.
-fn is_name(text: &str) -> bool {
+/// True for the name of a distribution: letters, digits and `-_.`, the latter not at the ends.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     let ends = [text.bytes().next(), text.bytes().next_back()];
     text.bytes().all(inner) && ends.iter().all(|b| b.is_some_and(|b| b.is_ascii_alphanumeric()))
@@ -69,7 +70,7 @@ impl FromStr for Requirement {
                 inner.split_once(']').ok_or_else(|| fail("'[' is not closed".to_owned()))?;
             for extra in list.split(',').map(str::trim) {
                 if !is_name(extra) && !list.trim().is_empty() {
-                    return Err(fail(format!("'{}' is no name of an extra", excerpt(extra))));
+                    return Err(fail(format!("'{}' is not the name of an extra", excerpt(extra))));
                 }
                 if !extra.is_empty() {
                     extras.push(normalised(extra));
@@ -142,7 +143,7 @@ mod tests {
             ("a-", "expected a name"),
             ("./a", "expected a name"),
             ("a[x", "not closed"),
-            ("a[x y]", "no name of an extra"),
+            ("a[x y]", "not the name of an extra"),
             ("a 1.0", "'1.0' is not a version specifier"),
             ("a=1", "'=1' is not a version specifier"),
             ("a==1 ; x", "not an environment marker"),

@@ -1,5 +1,5 @@
-//! Whether distributions have what they need among themselves: every `Requires-Dist` whose marker
-//! holds, extras that others ask for included, and `Requires-Python`.
+//! The requirements that distributions do not meet among themselves: every `Requires-Dist` whose marker
+//! holds, with the extras that others ask for, and `Requires-Python`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,23 +17,61 @@ pub struct Needs<'a> {
     pub name: &'a str,
     /// Its version.
     pub version: &'a str,
-    /// What its metadata says in `Requires-Dist`.
+    /// `Requires-Dist` of its metadata.
     pub requires: &'a [String],
-    /// What its metadata says in `Requires-Python`.
+    /// `Requires-Python` of its metadata.
     pub requires_python: Option<&'a str>,
 }
 
-/// What is missing or does not fit, a sentence each. A requirement that cannot be read is told to
-/// `log` and has no effect: it stands in a published file that nobody can change any more.
-/// `extras` are those that are asked for from outside: a name and an extra. Once `cancelled` says so, what
-/// has been found by then is returned.
+/// A requirement that is not met. The order is that of the distributions that have it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Unmet {
+    /// The distribution that has the requirement.
+    by: String,
+    /// The requirement, without its marker.
+    need: String,
+    reason: Reason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reason {
+    Missing,
+    /// There is another version.
+    Version(String),
+    /// The interpreter has another version.
+    Python(String),
+}
+
+impl Unmet {
+    /// True if the distribution is not there in any version.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        self.reason == Reason::Missing
+    }
+}
+
+impl std::fmt::Display for Unmet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { by, need, reason } = self;
+        match reason {
+            Reason::Missing => write!(f, "'{by}' needs '{need}', which is missing"),
+            Reason::Version(found) => write!(f, "'{by}' needs '{need}', not {found}"),
+            Reason::Python(found) => write!(f, "'{by}' needs Python {need}, not {found}"),
+        }
+    }
+}
+
+/// The requirements of `distributions` that are not met among themselves. `extras` are those that are
+/// asked for from outside, as a name and an extra. A requirement that cannot be read is told to `log` and
+/// has no effect: it is in a published file that nobody can change. Once `cancelled` is true, the
+/// requirements found so far are returned.
 pub fn unmet<'a>(
     distributions: &[Needs<'a>],
     extras: &[(&'a str, &'a str)],
     environment: &MarkerEnvironment,
     log: &dyn Fn(&str),
     cancelled: &dyn Fn() -> bool,
-) -> Vec<String> {
+) -> Vec<Unmet> {
     let by_name: BTreeMap<&str, &Needs<'_>> = distributions.iter().map(|d| (d.name, d)).collect();
     let wanted: BTreeMap<&str, Wanted> =
         distributions.iter().map(|d| (d.name, Wanted::read(d, log))).collect();
@@ -62,14 +100,14 @@ pub fn unmet<'a>(
             if need.marker.as_ref().is_some_and(|marker| !marker.holds(environment, &own)) {
                 continue;
             }
+            let unmet = |reason| Unmet { by: name.to_owned(), need: text.clone(), reason };
             let Some(found) = by_name.get(need.name.as_str()) else {
-                problems.insert(format!("'{name}' needs '{text}', which is missing"));
+                problems.insert(unmet(Reason::Missing));
                 continue;
             };
             let version = found.version.parse::<Version>();
             if version.is_ok_and(|version| !need.versions.contains(&version)) {
-                let problem = format!("'{name}' needs '{text}', not {}", found.version);
-                problems.insert(problem);
+                problems.insert(unmet(Reason::Version(found.version.to_owned())));
             }
             let known = if found.name == name { Some(&own) } else { asked.get(found.name) };
             let is_new = |extra: &&String| known.is_none_or(|known| !known.contains(&***extra));
@@ -115,13 +153,15 @@ impl Wanted {
     }
 }
 
-fn wrong_python(distribution: &Needs<'_>, environment: &MarkerEnvironment) -> Option<String> {
+fn wrong_python(distribution: &Needs<'_>, environment: &MarkerEnvironment) -> Option<Unmet> {
     let wanted = distribution.requires_python?;
     let specifiers: Specifiers = wanted.parse().ok()?;
     let version: Version = environment.python_full_version.parse().ok()?;
-    let problem =
-        || format!("'{}' needs Python {}, not {version}", distribution.name, excerpt(wanted));
-    (!specifiers.contains(&version)).then(problem)
+    (!specifiers.contains(&version)).then(|| Unmet {
+        by: distribution.name.to_owned(),
+        need: excerpt(wanted),
+        reason: Reason::Python(version.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -149,7 +189,8 @@ mod tests {
                 requires_python,
             })
             .collect();
-        unmet(&all, extras, &environment, &|_| {}, &|| false)
+        let found = unmet(&all, extras, &environment, &|_| {}, &|| false);
+        found.iter().map(ToString::to_string).collect()
     }
 
     #[test]

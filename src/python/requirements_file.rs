@@ -25,9 +25,9 @@ const MAX_WRONG: usize = 100;
 /// A requirement with its place.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// What is required.
+    /// The requirement.
     pub requirement: Requirement,
-    /// The SHA-256 hashes of the files that are allowed; empty where the line has no `--hash`.
+    /// The SHA-256 hashes of the files that are allowed; empty if the line has no `--hash`.
     pub sha256: Vec<String>,
     /// The file.
     pub file: PathBuf,
@@ -52,14 +52,14 @@ pub struct ReadFile {
     pub sha256: String,
 }
 
-/// What a file and those that it includes hold.
+/// A file and those that it includes.
 #[derive(Debug, Default)]
 pub struct Requirements {
     /// The file itself, then those that it includes, each once.
     pub files: Vec<ReadFile>,
     /// Every requirement, in order.
     pub lines: Vec<Line>,
-    /// What was passed over, for the user to know.
+    /// Warnings about what was passed over.
     pub warnings: Vec<String>,
 }
 
@@ -76,7 +76,7 @@ pub enum RequirementsError {
         file: PathBuf,
         /// The number of the line, from 1.
         line: usize,
-        /// What is wrong and what to do.
+        /// The problem, and what to do.
         reason: String,
     },
     /// Several lines are.
@@ -127,7 +127,7 @@ pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     }
 }
 
-/// What was read so far.
+/// The lines that were read so far.
 #[derive(Default)]
 struct Reading {
     all: Requirements,
@@ -215,7 +215,7 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
     Ok(())
 }
 
-/// Where a file really is; its path, where that cannot be said.
+/// The real path of a file, or its path as it is if there is no other.
 fn real(file: &Path) -> PathBuf {
     fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
 }
@@ -259,7 +259,9 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
             Some(("sha384" | "sha512", _)) => others += 1,
             _ => {
                 let hash = excerpt(hash);
-                return Err(fail(format!("'{hash}' is no hash, expected 'sha256:' and 64 digits")));
+                return Err(fail(format!(
+                    "'{hash}' is not a hash, expected 'sha256:' and 64 digits"
+                )));
             }
         }
     }
@@ -413,8 +415,8 @@ mod tests {
             ("./dist/a.whl", "a path"),
             ("https://example.test/a.whl", "an address"),
             ("a @ https://example.test/a.whl", "an address"),
-            ("a==1 --hash=md5:00", "is no hash"),
-            ("a==1 --hash=sha256:00", "is no hash"),
+            ("a==1 --hash=md5:00", "is not a hash"),
+            ("a==1 --hash=sha256:00", "is not a hash"),
             ("a==1 --hash=sha512:00", "has none"),
             ("a=1", "not a requirement"),
             ("-r missing.txt", "missing.txt"),

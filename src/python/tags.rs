@@ -23,14 +23,36 @@ enum Libc {
     Musl,
 }
 
-/// What is no platform.
+/// A text is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "'{0}' is no platform, expected 'manylinux_<major>_<minor>_<arch>' or 'musllinux_<major>_<minor>_<arch>' with the version of glibc or musl"
+    "'{0}' is not a platform, expected 'manylinux_<major>_<minor>_<arch>' or 'musllinux_<major>_<minor>_<arch>' with the version of glibc or musl"
 )]
 pub struct PlatformError(String);
 
 impl Platform {
+    /// Linux with that version of glibc, such as `2.36`.
+    ///
+    /// # Errors
+    /// The version or the machine is none.
+    pub fn glibc(version: &str, machine: &str) -> Result<Self, PlatformError> {
+        Self::of("manylinux", version, machine)
+    }
+
+    /// Linux with that version of musl, such as `1.2`.
+    ///
+    /// # Errors
+    /// The version or the machine is none.
+    pub fn musl(version: &str, machine: &str) -> Result<Self, PlatformError> {
+        Self::of("musllinux", version, machine)
+    }
+
+    /// The first two parts of a version count.
+    fn of(name: &str, version: &str, machine: &str) -> Result<Self, PlatformError> {
+        let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
+        format!("{name}_{}_{machine}", version[..end].replace('.', "_")).parse()
+    }
+
     /// The machine, as `platform.machine()` says it.
     #[must_use]
     pub fn machine(&self) -> &str {
@@ -97,48 +119,64 @@ impl FromStr for Platform {
 }
 
 /// The tags of one interpreter with their rank: the smaller, the better.
-pub struct Tags(FxHashMap<(String, String, String), usize>);
+pub struct Tags {
+    /// Python and ABI tags of wheels for a platform, the best first.
+    native: Vec<(String, String)>,
+    /// Python tags of wheels for any platform, the best first; their ABI is `none`.
+    pure: Vec<String>,
+    /// The platforms with their rank.
+    platforms: FxHashMap<String, usize>,
+}
 
 impl Tags {
     /// The tags of CPython 3.`minor` on that platform, in the order in which installers prefer
     /// them.
     #[must_use]
     pub fn cpython(minor: u32, platform: &Platform) -> Self {
-        let platforms = platform.tags();
         let own = format!("cp3{minor}");
-        let mut tags = FxHashMap::default();
-        let mut add = |python: &str, abi: &str, platform: &str| {
-            let rank = tags.len();
-            tags.entry((python.to_owned(), abi.to_owned(), platform.to_owned())).or_insert(rank);
-        };
-        for abi in [&*own, "abi3", "none"] {
-            platforms.iter().for_each(|platform| add(&own, abi, platform));
-        }
-        for older in (2..minor).rev() {
-            platforms.iter().for_each(|platform| add(&format!("cp3{older}"), "abi3", platform));
-        }
-        let newest = format!("py3{minor}");
         let older = (0..minor).rev().map(|minor| format!("py3{minor}"));
-        let generic: Vec<String> = [newest, "py3".to_owned()].into_iter().chain(older).collect();
-        for python in &generic {
-            platforms.iter().for_each(|platform| add(python, "none", platform));
-        }
-        add(&own, "none", "any");
-        generic.iter().for_each(|python| add(python, "none", "any"));
-        Self(tags)
+        let generic: Vec<String> =
+            [format!("py3{minor}"), "py3".to_owned()].into_iter().chain(older).collect();
+        let own_abis = [&*own, "abi3", "none"].map(|abi| (own.clone(), abi.to_owned()));
+        let older = (2..minor).rev().map(|older| (format!("cp3{older}"), "abi3".to_owned()));
+        let generic_native = generic.iter().map(|python| (python.clone(), "none".to_owned()));
+        let native = own_abis.into_iter().chain(older).chain(generic_native).collect();
+        let pure = [own].into_iter().chain(generic).collect();
+        let platforms = platform.tags().into_iter().enumerate().map(|(rank, tag)| (tag, rank));
+        Self { native, pure, platforms: platforms.collect() }
     }
 
-    /// How good a wheel is for the interpreter: the smaller, the better; nothing where it does not
+    /// How good a wheel is for the interpreter: the smaller, the better; nothing if it does not
     /// fit. Of two that are equal the higher build number wins.
     #[must_use]
     pub fn rank(&self, wheel: &WheelName) -> Option<(usize, std::cmp::Reverse<(u64, String)>)> {
-        let triples = wheel.python.iter().flat_map(|python| {
-            wheel.abi.iter().flat_map(move |abi| {
-                wheel.platform.iter().map(move |p| (python.clone(), abi.clone(), p.clone()))
+        let platforms = wheel.platform.iter().filter_map(|platform| match &**platform {
+            "any" => Some(None),
+            other => Some(Some(*self.platforms.get(other)?)),
+        });
+        let ranks = platforms.flat_map(|platform| {
+            let pythons = wheel.python.iter();
+            pythons.flat_map(move |python| {
+                wheel.abi.iter().filter_map(move |abi| self.rank_of(python, abi, platform))
             })
         });
-        let best = triples.filter_map(|triple| self.0.get(&triple).copied()).min()?;
-        Some((best, std::cmp::Reverse(wheel.build.clone())))
+        Some((ranks.min()?, std::cmp::Reverse(wheel.build.clone())))
+    }
+
+    /// The rank of one tag, whose platform has that rank, or none if it is for any.
+    fn rank_of(&self, python: &str, abi: &str, platform: Option<usize>) -> Option<usize> {
+        let native = |(p, a): &(String, String)| p == python && a == abi;
+        match platform {
+            Some(platform) => {
+                let place = self.native.iter().position(native)?;
+                Some(place * self.platforms.len() + platform)
+            }
+            None if abi == "none" => {
+                let place = self.pure.iter().position(|p| p == python)?;
+                Some(self.native.len() * self.platforms.len() + place)
+            }
+            None => None,
+        }
     }
 }
 
@@ -199,6 +237,17 @@ mod tests {
         assert!(best(&musl, &["a-1-cp313-cp313-manylinux_2_17_aarch64.whl"]).is_none());
         let arm = Tags::cpython(13, &"manylinux_2_36_aarch64".parse().unwrap());
         assert!(best(&arm, &["a-1-cp313-cp313-manylinux_2_12_aarch64.whl"]).is_none());
+    }
+
+    #[test]
+    fn a_c_library_is_a_platform() {
+        let shown = |platform: Result<Platform, _>| platform.map(|p| p.to_string());
+        assert_eq!(shown(Platform::glibc("2.36", "x86_64")), Ok("manylinux_2_36_x86_64".into()));
+        assert_eq!(shown(Platform::musl("1.2", "aarch64")), Ok("musllinux_1_2_aarch64".into()));
+        assert_eq!(shown(Platform::musl("1.2.5", "x86_64")), Ok("musllinux_1_2_x86_64".into()));
+        for version in ["2", "", "2.x", ".36"] {
+            assert!(Platform::glibc(version, "x86_64").is_err(), "{version}");
+        }
     }
 
     #[test]

@@ -17,8 +17,8 @@ use crate::{
 /// A CPython prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// Where its files are while it is being made; one that is an input has no place but its logical
-    /// path, under which a sandbox shows it.
+    /// The folder in which it is being made. One that is an input has only its logical path, under which a
+    /// sandbox shows it.
     pub making: Option<PathBuf>,
     /// Its path in builds and at run time: a store path, as text.
     pub logical: String,
@@ -30,7 +30,7 @@ impl Interpreter {
     /// The interpreter that an attribute names by its logical path.
     ///
     /// # Errors
-    /// Where it is not an input of this build, or no interpreter.
+    /// It is not an input of this build, or not an interpreter.
     pub fn input(task: &Task<'_>, logical: &str) -> Result<Self, TaskError> {
         let programs = task.input(logical)?.join("bin").entries()?;
         let minor = minor(programs.into_iter().map(|entry| entry.name), logical)?;
@@ -40,7 +40,7 @@ impl Interpreter {
     /// The interpreter that is being made at `place`.
     ///
     /// # Errors
-    /// Where there is not exactly one `bin/python3.<minor>`.
+    /// There is not exactly one `bin/python3.<minor>`.
     pub fn at(place: &Path, logical: &str) -> Result<Self, TaskError> {
         let entries = fs::read_dir(place.join("bin"))?.map(|entry| Ok(entry?.file_name()));
         let programs: Vec<_> = entries.collect::<std::io::Result<_>>()?;
@@ -66,22 +66,22 @@ impl Interpreter {
         format!("{}/bin/{}", self.logical, self.name())
     }
 
-    /// Whether its standard library has a module of that name. It is an input.
+    /// True if its standard library has a module of that name. It is an input.
     ///
     /// # Errors
-    /// Where the library cannot be read.
+    /// The library cannot be read.
     pub fn has_module(&self, task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
         let library = task.input(&self.logical)?.join("lib").join(self.name());
         let found = |place: &str| Ok::<_, TaskError>(library.join(place).kind()?.is_some());
         Ok(found(name)? || found(&format!("{name}.py"))?)
     }
 
-    /// The dynamic linker that the executable asks for, where it is one of the store's: programs in
+    /// The dynamic linker that the executable asks for, if it is one of the store's: programs in
     /// machine code need the same. An interpreter that uses the host's has none to offer. It is an
     /// input.
     ///
     /// # Errors
-    /// Where the executable cannot be read.
+    /// The executable cannot be read.
     pub fn loader(&self, task: &Task<'_>) -> Result<Option<String>, TaskError> {
         let bytes = task.input(&self.program())?.read(limits::PROGRAM)?;
         let Ok(image) = Image::parse(bytes) else { return Ok(None) };

@@ -30,7 +30,7 @@ enum Local {
     Number(u64),
 }
 
-/// A text is no version.
+/// A text is not a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a version (PEP 440)", excerpt(.0))]
 pub struct VersionError(String);
@@ -42,7 +42,7 @@ impl Version {
         &self.release
     }
 
-    /// Whether it is an alpha, beta, candidate or development release.
+    /// True for an alpha, beta, candidate or development release.
     #[must_use]
     pub fn is_prerelease(&self) -> bool {
         self.pre.is_some() || self.dev.is_some()
@@ -153,7 +153,7 @@ impl FromStr for Version {
     }
 }
 
-/// What is still to be read.
+/// The text that is left to read.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {
@@ -214,13 +214,13 @@ impl Rest<'_> {
         Some(version)
     }
 
-    /// A word with a number that may be missing (then 0), separated or not: `Some(None)` where the
-    /// word does not stand here, nothing where the number is too large.
+    /// A word with a number that may be missing (then 0), separated or not: `Some(None)` if the
+    /// word is not here, nothing if the number is too large.
     fn suffix(&mut self, word: &str) -> Option<Option<u64>> {
         let separator = |text: &'_ str| text.starts_with(['.', '-', '_']);
         let start = if separator(self.0) { &self.0[1..] } else { self.0 };
         let Some(rest) = start.strip_prefix(word) else { return Some(None) };
-        // a separator may stand here even where no number follows
+        // a separator may stand here even if no number follows
         let number = if separator(rest) { &rest[1..] } else { rest };
         let end = number.find(|c| !is_digit(c)).unwrap_or(number.len());
         let (digits, rest) = number.split_at(end);
@@ -297,7 +297,7 @@ pub struct Specifier {
     text: String,
 }
 
-/// A text is no specifier.
+/// A text is not a specifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a version specifier (PEP 440)", excerpt(.0))]
 pub struct SpecifierError(String);
@@ -306,7 +306,7 @@ impl Specifier {
     /// The clause of an operator and the text behind it.
     ///
     /// # Errors
-    /// Where they do not go together.
+    /// They do not go together.
     pub fn new(operator: Operator, text: &str) -> Result<Self, SpecifierError> {
         let text = text.trim();
         let fail = || SpecifierError(text.to_owned());
@@ -340,7 +340,7 @@ impl Specifier {
         }
     }
 
-    /// Whether a version fulfils the clause; pre-releases are treated like others.
+    /// True if a version fulfils the clause. Pre-releases are treated like others.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
         let (own, public) = (&self.version, version.public());
@@ -396,7 +396,7 @@ fn zero() -> Version {
 pub struct Specifiers(pub Vec<Specifier>);
 
 impl Specifiers {
-    /// Whether a version fulfils all.
+    /// True if a version fulfils all.
     #[must_use]
     pub fn contains(&self, version: &Version) -> bool {
         self.0.iter().all(|clause| clause.contains(version))

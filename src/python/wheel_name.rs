@@ -13,7 +13,7 @@ pub struct WheelName {
     pub name: String,
     /// Its version.
     pub version: Version,
-    /// The build number and the text behind it; 0 and nothing where there is none.
+    /// The build number and the text behind it; 0 and nothing if there is none.
     pub build: (u64, String),
     /// Python tags.
     pub python: Vec<String>,
@@ -23,9 +23,9 @@ pub struct WheelName {
     pub platform: Vec<String>,
 }
 
-/// Why a text is no wheel's file name.
+/// A text is not a wheel's file name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("'{}' is no wheel's file name: {reason}", excerpt(text))]
+#[error("'{}' is not a wheel's file name: {reason}", excerpt(text))]
 pub struct WheelNameError {
     text: String,
     reason: &'static str,
@@ -82,7 +82,7 @@ impl FromStr for WheelName {
     }
 }
 
-/// Name and version of a source distribution's file name, where it is that of `project`.
+/// The version in the file name of a source distribution, if it is one of `project`.
 #[must_use]
 pub fn sdist_version(file: &str, project: &str) -> Option<Version> {
     if file.len() > limits::FILE_NAME {

@@ -40,7 +40,7 @@ pub fn description(data: &[u8]) {
             requires_python: headers.all("requires-python").next(),
         };
         for problem in unmet(&[needs], &[("demo", "x")], &environment, &is_short, &|| false) {
-            is_short(&problem);
+            is_short(&problem.to_string());
         }
         super::taken();
     }

@@ -102,11 +102,126 @@ fn a_lock_that_names_what_is_not_beside_it_is_refused() {
     space.write("default.nix", "(import <clutch>).python.wheels { lock = ./clutch.lock; }");
     for file in ["../secret", "/etc/passwd", "a/../../b", ".", "a/./b"] {
         let text = lock("thing-1.0-py3-none-any.whl");
-        let table = format!("[[requirements]]\nfile = \"{file}\"\nsha256 = \"x\"\n\n[[target]]");
+        let sha256 = sha256(b"x");
+        let table =
+            format!("[[requirements]]\nfile = \"{file}\"\nsha256 = \"{sha256}\"\n\n[[target]]");
         space.write("clutch.lock", text.replace("[[target]]", &table));
         let error = space.fails(1, ["eval", "default.nix"]);
-        assert!(error.contains(&format!("'{file}' is no path below")), "{error}");
+        let expected =
+            "clutch.lock:6: requirements: field 'file': expected a path below the lock's";
+        assert!(error.contains(expected) && error.contains("clutch lock"), "{file}: {error}");
     }
+}
+
+/// Locks are read by the same code that writes them, and their errors name the line.
+#[test]
+fn a_wrong_lock_is_told_with_its_line() {
+    let space = Space::new(BINARY);
+    space.write(
+        "default.nix",
+        "{ python = (import <clutch>).python.wheels { lock = ./clutch.lock; };\n\
+         debian = (import <clutch>).debian.lock ./clutch.lock; }",
+    );
+    let text = lock("thing-1.0-py3-none-any.whl");
+    for (from, to, expected) in [
+        (
+            "size = 7",
+            "size = -7",
+            "clutch.lock:14: package 'thing': file 'thing-1.0-py3-none-any.whl': field 'size'",
+        ),
+        (
+            "version = \"1.0\"",
+            "version = \"1.0\"\nmark = 1",
+            "clutch.lock:12: package 'thing': field 'mark' is unknown",
+        ),
+        (
+            "kind = \"python\"",
+            "kind = \"debian\"",
+            "clutch.lock:2: field 'kind': it is 'debian', expected 'python'",
+        ),
+        ("[[target]]", "[[target", "clutch.lock:5: not TOML"),
+        ("version = 1\n", "version = 2\n", "clutch.lock:1: field 'version': it is 2"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        space.write("clutch.lock", text.replacen(from, to, 1));
+        let error = space.fails(1, ["eval", "default.nix", "-A", "python"]);
+        let advice = "write the lock again: clutch lock requirements.txt";
+        assert!(error.contains(expected) && error.contains(advice), "{error}");
+        assert!(error.contains("/project/default.nix:1:"), "{error}");
+    }
+    space.write("clutch.lock", &text);
+    let error = space.fails(1, ["eval", "default.nix", "-A", "debian.packages"]);
+    assert!(error.contains("clutch.lock:2: field 'kind': it is 'python', expected"), "{error}");
+    let caught = "builtins.tryEval (import ./default.nix).debian.packages";
+    assert!(space.ok(["eval", "-E", caught]).contains("success = false"));
+    // a lock counts as memory of the evaluation
+    space.write("clutch.lock", format!("{text}# {}\n", "x".repeat(1 << 20)));
+    let all = ["eval", "default.nix", "-A", "python.thing.name"];
+    assert_eq!(space.run(all).code, 0);
+    let error = space.fails(1, [&all[..], &["--max-eval-memory", "20M"]].concat());
+    assert!(error.contains("--max-eval-memory"), "{error}");
+}
+
+#[test]
+fn an_evaluation_is_made_anew_if_its_lock_has_changed() {
+    let space = Space::new(BINARY);
+    space.write(
+        "default.nix",
+        "(import <clutch>).python.environment { name = \"e\"; lock = ./clutch.lock; }",
+    );
+    let plan = || space.run(["build", "--dry-run", "--json"]).stdout;
+    space.write("clutch.lock", lock("thing-1.0-py3-none-any.whl"));
+    let first = plan();
+    assert_eq!(plan(), first);
+    space.write("clutch.lock", lock("thing-1.0-py3-none-any.whl").replace("size = 7", "size = x"));
+    assert!(space.run(["build", "--dry-run"]).stderr.contains("clutch.lock:14: "));
+    space.write("clutch.lock", lock("thing-1.0-1-py3-none-any.whl"));
+    assert_ne!(plan(), first);
+}
+
+/// Markers follow the specification, and tags know musl.
+#[test]
+fn an_interpreter_gets_the_wheels_that_are_for_it() {
+    let space = Space::new(BINARY);
+    let package = |name: &str, marker: &str, tag: &str| {
+        format!(
+            "[[package]]\nname = \"{name}\"\nversion = \"1\"\nmarker = \"{marker}\"\n\
+             [[package.file]]\nname = \"{name}-1-{tag}.whl\"\nsize = 7\nsha256 = \"{}\"\n",
+            sha256(b"content")
+        )
+    };
+    let any = "py3-none-any";
+    let lock = [
+        "version = 1\nkind = \"python\"\nindex = \"test\"\n[[target]]\npython = \"3.13\"\n\
+         platform = \"musllinux_1_2_x86_64\"\n"
+            .to_owned(),
+        package("before", "python_full_version < '3.13.0rc1'", any),
+        package("after", "python_full_version >= '3.13.0.dev0'", any),
+        package("text", "sys_platform < 'linux2'", any),
+        package("musl", "os_name == 'posix'", "cp313-cp313-musllinux_1_1_x86_64"),
+        package("glibc", "os_name == 'posix'", "cp313-cp313-manylinux_2_17_x86_64"),
+    ];
+    space.write("clutch.lock", lock.concat());
+    let wheels = |library: &str| {
+        let interpreter = format!("{{ version = \"3.13.0\"; {library} }}");
+        format!(
+            "builtins.mapAttrs (name: wheel: (builtins.tryEval wheel.file).value)\n((import \
+             <clutch>).python.wheels {{ lock = ./clutch.lock; interpreter = {interpreter}; }})"
+        )
+    };
+    let eval = |text: &str| space.ok(["eval", "--json", "-E", text]);
+    let found: serde_json::Value = serde_json::from_str(&eval(&wheels("musl = \"1.2\";"))).unwrap();
+    let expected = serde_json::json!({
+        "after": "after-1-py3-none-any.whl",
+        "glibc": false,
+        "musl": "musl-1-cp313-cp313-musllinux_1_1_x86_64.whl",
+    });
+    assert_eq!(found, expected);
+    let found: serde_json::Value =
+        serde_json::from_str(&eval(&wheels("glibc = \"2.36\";"))).unwrap();
+    assert_eq!((&found["musl"], found["glibc"].is_string()), (&false.into(), true));
+    let error = space.fails(1, ["eval", "-E", &wheels("")]);
+    assert!(error.contains("expected an attribute 'glibc' such as \"2.36\", or 'musl'"), "{error}");
 }
 
 /// Numbers of tags multiply; a name of 20 KB stood for more than can be looked at in a day.
@@ -132,16 +247,21 @@ fn names_and_markers_in_a_lock_are_bounded() {
         space.write("clutch.lock", text.replace("version = \"1.0\"", &marker));
         space.run(["eval", "default.nix"])
     };
-    for marker in [
-        "os_name == 'x' or ".repeat(1_000_000),
-        "(".repeat(60_000),
-        format!("python_version == '{}'", "1.0".repeat(20_000)),
-        format!("python_version == '3{}'", ".0".repeat(20_000)),
+    for (marker, expected) in [
+        ("os_name == 'x' or ".repeat(1_000_000), "longer than"),
+        ("os_name == 'x' or ".repeat(2_000), "more than 1000 comparisons"),
+        ("(".repeat(60_000), "more than 64 parentheses"),
     ] {
         let ran = with(&marker);
         assert_eq!(ran.code, 1, "{}", ran.stdout);
-        assert!(ran.stderr.contains("too long") && ran.stderr.len() < 4000, "{}", ran.stderr);
+        let error = &ran.stderr;
+        assert!(error.contains(expected) && error.contains("clutch.lock:12: "), "{error}");
+        assert!(error.len() < 4000, "{error}");
     }
+    // a text that is not a version is compared as a text
+    let long = with(&format!("python_version == '3{}'", ".0".repeat(20_000)));
+    assert_eq!(long.code, 1, "{}", long.stdout);
+    assert!(long.stderr.contains("attribute 'thing' missing"), "{}", long.stderr);
     let ran = with(&format!("{}os_name == 'posix'", "os_name == 'x' or ".repeat(900)));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("thing"), "{}", ran.stdout);
@@ -160,7 +280,7 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "python.environment { name = \"x\"; lock = ./requirements.txt; }",
-            "requirements.txt is no lock; 'clutch lock requirements.txt' makes one",
+            "requirements.txt is not a lock; 'clutch lock requirements.txt' makes one",
         ),
         (
             "python.environment { name = \"x\"; lock = \"clutch.lock\"; }",
@@ -172,11 +292,11 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "python.environment { name = \"x\"; lock = ./clutch.lock; }",
-            "package 'thing' 1.0 has no wheel for Python 3.11",
+            "clutch.lock:9: package 'thing' 1.0 has no wheel for Python 3.11 on manylinux_2_36_x86_64",
         ),
         (
             "python.environment { name = \"x\"; distributions = [ ./x.whl ]; }",
-            "x.whl is a file and no installed distribution",
+            "x.whl is a file, not an installed distribution",
         ),
         (
             "python.environment { name = \"x\"; distributions = [ ./nothing ]; }",
@@ -184,11 +304,11 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "python.package { name = \"x\"; version = \"one\"; source = ./.; }",
-            "version = \"one\" is no version (PEP 440)",
+            "version = \"one\" is not a version (PEP 440)",
         ),
         (
             "python.package { name = \"x y\"; version = \"1\"; source = ./.; }",
-            "name = \"x y\" is no name of a distribution",
+            "name = \"x y\" is not the name of a distribution",
         ),
         (
             "python.package { name = \"x\"; version = \"1\"; source = ./nothing; }",

@@ -195,7 +195,7 @@ fn errors_of_the_library_show_the_users_line_first() {
         (
             "python.environment {\n  name = \"x\";\n  lock = ./missing;\n}",
             "project/missing does not exist; 'clutch lock requirements.txt -o missing' writes it",
-            "raised at /__clutch__/lock.nix:",
+            "raised at /__clutch__/python/environment.nix:",
         ),
         (
             "fetch {\n  urls = 5;\n}",

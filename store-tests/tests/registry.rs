@@ -1,6 +1,8 @@
 //! The tests that need the package registries, which the machine's own clients know: real
 //! interpreters, real wheels, the examples. They share one store, so that each file is fetched once.
 
+mod packaging;
+
 use std::{os::unix::fs::PermissionsExt, path::PathBuf, process::Command, sync::OnceLock};
 
 use clutch_store_tests::{Ran, Space, child};

@@ -1,4 +1,4 @@
-# `import <nix/fetchurl.nix>`: what programs written for Nix call to fetch a file by its hash.
+# `import <nix/fetchurl.nix>`: expressions written for Nix fetch a file by its hash with it.
 { url
 , system ? ""
 , hash ? ""

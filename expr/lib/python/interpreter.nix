@@ -1,11 +1,11 @@
-# CPython out of Debian's packages: relocated, complete, with nothing of the host.
+# CPython of Debian's packages: relocated, complete, with nothing of the host.
 { debian }:
 let
   # An interpreter.
   #
   #   version    such as "3.11"
-  #   packages   the path of a lock that holds the interpreter, the libraries that it needs and the
-  #              C library; `clutch lock --debian SUITE --no-dependencies PACKAGE...` writes one
+  #   packages   the path of a lock that holds the interpreter, its libraries and the C library;
+  #              `clutch lock --debian SUITE --no-dependencies PACKAGE...` writes one
   fromDebian = { version, packages }:
     let
       locked = (debian.lock packages).packages;
@@ -18,7 +18,7 @@ let
       __structuredAttrs = true;
       inherit version;
       inherit (debian) revision;
-      debs = debian.debs packages;
+      debs = map (package: package.deb) (builtins.attrValues locked);
     } // {
       version = full;
       pythonVersion = version;

@@ -27,15 +27,20 @@ pub(super) const TABLE: &[Builtin] = &[
     Builtin::new("__toPath", 1, to_path),
 ];
 
-/// An argument that names a path which is about to be read: what it refers to is built first.
-fn real_path<'a>(it: &mut Interpreter<'a>, value: Value<'a>) -> Result<&'a Str<'a>> {
-    let path = it.path(value)?;
-    realise(it, path.context())?;
-    Ok(path)
+impl<'a> Interpreter<'a> {
+    /// An argument that names a path which is about to be read: what it refers to is built first.
+    ///
+    /// # Errors
+    /// It is not a path; what building fails with.
+    pub fn real_path(&mut self, value: Value<'a>) -> Result<&'a Str<'a>> {
+        let path = self.path(value)?;
+        realise(self, path.context())?;
+        Ok(path)
+    }
 }
 
 fn read_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let path = real_path(it, args[0])?;
+    let path = it.real_path(args[0])?;
     let bytes = it.read_file(as_path(path.bytes()))?;
     it.room(bytes.len())?;
     if memchr::memchr(0, &bytes).is_some() {
@@ -66,7 +71,7 @@ fn references(it: &mut Interpreter<'_>, path: &Path, text: &[u8]) -> Result<Vec<
 }
 
 fn read_dir<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let path = real_path(it, args[0])?;
+    let path = it.real_path(args[0])?;
     let entries = it.read_dir(as_path(path.bytes()))?;
     let mut attrs = AttrsBuilder::with_capacity(entries.len());
     for (name, kind) in entries {
@@ -82,7 +87,7 @@ fn type_text<'a>(it: &mut Interpreter<'a>, kind: FileType) -> Value<'a> {
 }
 
 fn read_file_type<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
-    let path = real_path(it, args[0])?;
+    let path = it.real_path(args[0])?;
     match it.file_type(as_path(path.bytes()))? {
         Some(kind) => Ok(type_text(it, kind)),
         None => {
@@ -98,7 +103,7 @@ fn path_exists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
     let value = it.value(args[0])?;
     let wants_directory = matches!(value, Value::String(text)
         if text.bytes().ends_with(b"/") || text.bytes().ends_with(b"/."));
-    let path = real_path(it, value)?;
+    let path = it.real_path(value)?;
     let path = as_path(path.bytes());
     let found = if wants_directory {
         it.resolve(path).and_then(|path| it.file_type(&path))
@@ -114,7 +119,7 @@ fn path_exists<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value
 fn hash_file<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let name = it.plain_string(args[0])?;
     let algorithm = hash::algorithm(name)?;
-    let path = real_path(it, args[1])?;
+    let path = it.real_path(args[1])?;
     let mut hasher = Hasher::new(algorithm);
     it.stream_file(as_path(path.bytes()), &mut |piece| hasher.update(piece))?;
     Ok(it.text(hasher.finish().format(Format::Base16).as_bytes()))

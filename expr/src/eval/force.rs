@@ -80,6 +80,14 @@ impl<'a> Interpreter<'a> {
         }
     }
 
+    /// A value that fails with this error, which `tryEval` catches, when it is asked for.
+    pub fn failure(&mut self, error: Box<Error>) -> Value<'a> {
+        let failed = Value::Failed(self.failures.len() as u32);
+        self.hold(error.size());
+        self.failures.push(error);
+        Value::Ref(self.slot(failed))
+    }
+
     #[cold]
     #[inline(never)]
     fn failed(&mut self, slot: &'a Slot<'a>, value: Value<'a>, error: Box<Error>) -> Box<Error> {

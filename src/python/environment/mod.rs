@@ -28,7 +28,7 @@ use self::{
 use super::{
     excerpt::several,
     marker::MarkerEnvironment,
-    requirements::{self, Needs},
+    requirements::{self, Needs, Unmet},
     target::Interpreter,
     wheel::record::{self, Row},
 };
@@ -78,9 +78,9 @@ pub enum EnvironmentError {
     /// Something that a distribution needs is not there.
     #[error(
         "requirements are not met: {}; lock what is missing with 'clutch lock', or set check = false",
-        several(.0, 20, "; ")
+        sentences(.0)
     )]
-    Requirements(Vec<String>),
+    Requirements(Vec<Unmet>),
     /// Nothing of that name could be run.
     #[error("mainProgram = \"{name}\": the environment has no such program; it has {has}")]
     MainProgram {
@@ -106,6 +106,11 @@ pub enum EnvironmentError {
     /// Reading or writing failed; the text names the path.
     #[error(transparent)]
     Io(#[from] std::io::Error),
+}
+
+fn sentences(unmet: &[Unmet]) -> String {
+    let texts: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+    several(&texts, 20, "; ")
 }
 
 impl From<EnvironmentError> for TaskError {
@@ -261,7 +266,7 @@ fn check(
         return Err(EnvironmentError::Requirements(problems));
     }
     for problem in problems {
-        (task.log)(&problem);
+        (task.log)(&problem.to_string());
     }
     Ok(())
 }
