@@ -129,9 +129,11 @@ impl Classified for ProfileError {
 
     fn hint(&self) -> Option<String> {
         let text = match self {
-            Self::None(_) => "`clutch profile list` lists all; `clutch profile set` makes one",
+            Self::None(_) => {
+                "to list all profiles, run `clutch profile list`; to make one, run `clutch profile set`"
+            }
             Self::NoGeneration { .. } | Self::NoEarlier(_) => {
-                "`clutch profile list PROFILE` lists its generations"
+                "to list its generations, run `clutch profile list PROFILE`"
             }
             Self::Store(error) => return error.hint(),
             _ => return None,
@@ -269,7 +271,7 @@ fn of_session(error: &SessionError) -> Failure {
         },
         SessionError::Interrupted | SessionError::RepairInterrupted => failure(Kind::Interrupted),
         SessionError::NoStore => {
-            failure(Kind::Usage).hint("give one with --store DIR or the variable CLUTCH_STORE")
+            failure(Kind::Usage).hint("choose a folder with --store DIR or $CLUTCH_STORE")
         }
         SessionError::NoProfiles => {
             failure(Kind::Usage).hint("give the profile as a path, such as ./NAME")
@@ -281,16 +283,16 @@ fn of_session(error: &SessionError) -> Failure {
         SessionError::Missing(_) => failure(Kind::Usage)
             .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"),
         SessionError::Unknown(_) => {
-            failure(Kind::Usage).hint("`clutch profile list` and `clutch pin` list these")
+            failure(Kind::Usage).hint("to list profiles and pins, run `clutch profile list` and `clutch pin`")
         }
         SessionError::NoExpression { kind, .. } => failure(Kind::Usage).hint(advice(*kind)),
         SessionError::NoDerivation(_) => {
-            failure(Kind::Usage).hint("`clutch run` and `clutch closure` take any store path")
+            failure(Kind::Usage).hint("to use a built path, run `clutch run` or `clutch closure`")
         }
         SessionError::NothingToBuild => failure(Kind::Failed)
-            .hint("sets within sets count when they say `recurseForDerivations = true`"),
+            .hint("to include the derivations of a nested set, put `recurseForDerivations = true` into it"),
         SessionError::OtherStore { root, .. } => {
-            failure(Kind::Usage).hint(format!("give that store with `--store {}`", root.display()))
+            failure(Kind::Usage).hint(format!("to use that store, add `--store {}`", root.display()))
         }
     }
 }
@@ -367,11 +369,9 @@ fn advice(kind: FileKind) -> &'static str {
             "to run it in an environment: `clutch run ENVIRONMENT -- python SCRIPT`; to make a program of \
              it: python.program { script = ./SCRIPT; ... } in a default.nix"
         }
-        FileKind::Wheel => "a lock pins wheels: `clutch lock requirements.txt`",
-        FileKind::Lock => "an expression names it: `lock = ./clutch.lock;` in python.environment",
-        FileKind::Toml => "`clutch lock FILE` pins what a file of requirements names",
-        FileKind::Requirements => {
-            "`clutch lock FILE` makes a lock of it, which an expression names"
-        }
+        FileKind::Wheel => "to pin wheels, run `clutch lock requirements.txt`",
+        FileKind::Lock => "use it in an expression: `lock = ./clutch.lock;` in python.environment",
+        FileKind::Toml => "to pin the packages of a requirements file, run `clutch lock FILE`",
+        FileKind::Requirements => "to make a lock of it for an expression, run `clutch lock FILE`",
     }
 }

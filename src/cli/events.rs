@@ -43,7 +43,7 @@ struct Out {
     /// Why nothing is written any more: the reader has gone, or something went wrong.
     broken: Option<io::Error>,
     /// When the progress of each running step was told last.
-    told: FxHashMap<StorePath, Instant>,
+    reported: FxHashMap<StorePath, Instant>,
 }
 
 impl Events {
@@ -59,7 +59,7 @@ impl Events {
             })?;
             Box::new(file)
         };
-        let out = Out { to, broken: None, told: FxHashMap::default() };
+        let out = Out { to, broken: None, reported: FxHashMap::default() };
         let events = Self { out: Mutex::new(out), is_stderr };
         events.write("begin", json!({ "clutch": env!("CARGO_PKG_VERSION") }));
         // before anything is done of which nobody would be told
@@ -125,10 +125,10 @@ impl Events {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
         let early = |at: &Instant| now.duration_since(*at) < PAUSE;
-        if !is_last && out.told.get(step.path()).is_some_and(early) {
+        if !is_last && out.reported.get(step.path()).is_some_and(early) {
             return false;
         }
-        out.told.insert(step.path().clone(), now);
+        out.reported.insert(step.path().clone(), now);
         true
     }
 }

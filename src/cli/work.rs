@@ -59,8 +59,8 @@ impl Observer for Work<'_> {
     }
 
     fn evaluated(&self, measured: &Measured) -> Result<(), Cause> {
-        let told = self.measure.map_or(Ok(()), |measure| measure.tell(self.context, measured));
-        told.map_err(|failure| Arc::new(failure) as Cause)
+        let reported = self.measure.map_or(Ok(()), |measure| measure.tell(self.context, measured));
+        reported.map_err(|failure| Arc::new(failure) as Cause)
     }
 
     fn builds(&self) -> Box<dyn BuildsObserver + '_> {

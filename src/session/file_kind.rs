@@ -52,7 +52,7 @@ impl std::fmt::Display for FileKind {
             Self::Wheel => "a wheel",
             Self::Lock => "a lock",
             Self::Toml => "a TOML file",
-            Self::Requirements => "a file of requirements",
+            Self::Requirements => "a requirements file",
         })
     }
 }

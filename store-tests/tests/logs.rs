@@ -102,7 +102,11 @@ fn a_running_build_of_another_process_is_followed_to_its_end() {
     assert_eq!(lines.next().unwrap().unwrap(), "the last line");
     assert!(lines.next().is_none());
     let follower = end(follower);
-    assert!(follower.code == 0 && follower.stderr.contains("has failed"), "{}", follower.stderr);
+    assert!(
+        follower.code == 0 && follower.stderr.contains("the build failed"),
+        "{}",
+        follower.stderr
+    );
     assert_eq!(end(build).code, 1);
     assert_eq!(space.ok(["log", "."]), "the first line\nthe last line");
 }
