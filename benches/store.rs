@@ -103,6 +103,7 @@ fn insert_and_scan_256_mib_of_20_000_files(bencher: Bencher<'_, '_>) {
                 references: References::Scan(candidates.clone()),
                 deriver: None,
                 expected: None,
+                signatures: BTreeSet::new(),
             };
             store.insert(vec![insertion]).unwrap()
         });
@@ -124,6 +125,7 @@ fn insert_300_small_paths_one_by_one(bencher: Bencher<'_, '_>) {
                 references,
                 deriver: None,
                 expected: None,
+                signatures: BTreeSet::new(),
             };
             store.insert(vec![insertion]).unwrap();
         }

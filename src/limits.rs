@@ -117,7 +117,7 @@ pub const PROGRAM: u64 = 512 << 20;
 /// The most links followed to find one file, as the kernel counts them (`MAXSYMLINKS`).
 pub const LINKS: usize = 40;
 
-/// The largest header of an export, in bytes after decompression: about 250,000 paths.
+/// The largest header of an export, in bytes after decompression: about 150,000 paths.
 pub const EXPORT_HEADER: u64 = 64 << 20;
 
 /// The largest `.gitignore`, in bytes.

@@ -21,7 +21,7 @@ use super::{
     graph::InputGraph,
     log::Log,
     outputs,
-    run::Job,
+    plan::Job,
     sandbox::{Exit, Request, SandboxError, Variation, Watch},
     task::{Task, TaskError},
 };

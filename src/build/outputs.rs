@@ -125,6 +125,7 @@ pub(super) fn insertions(
             references: References::Scan(candidates.clone()),
             deriver: Some(deriver.clone()),
             expected: None,
+            signatures: BTreeSet::new(),
         })
         .collect()
 }

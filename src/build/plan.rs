@@ -104,6 +104,21 @@ pub struct BuildStep {
     pub inputs: Vec<StorePath>,
 }
 
+/// A step that is a build.
+#[derive(Clone, Copy)]
+pub(super) struct Job<'a> {
+    pub(super) step: &'a Step,
+    pub(super) build: &'a BuildStep,
+}
+
+impl std::ops::Deref for Job<'_> {
+    type Target = BuildStep;
+
+    fn deref(&self) -> &BuildStep {
+        self.build
+    }
+}
+
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {

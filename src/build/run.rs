@@ -19,7 +19,7 @@ use super::{
     executor::Executor,
     local::Local,
     log::Log,
-    plan::{BuildStep, Offer, Plan, Step, Work},
+    plan::{Job, Offer, Plan, Step, Work},
     queue::{self, After, Jobs, Outcome},
     sandbox::Limits,
 };
@@ -50,21 +50,6 @@ pub struct Options {
     pub system: String,
     /// Outputs that are valid but damaged: they are built again, and replaced.
     pub damaged: BTreeSet<StorePath>,
-}
-
-/// A step that is a build.
-#[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
-    pub(super) step: &'a Step,
-    pub(super) build: &'a BuildStep,
-}
-
-impl std::ops::Deref for Job<'_> {
-    type Target = BuildStep;
-
-    fn deref(&self) -> &BuildStep {
-        self.build
-    }
 }
 
 /// Makes the outputs of plans valid. One serves any number of plans; it may be shared between threads.

@@ -11,7 +11,7 @@ use crate::{
     closure,
     store::Store,
     store_path::StorePath,
-    tree::{self, Announced, Listing},
+    tree::{self, Listing},
 };
 
 /// Writes these paths and all that they need to `out`, which is empty. `progress` is told how many
@@ -32,13 +32,7 @@ pub fn export(
     for info in infos {
         let listing = Listing::read(&store.real(&info.path))?;
         let entries = listing.nodes().len() as u64;
-        exported.push(Exported {
-            path: info.path,
-            tree: info.tree,
-            announced: Announced { entries, size: info.size },
-            references: info.references,
-            deriver: info.deriver,
-        });
+        exported.push(Exported::of(info, entries));
         listings.push(listing);
     }
     let header = Header { roots: paths.iter().cloned().collect(), paths: exported };

@@ -9,13 +9,16 @@ use crate::{
     codec::{self, CodecError, RecordKind},
     hash::TreeHash,
     limits,
-    store::PathInfo,
+    store::{PathInfo, PathInfoError, Signature},
     store_path::{StorePath, StorePathError},
     tree::Announced,
 };
 
 const KIND: RecordKind =
-    RecordKind { magic: *b"clutchex", version: 1, what: "the header of an export" };
+    RecordKind { magic: *b"clutchex", version: 2, what: "the header of an export" };
+
+/// What programs wrote before; it is still read.
+const KIND_1: RecordKind = RecordKind { version: 1, ..KIND };
 
 /// What an export holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,7 @@ pub(super) struct Exported {
     pub(super) announced: Announced,
     pub(super) references: BTreeSet<StorePath>,
     pub(super) deriver: Option<StorePath>,
+    pub(super) signatures: BTreeSet<Signature>,
 }
 
 /// Why a header is refused.
@@ -43,6 +47,8 @@ pub(super) enum HeaderError {
     Codec(#[from] CodecError),
     #[error(transparent)]
     Path(#[from] StorePathError),
+    #[error("what it says of a path is not a path's text: {0}")]
+    Info(#[from] PathInfoError),
     #[error("'{0}' stands in it twice")]
     Twice(StorePath),
     #[error("'{0}' refers to '{1}', which only follows later")]
@@ -66,13 +72,21 @@ pub(super) enum HeaderError {
 }
 
 #[derive(Encode, Decode)]
-struct Record {
+struct Record<P> {
     roots: Vec<String>,
-    paths: Vec<PathRecord>,
+    paths: Vec<P>,
 }
 
 #[derive(Encode, Decode)]
 struct PathRecord {
+    /// The text of its [`PathInfo`].
+    info: String,
+    entries: u64,
+}
+
+/// The same in version 1.
+#[derive(Encode, Decode)]
+struct PathRecord1 {
     base: String,
     tree: [u8; 32],
     entries: u64,
@@ -83,19 +97,35 @@ struct PathRecord {
 
 impl Header {
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
-        let texts = |paths: &BTreeSet<StorePath>| paths.iter().map(text).collect();
-        let paths = self.paths.iter().map(|exported| PathRecord {
+        let record = |exported: &Exported| PathRecord {
+            info: exported.info().to_string(),
+            entries: exported.announced.entries,
+        };
+        self.encode(KIND, record)
+    }
+
+    fn to_bytes_1(&self) -> Result<Vec<u8>, CodecError> {
+        let record = |exported: &Exported| PathRecord1 {
             base: text(&exported.path),
             tree: exported.tree.0,
             entries: exported.announced.entries,
             size: exported.announced.size,
-            references: texts(&exported.references),
+            references: exported.references.iter().map(text).collect(),
             deriver: exported.deriver.as_ref().map(text),
-        });
-        let record = Record { roots: texts(&self.roots), paths: paths.collect() };
-        match codec::encode(KIND, &record)? {
+        };
+        self.encode(KIND_1, record)
+    }
+
+    fn encode<P: Encode>(
+        &self,
+        kind: RecordKind,
+        record: impl Fn(&Exported) -> P,
+    ) -> Result<Vec<u8>, CodecError> {
+        let roots = self.roots.iter().map(text).collect();
+        let record = Record { roots, paths: self.paths.iter().map(record).collect() };
+        match codec::encode(kind, &record)? {
             bytes if bytes.len() as u64 > limits::EXPORT_HEADER => {
-                Err(CodecError::TooLarge(KIND.what))
+                Err(CodecError::TooLarge(kind.what))
             }
             bytes => Ok(bytes),
         }
@@ -103,26 +133,27 @@ impl Header {
 
     /// Reads a header and checks all that can be checked without a store.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, HeaderError> {
-        let record: Record = codec::decode(KIND, bytes)?;
-        let parse = |texts: &[String]| -> Result<BTreeSet<StorePath>, StorePathError> {
-            texts.iter().map(|text| StorePath::from_base(text)).collect()
+        let is_earlier = bytes.starts_with(&[&KIND_1.magic[..], &[1, 0]].concat());
+        let header = match is_earlier {
+            true => Self::decode(KIND_1, bytes, PathRecord1::read)?,
+            false => Self::decode(KIND, bytes, PathRecord::read)?,
         };
-        let paths = record.paths.iter().map(|path| {
-            Ok(Exported {
-                path: StorePath::from_base(&path.base)?,
-                tree: TreeHash(path.tree),
-                announced: Announced { entries: path.entries, size: path.size },
-                references: parse(&path.references)?,
-                deriver: path.deriver.as_deref().map(StorePath::from_base).transpose()?,
-            })
-        });
-        let paths = paths.collect::<Result<Vec<_>, StorePathError>>()?;
-        let header = Self { roots: parse(&record.roots)?, paths };
         header.check()?;
-        match header.to_bytes()? == bytes && header.is_ordered() {
+        let own = if is_earlier { header.to_bytes_1() } else { header.to_bytes() };
+        match own? == bytes && header.is_ordered() {
             true => Ok(header),
             false => Err(HeaderError::Form),
         }
+    }
+
+    fn decode<P: Decode<()>>(
+        kind: RecordKind,
+        bytes: &[u8],
+        read: impl Fn(P) -> Result<Exported, HeaderError>,
+    ) -> Result<Self, HeaderError> {
+        let record: Record<P> = codec::decode(kind, bytes)?;
+        let paths = record.paths.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { roots: parse(&record.roots)?, paths })
     }
 
     /// Whether the paths stand in the order in which an export has them.
@@ -167,7 +198,38 @@ impl Header {
     }
 }
 
+impl PathRecord {
+    fn read(self) -> Result<Exported, HeaderError> {
+        let info: PathInfo = self.info.parse()?;
+        Ok(Exported::of(info, self.entries))
+    }
+}
+
+impl PathRecord1 {
+    fn read(self) -> Result<Exported, HeaderError> {
+        Ok(Exported {
+            path: StorePath::from_base(&self.base)?,
+            tree: TreeHash(self.tree),
+            announced: Announced { entries: self.entries, size: self.size },
+            references: parse(&self.references)?,
+            deriver: self.deriver.as_deref().map(StorePath::from_base).transpose()?,
+            signatures: BTreeSet::new(),
+        })
+    }
+}
+
+fn parse(texts: &[String]) -> Result<BTreeSet<StorePath>, StorePathError> {
+    texts.iter().map(|text| StorePath::from_base(text)).collect()
+}
+
 impl Exported {
+    /// A path of so many entries. Its NAR hash does not go along: it follows from the tree.
+    pub(super) fn of(info: PathInfo, entries: u64) -> Self {
+        let PathInfo { path, tree, size, references, deriver, signatures, .. } = info;
+        let announced = Announced { entries, size };
+        Self { path, tree, announced, references, deriver, signatures }
+    }
+
     /// What it says of the path.
     pub(super) fn info(&self) -> PathInfo {
         PathInfo {
@@ -177,7 +239,7 @@ impl Exported {
             references: self.references.clone(),
             deriver: self.deriver.clone(),
             nar: None,
-            signatures: BTreeSet::new(),
+            signatures: self.signatures.clone(),
             registered: 0,
         }
     }

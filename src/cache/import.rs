@@ -218,7 +218,12 @@ impl Export {
             false => References::Declared(references, self.among.clone()),
         };
         let (deriver, expected) = (fresh.deriver.clone(), Some(exported.tree));
-        Ok(Insertion { path, source: place.into(), references, deriver, expected })
+        // without its deriver the path says less than was signed
+        let signatures = match deriver == exported.deriver {
+            true => exported.signatures.clone(),
+            false => BTreeSet::new(),
+        };
+        Ok(Insertion { path, source: place.into(), references, deriver, expected, signatures })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Takes single trees out of an export, to put them in the place of damaged ones.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -50,6 +51,7 @@ pub fn restore(
                 references: References::Known(info.references.clone()),
                 deriver: None,
                 expected: Some(info.tree),
+                signatures: BTreeSet::new(),
             };
             progress(done.fetch_add(info.size, Ordering::Relaxed) + info.size, all);
             Ok(insertion)

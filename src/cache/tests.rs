@@ -5,6 +5,7 @@ mod hostile;
 mod proofs;
 
 use std::{
+    collections::BTreeSet,
     io::Cursor,
     os::unix::fs::{PermissionsExt, symlink},
 };
@@ -14,7 +15,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    store::{Insertion, PathInfo, References, Store},
+    store::{Insertion, PathInfo, References, Signature, Store},
     store_path::StorePath,
 };
 
@@ -41,7 +42,7 @@ impl Space {
         let source = scratch.path().join("tree");
         let first = n.saturating_sub(2);
         let references = if n == 0 { 0..0 } else { first..n + 1 };
-        let references: std::collections::BTreeSet<_> = references.map(path).collect();
+        let references: BTreeSet<_> = references.map(path).collect();
         let named: String = references.iter().map(|path| format!("\n{path}")).collect();
         let text = [text, named.as_bytes()].concat();
         if rich {
@@ -63,6 +64,7 @@ impl Space {
             references: References::Known(references),
             deriver: None,
             expected: None,
+            signatures: BTreeSet::new(),
         };
         self.store.insert(vec![insertion]).unwrap();
         path
@@ -248,4 +250,34 @@ proptest! {
         to.import(&from.export(&all)).unwrap();
         prop_assert_eq!(to.known(), from.known());
     }
+}
+
+#[test]
+fn signatures_travel_as_long_as_they_say_what_is_known() {
+    let [from, to] = [(); 2].map(|()| space());
+    from.add(0, b"some text", false);
+    let signature = Signature { key: "ci-1".to_owned(), bytes: [7; 64] };
+    let scratch = from.store.scratch().unwrap();
+    let sources: Vec<_> = ["plain", "made"].map(|name| scratch.path().join(name)).into();
+    let [plain, made] = [path(1), path(2)];
+    for (source, path) in sources.iter().zip([&plain, &made]) {
+        fs_err::write(source, path.name()).unwrap();
+        let insertion = Insertion {
+            path: path.clone(),
+            source: source.clone().into(),
+            references: References::Known(BTreeSet::new()),
+            // nobody can tell there that this derivation made it
+            deriver: (path == &made).then(|| StorePath::new(&[9; 20], "made.drv").unwrap()),
+            expected: None,
+            signatures: [signature.clone()].into(),
+        };
+        from.store.insert(vec![insertion]).unwrap();
+    }
+    let nar = from.store.nar(&plain).unwrap();
+    assert_eq!(from.store.info(&plain).unwrap().unwrap().nar, Some(nar));
+    to.import(&from.export(&[plain.clone(), made.clone()])).unwrap();
+    let known = |path| to.store.info(path).unwrap().unwrap();
+    assert_eq!(known(&plain).signatures, [signature].into());
+    assert_eq!((known(&made).deriver, known(&made).signatures), (None, BTreeSet::new()));
+    assert_eq!(known(&plain).nar, None, "it is computed, not believed");
 }

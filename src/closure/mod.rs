@@ -133,6 +133,7 @@ mod tests {
                 references: References::Known(references),
                 deriver: None,
                 expected: None,
+                signatures: BTreeSet::new(),
             }
         });
         store.insert(insertions.collect()).unwrap();

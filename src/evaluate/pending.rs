@@ -94,6 +94,6 @@ impl Object {
             }
         };
         let references = References::Known(references);
-        Insertion { path, source, references, deriver: None, expected }
+        Insertion { path, source, references, deriver: None, expected, signatures: BTreeSet::new() }
     }
 }

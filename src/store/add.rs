@@ -34,7 +34,14 @@ impl Store {
             let source = Source::Text { bytes: text.to_owned(), to: scratch.path().join("text") };
             let references = References::Known(references);
             let path = path.clone();
-            let text = Insertion { path, source, references, deriver: None, expected: None };
+            let text = Insertion {
+                path,
+                source,
+                references,
+                deriver: None,
+                expected: None,
+                signatures: BTreeSet::new(),
+            };
             self.insert(vec![text])?;
         }
         Ok(path)
@@ -66,6 +73,7 @@ impl Store {
             references: References::Known(BTreeSet::new()),
             deriver: None,
             expected: Some(measure.hash),
+            signatures: BTreeSet::new(),
         };
         match self.insert(vec![insertion]) {
             Err(StoreError::Tree { .. }) => Err(StoreError::Changed(from.to_owned())),
@@ -173,5 +181,12 @@ fn record(
     let bytes = derivation.to_bytes().map_err(|e| damaged(e.to_string()))?;
     let source = Source::Text { bytes, to: scratch.path().join(path.digest()) };
     let references = References::Known(derivation.references());
-    Ok(Insertion { path: path.clone(), source, references, deriver: None, expected: None })
+    Ok(Insertion {
+        path: path.clone(),
+        source,
+        references,
+        deriver: None,
+        expected: None,
+        signatures: BTreeSet::new(),
+    })
 }

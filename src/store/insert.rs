@@ -18,7 +18,7 @@ use rustix::{
 };
 
 use super::{
-    PathInfo, Store, StoreError,
+    PathInfo, Signature, Store, StoreError,
     index::Writer,
     pool::{Pool, Shareable},
     removal,
@@ -46,6 +46,8 @@ pub struct Insertion {
     pub deriver: Option<StorePath>,
     /// What its tree must hash to, if that is known.
     pub expected: Option<TreeHash>,
+    /// Signatures of what is then known of it.
+    pub signatures: BTreeSet<Signature>,
 }
 
 impl Insertion {
@@ -380,7 +382,7 @@ fn prepare(
     // many are synced at once, with their file system
     let each = insertions.len() <= FEW;
     let one = |insertion: Insertion| {
-        let Insertion { path, source, references, deriver, expected } = insertion;
+        let Insertion { path, source, references, deriver, expected, signatures } = insertion;
         let candidates: &[StorePath] = match &references {
             References::Scan(candidates) => candidates,
             References::Declared(_, among) => among,
@@ -411,7 +413,7 @@ fn prepare(
             }
         };
         let size = sealed.measure.size;
-        let (nar, signatures) = (None, BTreeSet::new());
+        let nar = None;
         let info =
             PathInfo { path, tree: found, size, references, deriver, nar, signatures, registered };
         let source = source.place().to_owned();

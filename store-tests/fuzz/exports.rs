@@ -68,8 +68,13 @@ pub fn export(data: &[u8]) {
         let Some(error) = try_import(&deflated(&members)) else { return };
         let Some((found, said)) = hashes(&error) else { return };
         let header = &mut members[0];
-        let Some(at) = header.windows(32).position(|window| window == said) else { return };
-        header[at..at + 32].copy_from_slice(&found);
+        // as a text, and in version 1 as bytes
+        let forms =
+            [(found.as_bytes().to_vec(), said.as_bytes().to_vec()), (raw(found), raw(said))];
+        let place = |said: &[u8]| header.windows(said.len()).position(|window| window == said);
+        let known = forms.into_iter().find_map(|(found, said)| Some((place(&said)?, found)));
+        let Some((at, found)) = known else { return };
+        header[at..at + found.len()].copy_from_slice(&found);
     }
 }
 
@@ -98,15 +103,14 @@ fn try_import(file: &[u8]) -> Option<String> {
 }
 
 /// The hash that a tree has, and the one that the header says, out of the error that tells both.
-fn hashes(error: &str) -> Option<([u8; 32], [u8; 32])> {
+fn hashes(error: &str) -> Option<(&str, &str)> {
     let (_, rest) = error.split_once("its tree has hash ")?;
     let (found, said) = rest.split_once(", but the header says ")?;
-    let bytes = |text: &str| -> Option<[u8; 32]> {
-        let digits = text.get(..64)?;
-        let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).ok();
-        (0..64).step_by(2).map(byte).collect::<Option<Vec<u8>>>()?.try_into().ok()
-    };
-    Some((bytes(found)?, bytes(said)?))
+    Some((found.get(..64)?, said.get(..64)?))
+}
+
+fn raw(digits: &str) -> Vec<u8> {
+    clutch::hash::decode_base16(digits).unwrap_or_default()
 }
 
 fn unframed(mut data: &[u8]) -> Option<Vec<Vec<u8>>> {
@@ -212,8 +216,14 @@ pub fn exports() -> Vec<Vec<u8>> {
         fs::write(&source, text).unwrap();
         let references = References::Known(references.iter().cloned().collect());
         let (deriver, expected) = (None, None);
-        let insertion =
-            Insertion { path: path.clone(), source: source.into(), references, deriver, expected };
+        let insertion = Insertion {
+            path: path.clone(),
+            source: source.into(),
+            references,
+            deriver,
+            expected,
+            signatures: BTreeSet::new(),
+        };
         store.insert(vec![insertion]).unwrap();
         path
     };

@@ -8,6 +8,9 @@ use crate::Space;
 /// The index of version 1.
 const INDEX: &str = include_str!("earlier/index-1.sql");
 
+/// An export of the result, as a program wrote it whose exports were of version 1.
+pub const EXPORT: &[u8] = include_bytes!("earlier/export-1.clutch");
+
 /// When the paths became valid, as that index says.
 pub const REGISTERED: u64 = 1_795_862_598;
 

@@ -5,7 +5,7 @@ use std::process::Stdio;
 
 use clutch_store_tests::{
     Ran, Space,
-    earlier::{REGISTERED, RESULT},
+    earlier::{EXPORT, REGISTERED, RESULT},
     fault::{Action, Class},
 };
 use serde_json::Value;
@@ -135,4 +135,21 @@ fn an_index_of_a_newer_program_is_refused_and_stays() {
     let text = space.fails(3, ["paths"]);
     assert!(text.contains("version 3") && text.contains("use a newer clutch"), "{text}");
     assert_eq!(fs_err::read(&index).unwrap(), before);
+}
+
+#[test]
+fn an_export_of_version_1_is_imported() {
+    let space = Space::new(BINARY);
+    let file = space.write("export", EXPORT);
+    let file = file.to_str().unwrap();
+    assert!(space.fails(5, ["import", file]).contains("nothing proves"));
+    space.ok(["import", "--accept-unsigned", file]);
+    assert_eq!(space.ok(["closure", RESULT]).lines().count(), 3);
+    space.ok(["verify"]);
+    // it is written in the form of today
+    let again = space.path("again");
+    space.ok(["export", "-o", again.to_str().unwrap(), RESULT]);
+    let other = Space::new(BINARY);
+    other.ok(["import", "--accept-unsigned", again.to_str().unwrap()]);
+    assert_eq!(other.valid(), space.valid());
 }

@@ -41,6 +41,7 @@ impl Space {
             references: References::Known(BTreeSet::new()),
             deriver: deriver.cloned(),
             expected: None,
+            signatures: BTreeSet::new(),
         };
         self.store.insert(vec![insertion]).unwrap();
     }

@@ -60,6 +60,7 @@ fn insertion(path: &StorePath, source: PathBuf, candidates: &[&StorePath]) -> In
         references: References::Scan(candidates.iter().map(|p| (*p).clone()).collect()),
         deriver: None,
         expected: None,
+        signatures: BTreeSet::new(),
     }
 }
 

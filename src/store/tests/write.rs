@@ -13,7 +13,14 @@ fn copying(space: &Space, path: &StorePath, from: &Path, scratch: &Scratch) -> I
     let expected = Some(tree::fold(&listing, &leaves).hash);
     let source = Source::Copy { listing, leaves, to: scratch.path().join(path.base()) };
     assert!(!space.store.real(path).exists());
-    Insertion { path: path.clone(), source, references: known(&[]), deriver: None, expected }
+    Insertion {
+        path: path.clone(),
+        source,
+        references: known(&[]),
+        deriver: None,
+        expected,
+        signatures: BTreeSet::new(),
+    }
 }
 
 fn known(paths: &[&StorePath]) -> References {
@@ -93,7 +100,14 @@ fn texts_and_copies_are_searched_where_that_is_asked() {
     let scratch = space.store.scratch().unwrap();
     let scan = || References::Scan(vec![lib.clone()]);
     let source = Source::Text { bytes: format!("see {lib}").into(), to: scratch.path().join("t") };
-    let texts = Insertion { path: text, source, references: scan(), deriver: None, expected: None };
+    let texts = Insertion {
+        path: text,
+        source,
+        references: scan(),
+        deriver: None,
+        expected: None,
+        signatures: BTreeSet::new(),
+    };
     fs_err::write(dir.path().join("file"), format!("{}{lib}", "x".repeat(200_000))).unwrap();
     let copied = Insertion { references: scan(), ..copying(&space, &tree, dir.path(), &scratch) };
     for info in space.store.insert(vec![texts, copied]).unwrap() {
