@@ -123,7 +123,7 @@ fn what_is_no_expression_is_told_by_what_it_is() {
         ("fetchit", "#!/usr/bin/env python3\nimport sys", "a Python script", "python.program"),
         ("x-1-py3-none-any.whl", "PK", "a wheel", "clutch lock"),
         ("clutch.lock", "version = 1", "a lock", "lock = ./clutch.lock;"),
-        ("requirements.txt", "x==1", "a file of requirements", "clutch lock FILE"),
+        ("requirements.txt", "x==1", "a requirements file", "clutch lock FILE"),
     ] {
         space.write(name, text);
         for command in ["run", "build", "eval"] {
