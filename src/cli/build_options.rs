@@ -12,7 +12,8 @@ pub(super) struct BuildArguments {
     /// Number of parallel builds (default: the number of processors).
     #[arg(short, long, value_name = "N")]
     jobs: Option<usize>,
-    /// Number of processors that each build can use (default: 0, which means all).
+    /// Number of processors that each build can use (default: 0, which means all). N parallel builds
+    /// can use N times as many, so lower it together with --jobs.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     cores: usize,
     /// Continue with other builds after a failure (default if $CI is set).

@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     build: BuildArguments,
     #[command(flatten)]
     hashes: HashArguments,
-    /// Evaluate lists and attribute sets recursively.
+    /// Evaluate and print nested values, too, which otherwise appear as <CODE>.
     #[arg(long)]
     strict: bool,
     /// Print the value as XML.

@@ -1,6 +1,15 @@
 //! Examples at the end of the help of each command. A line has at most 80 characters.
 
 pub(super) const CLUTCH: &str = "\
+Terms:
+  derivation  A build recipe. An expression describes one or several
+  store path  A source, a derivation or a build output in the store
+  closure     A store path with everything that it depends on
+  result      A link to a build output: keeps it while you work on a project
+  pin         A name that keeps a store path, for some time or until removed
+  profile     A name to deploy under: leads to the current generation
+  generation  A build output that a profile led to. You can roll back to it
+
 Examples:
   clutch lock requirements.txt  Lock packages in clutch.lock
   clutch run . -- python        Build default.nix and run Python in it
@@ -95,6 +104,41 @@ Examples:
   clutch profile set web .     Build default.nix and deploy it as web
   clutch run web               Run it
   clutch profile rollback web  Go back to the generation before";
+
+pub(super) const PROFILE_SET: &str = "\
+Examples:
+  clutch profile set web .                       Build default.nix and deploy it
+  clutch profile set web ./result                Deploy what you built before
+  clutch profile set web . --note 'new certifi'  Add a note to the generation
+  clutch profile set ./web .                     Use the link ./web as a profile";
+
+pub(super) const PROFILE_LIST: &str = "\
+Examples:
+  clutch profile list      List all profiles
+  clutch profile list web  List the generations of one";
+
+pub(super) const PROFILE_ROLLBACK: &str = "\
+Examples:
+  clutch profile rollback web         Go back to the generation before
+  clutch profile rollback web --to 3  Go to generation 3";
+
+pub(super) const PROFILE_DIFF: &str = "\
+Examples:
+  clutch profile diff web             Show what the last deployment changed
+  clutch profile diff web 3           Compare generation 3 with the current one
+  clutch profile diff web 3 5         Compare generations 3 and 5
+  clutch profile diff ./old ./result  Compare two results";
+
+pub(super) const PROFILE_WIPE: &str = "\
+Examples:
+  clutch profile wipe web                  Keep only the current generation
+  clutch profile wipe web --keep 3         Keep the newest three
+  clutch profile wipe web --older-than 30  Delete those older than 30 days";
+
+pub(super) const PROFILE_DELETE: &str = "\
+Examples:
+  clutch profile delete web  Delete the profile and its generations
+  clutch gc                  Then free the disk space";
 
 pub(super) const VERIFY: &str = "\
 Examples:

@@ -30,10 +30,10 @@ pub(super) struct ExpressionArguments {
     /// Select an attribute of the value, such as `tools.hello`; can be repeated.
     #[arg(short = 'A', long = "attr", value_name = "ATTRIBUTE")]
     pub(super) attributes: Vec<String>,
-    /// Pass an expression as argument NAME, if the value is a function.
+    /// If the expression is a function, call it with NAME = EXPRESSION; can be repeated.
     #[arg(long, num_args = 2, value_names = ["NAME", "EXPRESSION"])]
     pub(super) arg: Vec<String>,
-    /// Pass a string as argument NAME, if the value is a function.
+    /// If the expression is a function, call it with NAME = "STRING"; can be repeated.
     #[arg(long, num_args = 2, value_names = ["NAME", "STRING"])]
     pub(super) argstr: Vec<String>,
     /// Add PATH to the search path for names such as `<clutch>`.

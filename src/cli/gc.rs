@@ -26,14 +26,15 @@ pub(super) struct GcArguments {
     dry_run: bool,
     /// Keep paths that were used in the last N days, with their dependencies.
     ///
-    /// Also sets how long to keep the files of --keep-failed and --keep-differing (default: 7 days).
+    /// Also sets how long to keep what `build --keep-failed` and `build --check --keep-differing` kept
+    /// (default: 7 days).
     #[arg(long, value_name = "N")]
     keep_days: Option<u64>,
     /// Keep unused downloads: the most recently used ones up to a size such as 2G, or all that were used
     /// in a number of days such as 30d.
     #[arg(long, value_name = "SIZE|DAYS", value_parser = downloads)]
     keep_downloads: Option<DownloadLimit>,
-    /// Stop when SIZE bytes are freed, such as 500M or 2G.
+    /// Stop after freeing SIZE, such as 500M or 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_freed: Option<u64>,
     /// Stop when the store takes no more than SIZE on disk, such as 500M or 2G.

@@ -37,11 +37,11 @@ pub(super) struct Arguments {
     /// Python version to lock for; can be repeated.
     #[arg(long, value_name = "VERSION", default_value = "3.11")]
     python: Vec<String>,
-    /// Platform to lock for, as a wheel tag such as manylinux_2_36_x86_64; can be repeated (default: the
-    /// newest that the library's Python supports).
+    /// Platform to lock for, as a wheel tag; can be repeated (default: manylinux_2_36_x86_64, and
+    /// manylinux_2_41_x86_64 for Python 3.13 and later).
     #[arg(long, value_name = "PLATFORM")]
     platform: Vec<String>,
-    /// Package index to use for the requirements.
+    /// Name of the index to take the wheels from; set its address with --index.
     // not `index`: that is the id of the global `--index NAME=ADDRESS`
     #[arg(long, value_name = "INDEX", default_value = PYPI)]
     from: String,

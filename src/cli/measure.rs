@@ -25,7 +25,7 @@ pub(super) struct Measure {
     /// Stop the evaluation if it needs more memory than SIZE, such as 500M or 2G (default: three
     /// quarters of the memory of this machine or control group).
     ///
-    /// If `ulimit -v` is set, the evaluation can use at most a third of that limit.
+    /// `ulimit -v` counts reserved address space, too: if it is set, an evaluation gets a third of it.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(super) max_eval_memory: Option<u64>,
     /// Profile the evaluation and write folded stacks, for flame graphs, to FILE; `-` is standard

@@ -103,6 +103,9 @@ enum Command {
     #[command(after_long_help = of::SHOW)]
     Show(show::Arguments),
     /// Show the log of a build.
+    ///
+    /// Does not build the expression. The build options are for what its evaluation reads and has to be
+    /// built first.
     #[command(after_long_help = of::LOG, mut_args(any_path))]
     Log(log::Arguments),
     /// List everything that a store path depends on at run time.
@@ -117,8 +120,8 @@ enum Command {
     /// Add the store paths in an exported file to the store.
     ///
     /// Sources, derivations and downloads are checked against the hash in their store path. The outputs
-    /// of builds cannot be checked like this. If the store does not have them yet, the import fails
-    /// unless you give --accept-unsigned.
+    /// of builds cannot be verified like this, and exports are not signed. If the store does not have
+    /// them yet, the import fails unless you accept them with --accept-unsigned.
     #[command(after_long_help = of::IMPORT)]
     Import(transfer::ImportArguments),
     /// Lock Python requirements or Debian packages, with their hashes.
@@ -145,8 +148,8 @@ enum Command {
     Verify(verify::Arguments),
     /// Save disk space by sharing equal files.
     ///
-    /// New paths share their files with the store when they are added. Use this command for paths that
-    /// do not.
+    /// New paths share their files with the store when they are added. You need this command only for
+    /// paths that were added while the file system could not link their files.
     #[command(after_long_help = of::OPTIMISE)]
     Optimise(optimise::Arguments),
     /// Manage the store as a whole.

@@ -20,10 +20,10 @@ pub(super) struct Arguments {
     /// Store path to keep, link to one, profile or other pin; if omitted, show the pin.
     #[arg(requires = "name", add = completers::store_paths())]
     path: Option<String>,
-    /// Keep the path for N days.
+    /// End the pin after N days.
     #[arg(long, value_name = "N", requires = "path")]
     days: Option<u64>,
-    /// Keep the path until TIME (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
+    /// End the pin at TIME (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
     #[arg(long, value_name = "TIME", requires = "path", conflicts_with = "days", value_parser = time::parse)]
     until: Option<u64>,
     /// Remove the pin.

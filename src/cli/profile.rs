@@ -8,6 +8,7 @@ use super::{
     build_options::BuildArguments,
     completers,
     context::Context,
+    examples as of,
     expression::{ExpressionArguments, any_path},
     failure::{Failure, Kind, Outcome},
     hashes::HashArguments,
@@ -31,21 +32,30 @@ pub(super) struct Arguments {
 #[derive(clap::Subcommand)]
 enum Command {
     /// Build an expression and make the result the current generation.
-    #[command(mut_args(any_path))]
+    #[command(after_long_help = of::PROFILE_SET, mut_args(any_path))]
     Set(Box<SetArguments>),
     /// List all profiles, or the generations of one.
+    #[command(after_long_help = of::PROFILE_LIST)]
     List(ListArguments),
     /// Go back to an earlier generation.
+    #[command(after_long_help = of::PROFILE_ROLLBACK)]
     Rollback(RollbackArguments),
     /// Compare the packages of two generations or two store paths.
+    #[command(after_long_help = of::PROFILE_DIFF, override_usage = DIFF_USAGE)]
     Diff(DiffArguments),
     /// Delete old generations.
     ///
     /// The current generation is never deleted. To free disk space, run `clutch gc` afterwards.
+    #[command(after_long_help = of::PROFILE_WIPE)]
     Wipe(WipeArguments),
     /// Delete a profile and all its generations.
+    #[command(after_long_help = of::PROFILE_DELETE)]
     Delete(DeleteArguments),
 }
+
+/// The two forms of `diff`.
+const DIFF_USAGE: &str = "clutch profile diff [OPTIONS] PROFILE [FROM [TO]]
+       clutch profile diff [OPTIONS] PATH PATH";
 
 #[derive(clap::Args)]
 struct SetArguments {
@@ -83,12 +93,12 @@ struct RollbackArguments {
 #[derive(clap::Args)]
 struct DiffArguments {
     /// Name of the profile, or path of its link; or the first store path to compare.
-    #[arg(add = completers::store_paths())]
+    #[arg(value_name = "PROFILE|PATH", add = completers::store_paths())]
     profile: String,
-    /// Generation to compare with TO (default: the one before it); or the second store path.
+    /// Earlier generation (default: the one before TO); or the second store path.
     #[arg(value_name = "FROM|PATH", add = completers::store_paths())]
     from: Option<String>,
-    /// Generation that is newer (default: the current one).
+    /// Later generation (default: the current one).
     to: Option<u64>,
 }
 

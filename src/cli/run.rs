@@ -45,8 +45,9 @@ pub(super) struct Arguments {
     /// Hide everything from the program except its dependencies, /proc, /dev and an empty /tmp.
     #[arg(long)]
     isolated: bool,
-    /// Program of the environment to run instead of its main program, and its arguments. If the first
-    /// word begins with a dash, all are arguments of the main program.
+    /// Program of the environment to run, with its arguments (default: the main program,
+    /// `meta.mainProgram`). If the first word begins with `-`, all words are arguments of the main
+    /// program.
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
 }

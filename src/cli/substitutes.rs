@@ -22,8 +22,7 @@ pub(super) struct SubstituteArguments {
     /// Take store paths from a file written by `clutch export`, and build the rest; can be repeated.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     from: Vec<PathBuf>,
-    /// Accept outputs of builds, which cannot be verified. Use this only if you trust the origin of the
-    /// file.
+    /// Accept build outputs without verification. Use this only if you trust the origin of the file.
     #[arg(long, requires = "from")]
     accept_unsigned: bool,
     #[command(flatten)]

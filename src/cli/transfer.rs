@@ -39,8 +39,7 @@ pub(super) struct ImportArguments {
     /// File written by `clutch export`; `-` is standard input.
     #[arg(value_hint = ValueHint::FilePath)]
     file: PathBuf,
-    /// Accept outputs of builds, which cannot be verified. Use this only if you trust the origin of the
-    /// file.
+    /// Accept build outputs without verification. Use this only if you trust the origin of the file.
     #[arg(long)]
     accept_unsigned: bool,
     /// Create a link to the result, which keeps it from being deleted by `clutch gc`.

@@ -30,13 +30,14 @@ pub(super) struct Arguments {
     /// Store paths to check (default: all).
     #[arg(value_name = "PATH", add = completers::store_paths())]
     paths: Vec<String>,
-    /// First rebuild a lost index from the files in the store.
+    /// First rebuild the store's database from its files, if the database is lost.
     #[arg(long)]
     rebuild_index: bool,
     /// Repair damaged paths, from exports (--from) or by building them again.
     #[arg(long)]
     repair: bool,
-    /// Take store paths from a file written by `clutch export`, and build the rest; can be repeated.
+    /// Repair from a file written by `clutch export`, and rebuild what it does not have; can be
+    /// repeated.
     #[arg(long, value_name = "FILE", requires = "repair")]
     from: Vec<PathBuf>,
     #[command(flatten)]

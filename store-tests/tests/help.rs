@@ -64,7 +64,44 @@ fn help_has_one_voice() {
     }
     assert!(texts.len() > 40, "{texts:?}");
     let several = texts.iter().filter(|(_, texts)| texts.len() > 1).map(|(option, _)| option);
-    assert_eq!(several.collect::<Vec<_>>(), ["--dry-run", "-o, --output <FILE>"]);
+    assert_eq!(several.collect::<Vec<_>>(), ["--dry-run", "--from <FILE>", "-o, --output <FILE>"]);
+}
+
+/// The commands that a text names: the word behind each `clutch` in a line of code or a code span.
+fn named_commands(text: &str) -> BTreeSet<String> {
+    let after = text.split("clutch ").skip(1);
+    let words = after.map(|rest| rest.split(|c: char| !c.is_ascii_lowercase() && c != '-'));
+    words.filter_map(|mut words| words.next()).map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn the_readme_lists_every_command() {
+    let space = Space::new(BINARY);
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = fs_err::read_to_string(readme).unwrap();
+    let rows: String = readme.lines().filter(|line| line.starts_with("| `clutch ")).collect();
+    assert_eq!(named_commands(&rows), commands(&space).into_iter().collect());
+}
+
+#[test]
+fn help_says_how_a_profile_is_used_and_defines_its_terms() {
+    let space = Space::new(BINARY);
+    let diff = space.ok(["help", "profile", "diff"]);
+    assert!(diff.contains("diff [OPTIONS] PROFILE [FROM [TO]]\n"), "{diff}");
+    assert!(diff.contains("diff [OPTIONS] PATH PATH\n"), "{diff}");
+    for command in ["set", "list", "rollback", "diff", "wipe", "delete"] {
+        let help = space.ok(["help", "profile", command]);
+        let examples = help.split("Examples:\n").nth(1).unwrap_or_default();
+        assert!(examples.contains(&format!("  clutch profile {command}")), "{command}: {help}");
+        for line in examples.lines() {
+            assert!(line.len() <= 80, "{command}: it does not fit a terminal: {line}");
+        }
+    }
+    let help = space.ok(["--help"]);
+    let terms = help.split("Terms:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for term in ["derivation", "closure", "pin", "profile", "generation"] {
+        assert!(terms.lines().any(|line| line.starts_with(&format!("  {term} "))), "{terms}");
+    }
 }
 
 #[test]
