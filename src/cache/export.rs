@@ -3,9 +3,9 @@
 use std::io::{BufWriter, Seek, Write};
 
 use super::{
-    HEADER, TransferError,
+    TransferError,
     gzip::Members,
-    header::{Exported, Header},
+    header::{self, Exported, Header},
 };
 use crate::{
     closure,
@@ -39,7 +39,7 @@ pub fn export(
     let all: u64 = header.paths.iter().map(|exported| exported.announced.size).sum();
 
     let mut members = Members::new(BufWriter::with_capacity(1 << 20, out));
-    tree::pack_bytes(HEADER, &header.to_bytes()?, &mut members)?;
+    tree::pack_bytes(header::ENTRY, &header.to_bytes()?, &mut members)?;
     members.end()?;
     let mut done = 0;
     for (exported, listing) in header.paths.iter().zip(&listings) {

@@ -14,6 +14,9 @@ use crate::{
     tree::Announced,
 };
 
+/// The name of its entry in an export.
+pub(super) const ENTRY: &str = "export";
+
 const KIND: RecordKind =
     RecordKind { magic: *b"clutchex", version: 2, what: "the header of an export" };
 

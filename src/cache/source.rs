@@ -11,10 +11,10 @@ use flate2::bufread::GzDecoder;
 use fs_err::File;
 
 use super::{
-    HEADER, TransferError,
+    TransferError,
     export::entry_name,
     gzip,
-    header::{Exported, Header},
+    header::{self, Exported, Header},
 };
 use crate::{
     limits,
@@ -135,7 +135,7 @@ impl Source {
     pub(super) fn header(&mut self) -> Result<Header, TransferError> {
         self.next(deflated(limits::EXPORT_HEADER + 2048))?;
         let bytes = self.read(0, "the header", |from| {
-            tree::unpack_bytes(from, HEADER, limits::EXPORT_HEADER)
+            tree::unpack_bytes(from, header::ENTRY, limits::EXPORT_HEADER)
         })?;
         let header =
             Header::from_bytes(&bytes).map_err(|e| self.refuse("the header", e.to_string()))?;

@@ -224,7 +224,7 @@ fn members_that_are_exchanged_doubled_or_missing_are_refused() {
 fn packed(header: &header::Header, trees: &[Vec<u8>]) -> Vec<u8> {
     use std::io::Write;
     let mut members = gzip::Members::new(Cursor::new(Vec::new()));
-    crate::tree::pack_bytes(HEADER, &header.to_bytes().unwrap(), &mut members).unwrap();
+    crate::tree::pack_bytes(header::ENTRY, &header.to_bytes().unwrap(), &mut members).unwrap();
     members.end().unwrap();
     for tree in trees {
         members.write_all(tree).unwrap();

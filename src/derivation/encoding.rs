@@ -4,8 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Draft, DraftOutputs, Fixed, HashMode, Identity};
-use crate::{derivation::Derivation, store_path::StorePath};
+use super::{Derivation, Draft, DraftOutputs, Fixed, HashMode};
+use crate::store_path::StorePath;
 
 /// The first byte of every encoding; a change of the format changes it, and with it every path.
 const VERSION: u8 = 1;
@@ -28,10 +28,10 @@ pub(super) fn whole(derivation: &Derivation) -> Vec<u8> {
 
 /// The encoding in which inputs stand by their identity and the paths of the outputs are left out:
 /// what these paths depend on.
-pub(super) fn modulo(
+pub(super) fn modulo<'i>(
     body: &Body<'_>,
     outputs: &BTreeSet<&str>,
-    inputs: &BTreeMap<Identity, BTreeSet<String>>,
+    inputs: impl ExactSizeIterator<Item = (&'i [u8; 32], &'i BTreeSet<String>)>,
 ) -> Vec<u8> {
     let mut out = Writer::new(b'M');
     out.body(body, |name| !outputs.contains(name));
@@ -41,7 +41,7 @@ pub(super) fn modulo(
     }
     out.tag(b'D').count(inputs.len());
     for (identity, names) in inputs {
-        out.0.extend_from_slice(&identity.0);
+        out.0.extend_from_slice(identity);
         out.names(names);
     }
     out.0

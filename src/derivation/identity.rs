@@ -6,47 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 
-use super::{Derivation, Fixed, Output, encoding};
+use super::{Derivation, Draft, DraftOutputs, Fixed, Output, encoding};
 use crate::{
     hash::{Purpose, encode_nix32},
     store_path::{self, StorePath, StorePathError, check_name},
 };
 
-/// A derivation before the paths of its outputs are known.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Draft {
-    /// See [`Derivation::name`].
-    pub name: String,
-    /// See [`Derivation::system`].
-    pub system: String,
-    /// See [`Derivation::builder`].
-    pub builder: Vec<u8>,
-    /// See [`Derivation::args`].
-    pub args: Vec<Vec<u8>>,
-    /// The environment without the outputs; [`Identities::resolve`] adds them.
-    pub env: BTreeMap<String, Vec<u8>>,
-    /// See [`Derivation::structured`].
-    pub structured: Option<String>,
-    /// What it makes.
-    pub outputs: DraftOutputs,
-    /// See [`Derivation::input_derivations`].
-    pub input_derivations: BTreeMap<StorePath, BTreeSet<String>>,
-    /// See [`Derivation::input_sources`].
-    pub input_sources: BTreeSet<StorePath>,
-}
-
-/// The outputs of a [`Draft`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DraftOutputs {
-    /// Outputs of these names, with paths that follow from the derivation's identity.
-    Named(BTreeSet<String>),
-    /// One output `out`, with a path that follows from its hash.
-    Fixed(Fixed),
-}
-
 /// What the outputs of a derivation depend on, as one hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Identity(pub(super) [u8; 32]);
+pub struct Identity([u8; 32]);
 
 /// The identities that are known, by the path of the derivation. Each is computed once.
 #[derive(Default)]
@@ -269,6 +237,7 @@ fn modulo_identity(
     outputs: &BTreeSet<&str>,
     inputs: &BTreeMap<Identity, BTreeSet<String>>,
 ) -> Identity {
+    let inputs = inputs.iter().map(|(identity, names)| (&identity.0, names));
     let mut hasher = Purpose::Identity.hasher();
     Identity(*hasher.update(&encoding::modulo(body, outputs, inputs)).finalize().as_bytes())
 }

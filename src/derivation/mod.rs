@@ -1,6 +1,7 @@
 //! A derivation: everything that a build depends on, as data. Its canonical encoding and identity
 //! are in the files beside this one; nothing here reads a file or runs anything.
 
+mod draft;
 mod encoding;
 mod identity;
 mod record;
@@ -8,9 +9,8 @@ mod records;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use identity::{
-    Draft, DraftOutputs, Identities, Identity, IdentityError, fixed_path, placeholder,
-};
+pub use draft::{Draft, DraftOutputs};
+pub use identity::{Identities, Identity, IdentityError, fixed_path, placeholder};
 pub use record::RecordError;
 pub use records::Records;
 

@@ -7,10 +7,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 
-use super::{
-    Change, Difference, MOST, Window,
-    container::{self, Container},
-};
+use super::{Change, Difference, MOST, Window, container::Container, formats};
 use crate::tree::{Bounds, TreeError};
 
 /// Files larger than this are not taken apart. A compressed one becomes no more than this, one in it half of that,
@@ -97,8 +94,8 @@ fn bytes(place: &Place, old: &[u8], new: &[u8], found: &mut Vec<Difference>) {
     let depth = place.members.len();
     let most = LARGEST >> depth;
     if depth < DEEPEST
-        && let Some(first) = container::open(place.name(), old, most)
-        && let Some(second) = container::open(place.name(), new, most)
+        && let Some(first) = formats::open(place.name(), old, most)
+        && let Some(second) = formats::open(place.name(), new, most)
     {
         containers(place, &first, &second, found);
     }

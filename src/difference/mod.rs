@@ -4,6 +4,7 @@
 
 mod container;
 mod content;
+mod formats;
 mod pyc;
 mod trees;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use fs_err::{self as fs, os::unix::fs::symlink};
 
+use super::walk::walk;
 use crate::{
     limits,
     regular::{self, Link},
@@ -20,7 +21,7 @@ pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
         return Ok(());
     }
     let mut bundle = Vec::new();
-    for (path, _) in super::walk(&folder)? {
+    for (path, _) in walk(&folder)? {
         bundle.extend(regular::read(&path, Link::Follow, limits::METADATA)?);
         if bundle.len() as u64 > limits::PROGRAM {
             return Err(std::io::Error::other("the certificates are too large together"));

@@ -10,7 +10,7 @@ use std::{
 use fs_err::{self as fs, os::unix::fs::symlink};
 use rustc_hash::FxHashSet;
 
-use super::{place, walk};
+use super::{place, walk::walk};
 use crate::{
     build::task::{Task, TaskError},
     builders::attributes,

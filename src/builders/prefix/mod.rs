@@ -11,16 +11,14 @@ mod host_paths;
 mod locales;
 mod place;
 mod programs;
+mod walk;
 
-use std::{
-    collections::BTreeMap,
-    os::unix::ffi::OsStrExt as _,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
-use fs_err as fs;
 use rayon::prelude::*;
 use serde::Deserialize;
+
+pub(crate) use walk::walk;
 
 use super::attributes;
 use crate::unpack::{
@@ -142,24 +140,6 @@ fn unpack(
         }
         Ok(deb.unpack_into(&tree, &select)?)
     })
-}
-
-/// Every file and link below a folder, sorted.
-pub(crate) fn walk(root: &Path) -> std::io::Result<Vec<(PathBuf, std::fs::FileType)>> {
-    let (mut found, mut folders) = (Vec::new(), vec![root.to_owned()]);
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(entry.path());
-            } else {
-                found.push((entry.path(), kind));
-            }
-        }
-    }
-    found.sort_by(|a, b| a.0.as_os_str().as_bytes().cmp(b.0.as_os_str().as_bytes()));
-    Ok(found)
 }
 
 #[cfg(test)]

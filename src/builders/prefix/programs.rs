@@ -11,7 +11,7 @@ use std::{
 use fs_err::{self as fs, os::unix::fs::OpenOptionsExt as _};
 use rayon::prelude::*;
 
-use super::host_paths;
+use super::{host_paths, walk::walk};
 use crate::{
     build::task::{Task, TaskError},
     elf::{self, ElfError, Image, loader_cache},
@@ -43,7 +43,7 @@ pub(super) fn relocate(task: &Task<'_>, out: &Path, path: &str) -> Result<(), Ta
     };
     let (has_linker, has_shell) = (has(LINKER), has("bin/sh"));
     let prefix = Prefix { path, has_linker, has_shell, programs };
-    let files = super::walk(out)?;
+    let files = walk(out)?;
     files.par_iter().filter(|(_, kind)| kind.is_file()).try_for_each(|(path, _)| {
         if (task.cancelled)() {
             return Err(TaskError::Cancelled);

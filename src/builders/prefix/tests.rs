@@ -1,7 +1,8 @@
 //! Packages made for the purpose, laid out without a queue.
 
-use std::{collections::BTreeSet, sync::Mutex};
+use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
 
+use fs_err as fs;
 use serde_json::json;
 
 use super::{gather::relative_name, *};

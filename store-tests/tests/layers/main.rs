@@ -22,11 +22,7 @@ const CIRCLES: &[(&str, &[&str])] = &[
     // the interpreter has a table of builtins, and a builtin is a function that takes the interpreter
     ("expr/src", &["eval/builtin.rs", "eval/interpreter.rs", "eval/library.rs", "eval/options.rs"]),
     ("src", &["build/"]),
-    ("src", &["builders/prefix/"]),
-    ("src", &["cache/"]),
     ("src", &["cli/repl/"]),
-    ("src", &["derivation/"]),
-    ("src", &["difference/"]),
     ("src", &["git/"]),
     ("src", &["net/"]),
     ("src", &["python/"]),
