@@ -1,9 +1,8 @@
-//! Which files an evaluation may read, and where they are: store paths are shown under their logical
-//! names wherever the store is kept, links are followed by hand so that they cannot lead out of what
-//! is allowed.
+//! The files that an evaluation may read. Store paths keep their logical names wherever the store is. Links
+//! are followed step by step, so that none leads out of the allowed folders.
 //!
-//! Of the store, pure evaluation reads what it has made itself and nothing else: a value never depends on
-//! what else is there. Of the project it reads no `.git`.
+//! A pure evaluation reads only those store paths that it made itself, so a value never depends on other
+//! contents of the store. It reads the project except for `.git`.
 
 use std::{
     collections::BTreeSet,
@@ -14,25 +13,25 @@ use std::{
 
 use crate::store_path::{STORE_DIR, StorePath};
 
-/// As many links as the kernel follows.
+/// The number of links that the kernel follows.
 const LINKS: usize = 40;
 
 /// The files that an evaluation may read.
 #[derive(Debug, Default)]
 pub struct Access {
-    /// Where the store is on this machine; nothing where there is none yet.
+    /// The store's folder on this machine, if there is one.
     pub store: Option<PathBuf>,
-    /// The folders and files that may be read besides the store; nothing for all.
+    /// The folders and files that may be read besides the store; `None` for all.
     pub allowed: Option<Vec<PathBuf>>,
-    /// The person's home, which is no project.
+    /// The user's home folder, which is never a project.
     pub home: Option<PathBuf>,
-    /// The folders that the store and all that belongs to it is in: one, by its names.
+    /// The store's root folder, under each of its names.
     hidden: Vec<PathBuf>,
-    /// The store paths that this evaluation has made, and so may read.
+    /// The store paths that this evaluation made and may read.
     opened: Mutex<BTreeSet<StorePath>>,
 }
 
-/// Why a path cannot be read.
+/// The reason that a path cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum AccessError {
     /// Reading failed.
@@ -47,10 +46,10 @@ pub enum AccessError {
     Forbidden {
         /// The path.
         path: PathBuf,
-        /// What is allowed.
+        /// The allowed folders.
         allowed: Vec<PathBuf>,
     },
-    /// Evaluation is pure, and this is in the store.
+    /// Evaluation is pure, and the path is in the store.
     #[error(
         "access to '{}' is forbidden in pure evaluation: of the store it reads only what it has put or \
          built there itself; use the path with its context (as `\"${{...}}\"` gives it), name it with -I, \
@@ -58,13 +57,13 @@ pub enum AccessError {
         .0.display()
     )]
     Closed(PathBuf),
-    /// Evaluation is pure, and this is git's.
+    /// Evaluation is pure, and the path belongs to git.
     #[error(
-        "access to '{}' is forbidden in pure evaluation: '.git' is no part of the project; use --impure",
+        "access to '{}' is forbidden in pure evaluation: '.git' is not part of the project; use --impure",
         .0.display()
     )]
     Git(PathBuf),
-    /// Links that lead to each other.
+    /// The links form a cycle.
     #[error("too many links on the way to '{}'", .0.display())]
     Loop(PathBuf),
 }
@@ -75,7 +74,7 @@ fn shown(allowed: &[PathBuf]) -> String {
 }
 
 impl Access {
-    /// What may be read, before anything is made.
+    /// Access at the start of an evaluation.
     #[must_use]
     pub fn new(store: Option<PathBuf>, allowed: Option<Vec<PathBuf>>) -> Self {
         let root = store.as_ref().and_then(|store| store.parent());
@@ -85,13 +84,13 @@ impl Access {
         Self { store, allowed, hidden, ..Self::default() }
     }
 
-    /// The same for a person with that home.
+    /// Sets the user's home folder.
     #[must_use]
     pub fn at_home(self, home: Option<PathBuf>) -> Self {
         Self { home, ..self }
     }
 
-    /// Lets a store path be read: this evaluation has made it.
+    /// Allows a store path that this evaluation made.
     pub fn open(&self, path: &StorePath) {
         let mut opened = self.opened();
         if !opened.contains(path) {
@@ -104,12 +103,12 @@ impl Access {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The folder that the store and all that belongs to it is in, by its names.
+    /// The store's root folder, under each of its names.
     pub(super) fn hidden(&self) -> &[PathBuf] {
         &self.hidden
     }
 
-    /// Checks that a path, whose links are resolved or do not matter, may be read.
+    /// Checks that a path may be read. Its links are resolved or do not matter.
     ///
     /// # Errors
     /// [`AccessError::Forbidden`], [`AccessError::Closed`] or [`AccessError::Git`].
@@ -118,7 +117,7 @@ impl Access {
         let mut found = None;
         for folder in allowed {
             let Ok(below) = path.strip_prefix(folder) else { continue };
-            // what belongs to the store, or to git, is not of the folder that it is kept in
+            // files of the store and of git do not belong to the folder around them
             let mut hidden = self.hidden.iter().filter(|root| root.starts_with(folder));
             if hidden.any(|root| path.starts_with(root)) {
                 found = Some(AccessError::Closed(path.to_owned()));
@@ -137,7 +136,7 @@ impl Access {
         Err(found.unwrap_or_else(forbidden))
     }
 
-    /// Where a path without links to follow is on this machine.
+    /// The real path on this machine. Follows no links.
     #[must_use]
     pub fn real(&self, path: &Path) -> PathBuf {
         match (path.strip_prefix(STORE_DIR), &self.store) {
@@ -146,11 +145,10 @@ impl Access {
         }
     }
 
-    /// Follows all links on the way to a path, and at its end where `last` says so. What does not
-    /// exist is left as it is.
+    /// Follows the links in a path, and with `last` also in its last name. Keeps names that do not exist.
     ///
     /// # Errors
-    /// Where a link leads out of what is allowed, or in a circle.
+    /// A link leads out of the allowed folders, or the links form a cycle.
     pub fn resolve(&self, path: &Path, last: bool) -> Result<PathBuf, AccessError> {
         let inside = self.store.as_ref().and_then(|store| path.strip_prefix(store).ok());
         let logical = inside.map(|inside| Path::new(STORE_DIR).join(inside));
@@ -165,14 +163,14 @@ impl Access {
                 continue;
             }
             done.push(&part);
-            // a result link leads to where the store is; what is there goes by its own name
+            // a result link leads to the store's real folder: switch to the logical name
             if self.store.as_ref() == Some(&done) {
                 done = PathBuf::from(STORE_DIR);
             }
             if todo.is_empty() && !last {
                 break;
             }
-            // the way down to the store and to the project is not looked at
+            // do not check the folders above the store and the project
             let outside = self.check(&done).is_err() || done == Path::new(STORE_DIR);
             if outside && self.allowed.is_some() {
                 continue;
@@ -193,7 +191,7 @@ impl Access {
     }
 }
 
-/// The store path that a path is, or is in.
+/// The store path that contains a path.
 pub(super) fn object(path: &Path) -> Option<StorePath> {
     let base = path.strip_prefix(STORE_DIR).ok()?.iter().next()?;
     StorePath::from_base(base.to_str()?).ok()
@@ -256,7 +254,7 @@ mod tests {
         assert_eq!(free.real(&logical), store.join(base));
         assert_eq!(free.resolve(&Path::new(STORE_DIR).join("link"), true).unwrap(), logical);
         assert_eq!(free.resolve(&link, true).unwrap(), logical);
-        // pure evaluation reads what it has made, by any name
+        // pure evaluation reads what it made, by any name
         let pure = access(Some(vec![project.path().to_owned()]));
         let closed = |path: &Path| matches!(pure.resolve(path, true), Err(AccessError::Closed(_)));
         assert!(closed(&logical) && closed(&link) && closed(Path::new(STORE_DIR)));
@@ -265,14 +263,14 @@ mod tests {
         assert_eq!(pure.resolve(&logical.join("sub"), true).unwrap(), logical.join("sub"));
         assert_eq!(pure.resolve(&link, true).unwrap(), logical);
         assert!(closed(Path::new(STORE_DIR)));
-        // a store in the project is not of it
+        // a store inside the project does not belong to it
         let around = access(Some(vec![space.path().to_owned()]));
         assert!(around.resolve(&store.join(base), true).is_err());
         assert!(around.resolve(&space.path().join("var/index"), true).is_err());
     }
 
     #[test]
-    fn git_is_no_part_of_the_project() {
+    fn git_is_not_part_of_the_project() {
         let project = tempfile::tempdir().unwrap();
         fs_err::create_dir_all(project.path().join("sub/.git")).unwrap();
         symlink("sub/.git", project.path().join("link")).unwrap();

@@ -1,6 +1,6 @@
-//! The evaluation cache: what an evaluation found, kept with all that it asked of the world. It is
-//! found again where the same is asked for with the same settings and every question is answered as
-//! before; anything else is a miss, damage included (docs/formats.md, "Evaluations").
+//! The evaluation cache: keeps the result of an evaluation with every question that it asked the host. A
+//! cached result is valid if the expression and the settings are the same and every question has the same
+//! answer as before. Anything else, including a damaged record, is a miss (docs/formats.md, "Evaluations").
 
 use std::{
     collections::BTreeSet,
@@ -25,7 +25,7 @@ use crate::{
 
 const KIND: RecordKind = RecordKind { magic: *b"clutchev", version: 2, what: "an evaluation" };
 
-/// What an evaluation was asked for and with which settings: its name in the cache.
+/// The key of an evaluation in the cache: its expression and settings.
 #[derive(Clone, Debug)]
 pub struct Key(blake3::Hasher);
 
@@ -36,7 +36,7 @@ impl Default for Key {
 }
 
 impl Key {
-    /// Adds a list of texts; the same lists in the same order are the same key.
+    /// Adds a list of texts. The same lists in the same order give the same key.
     pub fn add<T: AsRef<[u8]>>(&mut self, texts: impl IntoIterator<Item = T>) -> &mut Self {
         let mut number: u64 = 0;
         for text in texts {
@@ -44,7 +44,7 @@ impl Key {
             self.0.update(&(text.len() as u64).to_le_bytes()).update(text);
             number += 1;
         }
-        // a length that no text has ends the list
+        // a length that no text can have ends the list
         self.0.update(&u64::MAX.to_le_bytes()).update(&number.to_le_bytes());
         self
     }
@@ -59,7 +59,7 @@ struct Record {
     answers: Vec<(Question, Answer)>,
     messages: Vec<Message>,
     targets: Vec<TargetRecord>,
-    /// The store paths that it made, and so might read.
+    /// The store paths that it made and was allowed to read.
     opened: Vec<String>,
 }
 
@@ -72,11 +72,11 @@ struct TargetRecord {
     name: String,
 }
 
-/// What was found, if it would be found again. Its derivations are valid, and kept from being
-/// collected. The messages of the evaluation are told again.
+/// The cached result, if it is still valid. Its derivations are valid and protected from collection.
+/// Repeats the messages of the evaluation.
 ///
 /// # Errors
-/// Where the store cannot be read.
+/// The store cannot be read.
 pub fn find(
     store: &Store,
     host: &EvalHost<'_>,
@@ -88,7 +88,7 @@ pub fn find(
         return Ok(None);
     };
     let targets: Vec<Target> = targets;
-    // what is read in the store counts only where it is valid
+    // files in the store count only if their path is valid
     let mut needed: BTreeSet<StorePath> = targets.iter().map(|t| t.derivation.clone()).collect();
     needed.extend(record.answers.iter().filter_map(|(question, _)| question.in_store()));
     let opened: Option<BTreeSet<StorePath>> =
@@ -110,11 +110,11 @@ pub fn find(
     Ok(Some(targets))
 }
 
-/// Keeps what was found, for [`find`]; nothing where it could not be asked again. The derivations
-/// are in the store.
+/// Saves a result for [`find`], unless the evaluation cannot be repeated. The derivations must be in the
+/// store.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// The record cannot be written.
 pub fn save(
     store: &Store,
     recording: Recording<'_>,
@@ -128,7 +128,7 @@ pub fn save(
         answers.answers.iter().filter_map(|(question, _)| question.in_store()).collect();
     let opened = opened.intersection(&asked).map(|path| path.base().to_owned()).collect();
     let record = Record { answers: answers.answers, messages: answers.messages, targets, opened };
-    // paths that are no texts, or more than a reader would take: not worth an error
+    // not worth an error: paths that are not UTF-8, or a record too large to read
     let Ok(bytes) = codec::seal(KIND, &record) else { return Ok(()) };
     let folder = store.evaluations();
     fs_err::create_dir_all(&folder)?;
@@ -138,10 +138,10 @@ pub fn save(
     Ok(())
 }
 
-/// Removes what names a derivation that is not valid any more; what cannot be removed stays.
+/// Removes records that name a derivation that is no longer valid. Leaves files that cannot be removed.
 ///
 /// # Errors
-/// Where the store cannot be read.
+/// The store cannot be read.
 pub fn sweep(store: &Store) -> Result<(), StoreError> {
     let entries = match fs_err::read_dir(store.evaluations()) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -172,7 +172,7 @@ fn read(store: &Store, key: &Key) -> Option<Record> {
     codec::unseal(KIND, &files::read_regular(&key.file(store)).ok()?)
 }
 
-/// Whether a file has the name of a record, or of one that was not finished.
+/// True if a file has the name of a record or of an unfinished one.
 fn is_record(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     let is_digest = name.len() == 32 && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -180,7 +180,7 @@ fn is_record(path: &Path) -> bool {
 }
 
 impl Question {
-    /// The store path that it is about.
+    /// The store path in question.
     fn in_store(&self) -> Option<StorePath> {
         let path = match self {
             Self::File(path)

@@ -1,4 +1,4 @@
-//! The derivations that an evaluation makes, and those that it builds in its middle.
+//! The derivations that an evaluation creates, and those that it builds while it runs.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,7 +24,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// Computes the paths of a derivation, and remembers it.
+/// Computes the paths of a derivation and records it.
 pub(super) fn make(host: &EvalHost<'_>, request: DerivationRequest) -> HostResult<DerivationPaths> {
     let parse = |path: &String| StorePath::parse(path).map_err(refuse);
     let given = request
@@ -76,7 +76,7 @@ fn fixed_output(fixed: &FixedOutput) -> HostResult<Fixed> {
     Ok(Fixed { mode, hash })
 }
 
-/// Builds what a text refers to, in the middle of the evaluation.
+/// Builds the derivations that a text refers to, during the evaluation.
 pub(super) fn realise(host: &EvalHost<'_>, references: &[Reference]) -> HostResult<()> {
     let mut targets: BTreeMap<StorePath, BTreeSet<String>> = BTreeMap::new();
     for reference in references {
@@ -116,7 +116,7 @@ pub(super) fn realise(host: &EvalHost<'_>, references: &[Reference]) -> HostResu
 /// The derivation at a path, if the evaluation may import it.
 pub(super) fn imported(host: &EvalHost<'_>, path: &Path) -> HostResult<Option<Imported>> {
     let Some(path) = object(path) else { return Ok(None) };
-    // pure evaluation imports what it has made
+    // pure evaluation imports only what it made
     let is_known = host.pending().derivations.get(&path).is_some();
     if !is_known && host.access.allowed.is_some() {
         return Ok(None);
@@ -133,7 +133,7 @@ pub(super) fn imported(host: &EvalHost<'_>, path: &Path) -> HostResult<Option<Im
 }
 
 impl EvalHost<'_> {
-    /// Computes a derivation's paths and remembers it.
+    /// Computes a derivation's paths and records it.
     pub(super) fn resolve(&self, draft: Draft) -> HostResult<(StorePath, Derivation)> {
         fetch::check_addresses(&draft)?;
         let mut pending = self.pending();
@@ -143,8 +143,8 @@ impl EvalHost<'_> {
         Ok((path, derivation))
     }
 
-    /// Input derivations that this evaluation did not make are read from the store (a context that
-    /// was given as text, say).
+    /// Input derivations that this evaluation did not create are read from the store, for example if a
+    /// context was given as text.
     fn learn(&self, pending: &mut Pending, draft: &Draft) -> HostResult<()> {
         let mut todo: Vec<StorePath> = draft.input_derivations.keys().cloned().collect();
         while let Some(path) = todo.pop() {
@@ -169,8 +169,8 @@ impl EvalHost<'_> {
         Ok(())
     }
 
-    /// Adds what a text made of a `drvPath` refers to: the derivations of its closure as sources, and
-    /// all their outputs, since whoever gets the text may build any of them.
+    /// Adds the references of a text made from a `drvPath`: the derivations of its closure as sources, and
+    /// all their outputs, since the reader of the text may build any of them.
     fn add_closures(&self, draft: &mut Draft, roots: Vec<StorePath>) -> HostResult<()> {
         let pending = self.pending();
         let mut todo = roots;
@@ -202,7 +202,7 @@ impl EvalHost<'_> {
         Ok(store.read_derivation(path)?)
     }
 
-    /// Whether all these outputs are there, so that nothing has to be built or written.
+    /// True if all these outputs are valid, so that nothing has to be built or written.
     fn are_valid(
         &self,
         store: &Store,
@@ -220,7 +220,7 @@ impl EvalHost<'_> {
         Ok(store.valid(&paths)?.len() == paths.iter().collect::<BTreeSet<_>>().len())
     }
 
-    /// Makes outputs valid in the middle of the evaluation.
+    /// Makes outputs valid during the evaluation.
     pub(super) fn build(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
         let store = self.realiser.store()?;
         if self.are_valid(store, targets)? {

@@ -1,5 +1,5 @@
-//! `builtins.fetchurl`, `fetchTarball` and `fetchTree`: fixed outputs that are built when they are
-//! asked for. Nothing is fetched without a hash; of a git repository (`git`) the revision is one.
+//! `builtins.fetchurl`, `fetchTarball` and `fetchTree`: fixed outputs that are built on demand. Every fetch
+//! needs a hash; for a git repository (`git`), the revision is the hash.
 
 mod arguments;
 mod date;
@@ -51,7 +51,7 @@ pub(super) fn fetch(host: &EvalHost<'_>, request: &FetchRequest) -> HostResult<F
     }
 }
 
-/// An attribute that [`fetch`] left for later.
+/// An attribute that [`fetch`] computes on demand.
 pub(super) fn fetch_later(
     host: &EvalHost<'_>,
     request: &FetchRequest,
@@ -60,7 +60,7 @@ pub(super) fn fetch_later(
     let arguments = Arguments { request };
     match attribute {
         "revCount" if arguments.is_git() => git::count(host, &arguments),
-        other => Err(arguments.refuse(format!("there is no attribute '{other}'"))),
+        other => Err(arguments.refuse(format!("unknown attribute '{other}'"))),
     }
 }
 
@@ -71,7 +71,7 @@ fn tree(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
         "path" => "path",
         other => {
             return Err(arguments.refuse(format!(
-                "the type '{other}' is left out; the types are 'file', 'git', 'path' and 'tarball'"
+                "the type '{other}' is not supported; use 'file', 'git', 'path' or 'tarball'"
             )));
         }
     };
@@ -98,7 +98,7 @@ fn tree(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<Fetched> {
     Ok(Fetched { path, attrs: attributes(arguments, hash)?, later: Vec::new() })
 }
 
-/// What a tree has beside its path: its hash, and what it was said to be.
+/// The attributes of a tree beside its path: its hash, and those that the arguments give.
 fn attributes(arguments: &Arguments<'_>, hash: Hash) -> HostResult<Vec<(String, FetchValue)>> {
     let text = |name: &str, text| (name.to_owned(), FetchValue::String(text));
     let mut attrs = vec![text("narHash", hash.format(Format::Sri))];
@@ -126,7 +126,7 @@ fn build(
     (fixed, given): (Fixed, Given),
     unpack: bool,
 ) -> HostResult<String> {
-    // the hash as it was written is for messages
+    // messages show the hash as it was written
     let mut env = BTreeMap::from([
         ("url".to_owned(), url.into_bytes()),
         ("outputHash".to_owned(), given.text.clone().into_bytes()),
@@ -151,8 +151,8 @@ fn build(
     Ok(derivation.outputs["out"].path.to_string())
 }
 
-/// Refuses addresses with credentials in a fetch: a derivation is a file of the store, which everybody may
-/// read and which is copied to other machines.
+/// Rejects addresses with credentials: a derivation is a file in the store, which every user can read and
+/// which is copied to other machines.
 pub(super) fn check_addresses(draft: &Draft) -> HostResult<()> {
     if draft.builder != b"builtin:fetch" {
         return Ok(());

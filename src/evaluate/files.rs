@@ -1,4 +1,4 @@
-//! The files that an evaluation reads: where they are, whether it may, and how much of them.
+//! Reads files for an evaluation: paths, permissions and limits.
 
 use std::{
     io::{self, Read as _},
@@ -20,7 +20,7 @@ use crate::{
     store_path::{STORE_DIR, StorePath},
 };
 
-/// The bytes of a file, if there are no more than `most`.
+/// The bytes of a file of at most `most` bytes.
 pub(super) fn read(host: &EvalHost<'_>, path: &Path, most: u64) -> HostResult<Vec<u8>> {
     let (mut file, bound) = host.open(path)?;
     let size = file.metadata().map_err(refuse)?.len();
@@ -35,12 +35,12 @@ pub(super) fn read(host: &EvalHost<'_>, path: &Path, most: u64) -> HostResult<Ve
         return Err(too_large());
     }
     let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-    // it may grow meanwhile, and files of the kernel say no size
+    // the file may grow meanwhile, and kernel files have no size
     (&mut file).take(most + 1).read_to_end(&mut bytes).map_err(refuse)?;
     if bytes.len() as u64 > most { Err(too_large()) } else { Ok(bytes) }
 }
 
-/// Gives the bytes of a file to `take`, piece by piece, until it wants no more.
+/// Passes the bytes of a file to `take`, piece by piece, until it returns false.
 pub(super) fn stream(
     host: &EvalHost<'_>,
     path: &Path,
@@ -78,7 +78,7 @@ pub(super) fn list(host: &EvalHost<'_>, path: &Path) -> HostResult<Vec<(Vec<u8>,
     for entry in fs_err::read_dir(host.access.real(&shown)).map_err(refuse)? {
         let entry = entry.map_err(refuse)?;
         let name = entry.file_name();
-        // what pure evaluation never reads is not there
+        // hide what pure evaluation never reads
         if name == ".git" && host.access.check(&shown.join(&name)).is_err() {
             continue;
         }
@@ -93,11 +93,11 @@ pub(super) fn list(host: &EvalHost<'_>, path: &Path) -> HostResult<Vec<(Vec<u8>,
     Ok(entries)
 }
 
-/// What is at a path; nothing if there is nothing.
+/// The kind of file at a path, if it exists.
 pub(super) fn kind(host: &EvalHost<'_>, path: &Path) -> HostResult<Option<FileType>> {
     match fs_err::symlink_metadata(host.locate(path, false)?) {
         Ok(metadata) => Ok(Some(kind_of(metadata.file_type()))),
-        // it may be made in the middle of the evaluation
+        // the evaluation may create the store
         Err(_) if path == Path::new(STORE_DIR) => Ok(Some(FileType::Directory)),
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             Ok(None)
@@ -116,13 +116,13 @@ fn kind_of(found: std::fs::FileType) -> FileType {
 }
 
 impl EvalHost<'_> {
-    /// A path, links on the way followed, and at its end where `last` says so. What waits for the store is
-    /// put there first.
+    /// Follows the links in a path, and with `last` also in its last name. Writes pending store paths
+    /// first.
     pub(super) fn walk(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
         self.need(path)?;
         loop {
             match self.access.resolve(path, last) {
-                // a link in what may be read leads to what that refers to
+                // a link in a readable path may lead to one of its references
                 Err(AccessError::Closed(place)) if self.is_reached(&place)? => {}
                 found => {
                     let found = found.map_err(refuse)?;
@@ -134,12 +134,12 @@ impl EvalHost<'_> {
         }
     }
 
-    /// Where a path is on this machine, as [`EvalHost::walk`] finds it.
+    /// The real path on this machine, as [`EvalHost::walk`] finds it.
     pub(super) fn locate(&self, path: &Path, last: bool) -> HostResult<PathBuf> {
         Ok(self.access.real(&self.walk(path, last)?))
     }
 
-    /// Puts a store path that waits into the store; whether it did.
+    /// Writes a pending store path to the store. Returns true if it was pending.
     fn need(&self, path: &Path) -> HostResult<bool> {
         let Some(path) = object(path) else { return Ok(false) };
         let mut pending = self.pending();
@@ -155,8 +155,8 @@ impl EvalHost<'_> {
         Ok(true)
     }
 
-    /// Whether what this evaluation has made refers to that store path, by whatever steps: then it may be
-    /// read, since it is the same wherever the first is.
+    /// True if a path that this evaluation made refers to the store path, directly or indirectly. It may
+    /// then be read: it is the same wherever the first path exists.
     fn is_reached(&self, place: &Path) -> HostResult<bool> {
         let Some(wanted) = object(place) else { return Ok(false) };
         let mut todo: Vec<StorePath> = self.access.opened().iter().cloned().collect();
@@ -180,14 +180,14 @@ impl EvalHost<'_> {
         Ok(opened.contains(&wanted))
     }
 
-    /// Opens a file that an evaluation reads, and says how many bytes of it that are at most.
+    /// Opens a file to read, with the most bytes that may be read from it.
     fn open(&self, path: &Path) -> HostResult<(fs_err::File, u64)> {
         let place = self.locate(path, true)?;
         let cannot = |error: io::Error| match error.kind() {
             io::ErrorKind::NotFound => refuse(missing(path)),
             _ => refuse(format!("cannot read '{}': {error}", path.display())),
         };
-        // whoever puts a link there now is not followed
+        // do not follow a link that was put there meanwhile
         let file = openat(CWD, &place, regular::CAREFULLY | OFlags::NOFOLLOW, Mode::empty());
         let file = fs_err::File::from_parts(file.map_err(|e| cannot(e.into()))?.into(), &place);
         let found = file.metadata().map_err(cannot)?;

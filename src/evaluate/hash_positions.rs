@@ -1,6 +1,6 @@
-//! Where the hashes of fixed outputs are written in the sources of an evaluation, so that a wrong one can
-//! be replaced there. A hash is found where the evaluation says that it was defined, else as its exact
-//! text in what the evaluation read; where that leaves a choice, nothing is found.
+//! Finds the places of fixed-output hashes in the sources of an evaluation, to replace wrong ones. A hash
+//! is at the place that the evaluation recorded, or else at the only place in the read files with its exact
+//! text. If there are several such places, none is chosen.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,52 +19,52 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What an evaluation has read and where its hashes came from.
+/// The files that an evaluation read and the origins of its hashes.
 #[derive(Clone, Debug, Default)]
 pub struct HashPositions {
-    /// Each file, by its place on this machine.
+    /// The files, by their real paths.
     pub(super) files: BTreeSet<PathBuf>,
-    /// The hash of each derivation with a fixed output.
+    /// The hash of each fixed-output derivation.
     pub(super) hashes: FxHashMap<StorePath, Given>,
 }
 
-/// A hash as an expression gives it.
+/// A hash in an expression.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub(super) text: String,
-    /// Where it may have been defined, the likeliest first.
+    /// The places that may define it, the likeliest first.
     pub(super) places: Vec<Place>,
 }
 
-/// A piece of a file that holds a hash, and what to put there.
+/// The replacement of a hash in a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edit {
     /// The file.
     pub file: PathBuf,
-    /// The first byte and the one behind the last.
+    /// The byte range to replace.
     pub range: (usize, usize),
-    /// What to put there.
+    /// The new text.
     pub text: String,
 }
 
-/// Why no place is found to write a hash to: what a person should do instead.
+/// A hash that must be replaced by hand.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("write {right} in place of {wrong} yourself: {problem}")]
+#[error("replace {wrong} by {right} yourself: {problem}")]
 pub struct NoPlace {
-    /// What to write.
+    /// The right hash.
     pub right: String,
-    /// What stands there.
+    /// The wrong hash.
     pub wrong: String,
-    /// Why it is not done.
+    /// The reason.
     pub problem: String,
 }
 
 impl HashPositions {
-    /// What to change for that derivation to have the right hash. Only files below `project` (a folder
-    /// with its links followed) are looked at. `derivation` is one of this evaluation.
+    /// The edit that corrects the hash of a derivation of this evaluation. Searches only files below
+    /// `project`, a folder with its links followed.
     ///
     /// # Errors
-    /// Where it cannot be said for sure which piece of which file that is.
+    /// The place of the hash is not certain.
     pub fn edit(
         &self,
         derivation: &StorePath,
@@ -84,14 +84,14 @@ impl HashPositions {
         let (mut inside, mut outside) = (None, None);
         for place in &given.places {
             let Origin::File(file) = &place.origin else {
-                outside.get_or_insert("it is in an expression that is no file".to_owned());
+                outside.get_or_insert("it is not in a file".to_owned());
                 continue;
             };
             let file = String::from_utf8_lossy(file).into_owned();
-            // the library's files are in the program
+            // the library's files are part of the program
             let Ok(real) = fs_err::canonicalize(file) else { continue };
             let Some(source) = texts.get(&real) else {
-                outside.get_or_insert(format!("it is defined at {place}, outside of the project"));
+                outside.get_or_insert(format!("it is defined at {place}, outside the project"));
                 continue;
             };
             if let Some(range) = defined(source, place, wrong) {
@@ -100,11 +100,11 @@ impl HashPositions {
             inside.get_or_insert(place);
         }
         if is_placeholder(wrong) {
-            // never looked for by its text: it may stand for others, too
+            // do not search for the text of a placeholder: other hashes may use the same one
             return Err(fail(match (inside, outside) {
-                (Some(place), _) => format!("at {place} stands no text that could be replaced"),
+                (Some(place), _) => format!("{place} has no text that can be replaced"),
                 (None, Some(outside)) => outside,
-                (None, None) => "it is not known where it is defined".to_owned(),
+                (None, None) => "its place is unknown".to_owned(),
             }));
         }
         let found: Vec<(&PathBuf, Range<usize>)> =
@@ -113,9 +113,11 @@ impl HashPositions {
             [(file, range)] => {
                 Ok(Edit { file: (*file).clone(), range: (range.start, range.end), text })
             }
-            [] => Err(fail(outside.filter(|_| inside.is_none()).unwrap_or_else(|| {
-                "no file of the project that was read holds it as it is".to_owned()
-            }))),
+            [] => {
+                Err(fail(outside.filter(|_| inside.is_none()).unwrap_or_else(|| {
+                    "no file that was read in the project contains it".to_owned()
+                })))
+            }
             several => {
                 let places: Vec<String> = several
                     .iter()
@@ -123,12 +125,12 @@ impl HashPositions {
                         format!("{}:{}", file.display(), line(&texts[*file], range))
                     })
                     .collect();
-                Err(fail(format!("it stands in several places: {}", places.join(", "))))
+                Err(fail(format!("it is in several places: {}", places.join(", "))))
             }
         }
     }
 
-    /// The files of the project that were read.
+    /// The files in the project that were read.
     fn texts(&self, project: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let real = self.files.iter().filter_map(|file| fs_err::canonicalize(file).ok());
         real.filter(|file| file.starts_with(project))
@@ -141,7 +143,7 @@ fn line(text: &[u8], range: &Range<usize>) -> usize {
     memchr::memchr_iter(b'\n', &text[..range.start]).count() + 1
 }
 
-/// A hash that says that it is none: nothing, or zeros alone.
+/// True for a placeholder: an empty text, or only zeros.
 fn is_placeholder(text: &str) -> bool {
     let zeros = |algorithm: Algorithm| {
         Hash::parse(text, Some(algorithm)).is_ok_and(|hash| hash.bytes().iter().all(|b| *b == 0))
@@ -149,7 +151,8 @@ fn is_placeholder(text: &str) -> bool {
     text.is_empty() || Algorithm::ALL.into_iter().any(zeros)
 }
 
-/// The right hash in the form of the wrong one, such as base 16; as SRI where that is no hash.
+/// The right hash in the format of the wrong one, such as base 16, or as SRI if the wrong text is not a
+/// hash.
 #[must_use]
 pub fn like(wrong: &str, right: &Hash) -> String {
     let algorithm = right.algorithm();
@@ -168,8 +171,7 @@ pub fn like(wrong: &str, right: &Hash) -> String {
     }
 }
 
-/// The literal that the attribute at that place is bound to, if it is that hash: its text, or a name
-/// for a placeholder.
+/// The range of the attribute's literal at that place, if it is that hash or a name for a placeholder.
 fn defined(source: &[u8], place: &Place, wrong: &str) -> Option<(usize, usize)> {
     let bound = bound(source, place.line, place.column)?;
     let range = bound.range();
@@ -184,7 +186,7 @@ fn defined(source: &[u8], place: &Place, wrong: &str) -> Option<(usize, usize)> 
     is_it.then_some((range.start, range.end))
 }
 
-/// Where that text stands by itself, in quotes.
+/// The places of the text as a string of its own, in quotes.
 fn tokens<'a>(
     file: &'a PathBuf,
     source: &'a [u8],
@@ -214,7 +216,7 @@ mod tests {
         StorePath::new(&[1; 20], "x.drv").unwrap()
     }
 
-    /// Writes files below a project, reads them all, and edits for a hash with these places.
+    /// Writes project files, reads them all, and edits a hash with these places.
     fn edit(
         files: &[(&str, &str)],
         given: &str,
@@ -275,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_that_stands_in_one_place_is_found_there() {
+    fn a_hash_in_one_place_is_found() {
         let (wrong, right) = (hash("wrong"), hash("right"));
         let hex = |h: &Hash| h.format(Format::Base16);
         let lock = format!("sha256 = \"{}\"\n# {}\n", hex(&wrong), hex(&wrong));
@@ -286,21 +288,21 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_a_choice_nothing_is_changed() {
+    fn an_ambiguous_hash_is_not_changed() {
         let wrong = hash("wrong").to_string();
         let right = hash("right").to_string();
         let let_bound = format!("let a = \"{wrong}\"; b = \"{wrong}\"; in {{ hash = a; }}");
         let error = edit(&[("a.nix", &let_bound)], &wrong, &[("a.nix", 1, 200)]).unwrap_err();
         assert!(error.contains("several places: /project/a.nix:1, /project/a.nix:1"), "{error}");
-        assert!(error.starts_with(&format!("write {right} in place of {wrong}")), "{error}");
-        // a placeholder is never looked for by its text
+        assert!(error.starts_with(&format!("replace {wrong} by {right}")), "{error}");
+        // no search for the text of a placeholder
         let error = edit(&[("a.nix", "{ hash = f \"\"; }")], "", &[("a.nix", 1, 3)]).unwrap_err();
-        assert!(error.contains("a.nix:1:3 stands no text"), "{error}");
-        // nothing outside of the project is touched, whatever was read
+        assert!(error.contains("a.nix:1:3 has no text"), "{error}");
+        // files outside the project are never changed
         let error = edit(&[], &wrong, &[("../other.nix", 1, 3)]).unwrap_err();
-        assert!(error.contains("outside of the project"), "{error}");
+        assert!(error.contains("outside the project"), "{error}");
         // the file has changed since
         let error = edit(&[("a.nix", "{ hash = \"x\"; }")], &wrong, &[("a.nix", 1, 3)]);
-        assert!(error.unwrap_err().contains("no file of the project"));
+        assert!(error.unwrap_err().contains("no file that was read"));
     }
 }

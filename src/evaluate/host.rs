@@ -1,4 +1,4 @@
-//! What an evaluation may see, and what it has made so far.
+//! The host of an evaluation.
 
 use std::{
     collections::BTreeMap,
@@ -16,27 +16,27 @@ use crate::{
     store::{Store, StoreError},
 };
 
-/// What an evaluation may see of the world, and what it has made so far.
+/// Answers the questions of an evaluation, and holds what it made so far.
 pub struct EvalHost<'a> {
-    /// Which files.
+    /// The files that it may read.
     pub access: Access,
     /// Entries of the search path, as `(prefix, path)`.
     pub search_path: Vec<(String, String)>,
-    /// What pure evaluation hides: variables, clock, platform and home.
+    /// The variables, clock, platform and home folder, which pure evaluation hides.
     pub impure: Option<ImpureSettings>,
-    /// The platform where it was asked for by name: then it is no secret of the machine.
+    /// The platform if it was given as an option; pure evaluation does not hide it.
     pub system: Option<String>,
-    /// Whether what is read may be built in the middle of the evaluation.
+    /// Allow builds during the evaluation.
     pub import_from_derivation: bool,
-    /// Builds, and takes messages.
+    /// Builds, fetches and receives messages.
     pub realiser: &'a dyn Realise,
     pending: Mutex<Pending>,
     positions: Mutex<HashPositions>,
-    /// How many store paths may be read, when last all that they refer to was among them.
+    /// The number of readable store paths when their references were last added.
     pub(super) reached: Mutex<usize>,
 }
 
-/// What only impure evaluation sees.
+/// Values that only an impure evaluation can read.
 #[derive(Clone, Debug, Default)]
 pub struct ImpureSettings {
     /// The process environment.
@@ -49,12 +49,12 @@ pub struct ImpureSettings {
     pub time: i64,
 }
 
-/// An error of anything that the host asks.
+/// Turns an error into one of the host.
 pub(super) fn refuse(error: impl Display) -> HostError {
     HostError::new(error.to_string())
 }
 
-/// The language passes it on, so that it is known at the end of the evaluation.
+/// Keeps the original error, which the language passes on to the end of the evaluation.
 impl From<StoreError> for HostError {
     fn from(error: StoreError) -> Self {
         Self::caused_by(error)
@@ -62,7 +62,7 @@ impl From<StoreError> for HostError {
 }
 
 impl<'a> EvalHost<'a> {
-    /// A world in which nothing has been made yet.
+    /// A host at the start of an evaluation.
     #[must_use]
     pub fn new(access: Access, realiser: &'a dyn Realise) -> Self {
         Self {
@@ -78,21 +78,21 @@ impl<'a> EvalHost<'a> {
         }
     }
 
-    /// Puts what was made into the store, as far as it is not there.
+    /// Writes everything that the evaluation made to the store, if it is not there yet.
     ///
     /// # Errors
-    /// Where the store refuses, or a source has changed since it was evaluated.
+    /// The store cannot be written, or a source has changed since it was evaluated.
     pub fn commit(&self, store: &Store) -> Result<(), StoreError> {
         self.pending().commit(store)
     }
 
-    /// All derivations that were made, by path.
+    /// All derivations of this evaluation, by path.
     #[must_use]
     pub fn into_derivations(self) -> Records {
         self.pending.into_inner().unwrap_or_else(PoisonError::into_inner).derivations
     }
 
-    /// What was read, and where the hashes of fixed outputs are written.
+    /// The files that were read and the places of fixed-output hashes.
     #[must_use]
     pub fn hash_positions(&self) -> HashPositions {
         self.note().clone()
@@ -107,12 +107,12 @@ impl<'a> EvalHost<'a> {
     }
 }
 
-/// What is said of a path that does not exist.
+/// The message for a path that does not exist.
 pub(super) fn missing(path: &Path) -> String {
     format!("path '{}' does not exist", path.display())
 }
 
-/// A hash as an expression gives it. As in Nix, an empty one stands for one that is not known yet.
+/// Parses a hash in an expression. As in Nix, an empty text is a placeholder.
 pub(super) fn parse(text: &str, algorithm: Option<Algorithm>) -> HostResult<Hash> {
     match (text, algorithm) {
         ("", Some(algorithm)) => Ok(Hash::from_slice(algorithm, &[0; 64][..algorithm.size()])),

@@ -1,21 +1,21 @@
-//! The patterns of a `.gitignore` file (gitignore(5)), with git's own meaning, edges included. A pattern is
-//! matched in time pattern by text, whatever it is. Knows nothing of files.
+//! The patterns of a `.gitignore` file (gitignore(5)), with git's exact meaning. Matching takes at most
+//! time proportional to the length of the pattern times that of the text. Knows nothing of files.
 
-/// The patterns of one file, in its order.
+/// The patterns of one file, in order.
 #[derive(Debug, Default)]
 pub(super) struct Patterns(Vec<Pattern>);
 
 #[derive(Debug)]
 struct Pattern {
-    /// Whether it takes back what an earlier one ignores.
+    /// Includes again what an earlier pattern ignores.
     negative: bool,
-    /// Whether only folders match.
+    /// Matches only folders.
     folder: bool,
-    /// Whether it is held against the last name of a path, else against the path below the file's folder.
+    /// Matches the last name of a path instead of the whole path below the file's folder.
     name: bool,
-    /// What a text starts with.
+    /// The literal prefix.
     literal: Vec<u8>,
-    /// What follows; nothing for a pattern that matches no text.
+    /// The tokens after it; `None` for a pattern that matches no text.
     rest: Option<Vec<Token>>,
 }
 
@@ -30,12 +30,12 @@ enum Token {
     Star,
     /// Any bytes.
     Everything,
-    /// What follows, or what follows the two tokens behind: `**/` may stand for nothing.
+    /// Skips either nothing or the next two tokens, since `**/` may match nothing.
     Skip,
 }
 
 impl Patterns {
-    /// Reads a file.
+    /// Parses a file.
     pub(super) fn parse(text: &[u8]) -> Self {
         let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
         let lines = text.split(|byte| *byte == b'\n');
@@ -46,12 +46,12 @@ impl Patterns {
         )
     }
 
-    /// Whether there are none.
+    /// True without patterns.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether a path, which is relative to the file's folder, is ignored; nothing where no pattern says.
+    /// Decides if a path, relative to the file's folder, is ignored; `None` if no pattern matches.
     pub(super) fn decide(&self, path: &[u8], is_folder: bool) -> Option<bool> {
         let name = &path[memchr::memrchr(b'/', path).map_or(0, |at| at + 1)..];
         let matches = |pattern: &&Pattern| {
@@ -96,7 +96,7 @@ impl Pattern {
     }
 }
 
-/// Without the spaces at its end that no backslash stands before.
+/// Removes spaces at the end, except after a backslash.
 fn trimmed(line: &[u8]) -> &[u8] {
     let mut end = 0;
     let mut at = 0;
@@ -112,7 +112,8 @@ fn trimmed(line: &[u8]) -> &[u8] {
     &line[..end]
 }
 
-/// The tokens of a pattern; nothing where it can match no text. Without `path`, slashes are like all else.
+/// The tokens of a pattern; `None` if it can match no text. Without `path`, a slash is an ordinary
+/// character.
 fn tokens(pattern: &[u8], path: bool) -> Option<Vec<Token>> {
     let mut tokens = Vec::new();
     let mut at = 0;
@@ -169,8 +170,7 @@ fn add(set: &mut [u64; 4], byte: u8) {
     set[usize::from(byte >> 6)] |= 1 << (byte & 63);
 }
 
-/// The set of a bracket expression behind its `[`, and how many bytes it has, `]` included; nothing where
-/// it is none.
+/// The set of a bracket expression after its `[`, and its length with the `]`; `None` if it is not closed.
 fn class(text: &[u8]) -> Option<([u64; 4], usize)> {
     let mut at = 0;
     let negated = matches!(text.first(), Some(b'!' | b'^'));
@@ -223,7 +223,7 @@ fn class(text: &[u8]) -> Option<([u64; 4], usize)> {
     Some((set, at + 1))
 }
 
-/// What a named class holds.
+/// The bytes of a named class.
 fn named(name: &[u8]) -> Option<fn(&u8) -> bool> {
     Some(match name {
         b"alnum" => u8::is_ascii_alphanumeric,
@@ -242,7 +242,7 @@ fn named(name: &[u8]) -> Option<fn(&u8) -> bool> {
     })
 }
 
-/// Whether tokens match a whole text: all the places in the tokens that it may have led to, byte by byte.
+/// True if the tokens match the whole text. Tracks all reachable positions in the tokens, byte by byte.
 fn matches(tokens: &[Token], text: &[u8]) -> bool {
     let end = tokens.len();
     let mut here = vec![false; end + 1];
@@ -274,7 +274,7 @@ fn matches(tokens: &[Token], text: &[u8]) -> bool {
     here[end]
 }
 
-/// Marks a place, and those that are reached from it without a byte.
+/// Marks a position and those reachable from it without a byte.
 fn reach(tokens: &[Token], places: &mut [bool], at: usize) {
     let mut at = at;
     loop {
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_mean_what_git_says() {
+    fn patterns_match_as_in_git() {
         let yes: &[(&str, &str)] = &[
             ("a", "a"),
             ("a", "x/y/a"),
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn no_pattern_takes_long() {
+    fn matching_is_never_slow() {
         let pattern = "*a".repeat(500) + "b";
         let text = "a".repeat(4000);
         assert_eq!(decide(&pattern, &text, false), None);

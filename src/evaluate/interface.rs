@@ -1,4 +1,4 @@
-//! The host as the language knows it: each question of an expression, and who answers it.
+//! Implements the language's host: passes each question of an expression to the code that answers it.
 
 use std::path::{Path, PathBuf};
 
@@ -98,7 +98,7 @@ impl Host for EvalHost<'_> {
                  in the store: use the derivation or the source that makes the path, or --impure",
             ));
         }
-        let text = path.to_str().ok_or_else(|| refuse("a store path is UTF-8 text"))?;
+        let text = path.to_str().ok_or_else(|| refuse("a store path must be UTF-8 text"))?;
         let (path, _) = StorePath::split(text).map_err(refuse)?;
         let store = self.realiser.store()?;
         if !store.is_valid(&path)? && !self.pending().waits(&path) {

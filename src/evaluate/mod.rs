@@ -1,6 +1,5 @@
-//! Evaluation: the language's view of the world, and what it makes of it. Source text goes in, owned
-//! derivations come out; nothing is written to the store until [`EvalHost::commit`]. What was found is kept,
-//! so that the same is not evaluated twice.
+//! Evaluation: the language's host, and its results. Source text goes in, owned derivations come out.
+//! Nothing is written to the store before [`EvalHost::commit`]. Results are cached.
 
 mod access;
 pub mod cache;

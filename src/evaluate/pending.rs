@@ -1,5 +1,5 @@
-//! What an evaluation has made so far and the store does not have yet: derivations, texts and
-//! sources, in the order in which they were made, so that inputs come first.
+//! The derivations, texts and sources that an evaluation made and the store does not have yet. They are in
+//! the order of their creation, so that inputs come first.
 
 use std::{
     collections::BTreeSet,
@@ -16,17 +16,16 @@ use crate::{
     tree::{Leaf, Listing},
 };
 
-/// What waits for the store.
+/// Paths to write to the store.
 #[derive(Default)]
 pub(super) struct Pending {
-    /// Computes the paths of derivations; knows all that were made.
+    /// Computes the paths of derivations, and knows all of them.
     pub(super) identities: Identities,
     pub(super) derivations: Records,
-    /// How many of them the store has.
+    /// The number of derivations that the store has.
     stored: usize,
     waiting: FxHashMap<StorePath, Object>,
-    /// Sources without a filter, by place and name, and whether a link there is followed: they are hashed
-    /// once.
+    /// Sources without a filter, by path, name and if a final link is followed. Each is hashed once.
     pub(super) known: FxHashMap<(PathBuf, String, bool), StorePath>,
 }
 
@@ -48,7 +47,7 @@ impl Pending {
             .or_insert_with(|| Object::Text { text: text.to_owned(), references });
     }
 
-    /// Adds a tree from outside that held these leaves when it was listed.
+    /// Adds a tree from outside the store that had these leaves when it was listed.
     pub(super) fn add_tree(
         &mut self,
         path: StorePath,
@@ -59,19 +58,19 @@ impl Pending {
         self.waiting.entry(path).or_insert(Object::Tree { listing, leaves, tree });
     }
 
-    /// Whether that path waits for the store.
+    /// True if the path is not in the store yet.
     pub(super) fn waits(&self, path: &StorePath) -> bool {
         self.waiting.contains_key(path)
     }
 
-    /// Puts everything into the store that is not there.
+    /// Writes everything to the store that is not there.
     pub(super) fn commit(&mut self, store: &Store) -> Result<(), StoreError> {
-        // kept, too: what is there already is relied on no less than what is inserted
+        // protect paths that are there already as well as new ones
         let valid = store.valid(self.waiting.keys())?;
         self.waiting.retain(|path, _| !valid.contains(path));
         if !self.waiting.is_empty() {
             let scratch = store.scratch()?;
-            // an insertion that fails leaves the store as it was, and the evaluation ends
+            // a failed insertion leaves the store as it was and ends the evaluation
             let waiting = std::mem::take(&mut self.waiting).into_iter();
             store.insert(waiting.map(|(path, o)| o.insertion(path, scratch.path())).collect())?;
         }

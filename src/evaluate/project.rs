@@ -1,23 +1,23 @@
-//! Which folder a file is in that is somebody's project: the work tree of a git repository, but never a
-//! person's home, nor what is above it.
+//! Finds the project that contains a file: the work tree of a git repository, but never a home folder or a
+//! folder above one.
 
 use std::path::{Path, PathBuf};
 
-/// The nearest folder from a path on upwards that holds a `.git`: a folder, or the file of a linked work
-/// tree or a submodule. Nothing where that is no project.
+/// The nearest folder at or above a path with a `.git`, either a folder or the file of a linked work tree
+/// or submodule. `None` if that folder is not a project.
 pub fn repository(path: &Path, home: Option<&Path>) -> Option<PathBuf> {
     let holds = |folder: &&Path| folder.join(".git").symlink_metadata().is_ok();
     let root = path.ancestors().find(holds)?;
     is_project(root, home).then(|| root.to_owned())
 }
 
-/// Whether a folder may be taken whole: neither `/`, nor a home, nor a folder that homes are in.
+/// True unless the folder is `/`, a home folder or a parent of home folders.
 #[must_use]
 pub fn is_project(folder: &Path, home: Option<&Path>) -> bool {
     let whole = |folder: &Path| {
         folder.parent().is_some() && !home.is_some_and(|home| home.starts_with(folder))
     };
-    // by a link it is the same folder
+    // a link leads to the same folder
     whole(folder) && fs_err::canonicalize(folder).map_or(true, |real| whole(&real))
 }
 
@@ -26,7 +26,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_home_is_no_project() {
+    fn a_home_is_not_a_project() {
         let space = tempfile::tempdir().unwrap();
         let home = fs_err::canonicalize(space.path()).unwrap().join("home");
         let inner = home.join("work/project");

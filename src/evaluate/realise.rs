@@ -1,4 +1,4 @@
-//! What an evaluation asks of whoever runs it: builds, revisions of repositories, and the store.
+//! Services that an evaluation needs: builds, git revisions and the store.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -10,33 +10,32 @@ use crate::{
     store_path::StorePath,
 };
 
-/// Builds derivations in the middle of an evaluation (import from derivation).
+/// Builds and fetches during an evaluation (import from derivation).
 pub trait Realise: Sync {
     /// Makes these outputs of these derivations valid; the store has the derivations.
     ///
     /// # Errors
-    /// A failed build, or that this is not allowed.
+    /// A build fails, or builds are not allowed.
     fn realise(&self, targets: &[(StorePath, BTreeSet<String>)]) -> HostResult<()>;
 
-    /// Writes the tree of a revision to the folder `to`, which does not exist yet; `scratch` is an
-    /// empty one.
+    /// Writes the tree of a revision to the new folder `to`, and uses the empty folder `scratch`.
     ///
     /// # Errors
-    /// Where it cannot be had.
+    /// The revision cannot be fetched.
     fn fetch_revision(&self, revision: &Revision, to: &Path, scratch: &Path) -> HostResult<Commit>;
 
-    /// How many commits a revision has behind it, itself included.
+    /// The number of commits up to and including a revision.
     ///
     /// # Errors
-    /// Where its history cannot be had.
+    /// The history cannot be fetched.
     fn count_revisions(&self, revision: &Revision, scratch: &Path) -> HostResult<u64>;
 
-    /// The store, opened when it is first needed.
+    /// The store, opened on first use.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// The store cannot be opened.
     fn store(&self) -> HostResult<&Store>;
 
-    /// Takes a line of `builtins.trace` or a warning (`warning` says which).
+    /// Receives a warning, or a line of `builtins.trace`.
     fn message(&self, text: &str, warning: bool);
 }

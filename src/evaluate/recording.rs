@@ -1,6 +1,5 @@
-//! What an evaluation asked of the world and what it was told: who asks the same again and is told
-//! the same knows its result. Nothing is guessed: [`Recording`] stands between the language and the
-//! world, and every answer passes through it.
+//! Records every question of an evaluation and its answer. If all answers are the same later, so is the
+//! result. [`Recording`] sits between the language and the host, so every answer passes through it.
 
 use std::{
     collections::BTreeSet,
@@ -17,23 +16,23 @@ use rustc_hash::FxHashMap;
 
 use super::EvalHost;
 
-/// Something that an evaluation asks and that may be answered differently the next time. What it is
-/// told of settings (the search path, the platform) is known before it starts and not asked.
+/// A question whose answer may change. Settings such as the search path and the platform are known before
+/// the evaluation and are not questions.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
 pub(super) enum Question {
     /// The bytes of a file.
     File(PathBuf),
     /// The names and kinds in a folder.
     Folder(PathBuf),
-    /// What is at a path.
+    /// The kind of file at a path.
     Type(PathBuf),
-    /// Where a link leads.
+    /// The target of a link.
     Link(PathBuf),
     /// A path with its links followed.
     Resolved(PathBuf),
     /// The store path of a tree.
     Tree(Tree),
-    /// The store path that a path is in.
+    /// The store path that contains a path.
     StorePath(PathBuf),
     /// A variable of the environment.
     Variable(String),
@@ -49,7 +48,7 @@ pub(super) struct Tree {
     recursive: bool,
     sha256: Option<String>,
     follow: bool,
-    /// What the filter left out, where there was one.
+    /// The entries that the filter left out, if there was a filter.
     left_out: Option<BTreeSet<PathBuf>>,
 }
 
@@ -62,39 +61,39 @@ impl Tree {
 /// The digest of an answer, refusals included.
 pub(super) type Answer = [u8; 32];
 
-/// A message of the evaluation, and whether it is a warning.
+/// A message, and true if it is a warning.
 pub(super) type Message = (String, bool);
 
-/// Everything that was asked and said.
+/// All questions and messages of an evaluation.
 #[derive(Default)]
 pub(super) struct Answers {
-    /// Each question once, in the order in which they came up.
+    /// Each question once, in order.
     pub(super) answers: Vec<(Question, Answer)>,
     pub(super) messages: Vec<Message>,
     known: FxHashMap<Question, Answer>,
-    /// Whether something cannot be asked again: the clock, or what changed while it was read.
+    /// True if an answer cannot be repeated: the clock, or a file that changed while it was read.
     unsteady: bool,
 }
 
-/// A world whose answers are written down.
+/// A host that records its answers.
 pub struct Recording<'a> {
     host: &'a EvalHost<'a>,
     answers: Mutex<Answers>,
 }
 
 impl<'a> Recording<'a> {
-    /// Nothing has been asked yet.
+    /// Starts recording.
     #[must_use]
     pub fn new(host: &'a EvalHost<'a>) -> Self {
         Self { host, answers: Mutex::default() }
     }
 
-    /// The world that is asked.
+    /// The recorded host.
     pub(super) fn host(&self) -> &EvalHost<'_> {
         self.host
     }
 
-    /// What was asked and said; nothing where it could not be asked again.
+    /// The record; `None` if an answer cannot be repeated.
     pub(super) fn into_answers(self) -> Option<Answers> {
         let answers = self.answers.into_inner().unwrap_or_else(PoisonError::into_inner);
         (!answers.unsteady).then_some(answers)
@@ -114,7 +113,7 @@ impl<'a> Recording<'a> {
     }
 }
 
-/// Asks again.
+/// Asks a question again.
 pub(super) fn ask(host: &EvalHost<'_>, question: &Question) -> Answer {
     match question {
         Question::File(path) => {
@@ -143,7 +142,7 @@ pub(super) fn ask(host: &EvalHost<'_>, question: &Question) -> Answer {
     }
 }
 
-/// The store path of what a filter leaves; the answer is made of that and of all that it was asked.
+/// The store path of a filtered tree. The answer covers that path and every call of the filter.
 fn filtered(
     host: &EvalHost<'_>,
     request: &AddPath,
@@ -162,7 +161,7 @@ fn filtered(
     (found, *asked.finalize().as_bytes())
 }
 
-/// What can be an answer: bytes that differ where the answers do.
+/// A value that can be an answer: different answers give different bytes.
 trait Feed {
     fn feed(&self, hasher: &mut blake3::Hasher);
 }
@@ -183,19 +182,19 @@ fn digest<T: Feed>(found: &HostResult<T>) -> Answer {
     *hasher.finalize().as_bytes()
 }
 
-/// The answer to a question for a file's bytes, which come piece by piece.
+/// The answer to a question for a file's bytes, read piece by piece.
 #[derive(Default)]
 struct FileDigest(blake3::Hasher);
 
 impl FileDigest {
-    /// Adds bytes, and wants more.
+    /// Adds bytes.
     fn take(&mut self, piece: &[u8]) -> bool {
         self.0.update(piece);
         true
     }
 
     fn answer<T>(&self, result: &HostResult<T>) -> Answer {
-        // two digests, so that no content is like a refusal
+        // hash twice, so that no content gives the digest of an error
         let bytes = result.as_ref().map(|_| self.0.finalize().as_bytes().to_vec());
         digest(&bytes.map_err(Clone::clone))
     }
@@ -236,7 +235,7 @@ impl<T: Feed> Feed for Option<T> {
 
 impl Feed for Vec<(Vec<u8>, FileType)> {
     fn feed(&self, hasher: &mut blake3::Hasher) {
-        // a folder's entries come in any order
+        // a folder lists its entries in any order
         let mut entries: Vec<_> = self.iter().map(|(name, kind)| (name, kind.name())).collect();
         entries.sort_unstable();
         for (name, kind) in entries {
@@ -362,12 +361,12 @@ impl Host for Recording<'_> {
     }
 
     fn realise(&self, references: &[Reference]) -> HostResult<()> {
-        // what is read of the result is asked for by itself
+        // reading the result is a question of its own
         self.host.realise(references)
     }
 
     fn imported(&self, path: &Path) -> HostResult<Option<Imported>> {
-        // pure evaluation knows what it has made; another finds what is there
+        // pure evaluation knows what it made; impure evaluation finds what exists
         self.answers().unsteady |= self.host.impure.is_some();
         self.host.imported(path)
     }
@@ -379,13 +378,13 @@ impl Host for Recording<'_> {
     }
 
     fn references(&self, path: &Path) -> HostResult<Vec<String>> {
-        // they are as lasting as the file's content, which is asked for by itself
+        // they change only with the file's content, which is a question of its own
         self.host.references(path)
     }
 
     fn fetch(&self, request: &FetchRequest) -> HostResult<Fetched> {
         let found = self.host.fetch(request);
-        // by hash it always gives the same; an impure one may find something else
+        // a fetch by hash always gives the same; an impure one may change
         self.answers().unsteady |= self.host.impure.is_some();
         found
     }

@@ -1,7 +1,6 @@
-//! Which entries of a folder outside the store are copied when it is a source: all but `.git`, what git
-//! ignores in the repository that they are in, and a store that is kept there. What is named itself is
-//! copied, ignored or not. The patterns of the person (`core.excludesFile`) do not count: the same project
-//! is the same source for everybody.
+//! Selects the entries of a folder to copy as a source: all except `.git`, files that git ignores, and a
+//! clutch store. A path that is named itself is copied even if git ignores it. The user's own patterns
+//! (`core.excludesFile`) do not count, so that a project is the same source for every user.
 
 use std::{
     io,
@@ -15,15 +14,16 @@ use crate::{
     regular::{self, Link},
 };
 
-/// Says of the entries of one tree whether they are copied.
+/// Selects the entries of one tree.
 pub(super) struct Selection {
-    /// The tree's root, where it is on this machine.
+    /// The tree's root, by its real path.
     root: PathBuf,
-    /// What is never copied: the store, by its names.
+    /// The store, by its names: never copied.
     hidden: Vec<PathBuf>,
-    /// The repositories that entries are in, the outermost first; a nested one has rules of its own.
+    /// The repositories around the current entry, the outermost first. A nested repository has rules of its
+    /// own.
     repositories: Vec<Repository>,
-    /// The patterns of the folders down to that of the last entry that was asked about.
+    /// The patterns of the folders down to the last entry's folder.
     levels: Vec<Level>,
     /// These folders, relative to the root.
     folders: Vec<Folder>,
@@ -31,12 +31,11 @@ pub(super) struct Selection {
 
 struct Repository {
     root: PathBuf,
-    /// Read when something is ignored.
+    /// The index, read on demand when an entry is ignored.
     tracked: Option<Tracked>,
 }
 
-/// The patterns of a `.gitignore` and the length of its folder's path, with the slash behind it,
-/// relative to the repository.
+/// The patterns of a `.gitignore`, and the length of its folder's path in the repository with the slash.
 struct Level {
     patterns: Patterns,
     skip: usize,
@@ -44,19 +43,19 @@ struct Level {
 
 struct Folder {
     path: PathBuf,
-    /// Its repository, by how many there are down to it; zero where it is in none.
+    /// The number of repositories around it; zero outside any repository.
     repositories: usize,
-    /// The levels that concern it.
+    /// The levels of patterns that apply to it.
     levels: std::ops::Range<usize>,
-    /// Whether it is ignored, so that only what is tracked counts.
+    /// True if it is ignored; only tracked files in it count.
     tracked_only: bool,
 }
 
 impl Selection {
-    /// For the tree at `root`, in the world of a person whose home is `home`.
+    /// A selection for the tree at `root`, for a user with this home folder.
     ///
     /// # Errors
-    /// A file that says what is ignored cannot be read.
+    /// A file with ignore patterns cannot be read.
     pub(super) fn new(root: &Path, home: Option<&Path>, hidden: &[PathBuf]) -> io::Result<Self> {
         let mut own = Self {
             root: root.to_owned(),
@@ -72,7 +71,7 @@ impl Selection {
             own.open(&repository)?;
             for folder in folders_to(&repository, root) {
                 if folder != repository {
-                    // what is ignored, and named, is wanted as it is
+                    // an ignored folder that is named itself is copied whole
                     if own.is_ignored(&folder, true, 0..own.levels.len()) {
                         named = true;
                         break;
@@ -94,11 +93,11 @@ impl Selection {
         Ok(own)
     }
 
-    /// Whether an entry is copied; `path` is relative to the root. It is asked for a folder before what is
-    /// in it.
+    /// True if an entry is copied; `path` is relative to the root. Call this for a folder before its
+    /// entries.
     ///
     /// # Errors
-    /// A file that says what is ignored cannot be read.
+    /// A file with ignore patterns cannot be read.
     pub(super) fn keeps(&mut self, path: &Path, is_folder: bool) -> io::Result<bool> {
         if path.file_name().is_some_and(|name| name == ".git") {
             return Ok(false);
@@ -109,7 +108,7 @@ impl Selection {
         }
         self.enter(path.parent().unwrap_or(Path::new("")))?;
         let Folder { repositories, levels, tracked_only, .. } =
-            self.folders.last().expect("the root's is always there");
+            self.folders.last().expect("the root's folder is never removed");
         let (levels, tracked_only) = (levels.clone(), *tracked_only);
         if *repositories == 0 || !tracked_only && !self.is_ignored(&place, is_folder, levels) {
             return Ok(true);
@@ -117,7 +116,7 @@ impl Selection {
         Ok(self.is_tracked(&place, is_folder))
     }
 
-    /// Goes to a folder, which was kept.
+    /// Enters a folder that is copied.
     fn enter(&mut self, path: &Path) -> io::Result<()> {
         while self.folders.last().is_some_and(|top| !path.starts_with(&top.path)) {
             self.folders.pop();
@@ -151,7 +150,7 @@ impl Selection {
         Ok(())
     }
 
-    /// Adds a repository with the patterns that concern its root.
+    /// Adds a repository with the patterns for its root.
     fn open(&mut self, root: &Path) -> io::Result<()> {
         self.repositories.push(Repository { root: root.to_owned(), tracked: None });
         let (_, common) = git_folders(root)?;
@@ -169,14 +168,14 @@ impl Selection {
         Ok(())
     }
 
-    /// The path of a place in the innermost repository.
+    /// The path relative to the innermost repository.
     fn relative<'p>(&self, place: &'p Path) -> &'p [u8] {
         let root = self.repositories.last().map(|repository| &*repository.root);
         let below = root.and_then(|root| place.strip_prefix(root).ok());
         below.unwrap_or(place).as_os_str().as_bytes()
     }
 
-    /// Whether patterns say that it is ignored; the nearest file that says something counts.
+    /// True if patterns ignore the path; the nearest file with a matching pattern decides.
     fn is_ignored(&self, place: &Path, is_folder: bool, levels: std::ops::Range<usize>) -> bool {
         let path = self.relative(place);
         let decide = |level: &Level| level.patterns.decide(&path[level.skip..], is_folder);
@@ -186,7 +185,7 @@ impl Selection {
     fn is_tracked(&mut self, place: &Path, is_folder: bool) -> bool {
         let Some(repository) = self.repositories.last_mut() else { return false };
         let root = &repository.root;
-        // without an index that can be read, the patterns alone count
+        // without a readable index, only the patterns count
         let tracked = repository.tracked.get_or_insert_with(|| {
             let index = git_folders(root)
                 .and_then(|(own, _)| read(&own.join("index"), limits::GIT_INDEX))
@@ -210,8 +209,8 @@ fn folders_to(repository: &Path, path: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Where git keeps what is of this work tree alone, and what all work trees share
-/// (gitrepository-layout(5)): a `.git` file names the first, which names the second.
+/// Git's folder for this work tree alone, and the one that all work trees share (gitrepository-layout(5)):
+/// a `.git` file names the first, which names the second.
 fn git_folders(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
     let git = root.join(".git");
     if git.is_dir() {
@@ -228,7 +227,7 @@ fn git_folders(root: &Path) -> io::Result<(PathBuf, PathBuf)> {
     Ok((own, common))
 }
 
-/// The bytes of a regular file; none where there is no such file. Links are not followed, as git does not.
+/// The bytes of a regular file; empty if there is none. Like git, does not follow links.
 fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     match path.symlink_metadata() {
         Ok(found) if found.is_file() => regular::read(path, Link::Refuse, most),
@@ -246,7 +245,7 @@ mod tests {
     use super::*;
     use crate::tree::{Listing, NodeKind};
 
-    /// What of a tree is kept, folders left out.
+    /// The files of a tree that are copied.
     fn kept(root: &Path) -> BTreeSet<String> {
         let mut selection = Selection::new(root, None, &[]).unwrap();
         let keep = &mut |path: &Path, kind| {
@@ -267,7 +266,7 @@ mod tests {
         String::from_utf8(out.stdout).unwrap()
     }
 
-    /// What git says is of the work tree: tracked, or not ignored.
+    /// The files that git lists: tracked, or not ignored.
     fn of_git(folder: &Path) -> BTreeSet<String> {
         let listed = git(folder, &["ls-files", "-z", "--cached", "--others", "--exclude-standard"]);
         listed.split_terminator('\0').map(str::to_owned).collect()
@@ -284,13 +283,13 @@ mod tests {
     fn is_there() -> bool {
         let git = Command::new("git").arg("--version").stdout(Stdio::null()).status().is_ok();
         if !git {
-            eprintln!("no git here: nothing is compared");
+            eprintln!("git is not installed: nothing compared");
         }
         git
     }
 
     #[test]
-    fn what_git_ignores_is_left_out() {
+    fn ignored_files_are_left_out() {
         if !is_there() {
             return;
         }
@@ -324,10 +323,10 @@ mod tests {
         git(root, &["add", "-f", "dist/forced", "sub/.gitignore"]);
         assert_eq!(kept(root), of_git(root));
         assert!(kept(root).contains("dist/forced") && !kept(root).contains(".env"));
-        // a folder in it by itself: the rules above it count
+        // a folder inside it: the rules above it count
         let sub = of_git(&root.join("sub"));
         assert_eq!(kept(&root.join("sub")), sub);
-        // what is named itself is wanted
+        // a folder that is named itself is copied
         assert_eq!(kept(&root.join("build")), BTreeSet::from(["x".to_owned()]));
         git(root, &["update-index", "--index-version", "4"]);
         assert_eq!(kept(root), of_git(root));
@@ -397,7 +396,7 @@ mod tests {
             "]",
             "-",
         ];
-        // any of the many: the seed is in the message
+        // random patterns: the seed is in the message
         let mut seed: u64 = 0x5eed;
         for round in 0..60 {
             let mut draw = |most: usize| {

@@ -1,4 +1,4 @@
-//! What an evaluation copies to the store: texts, and files and folders of the project.
+//! Sources that an evaluation copies to the store: texts, and files and folders of the project.
 
 use std::{collections::BTreeSet, io, path::Path};
 
@@ -17,11 +17,11 @@ use crate::{
     tree::{self, Bounds, Listing, NodeKind},
 };
 
-/// What a source may be.
+/// The limits of a source.
 const BOUNDS: Bounds<'static> =
     Bounds { largest: limits::SOURCE_FILE, limit: "which is fixed", ..Bounds::NONE };
 
-/// A text as a store path.
+/// Adds a text as a store path.
 pub(super) fn add_text(
     host: &EvalHost<'_>,
     name: &str,
@@ -38,7 +38,7 @@ pub(super) fn add_text(
     Ok(path.to_string())
 }
 
-/// A file or a folder as a store path, without what the filter leaves out.
+/// Adds a file or folder as a store path, without the entries that the filter rejects.
 pub(super) fn add_path(
     host: &EvalHost<'_>,
     request: &AddPath,
@@ -90,7 +90,7 @@ pub(super) fn add_path(
     Ok(path.to_string())
 }
 
-/// Lists what is copied of the tree at `from`, whose entries the filter sees under `shown`.
+/// Lists the entries to copy from the tree at `from`. The filter sees them under `shown`.
 fn list(
     host: &EvalHost<'_>,
     from: &Path,

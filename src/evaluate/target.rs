@@ -1,4 +1,4 @@
-//! What an evaluation finds: a derivation to be built, and what its attributes say of it.
+//! The result of an evaluation: a derivation to build, with its attributes.
 
 use std::collections::BTreeSet;
 
@@ -9,11 +9,11 @@ use crate::store_path::StorePath;
 pub struct Target {
     /// Its path.
     pub derivation: StorePath,
-    /// The outputs that are meant; empty for all.
+    /// The selected outputs; empty for all.
     pub outputs: BTreeSet<String>,
-    /// What `meta.mainProgram` says.
+    /// `meta.mainProgram`.
     pub main_program: Option<String>,
-    /// The environment that it runs in, where it names one.
+    /// The environment that it runs in, if it names one.
     pub environment: Option<StorePath>,
     /// Its name.
     pub name: String,

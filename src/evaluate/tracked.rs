@@ -1,5 +1,4 @@
-//! The names in git's index (gitformat-index(5)): what a repository tracks is not ignored, whatever the
-//! patterns say.
+//! The names in git's index (gitformat-index(5)): tracked files are never ignored.
 
 /// The paths of the files that a repository tracks, relative to its work tree and sorted; a submodule is
 /// one of them.
@@ -7,8 +6,8 @@
 pub(super) struct Tracked(Vec<Vec<u8>>);
 
 impl Tracked {
-    /// Reads an index. `digest` is the size of the repository's hashes: 20 bytes, or 32. Nothing where it
-    /// is none that is known here.
+    /// Reads an index. `digest` is the size of the repository's hashes: 20 or 32 bytes. `None` if the
+    /// format is unknown.
     pub(super) fn parse(index: &[u8], digest: usize) -> Option<Self> {
         let number = |at: usize| {
             Some(u32::from_be_bytes(index.get(at..at + 4)?.try_into().expect("4 bytes")))
@@ -35,7 +34,7 @@ impl Tracked {
             name.extend_from_slice(&index[at..at + length]);
             at += length + 1;
             if version < 4 {
-                // entries are filled up to a multiple of eight bytes
+                // entries are padded to a multiple of eight bytes
                 at = start + (at - start).next_multiple_of(8);
             }
             names.push(name);
@@ -44,12 +43,12 @@ impl Tracked {
         Some(Self(names))
     }
 
-    /// Whether it is tracked itself.
+    /// True if the path is tracked.
     pub(super) fn holds(&self, path: &[u8]) -> bool {
         self.0.binary_search_by(|name| name.as_slice().cmp(path)).is_ok()
     }
 
-    /// Whether something below a folder is tracked.
+    /// True if a file below the folder is tracked.
     pub(super) fn holds_below(&self, folder: &[u8]) -> bool {
         let prefix = [folder, b"/"].concat();
         let at = self.0.partition_point(|name| name.as_slice() < prefix.as_slice());
@@ -57,7 +56,7 @@ impl Tracked {
     }
 }
 
-/// A number of variable length, as packs write offsets, and where it ends.
+/// A variable-length number, as in the offsets of packs, and the position after it.
 fn variable(bytes: &[u8], start: usize) -> Option<(usize, usize)> {
     let mut at = start;
     let mut byte = *bytes.get(at)?;
@@ -95,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_found() {
+    fn tracked_names_are_found() {
         for version in [2, 3, 4] {
             let names = ["a", "dir/file", "dir/other", "dir.txt", "sub"];
             let tracked = Tracked::parse(&index(version, &names), 20).unwrap();

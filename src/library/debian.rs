@@ -22,7 +22,7 @@ pub(super) fn read_lock<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Res
     let lock = DebianLock::parse(&read.path, &read.text).map_err(|error| read.error(&error))?;
     if lock.architecture != architecture {
         return Err(fail(format!(
-            "{}: it is for '{}', expected '{architecture}'",
+            "{}: the lock is for '{}', expected '{architecture}'",
             read.path.display(),
             lock.architecture
         )));

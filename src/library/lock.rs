@@ -17,11 +17,11 @@ use clutch_expr::{
 
 use crate::{limits, lock_file::LockError};
 
-/// The memory that a document of TOML takes, as a multiple of its text. The worst is a list of empty
-/// lists, which has an entry of 80 bytes for three characters.
+/// Memory that a TOML document needs, as a multiple of its text. The worst is a list of empty lists, which
+/// has an entry of 80 bytes for three characters.
 const GROWTH: usize = 32;
 
-/// A lock, and the command that writes one.
+/// A lock, and the command that writes it.
 pub(super) struct LockText {
     pub(super) path: PathBuf,
     pub(super) text: String,
@@ -39,7 +39,7 @@ pub(super) fn symbol(it: &mut Interpreter<'_>, name: &str) -> Symbol {
 }
 
 impl LockText {
-    /// Reads the lock that an argument names. `command` writes such a lock, for messages.
+    /// Reads the lock that an argument names. Messages show `command`, which writes such a lock.
     pub(super) fn read<'a>(
         it: &mut Interpreter<'a>,
         lock: Value<'a>,
@@ -52,12 +52,13 @@ impl LockText {
             Value::String(text) => {
                 let text = text.lossy();
                 return Err(fail(format!(
-                    "lock = \"{text}\" is a text; write the path without quotes: lock = ./{text}"
+                    "lock = \"{text}\" is a string; write the path without quotes: lock = ./{text}"
                 )));
             }
             other => {
                 let kind = other.type_name();
-                let message = format!("lock is {kind} and no path; write lock = ./clutch.lock");
+                let message =
+                    format!("lock is {kind}, expected a path; write lock = ./clutch.lock");
                 return Err(fail(message));
             }
         }
@@ -65,10 +66,10 @@ impl LockText {
         let path = Path::new(OsStr::from_bytes(path.bytes())).to_owned();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if it.file_type(&path)?.is_none() {
-            // `clutch lock` writes a clutch.lock unless it is told another name
+            // `clutch lock` writes clutch.lock by default
             let output = if name == "clutch.lock" { String::new() } else { format!(" -o {name}") };
             let path = path.display();
-            let message = format!("{path} does not exist; '{command}{output}' writes it");
+            let message = format!("{path} does not exist; to create it, run `{command}{output}`");
             return Err(fail(message));
         }
         let bytes = it.read_file(&path)?;
@@ -82,8 +83,7 @@ impl LockText {
         });
         if !is_lock {
             return Err(fail(format!(
-                "{} is not a lock; 'clutch lock {name}' makes one of requirements, and lock = \
-                 ./clutch.lock uses it",
+                "{} is not a lock; to create one, run `clutch lock {name}` and write lock = ./clutch.lock",
                 path.display()
             )));
         }
@@ -97,6 +97,7 @@ impl LockText {
 
     /// An error of a reader of locks, with what to do.
     pub(super) fn error(&self, error: &LockError) -> Box<Error> {
-        fail(error.to_string()).with_help(format!("write the lock again: {}", self.command))
+        fail(error.to_string())
+            .with_help(format!("to write the lock again, run `{}`", self.command))
     }
 }

@@ -1,6 +1,5 @@
-//! The library `<clutch>`: its files, which are in `expr/lib`, and the functions that they call. Every
-//! evaluation of a command has it. Each kind of lock has a file here, which makes values of the language
-//! from the lock that its own module reads.
+//! The library `<clutch>`: its files from `expr/lib`, and the functions that they call. Every evaluation
+//! has it. Each kind of lock has a file here that turns a parsed lock into values of the language.
 
 mod debian;
 mod lock;
@@ -15,7 +14,7 @@ pub static LIBRARY: Library = Library {
     functions: FUNCTIONS,
 };
 
-/// The attributes of `host`, which the files of the library see.
+/// The attributes of `host` in the library's files.
 const FUNCTIONS: &[Builtin] = &[
     Builtin::new("readDebianLock", 1, debian::read_lock),
     Builtin::new("selectWheels", 1, python::select_wheels),

@@ -23,9 +23,9 @@ use crate::{
 
 /// `host.selectWheels { lock; packages; interpreter; }`: the lock's `index` and `requirements`, and the
 /// `wheels` that the interpreter takes, by normalised name, each with `version`, `file` and `sha256`. A
-/// package for which there is no wheel is an error when its attribute is asked for. `packages` are the
-/// names of the packages that are wanted, or null for all. An interpreter has `version`, `glibc` or `musl`
-/// (the version of its C library), and `machine`.
+/// package without a matching wheel is an error once its attribute is evaluated. `packages` lists the names
+/// to select; null selects all. An interpreter has `version`, `glibc` or `musl` (the version of its C
+/// library), and `machine`.
 pub(super) fn select_wheels<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) -> Result<Value<'a>> {
     let attrs = it.attrs(args[0])?;
     let name = symbol(it, "interpreter");
@@ -78,7 +78,7 @@ pub(super) fn select_wheels<'a>(it: &mut Interpreter<'a>, args: &[Value<'a>]) ->
     Ok(Value::Attrs(result.build(it.arena)))
 }
 
-/// The packages that are wanted, by normalised name; nothing for all of them.
+/// The packages to select, by normalised name; `None` selects all.
 fn wanted<'a>(it: &mut Interpreter<'a>, packages: Value<'a>) -> Result<Option<BTreeSet<String>>> {
     let packages = it.value(packages)?;
     if matches!(packages, Value::Null) {
@@ -91,7 +91,7 @@ fn wanted<'a>(it: &mut Interpreter<'a>, packages: Value<'a>) -> Result<Option<BT
     Ok(Some(names))
 }
 
-/// The attributes of an interpreter that markers and tags need.
+/// The interpreter's attributes that markers and tags need.
 fn runtime<'a>(it: &mut Interpreter<'a>, interpreter: &'a Attrs<'a>) -> Result<Runtime> {
     let text = |it: &mut Interpreter<'a>, name| -> Result<Option<String>> {
         let name = symbol(it, name);
@@ -103,7 +103,7 @@ fn runtime<'a>(it: &mut Interpreter<'a>, interpreter: &'a Attrs<'a>) -> Result<R
         (Some(version), _) => Platform::glibc(&version, &machine),
         (None, Some(version)) => Platform::musl(&version, &machine),
         (None, None) => {
-            let message = "the interpreter says no version of its C library: expected an attribute \
+            let message = "the interpreter has no version of its C library: expected an attribute \
                            'glibc' such as \"2.36\", or 'musl'";
             return Err(fail(message));
         }

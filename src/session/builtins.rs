@@ -2,5 +2,5 @@
 
 use crate::{build::builtin::Registry, builders, python};
 
-/// The whole registry.
+/// The registry of every command.
 pub(crate) const BUILTINS: Registry = Registry(&[builders::BUILTINS, python::BUILTINS]);

@@ -1,4 +1,4 @@
-//! Builds what is there again and compares.
+//! Builds valid outputs again and compares the results.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What came out of builds that were done again.
+/// The result of building again.
 pub(crate) struct Checked {
-    /// Each output that was built again.
+    /// The verdict on each output.
     pub verdicts: BTreeMap<StorePath, Verdict>,
-    /// Whether all builds succeeded.
+    /// The first failure, if a build failed.
     pub built: Result<(), SessionError>,
 }
 
-/// Builds the derivations of an evaluation again, as differently as a builder must not notice. What is
-/// missing is built before. `keep_differing` keeps what came out different.
+/// Builds the derivations of an evaluation again, under different conditions that must not change the
+/// result. Missing outputs are built first. `keep_differing` keeps outputs that differ.
 ///
 /// # Errors
 /// The first build fails, or the store cannot be used.

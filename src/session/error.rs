@@ -1,4 +1,4 @@
-//! Why something failed in a session.
+//! The errors of a session.
 
 use std::{io, path::PathBuf};
 
@@ -18,13 +18,13 @@ use crate::{
     store_path::{STORE_DIR, StorePath, StorePathError},
 };
 
-/// Why something failed. The text says what happened and where; what to do next is the caller's to say.
+/// An error of a session. Its text says what happened and where; the caller adds the next step.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
-    /// The store refuses something.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// There is no plan.
+    /// Planning failed.
     #[error(transparent)]
     Plan(#[from] PlanError),
     /// An export cannot be read.
@@ -33,10 +33,10 @@ pub(crate) enum SessionError {
     /// A profile cannot be used.
     #[error(transparent)]
     Profile(#[from] ProfileError),
-    /// A revision of a repository was not fetched.
+    /// A git revision could not be fetched.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// A name breaks a rule.
+    /// A name is invalid.
     #[error(transparent)]
     Name(#[from] StorePathError),
     /// The evaluation failed.
@@ -45,25 +45,25 @@ pub(crate) enum SessionError {
     /// Builds failed.
     #[error(transparent)]
     Builds(Box<FailedBuilds>),
-    /// Hashes are wrong that could not be updated.
+    /// Wrong hashes could not be updated.
     #[error("{error}")]
     Hashes {
-        /// What failed.
+        /// The failure.
         error: Box<SessionError>,
-        /// What to do about each hash.
+        /// The advice for each hash.
         advice: Vec<String>,
     },
-    /// The user has stopped builds.
-    #[error("interrupted; what was built is kept")]
+    /// The user stopped the builds.
+    #[error("interrupted; finished builds are kept")]
     Interrupted,
-    /// The user has stopped a repair.
-    #[error("interrupted; what was repaired is kept")]
+    /// The user stopped a repair.
+    #[error("interrupted; repaired paths are kept")]
     RepairInterrupted,
-    /// There is no place for a store.
-    #[error("there is no place for the store: HOME is not set")]
+    /// No folder for the store is known.
+    #[error("cannot choose a folder for the store: HOME is not set")]
     NoStore,
-    /// There is no place for profiles.
-    #[error("there is no place for profiles: HOME is not set")]
+    /// No folder for profiles is known.
+    #[error("cannot choose a folder for profiles: HOME is not set")]
     NoProfiles,
     /// The working folder cannot be used.
     #[error(transparent)]
@@ -71,49 +71,49 @@ pub(crate) enum SessionError {
     /// The evaluator's thread was not started.
     #[error(transparent)]
     Thread(io::Error),
-    /// A setting of the machine's clients is not usable.
+    /// A network setting of this machine is invalid.
     #[error(transparent)]
     Settings(#[from] SettingError),
-    /// There is no file for an expression.
+    /// The expression's file does not exist.
     #[error("'{}' does not exist", .0.display())]
     Missing(PathBuf),
-    /// A name is that of nothing.
+    /// Nothing has this name.
     #[error(
-        "'{}' is neither an expression's file or folder nor a profile or a pin", .0.display()
+        "there is no file, folder, profile or pin '{}'", .0.display()
     )]
     Unknown(PathBuf),
-    /// A file is something else.
+    /// The file is not an expression.
     #[error("'{}' is {kind}, not an expression", .path.display())]
     NoExpression {
         /// The file.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file.
         kind: FileKind,
     },
-    /// A derivation was expected.
+    /// The store path is not a derivation.
     #[error("'{0}' is not a derivation")]
     NoDerivation(StorePath),
     /// The expression holds no derivation.
     #[error("the expression holds no derivation")]
     NothingToBuild,
-    /// A text that should name something in the store does not.
-    #[error("'{0}' is neither a path below {STORE_DIR}, nor a link to one, nor a profile or a pin")]
+    /// The text does not name anything in the store.
+    #[error("'{0}' is not a path in {STORE_DIR}, a link to one, a profile or a pin")]
     NotStored(String),
-    /// A path or a link leads into a store that is not this one.
+    /// The path or link leads into another store.
     #[error("'{named}' leads into another store, '{}'", .root.display())]
     OtherStore {
-        /// What was named.
+        /// The path or link.
         named: String,
         /// That store's root folder.
         root: PathBuf,
     },
-    /// Whoever watches, or does a part of the work, failed.
+    /// An observer or a part of the work failed.
     #[error("{0}")]
     Observer(Cause),
 }
 
 impl SessionError {
-    /// The builds that failed, also those in the middle of an evaluation.
+    /// The failed builds, including those started by an evaluation.
     #[must_use]
     pub(crate) fn failed_builds(&self) -> Option<&FailedBuilds> {
         match self {
@@ -131,28 +131,28 @@ impl SessionError {
     }
 }
 
-/// An evaluation that failed. Everything in it is owned, and places are those in files.
+/// A failed evaluation. It owns all its data, and its places are in files.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct EvaluationError {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub kind: ErrorKind,
-    /// What happened.
+    /// The message.
     pub message: String,
-    /// Where; nothing if it is in no source.
+    /// The place in the source, if there is one.
     pub place: Option<Place>,
     /// The steps that led there, innermost first.
     pub trace: Vec<(String, Option<Place>)>,
-    /// What to do about it.
+    /// Advice.
     pub help: Option<String>,
-    /// All of it for people: message, lines, trace and help, with a headline of its own.
+    /// The whole error for people: headline, message, lines, trace and help.
     pub shown: String,
-    /// What failed in the middle of the evaluation, such as a build.
+    /// The underlying failure, such as a build that the evaluation needed.
     pub cause: Option<Cause>,
 }
 
 impl EvaluationError {
-    /// The error with the lines that it is about.
+    /// Adds source lines to an error.
     #[must_use]
     pub(crate) fn new(error: &Error, sources: &Sources, style: Style) -> Self {
         let steps = error.trace().map(|step| (step.text.clone(), sources.place(step.span)));

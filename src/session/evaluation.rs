@@ -1,4 +1,4 @@
-//! One evaluation that finds derivations: in the world that an expression may see, or in the cache.
+//! An evaluation that finds derivations, in the cache or by running the evaluator.
 
 use std::{
     collections::BTreeSet,
@@ -21,11 +21,11 @@ use crate::{
     store_path::{STORE_DIR, StorePath},
 };
 
-/// Derivations that were named, in the store as far as that is needed to build them.
+/// The derivations that a command is about, written to the store as far as building needs them.
 pub(crate) struct Evaluation {
-    /// What was found, at least one.
+    /// The targets, at least one.
     pub targets: Vec<Target>,
-    /// The derivations that were evaluated.
+    /// The evaluated derivations.
     pub derivations: Records,
 }
 
@@ -39,11 +39,12 @@ impl Evaluation {
     }
 }
 
-/// Finds the derivations that are to be built. Those of an expression are evaluated and put into the store,
-/// or taken from the evaluation cache.
+/// Finds the derivations to build. Those of an expression are evaluated and added to the store, or taken
+/// from the evaluation cache.
 ///
 /// # Errors
-/// The evaluation fails or holds no derivation, a derivation is damaged or none, or the store cannot be used.
+/// The evaluation fails or holds no derivation, a path is not a derivation or is damaged, or the store
+/// cannot be used.
 pub(crate) fn evaluate(
     operation: Operation<'_>,
     subject: &Subject,
@@ -56,7 +57,7 @@ pub(crate) fn evaluate(
     }
 }
 
-/// A derivation of the store as it is.
+/// A derivation that is in the store.
 pub(super) fn of_derivation(
     session: &Session,
     path: StorePath,
@@ -70,7 +71,7 @@ pub(super) fn of_derivation(
     Ok(Evaluation { targets: vec![target], derivations: Records::default() })
 }
 
-/// The derivations of an expression. What was read is noted in `positions`, also if that fails.
+/// The derivations of an expression. Records in `positions` what was read, even on failure.
 pub(super) fn of_expression(
     operation: Operation<'_>,
     expression: &Expression,
@@ -101,14 +102,14 @@ pub(super) fn of_expression(
     if store.is_writable() {
         host.commit(store)?;
         if let Some(key) = &key {
-            // without it the next evaluation only takes longer
+            // a failure here only makes the next evaluation slower
             let _ = cache::save(store, recording, key, &targets);
         }
     }
     Ok(Evaluation { targets, derivations: host.into_derivations() })
 }
 
-/// What the cache has; nothing if there is no store yet.
+/// The cached result; `None` if there is no store yet.
 fn cached(
     session: &Session,
     host: &EvalHost<'_>,
@@ -123,7 +124,7 @@ fn cached(
 
 fn target(found: Found, expression: &Expression) -> Result<Target, SessionError> {
     let derivation = StorePath::parse(&found.drv_path)?;
-    // a derivation itself stands for all its outputs; `-A x.doc` for the one that it selects
+    // a derivation stands for all its outputs; `-A x.doc` selects one of them
     let named = expression
         .attributes
         .iter()
@@ -138,7 +139,7 @@ fn target(found: Found, expression: &Expression) -> Result<Target, SessionError>
     Ok(Target { derivation, outputs, main_program, environment, name })
 }
 
-/// The world that an expression may see.
+/// The host that answers an expression's questions.
 ///
 /// # Errors
 /// The working folder is gone.
@@ -149,7 +150,7 @@ pub(crate) fn host<'a>(
 ) -> Result<EvalHost<'a>, SessionError> {
     let settings = &session.settings;
     let mut search_path = Vec::new();
-    // it may be made in the middle of the evaluation
+    // the evaluation may create the store
     let store = settings.store.as_ref().map(|root| root.join("store"));
     let home = settings.real_home();
     let mut allowed = project::folders(&expression.source, home.as_deref())?;
@@ -160,7 +161,7 @@ pub(crate) fn host<'a>(
         allowed.extend(fs_err::canonicalize(&path));
         allowed.push(path);
     }
-    // of the store it is what was named that may be read, and what that refers to
+    // in the store, an evaluation may read the named paths and their closures
     let in_store = |path: &PathBuf| {
         let path = logical(path, store.as_deref());
         Some(StorePath::split(path.to_str()?).ok()?.0)
@@ -193,7 +194,7 @@ pub(crate) fn host<'a>(
     Ok(host)
 }
 
-/// A path in the store by its logical name; any other as it is.
+/// Replaces the store's real folder by its logical one; leaves other paths alone.
 fn logical(path: &Path, store: Option<&Path>) -> PathBuf {
     match store.and_then(|store| path.strip_prefix(store).ok()) {
         Some(inside) => Path::new(STORE_DIR).join(inside),

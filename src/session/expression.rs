@@ -1,4 +1,4 @@
-//! An expression and what it is evaluated with.
+//! An expression and its evaluation options.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,50 +7,49 @@ use clutch_expr::{show::Style, source::Origin};
 use super::{SessionError, file_kind::FileKind};
 use crate::store_path::{STORE_DIR, StorePath};
 
-/// An expression, which part of it is meant, and what it may do.
+/// An expression, the attributes to select, and its permissions.
 #[derive(Clone)]
 pub(crate) struct Expression {
-    /// Its text, or the file that has it.
+    /// Its text or file.
     pub source: Source,
-    /// The attributes that are selected, such as `tools.hello`; empty for the value itself.
+    /// The attributes to select, such as `tools.hello`; empty for the value itself.
     pub attributes: Vec<String>,
-    /// What the value is called with if it is a function.
+    /// The arguments for the value, if it is a function.
     pub arguments: Vec<(String, Argument)>,
     /// Entries of the search path, `PATH` or `NAME=PATH`.
     pub search_path: Vec<String>,
-    /// It may read variables, the clock and files outside the project.
+    /// Allow environment variables, the clock and files outside the project.
     pub impure: bool,
-    /// Experimental features of the language.
+    /// Experimental language features.
     pub features: Vec<String>,
-    /// What it reads may be built in its middle.
+    /// Build files that the evaluation reads.
     pub import_from_derivation: bool,
-    /// A warning is an error.
+    /// Treat warnings as errors.
     pub abort_on_warn: bool,
-    /// `builtins.traceVerbose` says something.
+    /// Print the messages of `builtins.traceVerbose`.
     pub trace_verbose: bool,
-    /// A result that is known is taken as it is.
+    /// Use a valid cached result.
     pub cached: bool,
-    /// Values are computed before anybody needs them where that is cheap. A value that is printed as far as
-    /// it was computed shows the difference.
+    /// Compute cheap values before they are needed. Printing a partly computed value shows the difference.
     pub eager: bool,
-    /// The functions that the time goes into are counted.
+    /// Profile the functions.
     pub profiled: bool,
-    /// How many bytes its values may take; nothing for three quarters of the machine's memory.
+    /// The memory limit in bytes (default: three quarters of the machine's memory).
     pub memory: Option<u64>,
-    /// How its errors are shown.
+    /// The style of error messages.
     pub style: Style,
 }
 
-/// What is to be built.
+/// The subject of a build.
 #[derive(Clone)]
 pub(crate) enum Subject {
     /// A derivation of the store.
     Stored(StorePath),
-    /// The derivations that an expression holds.
+    /// The derivations in an expression.
     Expression(Box<Expression>),
 }
 
-/// What a function is called with.
+/// An argument of a function.
 #[derive(Clone)]
 pub(crate) enum Argument {
     /// The value of an expression.
@@ -59,24 +58,24 @@ pub(crate) enum Argument {
     Text(String),
 }
 
-/// Where an expression is.
+/// The source of an expression.
 #[derive(Clone)]
 pub(crate) enum Source {
-    /// In a file, or in a folder's `default.nix`; an absolute path.
+    /// The absolute path of a file, or of a folder with a `default.nix`.
     File(PathBuf),
-    /// It is given itself.
+    /// A text.
     Text(Origin, Vec<u8>),
 }
 
 impl Source {
-    /// The expression at a path. A file that is known to be something else is refused, since read as an
-    /// expression it would have an error of syntax.
+    /// The expression at a path. Rejects files that are known to be something else, which would only give a
+    /// syntax error.
     ///
     /// # Errors
     /// [`SessionError::Missing`] or [`SessionError::NoExpression`].
     pub(crate) fn file(path: &Path) -> Result<Self, SessionError> {
         let path = absolute(path)?;
-        // the store may be kept elsewhere
+        // the store may be in another folder
         if path.symlink_metadata().is_err() && !path.starts_with(STORE_DIR) {
             return Err(SessionError::Missing(path));
         }
@@ -87,7 +86,7 @@ impl Source {
     }
 }
 
-/// The path from the root on, without `.` and `..`; links are left as they are.
+/// Makes a path absolute and removes `.` and `..`; does not follow links.
 ///
 /// # Errors
 /// The path is empty, or the working folder is gone.

@@ -20,30 +20,30 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How many derivations that were not built are named.
+/// The number of unbuilt derivations that a message names.
 const SHOWN: usize = 10;
 
-/// Builds of one plan that failed, and those that were not started since they depend on them.
+/// The failed builds of one plan, and the builds that were not started because they depend on them.
 #[derive(Debug)]
 pub(crate) struct FailedBuilds {
-    /// What failed for another reason than a wrong hash.
+    /// The failures other than wrong hashes.
     pub failures: Vec<BuildFailure>,
-    /// Fixed outputs that have another content.
+    /// The wrong hashes.
     pub mismatches: Vec<Mismatch>,
-    /// How many were not started.
+    /// The number of builds that were not started.
     pub skipped: usize,
     /// Their names.
     pub skipped_names: BTreeSet<String>,
 }
 
-/// An output that has another content than its hash says.
+/// A fixed output whose content does not match its hash.
 #[derive(Clone, Debug)]
 pub(crate) struct Mismatch {
     /// Its derivation.
     pub derivation: StorePath,
     /// The derivation's name.
     pub name: String,
-    /// The hash as it is written.
+    /// The hash as written in the expression.
     pub specified: String,
     /// The hash of its content.
     pub got: Hash,
@@ -66,7 +66,7 @@ impl FailedBuilds {
         Self { failures, mismatches, skipped: outcome.skipped.len(), skipped_names }
     }
 
-    /// Whether the machine has refused a sandbox or a limit.
+    /// True if the machine does not allow the sandbox or a limit.
     #[must_use]
     pub(crate) fn is_refused(&self) -> bool {
         let refused = |failure: &BuildFailure| {
@@ -76,7 +76,7 @@ impl FailedBuilds {
         self.failures.iter().any(refused)
     }
 
-    /// Why something could not be taken from an export, if that failed.
+    /// The failure to take a path from an export, if there is one.
     pub(crate) fn substitution(&self) -> Option<&TransferError> {
         self.failures.iter().find_map(|failure| match &failure.error {
             BuildError::Substitute(error) => Some(error),
@@ -84,7 +84,7 @@ impl FailedBuilds {
         })
     }
 
-    /// Whether nothing but hashes is wrong.
+    /// True if wrong hashes are the only failures.
     #[must_use]
     pub(crate) fn has_only_mismatches(&self) -> bool {
         self.failures.is_empty()
@@ -92,7 +92,7 @@ impl FailedBuilds {
 }
 
 impl Mismatch {
-    /// A wrong hash, in the form in which it is written.
+    /// A wrong hash, as the expression writes it.
     fn new(step: &BuildStep, specified: &Hash, got: Hash) -> Self {
         let derivation = &step.derivation;
         let flat = derivation.env.get("outputHash").and_then(|text| str::from_utf8(text).ok());
@@ -112,11 +112,11 @@ impl Mismatch {
 
 impl std::error::Error for FailedBuilds {}
 
-/// Every failure, those for one reason in one; then the wrong hashes with what to write instead.
+/// Lists the failures, grouped by reason, then the wrong hashes with their replacements.
 impl fmt::Display for FailedBuilds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut messages = Vec::new();
-        // such as an index that is not known: each of its files fails, for one reason
+        // one reason can fail many builds, such as all files of an unknown index
         let mut same: BTreeMap<String, Vec<&BuildFailure>> = BTreeMap::new();
         for failure in &self.failures {
             match &failure.error {
@@ -147,17 +147,17 @@ impl fmt::Display for FailedBuilds {
                 self.skipped_names.iter().map(String::as_str).take(SHOWN).collect();
             let more = if self.skipped > names.len() { ", ..." } else { "" };
             let names = names.join(", ");
-            write!(f, "\nnot built, since they depend on what failed: {names}{more}")?;
+            write!(f, "\nnot built because of failed dependencies: {names}{more}")?;
         }
         Ok(())
     }
 }
 
-/// All wrong hashes in one.
+/// A table of the wrong hashes.
 fn table(mismatches: &[Mismatch]) -> String {
     let mut text = match mismatches.len() {
-        1 => "hash mismatch: a file has another content than its hash says:".to_owned(),
-        n => format!("hash mismatch: {n} files have another content than their hashes say:"),
+        1 => "hash mismatch: the content of a file does not match its hash:".to_owned(),
+        n => format!("hash mismatch: the content of {n} files does not match their hashes:"),
     };
     for Mismatch { derivation, name, specified, got } in mismatches {
         let got = like(specified, got);

@@ -1,10 +1,10 @@
-//! Files that are not expressions, though they are given in place of one.
+//! Files that users often give in place of an expression.
 
 use std::{io::Read as _, path::Path};
 
 use crate::regular::{self, Link};
 
-/// A file that is often given in place of an expression.
+/// A kind of file that is not an expression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     /// A program in Python.
@@ -20,7 +20,7 @@ pub(crate) enum FileKind {
 }
 
 impl FileKind {
-    /// By its name or its first line.
+    /// Recognises a file by its name or its first line.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let name = path.file_name()?.to_str()?;
         let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));

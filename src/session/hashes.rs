@@ -1,5 +1,5 @@
-//! Evaluates and builds; if nothing but hashes is wrong, finds the places in the expression's files that
-//! hold them, has the right ones written there, and does it again.
+//! Evaluates and builds. If wrong hashes are the only failures, updates them in the expression's files and
+//! tries again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -19,21 +19,21 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How something went that evaluates, and what its evaluation has read.
+/// The result of an attempt, and what its evaluation read.
 pub(crate) struct Attempt<T> {
-    /// What it gives.
+    /// The result.
     pub result: Result<T, SessionError>,
-    /// What was read, and where the hashes are.
+    /// The files that were read and the places of their hashes.
     pub positions: HashPositions,
 }
 
-/// Changes files of the expression; all edits of one file stand together, from its beginning to its end.
+/// Edits the expression's files. The edits are sorted by file and position.
 pub(crate) type Apply<'a> = dyn Fn(&[Edit]) -> Result<(), Cause> + 'a;
 
-/// An evaluation and, for each of its targets, the path of every output.
+/// An evaluation, and the output paths of each target.
 pub(crate) type Built = (Evaluation, Vec<BTreeMap<String, StorePath>>);
 
-/// Evaluates and builds, after what was evaluated has been accepted. With `apply`, wrong hashes are updated.
+/// Evaluates, calls `accept` on the evaluation, and builds. With `apply`, updates wrong hashes.
 ///
 /// # Errors
 /// As [`updating`].
@@ -49,7 +49,7 @@ pub(crate) fn build(
         Ok((evaluation, outputs))
     };
     match subject {
-        // no file says its hashes
+        // a derivation's hashes are in no file
         Subject::Stored(path) => build(operation, of_derivation(operation.session, path.clone())?),
         Subject::Expression(expression) => {
             updating(operation, expression, apply, |operation, expression| {
@@ -62,9 +62,8 @@ pub(crate) fn build(
     }
 }
 
-/// Attempts something. With `apply`, and if nothing but hashes is wrong, the right ones are written and it is
-/// attempted again. One attempt finds the wrong hashes that can be reached; what is behind them comes in the
-/// next one.
+/// Runs an attempt. With `apply`, and if wrong hashes are the only failures, updates them and tries again.
+/// Each attempt finds the wrong hashes that it can reach; those behind them appear in the next.
 ///
 /// # Errors
 /// Those of the last attempt; [`SessionError::Hashes`] if a hash cannot be updated; those of `apply`.
@@ -75,7 +74,7 @@ pub(crate) fn updating<T>(
     mut attempt: impl FnMut(Operation<'_>, &Expression) -> Attempt<T>,
 ) -> Result<T, SessionError> {
     let Some(apply) = apply else { return attempt(operation, expression).result };
-    // where hashes come from is only known after an evaluation, and all are to be tried
+    // only an evaluation knows the places of hashes, and every build must be tried
     let expression = Expression { cached: false, ..expression.clone() };
     let options = Options { keep_going: true, ..operation.options.clone() };
     let operation = Operation { options: &options, ..operation };
@@ -91,11 +90,11 @@ pub(crate) fn updating<T>(
         if mismatches.is_empty() {
             return Err(error);
         }
-        // what was written here is not replaced again, so this ends
+        // a hash that was written here is not replaced again, so the loop ends
         let was_written =
             |m: &&Mismatch| written_before.contains(&(m.name.clone(), m.specified.clone()));
         if let Some(Mismatch { name, .. }) = mismatches.iter().find(was_written) {
-            let hint = format!("what is fetched as {name} seems to be different every time");
+            let hint = format!("the content of {name} seems to change with every download");
             return Err(error.with_advice(vec![hint]));
         }
         let root = project::root(operation.session, &expression)?;
@@ -111,10 +110,10 @@ pub(crate) fn updating<T>(
     }
 }
 
-/// A file, and the bytes in it.
+/// A file and a byte range in it.
 type Position = (PathBuf, (usize, usize));
 
-/// What to change, and what to say of those hashes for which that is not known.
+/// The edits, and the advice for hashes that cannot be edited.
 fn edits(
     mismatches: &[Mismatch],
     positions: &HashPositions,
@@ -132,7 +131,7 @@ fn edits(
                     && other.text != edit.text
                 {
                     refused.push(format!(
-                        "{} and {} have their hash from the same place in '{}', but other content: \
+                        "{} and {} take their hash from the same place in '{}' but differ in content: \
                          write {} and {} yourself",
                         of.name,
                         mismatch.name,

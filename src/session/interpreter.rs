@@ -1,4 +1,4 @@
-//! One interpreter for an expression: its options, the values that are selected, and its errors.
+//! Runs the interpreter for one expression: options, selected values and errors.
 
 use std::{collections::BTreeMap, path::Path, time::Instant};
 
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::library::LIBRARY;
 
-/// Evaluates an expression, selects, and gives each value to `each`, with what functions are called with.
+/// Evaluates an expression and passes each selected value to `each`, with the arguments for functions.
 ///
 /// # Errors
 /// [`SessionError::Evaluation`], or the observer's error.
@@ -46,7 +46,7 @@ pub(crate) fn interpret<T: Send>(
     })
 }
 
-/// The values that an expression selects of a source, and the set that functions are called with.
+/// The values that an expression selects, and the set of arguments for functions.
 ///
 /// # Errors
 /// Those of the evaluation.
@@ -69,7 +69,7 @@ pub(crate) fn values<'a>(
     Ok((expression.attributes.iter().map(select).collect::<Result<_, _>>()?, args))
 }
 
-/// Runs an interpreter that nothing stops but its own end.
+/// Runs an interpreter without an interruption flag.
 ///
 /// # Errors
 /// [`SessionError::Evaluation`], or the observer's error.
@@ -116,33 +116,33 @@ fn run<T: Send>(
     Ok(result?)
 }
 
-/// The experimental features of the language that were asked for.
+/// The experimental features to enable.
 struct Features<'f>(&'f [String]);
 
 impl Features<'_> {
-    /// Those that change something here.
+    /// The features that have an effect.
     const KNOWN: [&'static str; 2] = ["parse-toml-timestamps", "pipe-operators"];
-    /// Those of Nix that are often given together with others.
+    /// Nix features that are accepted without a warning.
     const HABITS: [&'static str; 3] = ["fetch-tree", "flakes", "nix-command"];
 
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|given| given == name)
     }
 
-    /// Warns of names that change nothing.
+    /// Warns about unknown names.
     fn check(&self, observer: &dyn Observer) {
         let given = self.0.iter().map(String::as_str).filter(|name| !name.is_empty());
         for name in given.filter(|name| !Self::KNOWN.contains(name) && !Self::HABITS.contains(name))
         {
             let near = did_you_mean(name, Self::KNOWN.map(str::to_owned).into_iter());
             let help = near
-                .unwrap_or_else(|| format!("there are {} and {}", Self::KNOWN[0], Self::KNOWN[1]));
-            observer.warn(&format!("unknown experimental feature '{name}'; {help}"));
+                .unwrap_or_else(|| format!("expected {} or {}", Self::KNOWN[0], Self::KNOWN[1]));
+            observer.warn(&format!("unknown experimental feature '{name}': {help}"));
         }
     }
 }
 
-/// The set that functions are called with. Of a name that is given twice, the last one counts.
+/// The set of arguments for functions. If a name is given twice, the last one counts.
 fn arguments<'a>(
     it: &mut Interpreter<'a>,
     expression: &Expression,

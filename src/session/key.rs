@@ -1,10 +1,10 @@
-//! The name of an evaluation in the cache.
+//! The cache key of an evaluation.
 
 use super::{Argument, Expression, Source, absolute};
 use crate::evaluate::{EvalHost, cache::Key};
 
-/// What an evaluation depends on besides the answers to what it asks: the expression, the settings and
-/// this program. Nothing if the cache is not to be used.
+/// Everything that an evaluation depends on besides the host's answers: the expression, the settings and
+/// this program. `None` if the cache is disabled.
 pub(super) fn key(expression: &Expression, host: &EvalHost<'_>) -> Option<Key> {
     use std::{
         os::unix::{ffi::OsStrExt as _, fs::MetadataExt as _},
@@ -31,7 +31,7 @@ pub(super) fn key(expression: &Expression, host: &EvalHost<'_>) -> Option<Key> {
         return None;
     }
     let mut key = Key::default();
-    // one file is one program; it may be replaced by another of the same version
+    // the file identifies the program: another build may have the same version
     let program = fs_err::metadata("/proc/self/exe").ok()?;
     let times = [program.mtime(), program.mtime_nsec(), program.ctime(), program.ctime_nsec()];
     key.add(times.map(i64::to_le_bytes));
@@ -41,7 +41,7 @@ pub(super) fn key(expression: &Expression, host: &EvalHost<'_>) -> Option<Key> {
         Source::Text(_, text) => (None, Some(text)),
     };
     key.add(file);
-    // what an expression among the arguments is relative to
+    // expressions on the command line are relative to the working folder
     let is_code = |argument: &Argument| matches!(argument, Argument::Expression(_));
     let has_code = text.is_some() || arguments.iter().any(|(_, argument)| is_code(argument));
     let folder = absolute(Path::new(".")).ok()?;

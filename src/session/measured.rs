@@ -1,4 +1,4 @@
-//! How much an evaluation may use, and how much it used.
+//! The limit and the measured use of an evaluation.
 
 use std::{
     path::Path,
@@ -14,24 +14,24 @@ use rustix::{
     time::{ClockId, clock_gettime},
 };
 
-/// How much one evaluation used.
+/// The measured use of one evaluation.
 pub(crate) struct Measured {
-    /// Counts and times of its parts.
+    /// Counts and times.
     pub stats: Stats,
-    /// How long it ran.
+    /// Elapsed time.
     pub total: Duration,
-    /// How much processor time it used.
+    /// Processor time.
     pub cpu: Duration,
-    /// The functions that the time went into, as folded stacks; empty unless that was asked for.
+    /// The profile as folded stacks; empty unless profiling is enabled.
     pub profile: Vec<u8>,
 }
 
 impl Measured {
-    /// What the interpreter has used since it was started; to be called by its own thread.
+    /// The use of an interpreter since its start. Call this on its own thread.
     pub(super) fn of(it: &Interpreter<'_>, started: Instant, profiled: bool) -> Self {
         let mut profile = Vec::new();
         if profiled {
-            // a vector takes everything
+            // writing to a vector cannot fail
             let _ = it.write_profile(&mut profile);
         }
         let cpu = clock_gettime(ClockId::ThreadCPUTime);
@@ -40,17 +40,18 @@ impl Measured {
     }
 }
 
-/// The limit of an evaluation's memory: `most` bytes, or three quarters of what there is.
+/// The memory limit of an evaluation: `most` bytes, or three quarters of the available memory.
 pub(super) fn limit(most: Option<u64>) -> Limit {
     let bytes = most.or_else(|| Some(memory()? / 4 * 3));
-    // address space is more than memory, and where it ends the allocator fails: stay away from that
+    // the process uses more address space than memory, and the allocator fails at the limit: keep a
+    // distance
     let space = getrlimit(Resource::As).current.map(|space| space / 3);
     let bytes = bytes.into_iter().chain(space).min();
     let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
     bytes.map_or_else(Limit::default, Limit::new)
 }
 
-/// The memory of this machine, or of the control group that this process is in, in bytes.
+/// The memory of this machine or control group, in bytes.
 fn memory() -> Option<u64> {
     let machine = rustix::system::sysinfo();
     #[allow(clippy::useless_conversion, reason = "the width depends on the platform")]

@@ -1,5 +1,5 @@
-//! What a command does between its arguments and its output, for the command line and for whoever else
-//! asks (a server, an editor): find out what was named, evaluate, realise, check, repair, update hashes.
+//! The work of a command between its arguments and its output: resolve names, evaluate, realise, check,
+//! repair, update hashes. Used by the command line, and open to a server or an editor.
 //!
 //! Settings come in as values ([`Settings`]), progress goes out through an [`Observer`], and errors have
 //! types ([`SessionError`]). Nothing here prints, reads the process environment or knows exit codes.
@@ -54,29 +54,29 @@ use crate::{
     store_path::check_name,
 };
 
-/// The store and the clients of one user, opened when they are first needed.
+/// The store and the network clients of one user, opened on first use.
 pub(crate) struct Session {
-    /// What was asked for, and what the machine says.
+    /// The settings.
     pub settings: Settings,
     store: OnceLock<Store>,
     network: OnceLock<Network>,
-    /// Where plans take paths from.
+    /// The sources of substitutes.
     exports: OnceLock<Vec<Export>>,
 }
 
-/// Something that is done in a session.
+/// One operation in a session.
 #[derive(Clone, Copy)]
 pub(crate) struct Operation<'a> {
-    /// The store and the clients.
+    /// The session.
     pub session: &'a Session,
-    /// How builds are done.
+    /// The build options.
     pub options: &'a Options,
-    /// Who watches.
+    /// The observer.
     pub observer: &'a dyn Observer,
 }
 
 impl Session {
-    /// Opens nothing yet.
+    /// Opens the store and the network only when they are needed.
     #[must_use]
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
@@ -95,15 +95,15 @@ impl Session {
         self.settings.store.as_deref().ok_or(SessionError::NoStore)
     }
 
-    /// The store, opened at the first call.
+    /// The store, opened on the first call.
     ///
     /// # Errors
-    /// There is no place for it, or it cannot be opened.
+    /// No folder for it is known, or it cannot be opened.
     pub(crate) fn store(&self) -> Result<&Store, SessionError> {
         self.opened(Store::open)
     }
 
-    /// The store, even if the disk is too full for other uses of it.
+    /// The store, even if the disk is too full for other commands.
     ///
     /// # Errors
     /// As [`Session::store`].
@@ -125,10 +125,10 @@ impl Session {
         Ok(self.store.get().expect("it was opened"))
     }
 
-    /// The profile that a text names: a path if there is a slash in it, else a name.
+    /// The profile with this path, if the text has a slash, or with this name.
     ///
     /// # Errors
-    /// The name breaks a rule, or there is no folder for profiles.
+    /// The name is invalid, or no folder for profiles is known.
     pub(crate) fn profile(&self, text: &str) -> Result<Profile, SessionError> {
         let link = if text.contains('/') {
             PathBuf::from(text)
@@ -139,7 +139,7 @@ impl Session {
         Ok(Profile::at(&link)?)
     }
 
-    /// The folder of the profiles that have only a name.
+    /// The folder of profiles that are given by name.
     ///
     /// # Errors
     /// [`SessionError::NoProfiles`].
@@ -147,25 +147,25 @@ impl Session {
         self.settings.profiles.as_deref().ok_or(SessionError::NoProfiles)
     }
 
-    /// Lets plans take paths from these exports. Only the first call counts.
+    /// Sets the exports that plans can take paths from. Only the first call has an effect.
     pub(crate) fn take_from(&self, exports: Vec<Export>) {
         let _ = self.exports.set(exports);
     }
 
-    /// The exports that plans take paths from.
+    /// The exports that plans can take paths from.
     pub(crate) fn exports(&self) -> &[Export] {
         self.exports.get().map_or(&[], Vec::as_slice)
     }
 
-    /// The same, as plans ask them.
+    /// The same, as substituters.
     pub(crate) fn substituters(&self) -> Vec<&dyn Substituter> {
         self.exports().iter().map(|export| export as &dyn Substituter).collect()
     }
 
-    /// The network, with the machine's settings. Nothing is read or asked before it is needed.
+    /// The network, with this machine's settings, which are read on first use.
     ///
     /// # Errors
-    /// A setting of the machine's clients is not usable.
+    /// A network setting of this machine is invalid.
     pub(crate) fn network(&self) -> Result<&Network, SessionError> {
         if let Some(network) = self.network.get() {
             return Ok(network);

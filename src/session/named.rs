@@ -1,31 +1,31 @@
-//! What a user names: something in the store, or an expression. A text is classified here, once.
+//! Resolves an argument once: to something in the store, or to an expression.
 
 use std::path::{Path, PathBuf};
 
 use super::{Session, SessionError, Source};
 use crate::store_path::{STORE_DIR, StorePath, check_name};
 
-/// What a user names where an expression may stand.
+/// The meaning of an argument.
 pub(crate) enum Named {
-    /// A path of the store, or something in it.
+    /// A store path, or a file in one.
     Stored(StorePath),
     /// An expression.
     Expression(Source),
 }
 
-/// Where a text leads.
+/// A store path that was found.
 struct Found {
     path: StorePath,
-    /// To the path itself, not to something in it.
+    /// The store path itself.
     whole: bool,
 }
 
 impl Named {
-    /// What is at a path: a store path by its own name or by its place on this machine, a link to one, or
-    /// a profile or a pin if there is no file of that name; else an expression.
+    /// Resolves a path: a store path by its logical or real name, a link to one, a profile or pin if no
+    /// file has that name, or else an expression.
     ///
     /// # Errors
-    /// There is nothing of that name, or something that is no expression.
+    /// Nothing has that name, or the file is not an expression.
     pub(crate) fn find(session: &Session, path: &Path) -> Result<Self, SessionError> {
         if let Some(logical) = by_path(session, path) {
             return Ok(Self::Stored(stored(session, &logical)?));
@@ -42,7 +42,7 @@ impl Named {
         Self::expression(path)
     }
 
-    /// The same; what is in something of the store, by a link or not, stands for that.
+    /// The same, but a file in a store path stands for that store path.
     ///
     /// # Errors
     /// As [`Named::find`].
@@ -56,8 +56,7 @@ impl Named {
         }
     }
 
-    /// The same without links, profiles and pins, since a link may lead to an expression that is kept in the
-    /// store.
+    /// The same without links, profiles and pins: a link may lead to an expression in the store.
     ///
     /// # Errors
     /// As [`Named::find`].
@@ -76,11 +75,11 @@ impl Named {
     }
 }
 
-/// The store path that a user names: whole, below one (`.../bin/python`), where it is on this machine, by a
-/// link to one (`./result`), or by the name of a profile or a pin.
+/// The store path for an argument: the path itself, a path below it (`.../bin/python`), its real path on
+/// this machine, a link to it (`./result`), a profile or a pin.
 ///
 /// # Errors
-/// The text leads to nothing in this store.
+/// The text does not lead into this store.
 pub(crate) fn stored(session: &Session, text: &str) -> Result<StorePath, SessionError> {
     if let Some(found) = locate(session, text)? {
         return Ok(found.path);
@@ -93,8 +92,8 @@ pub(crate) fn stored(session: &Session, text: &str) -> Result<StorePath, Session
     Err(SessionError::NotStored(text.to_owned()))
 }
 
-/// The logical path of what is named by its own path, or by its place in the store's folder on this machine
-/// as `readlink -f result` prints it.
+/// The logical path for a store path, or for its real path on this machine as `readlink -f result` prints
+/// it.
 fn by_path(session: &Session, path: &Path) -> Option<String> {
     if let Some(text) = path.to_str().filter(|text| text.starts_with(STORE_DIR)) {
         return Some(text.to_owned());
@@ -113,7 +112,7 @@ fn locate(session: &Session, text: &str) -> Result<Option<Found>, SessionError> 
     let text = without_slash(text);
     let mut place = PathBuf::from(text);
     if !text.contains('/') && place.symlink_metadata().is_err() {
-        // most texts are no names of profiles or pins
+        // skip texts that cannot be the name of a profile or pin
         if check_name(text).is_err() {
             return Ok(None);
         }
@@ -131,7 +130,7 @@ fn locate(session: &Session, text: &str) -> Result<Option<Found>, SessionError> 
         }
         match std::fs::read_link(&place) {
             Ok(target) => place = place.parent().map(|p| p.join(&target)).unwrap_or(target),
-            // no link itself, but perhaps below one: `result/bin/python`
+            // not a link, but perhaps below one: `result/bin/python`
             Err(_) => match std::fs::canonicalize(&place) {
                 Ok(real) => {
                     let found = inside(session, &real)?;
@@ -149,7 +148,7 @@ fn locate(session: &Session, text: &str) -> Result<Option<Found>, SessionError> 
     Ok(None)
 }
 
-/// The store path that a path is, or is in, by its text alone.
+/// The store path that contains a path, by its text alone.
 fn inside(session: &Session, place: &Path) -> Result<Option<Found>, SessionError> {
     if let Some(Ok((path, rest))) = place.to_str().map(StorePath::split) {
         return Ok(Some(Found { path, whole: rest.is_empty() }));
@@ -161,7 +160,7 @@ fn inside(session: &Session, place: &Path) -> Result<Option<Found>, SessionError
     Ok(path.map(|path| Found { path, whole: inside.iter().count() == 1 }))
 }
 
-/// The root of the store that a place is in, if it is in one.
+/// The root of the store that contains a path, if there is one.
 fn of_another_store(real: &Path) -> Option<PathBuf> {
     let is_path = |place: &&Path| {
         let name = place.file_name().and_then(|name| name.to_str());
@@ -173,7 +172,7 @@ fn of_another_store(real: &Path) -> Option<PathBuf> {
     is_store.then(|| root.to_owned())
 }
 
-/// Without the slash that a shell's completion puts behind a link to a folder.
+/// Removes the slash that a shell's completion adds to a link to a folder.
 fn without_slash(text: &str) -> &str {
     let trimmed = text.trim_end_matches('/');
     if trimmed.is_empty() { text } else { trimmed }

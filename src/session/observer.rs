@@ -1,43 +1,43 @@
-//! Who watches what is done.
+//! Observers of an operation.
 
 use clutch_expr::error::Cause;
 
 use super::Measured;
 use crate::build::{self, plan::Plan};
 
-/// Takes what is to be told while something is done.
+/// Receives messages and events while an operation runs.
 pub(crate) trait Observer: Sync {
-    /// A remark.
+    /// An informational message.
     fn say(&self, text: &str);
 
     /// A warning.
     fn warn(&self, text: &str);
 
-    /// The evaluation cache has the result, so that nothing is evaluated.
+    /// The result comes from the evaluation cache.
     fn cached(&self) {}
 
-    /// There is a plan that builds what is missing.
+    /// A plan to realise missing paths is ready.
     fn planned(&self, _plan: &Plan) {}
 
-    /// An evaluation has ended, however it did.
+    /// An evaluation has ended, with success or not.
     ///
     /// # Errors
-    /// What the observer failed with. It ends what is done.
+    /// The observer's own error, which ends the operation.
     fn evaluated(&self, _measured: &Measured) -> Result<(), Cause> {
         Ok(())
     }
 
-    /// Builds begin. They end when what this gives is dropped.
+    /// Builds begin. They end when the returned observer is dropped.
     fn builds(&self) -> Box<dyn BuildsObserver + '_>;
 }
 
-/// Takes the events of builds that belong together.
+/// Receives the events of one group of builds.
 pub(crate) trait BuildsObserver: build::Observer {
-    /// All of them have succeeded.
+    /// All builds have succeeded.
     fn succeeded(&self);
 }
 
-/// Watches nothing.
+/// Ignores everything.
 pub(crate) struct Silent;
 
 impl Observer for Silent {

@@ -1,13 +1,13 @@
-//! The files that a pure evaluation may read: those of the expression's project.
+//! The expression's project: the files that a pure evaluation may read.
 
 use std::path::{Path, PathBuf};
 
 use super::{Expression, Session, SessionError, Source, absolute};
 use crate::{evaluate::project, store_path::STORE_DIR};
 
-/// The project: the nearest folder above the expression that holds a `.git`, else the folder that the
-/// expression is in. A home is no project: of an expression that lies there, it is that file alone. By its
-/// own name and with links followed.
+/// The folders of the project: the nearest folder above the expression with a `.git`, else the expression's
+/// own folder. A home folder is not a project: for an expression directly in it, the project is that file
+/// alone. Each folder is given as named and with links followed.
 pub(super) fn folders(source: &Source, home: Option<&Path>) -> Result<Vec<PathBuf>, SessionError> {
     let (start, is_named) = match source {
         Source::File(path) => (path.clone(), true),
@@ -30,7 +30,7 @@ pub(super) fn folders(source: &Source, home: Option<&Path>) -> Result<Vec<PathBu
     Ok(folders)
 }
 
-/// The folder whose files may be changed, with its links followed: that of the expression's project.
+/// The project folder, with links followed. Only its files may be changed.
 pub(super) fn root(session: &Session, expression: &Expression) -> Result<PathBuf, SessionError> {
     let home = session.settings.real_home();
     let folders = folders(&expression.source, home.as_deref())?;

@@ -1,4 +1,4 @@
-//! Builds what is missing.
+//! Realises missing paths.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,10 +14,10 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What is missing for the goals. What stands in `without` is built, even if it could be taken.
+/// The plan for the goals. Paths in `without` are built even if an export has them.
 ///
 /// # Errors
-/// There is no plan, or the store cannot be read.
+/// Planning fails, or the store cannot be read.
 pub(crate) fn plan(
     session: &Session,
     fresh: &Records,
@@ -28,17 +28,17 @@ pub(crate) fn plan(
     let substituters = Substituters { all: &all, without: Some(without) };
     let plan = plan::plan(&Derivations { store, fresh, substituters }, goals);
     if let Err(PlanError::NoSource { .. }) = plan {
-        // an evaluation adds sources only if it may
+        // the evaluation could not add sources to a read-only store
         store.need_writable()?;
     }
     Ok(plan?)
 }
 
-/// Makes the goals' outputs valid. Gives, for each goal, the path of every output. What cannot be taken is
-/// built instead.
+/// Makes the goals' outputs valid and returns the output paths of each goal. Builds paths that cannot be
+/// taken from an export.
 ///
 /// # Errors
-/// [`SessionError::Builds`], [`SessionError::Interrupted`], or why nothing was built.
+/// [`SessionError::Builds`], [`SessionError::Interrupted`], or the error that prevented all builds.
 pub(crate) fn realise(
     operation: Operation<'_>,
     fresh: &Records,
@@ -49,7 +49,7 @@ pub(crate) fn realise(
     let mut without = BTreeSet::new();
     loop {
         let plan = plan(session, fresh, goals, &without)?;
-        // what was asked for, and what builds are about to read
+        // the requested outputs, and the inputs of the builds
         let used = plan.outputs.iter().flat_map(BTreeMap::values);
         let used: BTreeSet<&StorePath> =
             used.chain(plan.builds().flat_map(|build| &build.inputs)).collect();
@@ -71,20 +71,20 @@ pub(crate) fn realise(
             return Ok(plan.outputs);
         }
         for (_, failure) in &outcome.failed {
-            observer.warn(&format!("{failure}; it is built instead"));
+            observer.warn(&format!("{failure}; building it instead"));
         }
         without.extend(untaken(&plan, &outcome));
     }
 }
 
-/// What could not be taken, and what refers to it.
+/// The paths that could not be taken, and those that refer to them.
 fn untaken(plan: &Plan, outcome: &Outcome<BuildFailure>) -> Vec<StorePath> {
     let failed = outcome.failed.iter().map(|(id, _)| *id);
     let steps = failed.chain(outcome.skipped.iter().map(|(id, _)| *id)).map(|id| plan.step(id));
     steps.filter(|step| step.build().is_none()).map(|step| step.path().clone()).collect()
 }
 
-/// An error unless all builds have succeeded.
+/// Returns an error unless all builds succeeded.
 pub(super) fn succeeded(
     session: &Session,
     plan: &Plan,
@@ -99,20 +99,20 @@ pub(super) fn succeeded(
     Err(SessionError::Builds(Box::new(FailedBuilds::new(plan, outcome))))
 }
 
-/// What is built although it is there.
+/// Valid paths to build again.
 pub(crate) enum Again<'a> {
     /// Nothing.
     Nothing,
-    /// What is damaged, to be replaced.
+    /// Damaged paths, to replace.
     Damaged(BTreeSet<StorePath>),
-    /// What is to be compared.
+    /// Outputs to compare.
     Checked(&'a Check),
 }
 
 /// Runs a plan with all builders.
 ///
 /// # Errors
-/// The store cannot be written, or a setting of the machine is not usable. Builds that fail are no error.
+/// The store cannot be written, or a network setting is invalid. Failed builds are part of the outcome.
 pub(crate) fn execute(
     operation: Operation<'_>,
     plan: &Plan,
@@ -129,7 +129,7 @@ pub(crate) fn execute(
     match again {
         Again::Nothing => {}
         Again::Damaged(damaged) => {
-            // a path that cannot be repaired is no reason to leave the others
+            // continue with the other paths if one cannot be repaired
             options.keep_going |= !damaged.is_empty();
             options.damaged = damaged;
         }

@@ -1,4 +1,4 @@
-//! What an evaluation asks for in its middle: builds, revisions of repositories, the store.
+//! Services for a running evaluation: builds, git revisions, the store.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -14,9 +14,9 @@ use crate::{
     store_path::StorePath,
 };
 
-/// Builds and fetches for an evaluation, and opens the store when it is first needed.
+/// Builds and fetches for an evaluation, and opens the store on first use.
 pub(crate) struct EvalRealiser<'a> {
-    /// What the evaluation is part of.
+    /// The operation that evaluates.
     pub operation: Operation<'a>,
 }
 

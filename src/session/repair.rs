@@ -1,4 +1,4 @@
-//! Finds what is damaged in the store, and makes it whole: from exports, else by building it again.
+//! Finds damaged paths in the store and repairs them, from exports or by building them again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,23 +14,23 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How a damaged path became whole, or why it did not.
+/// The result of repairing a path.
 pub(crate) enum Remedy {
-    /// It was taken from this export.
+    /// Restored from this export.
     Restored(PathBuf),
-    /// Its modes and times were set right.
+    /// Modes and times restored.
     Sealed,
-    /// It was built again.
+    /// Built again.
     Built {
-        /// It has the same tree as before.
+        /// True if the tree is the same as before.
         same: bool,
     },
-    /// It is still damaged.
+    /// Not repaired.
     None(Obstacle),
 }
 
-/// Hashes paths again, or everything in the store and what its paths share. `show` is given the number of
-/// bytes that were just read, and how many there are in all.
+/// Hashes the given paths again, or the whole store with its shared files. Calls `show` with the number of
+/// bytes just read and the total.
 ///
 /// # Errors
 /// The store cannot be read.
@@ -46,11 +46,11 @@ pub(crate) fn verify(
     Ok(Verified { checked: paths.len(), damages, pool: Vec::new() })
 }
 
-/// Repairs what was found to be damaged: each way takes what it can of what those before it left. Unless
-/// `is_whole` says that all of the store was verified, what builds would read is verified before, too.
+/// Repairs damaged paths: first modes and times, then from exports, then by building. Unless `is_whole`
+/// says that the whole store was verified, also verifies the inputs of those builds.
 ///
 /// # Errors
-/// The store cannot be written, an export is not one, or the user has stopped it.
+/// The store cannot be written, an export cannot be read, or the user interrupts.
 pub(crate) fn repair(
     operation: Operation<'_>,
     verified: &mut Verified,
@@ -103,8 +103,7 @@ fn damaged(verified: &Verified) -> BTreeSet<StorePath> {
     verified.damages.iter().map(|damage| damage.path.clone()).collect()
 }
 
-/// Verifies what the builds of damaged paths would read, too, so that nothing is built from what is
-/// damaged.
+/// Verifies the inputs of the repair builds, so that nothing is built from damaged paths.
 fn verify_inputs(store: &Store, verified: &mut Verified) -> Result<(), SessionError> {
     let mut repair = Repair::new(store, damaged(verified));
     let mut whole: BTreeSet<StorePath> = BTreeSet::new();
@@ -122,7 +121,7 @@ fn verify_inputs(store: &Store, verified: &mut Verified) -> Result<(), SessionEr
     }
 }
 
-/// Does the builds of a round.
+/// Runs the builds of one round.
 fn build(
     operation: Operation<'_>,
     store: &Store,
@@ -137,11 +136,11 @@ fn build(
     let left = store.verify(&paths, &|_| {})?;
     let left: BTreeSet<&StorePath> = left.iter().map(|damage| &damage.path).collect();
     repair.repaired(paths.iter().filter(|path| !left.contains(path)));
-    // the failure of a path's own build, or of what that needs
+    // the failure of a path's own build or of a dependency
     let failures = outcome.failed.iter().map(|(_, failure)| failure.to_string());
     let mut all = failures.collect::<Vec<_>>().join("\n");
     if all.is_empty() {
-        "it is damaged again".clone_into(&mut all);
+        "the new result is damaged too".clone_into(&mut all);
     }
     let own = |path: &&StorePath| {
         let steps = outcome.failed.iter().map(|(id, failure)| (round.plan.step(*id), failure));

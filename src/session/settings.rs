@@ -1,4 +1,4 @@
-//! What a session depends on.
+//! The settings of a session.
 
 use std::{
     collections::BTreeMap,
@@ -8,31 +8,31 @@ use std::{
 
 use crate::net::host::HostEnvironment;
 
-/// What was asked for, and what the machine says.
+/// Settings from the command line and the environment.
 #[derive(Clone)]
 pub(crate) struct Settings {
-    /// The store's root folder; nothing if there is no place for one.
+    /// The store's root folder, if one is known.
     pub store: Option<PathBuf>,
-    /// The folder of the profiles that have only a name; nothing if there is no place for one.
+    /// The folder of profiles that are given by name, if one is known.
     pub profiles: Option<PathBuf>,
-    /// The platform to evaluate for, if it was asked for by name.
+    /// The platform to evaluate for, if it was given.
     pub system: Option<String>,
-    /// Nothing is fetched from the network.
+    /// Do not access the network.
     pub offline: bool,
-    /// Addresses of indexes, by their names.
+    /// Addresses of package indexes by name.
     pub indexes: BTreeMap<String, String>,
-    /// The user's home, as the environment names it.
+    /// The user's home folder, from the environment.
     pub home: Option<PathBuf>,
-    /// The variables that the machine's clients are configured by, and that impure evaluation sees.
+    /// The variables that configure the network clients, and that an impure evaluation can read.
     pub environment: HostEnvironment,
-    /// Asks whether the user has stopped what is done.
+    /// Returns true once the user has interrupted the operation.
     pub cancelled: fn() -> bool,
     /// Stops an evaluation when it is set.
     pub interruption: Arc<AtomicBool>,
 }
 
 impl Settings {
-    /// The platform to evaluate for and to build on: the one that was asked for, else that of this program.
+    /// The platform to evaluate and build for (default: that of this program).
     #[must_use]
     pub(crate) fn system(&self) -> &str {
         match &self.system {
@@ -42,7 +42,7 @@ impl Settings {
         }
     }
 
-    /// The user's home, with its links followed.
+    /// The user's home folder, with links followed.
     pub(super) fn real_home(&self) -> Option<PathBuf> {
         let home = self.home.as_ref().filter(|home| !home.as_os_str().is_empty())?;
         fs_err::canonicalize(home).ok()

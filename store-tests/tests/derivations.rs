@@ -200,7 +200,7 @@ fn trees_are_fetched_by_the_hash_of_what_they_hold() {
             ),
             "no attribute 'depth'",
         ),
-        ("builtins.fetchTree { type = \"github\"; }".to_owned(), "'github' is left out"),
+        ("builtins.fetchTree { type = \"github\"; }".to_owned(), "'github' is not supported"),
     ] {
         let ran = space.run(["eval", "--strict", "-E", &call]);
         assert_eq!(ran.code, 1, "{call}");

@@ -60,7 +60,7 @@ fn all_wrong_hashes_are_told_at_once_and_written_where_they_stand() {
     space.write("default.nix", &text);
     space.write("pins.nix", format!("{{ e = \"{other}\"; }} # pins\n"));
     let error = space.fails(1, ["build", "--no-link"]);
-    assert!(error.contains("hash mismatch: 5 files have another content"), "{error}");
+    assert!(error.contains("hash mismatch: the content of 5 files"), "{error}");
     for name in ["a", "b", "d"] {
         assert_eq!(error.matches(&sri(&sha256(name.as_bytes()))).count(), 1, "{name}: {error}");
     }
@@ -261,12 +261,12 @@ fn as_many_rounds_as_it_takes_but_none_for_what_is_never_the_same() {
     };
     space.write("default.nix", fetch(""));
     let error = space.fails(1, ["build", "--no-link", "--update-hashes"]);
-    assert!(error.contains("odd seems to be different every time"), "{error}");
+    assert!(error.contains("the content of odd seems to change"), "{error}");
     assert_eq!(read(&space, "default.nix"), fetch(&sri(&sha256(b"one"))));
 }
 
 #[test]
-fn where_there_is_a_choice_nothing_is_written() {
+fn an_ambiguous_hash_is_not_changed() {
     let (space, index) = (Space::new(BINARY).with_probe(), index());
     let fetch = |name: &str, hash: &str| {
         format!("((import <clutch>).fetch {{ url = \"{}\"; hash = {hash}; }})", index.url(name))
@@ -280,22 +280,22 @@ fn where_there_is_a_choice_nothing_is_written() {
     let wrong = sri(&sha256(b"wrong"));
     // two that have it from one place; one that is in two places; one that is computed
     let (a, b) = (fetch("a", "h"), fetch("b", "h"));
-    refused(&format!("let h = \"{wrong}\"; in [ {a} {b} ]"), "have their hash from the same place");
+    refused(&format!("let h = \"{wrong}\"; in [ {a} {b} ]"), "take their hash from the same place");
     refused(&format!("let h = \"{wrong}\"; i = \"{wrong}\"; in {a}"), "several places");
-    refused(&fetch("a", "builtins.substring 0 0 \"x\""), "no text that could be replaced");
-    // a definition of the placeholder is no place for a hash
+    refused(&fetch("a", "builtins.substring 0 0 \"x\""), "no text that can be replaced");
+    // a definition of the placeholder is not a place for a hash
     let fake = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
     refused(&format!("let fakeHash = \"{fake}\"; f = h: {a}; in f fakeHash"), "no text");
-    // a file outside of the project is never written, although it may be read
+    // a file outside the project is never written, although it may be read
     let outside = format!("{{ h = \"{wrong}\"; }}");
     fs_err::create_dir(space.path("outside")).unwrap();
     fs_err::write(space.path("outside/pins.nix"), &outside).unwrap();
     let text = fetch("a", "(import <pins/pins.nix>).h");
     space.write("default.nix", &text);
     let error = space.fails(1, ["build", "--update-hashes", "-I", "pins=../outside"]);
-    assert!(error.contains("no file of the project"), "{error}");
+    assert!(error.contains("no file that was read"), "{error}");
     let error = space.fails(1, ["build", "--update-hashes", "-E", &fetch("a", "\"\"")]);
-    assert!(error.contains("not known where it is defined"), "{error}");
+    assert!(error.contains("its place is unknown"), "{error}");
     assert_eq!(fs_err::read_to_string(space.path("outside/pins.nix")).unwrap(), outside);
 }
 

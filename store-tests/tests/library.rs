@@ -145,7 +145,7 @@ fn a_wrong_lock_is_told_with_its_line() {
         assert!(text.contains(from), "{from}");
         space.write("clutch.lock", text.replacen(from, to, 1));
         let error = space.fails(1, ["eval", "default.nix", "-A", "python"]);
-        let advice = "write the lock again: clutch lock requirements.txt";
+        let advice = "to write the lock again, run `clutch lock requirements.txt`";
         assert!(error.contains(expected) && error.contains(advice), "{error}");
         assert!(error.contains("/project/default.nix:1:"), "{error}");
     }
@@ -276,11 +276,11 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
     for (call, message) in [
         (
             "python.environment { name = \"x\"; lock = ./other.lock; }",
-            "other.lock does not exist; 'clutch lock requirements.txt -o other.lock' writes it",
+            "other.lock does not exist; to create it, run `clutch lock requirements.txt -o other.lock`",
         ),
         (
             "python.environment { name = \"x\"; lock = ./requirements.txt; }",
-            "requirements.txt is not a lock; 'clutch lock requirements.txt' makes one",
+            "requirements.txt is not a lock; to create one, run `clutch lock requirements.txt`",
         ),
         (
             "python.environment { name = \"x\"; lock = \"clutch.lock\"; }",
@@ -288,7 +288,7 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "python.environment { name = \"x\"; lock = 5; }",
-            "lock is int and no path; write lock = ./clutch.lock",
+            "lock is int, expected a path; write lock = ./clutch.lock",
         ),
         (
             "python.environment { name = \"x\"; lock = ./clutch.lock; }",
@@ -316,7 +316,7 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "debian.prefix { name = \"x\"; packages = ./other.lock; }",
-            "other.lock does not exist; 'clutch lock --debian SUITE PACKAGE... -o other.lock' writes it",
+            "other.lock does not exist; to create it, run `clutch lock --debian SUITE PACKAGE... -o other.lock`",
         ),
         ("fetch { url = \"https://example.test/\"; }", "does not end in a file's name"),
         (

@@ -194,7 +194,7 @@ fn errors_of_the_library_show_the_users_line_first() {
         // refused when somebody asks for what the call made
         (
             "python.environment {\n  name = \"x\";\n  lock = ./missing;\n}",
-            "project/missing does not exist; 'clutch lock requirements.txt -o missing' writes it",
+            "project/missing does not exist; to create it, run `clutch lock requirements.txt -o missing`",
             "raised at /__clutch__/python/environment.nix:",
         ),
         (

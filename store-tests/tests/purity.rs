@@ -180,7 +180,7 @@ fn git_and_what_it_ignores_are_not_of_the_project() {
         ["builtins.readFile ./.git/config", "builtins.readDir ./.git", "\"${./.git}\""]
     {
         let error = space.fails(1, ["eval", "-E", expression]);
-        assert!(error.contains("'.git' is no part of the project"), "{error}");
+        assert!(error.contains("'.git' is not part of the project"), "{error}");
     }
     assert_eq!(space.ok(["eval", "-E", "builtins.pathExists ./.git"]), "false");
     assert_eq!(space.ok(["eval", "-E", "builtins.readDir ./. ? \".git\""]), "false");

@@ -1,4 +1,4 @@
-//! The arguments of a function that fetches.
+//! The arguments of a fetch function.
 
 use clutch_expr::host::{FetchRequest, FetchValue, HostError, HostResult};
 
@@ -7,7 +7,7 @@ use crate::{
     hash::{Algorithm, Hash},
 };
 
-/// What a function that fetches was called with.
+/// The arguments of a call.
 pub(super) struct Arguments<'r> {
     pub(super) request: &'r FetchRequest,
 }
@@ -40,21 +40,22 @@ impl Arguments<'_> {
         }
     }
 
-    /// A truth value that may be left out.
+    /// An optional boolean.
     pub(super) fn flag(&self, name: &str) -> HostResult<Option<bool>> {
         match self.find(name) {
             None => Ok(None),
             Some(FetchValue::Bool(truth)) => Ok(Some(*truth)),
-            Some(_) => Err(self.refuse(format!("`{name}` is to be true or false"))),
+            Some(_) => Err(self.refuse(format!("`{name}` must be true or false"))),
         }
     }
 
     pub(super) fn required(&self, name: &str) -> HostResult<String> {
-        self.text(name)
-            .ok_or_else(|| self.refuse(format!("the attribute '{name}' is missing, or no text")))
+        self.text(name).ok_or_else(|| {
+            self.refuse(format!("the attribute '{name}' is missing or not a string"))
+        })
     }
 
-    /// A hash, and how it is written.
+    /// A hash, and its text.
     pub(super) fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, Given)> {
         let text = self.text(name).ok_or_else(|| {
             self.refuse(format!(
@@ -64,7 +65,7 @@ impl Arguments<'_> {
         })?;
         let hash = parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;
         if hash.algorithm() != Algorithm::Sha256 {
-            return Err(self.refuse(format!("`{name}` is to be a SHA-256, not '{text}'")));
+            return Err(self.refuse(format!("`{name}` must be a SHA-256 hash, not '{text}'")));
         }
         let places = self.request.hash_place.iter().cloned().collect();
         Ok((hash, Given { text, places }))

@@ -1,4 +1,4 @@
-//! Moments as Nix shows those of sources.
+//! Dates of sources, in Nix's format.
 
 /// Seconds since 1970 as `20261124173000`, in UTC.
 pub(super) fn date(seconds: i64) -> String {

@@ -1,5 +1,5 @@
-//! `builtins.fetchGit` and `fetchTree { type = "git"; ... }`: the revision is the hash. What a revision
-//! was is remembered, so that its tree is known, and valid, without asking anybody again.
+//! `builtins.fetchGit` and `fetchTree { type = "git"; ... }`: the revision is the hash. The store remembers
+//! the tree of each revision, so that a valid tree needs no further request.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::{
     tree::{self, Listing},
 };
 
-/// The arguments that there are.
+/// The supported arguments.
 const ATTRIBUTES: [&str; 14] = [
     "type",
     "url",
@@ -48,7 +48,7 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     let store = host.realiser.store()?;
     let known = match RevisionRecord::find(store, &revision) {
         Some(known) => Some(known),
-        // a lock says all that a fetch would
+        // a lock has everything that a fetch would tell
         None => given
             .zip(arguments.number("lastModified"))
             .map(|(hash, time)| RevisionRecord::new(&hash, Commit { time })),
@@ -83,14 +83,14 @@ pub(super) fn fetch(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     match arguments.number("revCount") {
         Some(count) => attrs.push(number("revCount", count)),
         None if !arguments.flag("shallow")?.unwrap_or(!is_git) => later.push("revCount"),
-        // as Nix says where it does not know
+        // Nix gives this value if it does not know
         None if is_git => attrs.push(number("revCount", 0)),
         None => {}
     }
     Ok(Fetched { path: path.to_string(), attrs, later })
 }
 
-/// How many commits a revision has behind it.
+/// The number of commits up to a revision.
 pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResult<FetchValue> {
     let revision = revision(arguments)?;
     let store = host.realiser.store()?;
@@ -111,7 +111,7 @@ pub(super) fn count(host: &EvalHost<'_>, arguments: &Arguments<'_>) -> HostResul
     Ok(FetchValue::Int(count))
 }
 
-/// What is asked for.
+/// The requested revision.
 fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
     for (name, _) in &arguments.request.args {
         if !ATTRIBUTES.contains(&name.as_str()) {
@@ -120,7 +120,7 @@ fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
     }
     for name in ["lfs", "verifyCommit"] {
         if arguments.flag(name)? == Some(true) {
-            return Err(arguments.refuse(format!("`{name}` is left out")));
+            return Err(arguments.refuse(format!("`{name}` is not supported")));
         }
     }
     let url = arguments.required("url")?;
@@ -141,17 +141,19 @@ fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
     let ignore = arguments.request.builtin == "fetchGit" && !submodules;
     let export_ignore = arguments.flag("exportIgnore")?.unwrap_or(ignore);
     if submodules && export_ignore {
-        return Err(arguments.refuse("`submodules` and `exportIgnore` do not go together"));
+        return Err(arguments.refuse("`submodules` and `exportIgnore` cannot be combined"));
     }
     let all_refs = arguments.flag("allRefs")?.unwrap_or(false);
     let name = arguments.text("ref");
     if let Some(name) = name.as_ref().filter(|name| !is_ref_name(name)) {
-        return Err(arguments.refuse(format!("ref: '{name}' is no name of a branch or tag")));
+        return Err(
+            arguments.refuse(format!("ref: '{name}' is not a valid name for a branch or tag"))
+        );
     }
     Ok(Revision { url, rev, name, all_refs, submodules, export_ignore })
 }
 
-/// That a tree is what its lock says.
+/// Checks a tree against its lock.
 fn check(arguments: &Arguments<'_>, known: &RevisionRecord, given: Option<Hash>) -> HostResult<()> {
     let found = known.nar_hash();
     if let Some(given) = given.filter(|given| *given != found) {
@@ -176,7 +178,7 @@ fn is_there(host: &EvalHost<'_>, store: &Store, path: &StorePath) -> HostResult<
     Ok(store.is_valid(path)?)
 }
 
-/// Fetches a tree into the store, under the path that `place` gives it or refuses.
+/// Fetches a tree into the store, under the path that `place` returns unless that fails.
 fn bring(
     host: &EvalHost<'_>,
     store: &Store,
@@ -201,7 +203,7 @@ fn bring(
     store.keep(&BTreeSet::from([path.clone()]))?;
     let mut pending = host.pending();
     pending.add_tree(path, listing, leaves, hash);
-    // now, since scratch goes
+    // before the scratch folder is removed
     pending.commit(store)?;
     known.save(store, revision).map_err(refuse)?;
     Ok(known)
