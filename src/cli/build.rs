@@ -94,13 +94,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The outputs that were asked for, out of all.
+/// The requested outputs.
 fn wanted(target: &Target, mut all: BTreeMap<String, StorePath>) -> BTreeMap<String, StorePath> {
     all.retain(|name, _| target.outputs.is_empty() || target.outputs.contains(name));
     all
 }
 
-/// Links as Nix does: `result`, `result-2`, ...; an output other than `out` adds its name.
+/// Names links as Nix does: `result`, `result-2`, ...; an output other than `out` adds its name.
 fn link(
     context: &Context,
     arguments: &Arguments,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{context::Context, expression::EndOfSection, quantity::size};
 use crate::build::{Options, queue::Jobs, sandbox::Limits};
 
-/// How builds are done.
+/// The build options.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Build options")]
 pub(super) struct BuildArguments {
@@ -50,13 +50,13 @@ pub(super) struct BuildArguments {
     end: EndOfSection,
 }
 
-/// Whether this runs in continuous integration, where nobody waits and all failures are to be seen.
+/// True in continuous integration, where a run should show all failures.
 fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| !matches!(ci.as_str(), "" | "0" | "false"))
 }
 
 impl BuildArguments {
-    /// The same as values.
+    /// The options as values.
     pub(super) fn options(&self, context: &Context) -> Options {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let seconds = |n: Option<u64>| n.map(std::time::Duration::from_secs);

@@ -1,4 +1,4 @@
-//! `clutch build --check`: builds what is there again and says what came out different.
+//! `clutch build --check`: builds again and shows the differences.
 
 use std::{fmt::Write as _, process::ExitCode};
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     failure::{Failure, Kind, Outcome},
+    quantity::counted,
     work::Work,
 };
 use crate::{
@@ -16,10 +17,10 @@ use crate::{
     tree::NodeKind,
 };
 
-/// How many differences of one output are shown to people.
+/// The number of differences of one output that are shown.
 const SHOWN: usize = 20;
 
-/// How many bytes stand in a line.
+/// The number of bytes in a line.
 const WIDTH: usize = 16;
 
 pub(super) fn run(work: &Work<'_>, evaluation: &Evaluation, keep_differing: bool) -> Outcome {
@@ -39,7 +40,8 @@ pub(super) fn run(work: &Work<'_>, evaluation: &Evaluation, keep_differing: bool
     if differ == 0 {
         return Ok(ExitCode::SUCCESS);
     }
-    let message = format!("{differ} of {} outputs came out different", verdicts.len());
+    let verb = if differ == 1 { "differs" } else { "differ" };
+    let message = format!("{differ} of {} {verb}", counted(verdicts.len(), "output"));
     let failure = Failure::new(Kind::Failed, message);
     Err(match keep_differing {
         true => failure,
@@ -106,7 +108,7 @@ fn text(path: &StorePath, verdict: &Verdict) -> String {
         }
     }
     if count > SHOWN {
-        let _ = writeln!(text, "  and {} more, which --json shows", count - SHOWN);
+        let _ = writeln!(text, "  and {} more; use --json to see all", count - SHOWN);
     }
     if let Some(kept) = kept {
         let _ = writeln!(text, "  kept in {}", kept.display());
@@ -144,7 +146,7 @@ fn word(kind: NodeKind) -> &'static str {
     }
 }
 
-/// A text of the builder's making, without what could move a terminal's cursor.
+/// Quotes a text from a build, without anything that could move a terminal's cursor.
 fn quoted(text: &str) -> String {
     match text {
         "" => "empty".to_owned(),

@@ -33,7 +33,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         let to = context.stored(why)?;
         let chain = closure::why_depends(store, &paths[0], &to)?;
         let chain = chain.ok_or_else(|| {
-            Failure::new(Kind::Failed, format!("'{}' does not need '{to}'", paths[0]))
+            Failure::new(Kind::Failed, format!("'{}' does not depend on '{to}'", paths[0]))
         })?;
         if context.global.json {
             context.json(&chain.iter().map(ToString::to_string).collect())?;
@@ -46,7 +46,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
     let infos = closure::requisites(store, &paths)?;
     let total: u64 = infos.iter().map(|i| i.size).sum();
-    // of each path only where that was asked for: it takes a walk each
+    // compute the closure of each path only on request: each takes a walk
     let all: Vec<StorePath> = infos.iter().map(|info| info.path.clone()).collect();
     let sized: &[StorePath] = match (arguments.size, context.global.json) {
         (true, _) => &all,

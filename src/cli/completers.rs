@@ -1,4 +1,4 @@
-//! What a shell completes: profiles, pins and store paths.
+//! Shell completion of profiles, pins and store paths.
 
 use std::ffi::OsStr;
 
@@ -13,7 +13,7 @@ use crate::{
     store_path::{STORE_DIR, StorePath},
 };
 
-/// More than a person looks through.
+/// The most candidates to offer.
 const MOST: usize = 100;
 
 /// The names of profiles.
@@ -26,7 +26,7 @@ pub(super) fn pins() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| among(word, pin_names()))
 }
 
-/// What leads to a store path: a profile, a pin, a link, or the path itself.
+/// Names for a store path: profiles, pins, links, or the path itself.
 pub(super) fn store_paths() -> ArgValueCompleter {
     ArgValueCompleter::new(|word: &OsStr| {
         let names = profile_names().into_iter().chain(pin_names());
@@ -36,7 +36,7 @@ pub(super) fn store_paths() -> ArgValueCompleter {
     })
 }
 
-/// Those of all that the word is the beginning of.
+/// The candidates that start with the word.
 pub(super) fn among(
     word: &OsStr,
     all: impl IntoIterator<Item = String>,
@@ -46,7 +46,7 @@ pub(super) fn among(
     fits.take(MOST).map(CompletionCandidate::new).collect()
 }
 
-/// Profiles that a name alone leads to.
+/// Profiles that are given by name.
 fn profile_names() -> Vec<String> {
     let all = context::profiles().and_then(|folder| Profile::all(&folder).ok());
     all.into_iter().flatten().map(|profile| profile.name().to_owned()).collect()
@@ -57,7 +57,7 @@ fn pin_names() -> Vec<String> {
     pins.into_iter().map(|pin| pin.name).collect()
 }
 
-/// The logical paths of what lies in the store, by its folder alone: an index is slower to open.
+/// The logical paths in the store, from its folder: opening the index is slower.
 fn base_names(word: &OsStr) -> Vec<String> {
     if !word.to_string_lossy().starts_with(STORE_DIR) {
         return Vec::new();
@@ -73,7 +73,7 @@ fn base_names(word: &OsStr) -> Vec<String> {
     paths
 }
 
-/// The store, if there is one: a question makes none.
+/// The store, if it exists: completion does not create one.
 fn store() -> Option<Store> {
     let root = context::store_root(None)?;
     root.join("store").is_dir().then(|| Store::open(&root).ok()).flatten()

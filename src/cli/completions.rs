@@ -1,5 +1,5 @@
-//! `clutch completions`, and what its scripts ask: the shell runs this program with the words so far, so that
-//! what is in the store is completed like what is in the program.
+//! `clutch completions`, and the answers to its scripts: the shell runs this program with the words so far,
+//! to complete names in the store as well as options.
 
 use std::{
     collections::BTreeSet,
@@ -38,10 +38,10 @@ use crate::{
     store_path::StorePath,
 };
 
-/// The variable by which a shell asks.
+/// The variable that a shell sets to ask.
 const ASKED: &str = "CLUTCH_COMPLETE";
 
-/// How long an expression may compute for a question.
+/// The time limit of an evaluation for completion.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(clap::Args)]
@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Answers a shell that asks. Gives how the process ends then.
+/// Answers a shell that asks, and returns the exit code.
 pub(super) fn answer(command: fn() -> Command) -> Option<ExitCode> {
     env::var_os(ASKED)?;
     let here = env::current_dir().ok();
@@ -74,8 +74,8 @@ pub(super) fn answer(command: fn() -> Command) -> Option<ExitCode> {
     }
 }
 
-/// A command whose attributes and programs are completed by the words in front of them. All other completers
-/// stand at their arguments.
+/// A command whose attributes and programs depend on the words before them. All other completers are
+/// declared at their arguments.
 fn completed(part: Command, whole: fn() -> Command) -> Command {
     let with = |argument: Arg| match argument.get_id().as_str() {
         "attributes" => argument.add(attributes(whole)),
@@ -85,14 +85,14 @@ fn completed(part: Command, whole: fn() -> Command) -> Command {
     part.mut_args(with).mut_subcommands(|part| completed(part, whole))
 }
 
-/// The attributes that `-A` can select of the expression among the words so far.
+/// The attributes that `-A` can select from the expression in the words so far.
 fn attributes(command: fn() -> Command) -> ArgValueCompleter {
     ArgValueCompleter::new(move |word: &OsStr| {
         among(word, attribute_paths(command, word).unwrap_or_default())
     })
 }
 
-/// Behind `--`: the programs of what the words before it lead to in the store, then any file.
+/// After `--`: the programs of the store path in the words before it, then any file.
 fn programs(command: fn() -> Command) -> ArgValueCompleter {
     ArgValueCompleter::new(move |word: &OsStr| {
         let mut found = among(word, program_names(command).unwrap_or_default());
@@ -101,12 +101,12 @@ fn programs(command: fn() -> Command) -> ArgValueCompleter {
     })
 }
 
-/// The words of the command line that is completed; what asks puts `--` in front of them.
+/// The words of the command line to complete. The script passes them after `--`.
 fn asked() -> Vec<OsString> {
     env::args_os().skip_while(|word| word != "--").skip(1).collect()
 }
 
-/// What words mean: the options of every command, and the expression.
+/// Parses the words: the options of every command, and the expression.
 fn understood(
     command: fn() -> Command,
     words: &[OsString],
@@ -123,11 +123,11 @@ fn understood(
     ))
 }
 
-/// The paths of the attributes beside the one that is being typed.
+/// The attribute paths that could continue the word.
 fn attribute_paths(command: fn() -> Command, word: &OsStr) -> Option<Vec<String>> {
     let word = word.to_str()?;
     let mut words = asked();
-    // the option, apart from its value or before it
+    // the option as a word of its own, or joined to its value
     let last = words.pop()?;
     if last == word && words.last().is_some_and(|option| option == "-A" || option == "--attr") {
         words.pop();
@@ -138,7 +138,7 @@ fn attribute_paths(command: fn() -> Command, word: &OsStr) -> Option<Vec<String>
     arguments.no_allow_import_from_derivation = true;
     let expression = arguments.expression(&context).ok()?;
     let prefix = if folder.is_empty() { String::new() } else { format!("{folder}.") };
-    // what takes long offers nothing
+    // a slow evaluation offers nothing
     std::thread::spawn(|| {
         std::thread::sleep(PATIENCE);
         interruption::flag().store(true, std::sync::atomic::Ordering::Relaxed);
@@ -174,20 +174,20 @@ fn program_names(command: fn() -> Command) -> Option<Vec<String>> {
     Some(names)
 }
 
-/// A question builds, fetches and says nothing.
+/// Completion builds, fetches and prints nothing.
 struct Nothing<'a>(&'a Context);
 
 impl Realise for Nothing<'_> {
     fn realise(&self, _: &[(StorePath, BTreeSet<String>)]) -> HostResult<()> {
-        Err(HostError::new("nothing is built for a completion"))
+        Err(HostError::new("completion does not build"))
     }
 
     fn fetch_revision(&self, _: &Revision, _: &Path, _: &Path) -> HostResult<Commit> {
-        Err(HostError::new("nothing is fetched for a completion"))
+        Err(HostError::new("completion does not fetch"))
     }
 
     fn count_revisions(&self, _: &Revision, _: &Path) -> HostResult<u64> {
-        Err(HostError::new("nothing is fetched for a completion"))
+        Err(HostError::new("completion does not fetch"))
     }
 
     fn store(&self) -> HostResult<&Store> {

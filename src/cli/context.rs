@@ -1,5 +1,5 @@
-//! What every command needs: the global options, the process environment (read here and nowhere
-//! else), the store when it is asked for, and how to speak.
+//! The context of every command: the global options, the process environment (read only here), the store,
+//! and output.
 
 use std::{
     collections::BTreeMap,
@@ -31,7 +31,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// The global options and what follows from them.
+/// The global options and the state that follows from them.
 pub(super) struct Context {
     pub(super) global: Global,
     /// With `--events`.
@@ -40,14 +40,14 @@ pub(super) struct Context {
 }
 
 impl Context {
-    /// Reads the environment, and opens what events go to.
+    /// Reads the environment, and opens the file for events.
     pub(super) fn new(global: Global) -> Result<Self, Failure> {
         let events = global.events.as_deref().map(Events::open).transpose()?;
         let session = Session::new(settings(&global)?);
         Ok(Self { global, events, session })
     }
 
-    /// The store, opened at the first call.
+    /// The store, opened on the first call.
     pub(super) fn store(&self) -> Result<&Store, Failure> {
         Ok(self.session.store()?)
     }
@@ -57,12 +57,12 @@ impl Context {
         Ok(session::stored(&self.session, text)?)
     }
 
-    /// The same; the path is valid, and stays so as long as this command runs.
+    /// The same, but checks that the path is valid and protects it while this command runs.
     pub(super) fn valid(&self, text: &str) -> Result<StorePath, Failure> {
         self.check_valid(self.stored(text)?)
     }
 
-    /// The path, if it is valid; it stays so as long as this command runs.
+    /// The path, if it is valid. Protects it while this command runs.
     pub(super) fn check_valid(&self, path: StorePath) -> Result<StorePath, Failure> {
         match self.store()?.is_valid(&path)? {
             true => Ok(path),
@@ -70,7 +70,7 @@ impl Context {
         }
     }
 
-    /// What is known of the paths that texts name, or of all if there are none.
+    /// The information on the given paths, or on all paths if none are given.
     pub(super) fn infos(&self, texts: &[String]) -> Result<Vec<PathInfo>, Failure> {
         let store = self.store()?;
         if texts.is_empty() {
@@ -83,7 +83,7 @@ impl Context {
         texts.iter().map(info).collect()
     }
 
-    /// Prints a result as it is.
+    /// Prints a result unchanged.
     #[expect(clippy::unused_self, reason = "one way to speak: all output goes through the context")]
     pub(super) fn print(&self, text: impl AsRef<[u8]>) -> Result<(), Failure> {
         output::print(text.as_ref())
@@ -103,17 +103,17 @@ impl Context {
         })
     }
 
-    /// Whether the progress of work is shown to a person.
+    /// True if progress is shown on a terminal.
     pub(super) fn shows_progress(&self) -> bool {
         !self.global.quiet && !self.global.json && !self.events_on_stderr()
     }
 
-    /// Whether standard error holds events and nothing else.
+    /// True if events go to standard error, which then has nothing else.
     fn events_on_stderr(&self) -> bool {
         self.events.as_ref().is_some_and(|events| events.is_stderr)
     }
 
-    /// Says something on standard error, unless quiet.
+    /// Prints a message on standard error, unless --quiet is given.
     pub(super) fn say(&self, text: impl AsRef<str>) {
         self.tell("info", text.as_ref(), text.as_ref());
     }
@@ -128,14 +128,14 @@ impl Context {
         }
     }
 
-    /// Warns on standard error.
+    /// Prints a warning on standard error.
     pub(super) fn warn(&self, text: impl AsRef<str>) {
         let style = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
         let text = text.as_ref();
         self.tell("warning", text, &format!("{style}warning:{style:#} {text}"));
     }
 
-    /// Says how something failed, for people or, with `--json`, for programs.
+    /// Prints a failure, as JSON with `--json`.
     pub(super) fn report(&self, failure: &Failure) {
         if failure.kind == Kind::Closed {
             return;
@@ -148,9 +148,9 @@ impl Context {
         }
     }
 
-    /// The end of the command: how it failed is said for people or, with `--json`, for programs.
+    /// Ends the command and prints its failure, as JSON with `--json`.
     pub(super) fn end(&self, result: &Outcome) -> ExitCode {
-        // what was said would be believed otherwise
+        // an output that was cut off must not look complete
         let store = self.session.store_if_open();
         if let Some(lost @ StoreError::Lost { .. }) = store.and_then(|s| s.need_writable().err())
             && !matches!(result, Err(failure) if failure.message == lost.to_string())
@@ -158,7 +158,7 @@ impl Context {
             self.warn(lost.to_string());
         }
         let code = match result {
-            // an exit code does not tell its number
+            // an `ExitCode` does not give its number
             Ok(code) => (0..=u8::MAX).find(|n| ExitCode::from(*n) == *code).unwrap_or_default(),
             Err(failure) => {
                 self.report(failure);
@@ -175,14 +175,14 @@ impl Context {
         }
     }
 
-    /// Whether standard error shows colours.
+    /// True if standard error shows colours.
     #[expect(clippy::unused_self, reason = "one way to ask")]
     pub(super) fn colours(&self) -> bool {
         anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
     }
 }
 
-/// What the options and the environment say.
+/// The settings from the options and the environment.
 fn settings(global: &Global) -> Result<Settings, Failure> {
     let mut indexes = BTreeMap::new();
     for text in &global.index {
@@ -206,7 +206,7 @@ fn settings(global: &Global) -> Result<Settings, Failure> {
     })
 }
 
-/// The store's root folder, by the rules of [`place::place`]: `explicit`, or as the environment says.
+/// The store's root folder by the rules of [`place::place`]: `explicit`, or from the environment.
 pub(super) fn store_root(explicit: Option<&Path>) -> Option<PathBuf> {
     let [clutch_store, xdg_data_home, home] =
         ["CLUTCH_STORE", "XDG_DATA_HOME", "HOME"].map(env::var_os);
@@ -219,13 +219,13 @@ pub(super) fn store_root(explicit: Option<&Path>) -> Option<PathBuf> {
     place::place(choices, place::usable)
 }
 
-/// The folder of the profiles that have only a name.
+/// The folder of profiles that are given by name.
 pub(super) fn profiles() -> Option<PathBuf> {
     let [state, home] = ["XDG_STATE_HOME", "HOME"].map(env::var_os);
     place::profiles(state.as_deref(), home.as_deref())
 }
 
-/// The process environment, as far as it is text.
+/// The variables of the process environment that are UTF-8.
 fn variables() -> BTreeMap<String, String> {
     env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

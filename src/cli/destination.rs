@@ -1,6 +1,5 @@
-//! Files of the user that a command writes. What is a file, or will be one, is replaced in one step, also
-//! where a link leads to it; devices, pipes, sockets and open descriptors are written into, and `-` is
-//! standard output.
+//! Output files that the user names. A regular or new file is replaced in one step, also through a link.
+//! Devices, pipes, sockets and open descriptors are written directly, and `-` is standard output.
 
 use std::{
     fs::Metadata,
@@ -31,10 +30,10 @@ use super::{
 };
 use crate::{files, limits, store::Store};
 
-/// How long the reader of a pipe is waited for.
+/// The time to wait for the reader of a pipe.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Writes all of `content` to that place.
+/// Writes `content` to a file.
 pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     if is_output(path) {
         return output::print(content);
@@ -53,10 +52,10 @@ pub(super) fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     work().map_err(|error| failed(path, &error))
 }
 
-/// A file that is being filled.
+/// A file that is being written.
 pub(super) struct Output<'f> {
     file: &'f mut std::fs::File,
-    /// Whether Ctrl-C is an error of the next write; otherwise it ends the process at once.
+    /// True if Ctrl-C makes the next write fail; otherwise it ends the process at once.
     stops: bool,
 }
 
@@ -79,7 +78,7 @@ impl Seek for Output<'_> {
     }
 }
 
-/// An error once the user has stopped the command.
+/// Fails once the user has interrupted the command.
 fn go_on() -> io::Result<()> {
     match is_cancelled() {
         true => Err(io::Error::other("interrupted")),
@@ -87,8 +86,8 @@ fn go_on() -> io::Result<()> {
     }
 }
 
-/// Writes what `fill` writes, which may go back and forth, to that place. What is no file, and standard
-/// output, gets it when it is whole. Gives how many bytes that are.
+/// Writes the output of `fill`, which may seek, to a file. Anything but a regular file gets the output once
+/// it is complete. Returns the number of bytes.
 pub(super) fn write_with(
     path: &Path,
     store: &Store,
@@ -126,7 +125,7 @@ pub(super) fn write_with(
     }
 }
 
-/// Opens that place to be written bit by bit. A file that is there is emptied.
+/// Opens a file to write piece by piece. Empties an existing file.
 pub(super) fn stream(path: &Path) -> io::Result<File> {
     let opened = match find(path) {
         Ok(Place::Stream(stream)) => Ok(stream),
@@ -137,24 +136,24 @@ pub(super) fn stream(path: &Path) -> io::Result<File> {
     opened.map_err(|error| named(path, &error))
 }
 
-/// Whether that stands for standard output.
+/// True for `-`, standard output.
 pub(super) fn is_output(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-/// Where a path leads.
+/// The target of a path.
 enum Place {
-    /// A file, or nothing yet; no link.
+    /// A regular file or a new one; not a link.
     File(PathBuf, Option<Metadata>),
-    /// What is written into as it is.
+    /// An open file to write directly.
     Stream(File),
 }
 
-/// What a file is written to first.
+/// The first place of the new content.
 enum Beside {
-    /// One beside it, which takes its place.
+    /// A file beside the target, which replaces it.
     New(NamedTempFile),
-    /// Itself, where nothing can be put beside it, as where a single file is mounted.
+    /// The target itself if no file can be created beside it, for example if only this file is mounted.
     Itself(File),
 }
 
@@ -173,8 +172,8 @@ fn failed(path: &Path, error: &io::Error) -> Failure {
     Failure::new(kind, named(path, error))
 }
 
-/// Follows links, one after the other: the last may lead to nothing yet, and those of `/proc` lead to
-/// what has no path.
+/// Follows links one by one. The last may lead to a file that does not exist yet, and those in `/proc` to
+/// files without a path.
 fn find(path: &Path) -> io::Result<Place> {
     let mut place = path.to_owned();
     for _ in 0..limits::LINKS {
@@ -190,7 +189,7 @@ fn find(path: &Path) -> io::Result<Place> {
             if let Some(stream) = descriptor(&place)? {
                 return Ok(Place::Stream(stream));
             }
-            // not fs_err's: the errors are named at the end
+            // without fs_err: the caller adds the path
             let target = std::fs::read_link(&place)?;
             place = files::folder_of(&place).join(target);
         } else if kind.is_dir() {
@@ -207,7 +206,7 @@ fn find(path: &Path) -> io::Result<Place> {
     Err(Errno::LOOP.into())
 }
 
-/// Opens a device or a pipe. A pipe that nobody reads is waited for, but not for ever.
+/// Opens a device or a pipe. Waits a limited time for the reader of a pipe.
 fn into(place: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let start = Instant::now();
@@ -217,7 +216,7 @@ fn into(place: &Path) -> io::Result<File> {
                 std::thread::sleep(Duration::from_millis(20));
             }
             Err(Errno::NXIO) => {
-                let text = "nobody reads it; start its reader first";
+                let text = "the pipe has no reader; start the reader first";
                 return Err(io::Error::new(io::ErrorKind::NotConnected, text));
             }
             other => break other?,
@@ -228,8 +227,8 @@ fn into(place: &Path) -> io::Result<File> {
     Ok(File::from_parts(file.into(), place))
 }
 
-/// What a link of `/proc` leads to, opened; nothing for other links. A descriptor of this process is
-/// taken as it is open, with its position.
+/// The opened target of a link in `/proc`; `None` for other links. A descriptor of this process keeps its
+/// position.
 fn descriptor(link: &Path) -> io::Result<Option<File>> {
     let folder = files::folder_of(link);
     if rustix::fs::statfs(folder)?.f_type != rustix::fs::PROC_SUPER_MAGIC {
@@ -247,11 +246,11 @@ fn descriptor(link: &Path) -> io::Result<Option<File>> {
         match own {
             Ok(file) => return Ok(Some(File::from_parts(file.into(), link))),
             Err(Errno::BADF) => return Err(Errno::BADF.into()),
-            // older kernels, and containers that forbid it
+            // older kernels, and containers without permission
             Err(_) => {}
         }
     }
-    // one such as /proc/self/cwd leads to what can be found by its path
+    // a link such as /proc/self/cwd has a target with a path
     let target = std::fs::metadata(link);
     match target {
         Ok(target) if target.is_dir() => Ok(None),
@@ -266,11 +265,11 @@ fn descriptor(link: &Path) -> io::Result<Option<File>> {
 
 fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
     use io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem};
-    // from here on Ctrl-C does not leave the file behind
+    // from here on Ctrl-C removes the temporary file
     is_cancelled();
     match files::unfinished(place) {
         Ok(file) => Ok(Beside::New(file)),
-        // the folder takes no file, which says nothing of this one; /proc calls that not found
+        // the folder does not allow new files, but the file may be writable; /proc reports "not found"
         Err(error)
             if old.is_some()
                 && matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem) =>
@@ -281,8 +280,7 @@ fn unfinished(place: &Path, old: Option<&Metadata>) -> io::Result<Beside> {
     }
 }
 
-/// The error without the name of the file beside, which `tempfile` puts behind it and which says nothing
-/// to anybody.
+/// Removes the name of the temporary file that `tempfile` adds to an error.
 fn plain(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((text, _)) => io::Error::new(error.kind(), text),
@@ -290,26 +288,26 @@ fn plain(error: io::Error) -> io::Error {
     }
 }
 
-/// A file that is there, empty now.
+/// Opens and empties an existing file.
 fn truncated(place: &Path) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = rustix::fs::open(place, flags, Mode::empty())?;
     Ok(File::from_parts(file.into(), place))
 }
 
-/// Gives a file its name, with the mode and the owner of what had it, and where that cannot be replaced,
-/// its content.
+/// Renames the temporary file to its target, with the target's mode and owner. Copies the content if the
+/// target cannot be replaced.
 fn finish(file: NamedTempFile, place: &Path, old: Option<&Metadata>) -> io::Result<()> {
     let mode = old.map_or(0o644, |old| old.permissions().mode() & 0o777);
     if let Some(old) = old
         && let Ok(own) = file.as_file().metadata()
         && (own.uid(), own.gid()) != (old.uid(), old.gid())
     {
-        // only root can, and only root has to
+        // only root can do this, and only root needs it
         let _ = std::os::unix::fs::fchown(file.as_file(), Some(old.uid()), Some(old.gid()));
     }
     match files::finish(file, place, mode) {
-        // something is mounted there
+        // the target is a mount point
         Err((error, Some(mut file)))
             if old.is_some() && error.kind() == io::ErrorKind::ResourceBusy =>
         {

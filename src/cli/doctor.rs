@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) fn run(context: &Context) -> Outcome {
-    // a store that cannot be opened is a finding of its own: the rest is told all the same
+    // a store that cannot be opened is one finding; report the others too
     let root = context.session.store_root().map_err(Failure::from);
     let store = root.as_ref().map_or(Ok(None), |_| context.store().map(Some));
     let place = store.as_ref().ok().copied().flatten().map(Store::root);
@@ -27,7 +27,7 @@ pub(super) fn run(context: &Context) -> Outcome {
         state: Health::Bad,
         found: failure.message.clone(),
         remedies: match failure.hints.is_empty() {
-            true => vec!["give another folder with --store".to_owned()],
+            true => vec!["choose another folder with --store DIR".to_owned()],
             false => failure.hints.clone(),
         },
     }));
@@ -69,8 +69,8 @@ pub(super) fn run(context: &Context) -> Outcome {
     Ok(if broken { ExitCode::from(Kind::Sandbox.code()) } else { ExitCode::SUCCESS })
 }
 
-/// Which indexes are known, and from where. One that is not is no fault of the machine, but what needs it
-/// cannot be fetched.
+/// Reports the address of each package index and its origin. A missing address is not a fault of the
+/// machine, but files of that index cannot be fetched.
 fn indexes(context: &Context) -> Vec<Finding> {
     let finding = |state, found, remedies| Finding { subject: "indexes", state, found, remedies };
     let network = match context.session.network().map_err(Failure::from) {
@@ -84,13 +84,13 @@ fn indexes(context: &Context) -> Vec<Finding> {
     };
     let look = |name: &String| match indexes.find(name) {
         Ok(Found { address, origin }) => {
-            finding(Health::Good, format!("{name} is {address}, by {origin}"), Vec::new())
+            finding(Health::Good, format!("{name} is {address}, from {origin}"), Vec::new())
         }
         Err(IndexError::Unknown { tried, config, .. }) => finding(
             Health::Limited,
-            format!("{name} is not known: {tried}"),
+            format!("the address of {name} is unknown: {tried}"),
             vec![format!(
-                "give its address by --index {name}=URL or in the table [index] of {}",
+                "give its address with --index {name}=URL or in the table [index] of {}",
                 config.display()
             )],
         ),

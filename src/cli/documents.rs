@@ -8,7 +8,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What programs are told of a valid path.
+/// A valid path as JSON.
 pub(super) fn of_path(info: &PathInfo) -> Value {
     json!({
         "path": info.path.to_string(),
@@ -23,8 +23,7 @@ pub(super) fn of_path(info: &PathInfo) -> Value {
     })
 }
 
-/// A derivation for people and programs. Bytes that are no UTF-8 are shown with replacement
-/// characters; the record itself has them.
+/// A derivation as JSON. Bytes that are not UTF-8 become replacement characters.
 pub(super) fn of_derivation(path: &StorePath, derivation: &Derivation) -> Value {
     let text = |bytes: &Vec<u8>| String::from_utf8_lossy(bytes).into_owned();
     let outputs: Map<String, Value> = derivation

@@ -1,5 +1,5 @@
-//! Which error ends a command in which way: the one table of kinds, and so of exit codes (README, "Exit
-//! codes"), with the next command to type. An error has its kind wherever it is met.
+//! The kind of each error, which decides the exit code (README, "Exit codes"), and the next command to
+//! type. An error has the same kind in every command.
 
 use std::io;
 
@@ -30,12 +30,12 @@ use crate::{
     store_path::StorePathError,
 };
 
-/// An error that decides how a command ends.
+/// An error with a kind and a hint.
 pub(super) trait Classified: std::error::Error {
     /// Its kind.
     fn kind(&self) -> Kind;
 
-    /// What to do next.
+    /// The next step.
     fn hint(&self) -> Option<String> {
         None
     }
@@ -84,11 +84,11 @@ impl Classified for StoreError {
     fn hint(&self) -> Option<String> {
         let text = match self {
             Self::NotValid(path) if path.is_derivation() => {
-                "evaluate its expression, or give the store that has it with --store"
+                "evaluate its expression, or select the store that has it with --store DIR"
             }
             Self::NotValid(_) => {
-                "build or import it, or give the store that has it with --store; `clutch paths` lists \
-                 what is there"
+                "build or import it, or select the store that has it with --store DIR; to list all \
+                 paths, run `clutch paths`"
             }
             _ => return None,
         };
@@ -184,7 +184,7 @@ impl Classified for SandboxError {
             Self::NoExec { .. } => return None,
             Self::Execute { program, source } => match source.kind() {
                 io::ErrorKind::NotFound => {
-                    "it, or the interpreter that its first line names, is not there"
+                    "the program, or the interpreter in its first line, does not exist"
                 }
                 io::ErrorKind::PermissionDenied => {
                     let folder = std::path::Path::new(program).parent();
@@ -195,12 +195,12 @@ impl Classified for SandboxError {
                                 "'{mount}' is mounted 'noexec'; as root: mount -o remount,exec {mount}"
                             ));
                         }
-                        None => "it is not executable",
+                        None => "the file is not executable",
                     }
                 }
-                _ => "it is neither a program for this machine nor a script with `#!`",
+                _ => "expected a program for this machine or a script that starts with `#!`",
             },
-            _ => "`clutch doctor` says what this machine allows",
+            _ => "to check this machine, run `clutch doctor`",
         };
         Some(text.to_owned())
     }
@@ -282,18 +282,17 @@ fn of_session(error: &SessionError) -> Failure {
         SessionError::Thread(_) => failure(Kind::Failed),
         SessionError::Missing(_) => failure(Kind::Usage)
             .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"),
-        SessionError::Unknown(_) => {
-            failure(Kind::Usage).hint("to list profiles and pins, run `clutch profile list` and `clutch pin`")
-        }
+        SessionError::Unknown(_) => failure(Kind::Usage)
+            .hint("to list profiles and pins, run `clutch profile list` and `clutch pin`"),
         SessionError::NoExpression { kind, .. } => failure(Kind::Usage).hint(advice(*kind)),
         SessionError::NoDerivation(_) => {
             failure(Kind::Usage).hint("to use a built path, run `clutch run` or `clutch closure`")
         }
-        SessionError::NothingToBuild => failure(Kind::Failed)
-            .hint("to include the derivations of a nested set, put `recurseForDerivations = true` into it"),
-        SessionError::OtherStore { root, .. } => {
-            failure(Kind::Usage).hint(format!("to use that store, add `--store {}`", root.display()))
-        }
+        SessionError::NothingToBuild => failure(Kind::Failed).hint(
+            "to include the derivations of a nested set, add `recurseForDerivations = true` to it",
+        ),
+        SessionError::OtherStore { root, .. } => failure(Kind::Usage)
+            .hint(format!("to use that store, add `--store {}`", root.display())),
     }
 }
 
@@ -306,9 +305,9 @@ fn of(error: &impl Classified) -> Failure {
     }
 }
 
-/// The failure of an evaluation, as it is shown and as programs read it.
+/// The failure of an evaluation, as text and as JSON.
 pub(super) fn of_evaluation(error: &EvaluationError) -> Failure {
-    // what the program says itself is shown as it is
+    // the message of a `throw` is shown unchanged
     let is_own = matches!(error.kind, ErrorKind::Throw | ErrorKind::Assert | ErrorKind::Abort)
         && error.help.is_none();
     let short = |text: &str| if is_own { text.to_owned() } else { shortened(text).into_owned() };
@@ -332,17 +331,17 @@ pub(super) fn of_evaluation(error: &EvaluationError) -> Failure {
     because_of(failure, error.cause.as_ref())
 }
 
-/// The failure of one of several evaluations in the same interpreter.
+/// The failure of an evaluation in a running interpreter.
 pub(super) fn of_error(error: &Error, sources: &Sources, style: Style) -> Failure {
     of_evaluation(&EvaluationError::new(error, sources, style))
 }
 
-/// The failure of what the language's host refuses.
+/// The failure of a request to the language's host.
 pub(super) fn of_refusal(error: &HostError) -> Failure {
     because_of(Failure::new(Kind::Failed, error), error.cause())
 }
 
-/// The same, with the kind and the hints of what failed in the middle of an evaluation.
+/// Adds the kind and the hints of the underlying failure, such as a build.
 fn because_of(mut failure: Failure, cause: Option<&Cause>) -> Failure {
     let Some(cause) = cause else { return failure };
     let inner = match (cause.downcast_ref::<SessionError>(), cause.downcast_ref::<StoreError>()) {
@@ -362,7 +361,7 @@ fn place(place: Option<&Place>) -> Value {
     place.map_or(Value::Null, at)
 }
 
-/// What to do with a file that is no expression.
+/// Advice for a file that is not an expression.
 fn advice(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Script => {

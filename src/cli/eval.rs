@@ -51,7 +51,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if context.global.json && (arguments.raw || arguments.xml || arguments.parse) {
-        let message = "--json does not go with --raw, --xml or --parse";
+        let message = "--json cannot be used with --raw, --xml or --parse";
         return Err(Failure::new(Kind::Usage, message));
     }
     let Arguments { expression, build, hashes, .. } = arguments;
@@ -79,7 +79,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The values as they are shown.
+/// Formats the values.
 fn evaluate(
     operation: Operation<'_>,
     arguments: &Arguments,
@@ -91,7 +91,7 @@ fn evaluate(
     let realiser = EvalRealiser { operation };
     let host = session::host(session, expression, &realiser)?;
     let texts = session::interpret(session, &host, expression, observer, |it, value, args| {
-        // a function is a value like any other, until somebody gives it arguments
+        // print a function unless arguments are given
         let value = if args.is_empty() { it.value(value)? } else { it.auto_call(value, args)? };
         show(it, value, arguments, json)
     });
@@ -125,8 +125,8 @@ fn show<'a>(
     Ok(text)
 }
 
-/// A derivation as what it is, rather than by all its attributes; nothing for other values. One whose path
-/// cannot be computed is an error: printed by its attributes it would look whole.
+/// The short form of a derivation; `None` for other values. Fails if its path cannot be computed: a list of
+/// its attributes would look complete.
 fn derivation<'a>(
     it: &mut Interpreter<'a>,
     value: Value<'a>,

@@ -1,4 +1,4 @@
-//! `--events`: what happens, for programs, as one JSON object a line (docs/formats.md, "Events").
+//! `--events`: progress for programs, one JSON object per line (docs/formats.md, "Events").
 
 use std::{
     io::{self, Write},
@@ -24,30 +24,29 @@ use crate::{
     store_path::StorePath,
 };
 
-/// The version of the format. A reader takes new kinds and new fields as they come; anything else is
-/// another version.
+/// The version of the format. Readers ignore new kinds and fields; any other change needs a new version.
 const VERSION: u32 = 1;
 
-/// How often the progress of one step is told.
+/// The interval between progress events of one step.
 const PAUSE: Duration = Duration::from_millis(250);
 
-/// Where events go.
+/// The destination of events.
 pub(super) struct Events {
     out: Mutex<Out>,
-    /// Whether that is standard error, where nothing else may stand then.
+    /// True for standard error, which then has nothing else.
     pub(super) is_stderr: bool,
 }
 
 struct Out {
     to: Box<dyn Write + Send>,
-    /// Why nothing is written any more: the reader has gone, or something went wrong.
+    /// The reason that writing stopped: the reader has gone, or an error.
     broken: Option<io::Error>,
-    /// When the progress of each running step was told last.
+    /// The time of the last progress event of each running step.
     reported: FxHashMap<StorePath, Instant>,
 }
 
 impl Events {
-    /// Into that file, or onto standard error for `-`.
+    /// Opens the file, or standard error for `-`.
     pub(super) fn open(file: &Path) -> Result<Self, Failure> {
         let is_stderr = file == Path::new("-");
         let to: Box<dyn Write + Send> = if is_stderr {
@@ -62,11 +61,11 @@ impl Events {
         let out = Out { to, broken: None, reported: FxHashMap::default() };
         let events = Self { out: Mutex::new(out), is_stderr };
         events.write("begin", json!({ "clutch": env!("CARGO_PKG_VERSION") }));
-        // before anything is done of which nobody would be told
+        // fail before any work starts
         events.broken().map(|()| events)
     }
 
-    /// How writing failed, if it did. A reader that has gone away is not an error.
+    /// The error of writing, if there is one. A closed pipe is not an error.
     fn broken(&self) -> Result<(), Failure> {
         let out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         match &out.broken {
@@ -77,28 +76,28 @@ impl Events {
         }
     }
 
-    /// Something that was said: `info`, `warning`.
+    /// Writes a message of level `info` or `warning`.
     pub(super) fn message(&self, level: &str, text: &str) {
         let text = anstream::adapter::strip_str(text).to_string();
         self.write("message", json!({ "level": level, "text": text }));
     }
 
-    /// How the command failed.
+    /// Writes the failure of the command.
     pub(super) fn error(&self, failure: &Failure) {
         let message = anstream::adapter::strip_str(&failure.message).to_string();
         self.write("error", json!({ "message": message, "hints": failure.all_hints() }));
     }
 
-    /// The end of the command. A program that clutch becomes (`run`, `shell`) tells no end.
+    /// Writes the end of the command. There is none if clutch becomes another program (`run`, `shell`).
     ///
     /// # Errors
-    /// Where this or anything before it could not be written.
+    /// This or an earlier event could not be written.
     pub(super) fn end(&self, exit: u8) -> Result<(), Failure> {
         self.write("end", json!({ "exit": exit }));
         self.broken()
     }
 
-    /// Writes a line at once and whole. After one that failed there are no others.
+    /// Writes a whole line at once. Writes nothing after a failure.
     fn write(&self, kind: &str, mut value: Value) {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         value["version"] = VERSION.into();
@@ -120,7 +119,7 @@ impl Events {
         self.write(kind, value);
     }
 
-    /// Whether the progress of a step is to be told now.
+    /// True if the next progress event of a step is due.
     fn is_due(&self, step: &Step, is_last: bool) -> bool {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

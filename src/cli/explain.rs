@@ -1,5 +1,5 @@
-//! Explains errors of the system by the state of the process: a working folder that was removed, limits that are
-//! too low, a `/proc` that is not mounted. The system's own words name none of these.
+//! Explains system errors by the state of the process: a removed working folder, low limits, a missing
+//! `/proc`. The messages of the system do not name these.
 
 use std::{path::Path, sync::Arc};
 
@@ -11,11 +11,11 @@ use super::{
 };
 use crate::limits;
 
-/// Fewer open files than this are too few for some command.
+/// Some commands need more open files than this.
 const FILES: u64 = 256;
 
-/// Has a thread that cannot be started end the program with an error. The libraries that start threads, the
-/// standard one included, have no other way to say so than a panic.
+/// Reports a thread that cannot be started as an error. Libraries that start threads, including the
+/// standard library, only panic.
 pub(super) fn watch_threads(json: bool) {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -27,21 +27,21 @@ pub(super) fn watch_threads(json: bool) {
         let system = std::io::Error::from_raw_os_error(libc::EAGAIN);
         let failure = Failure::new(Kind::Failed, format!("cannot start a thread: {system}"));
         report::report(&explain(failure), json);
-        // what this process has left is recognised as that of a dead one
+        // a later clutch cleans up the leftovers of this process
         std::process::exit(Kind::Failed.code().into());
     }));
 }
 
-/// Has a write beyond the shell's limit for files fail. Without a handler, its signal ends the program without a word.
-/// A program that clutch starts has the signal as it was.
+/// Makes a write beyond the shell's file size limit fail. Without a handler, the signal ends the program
+/// without a message. Programs that clutch starts get the default handler.
 pub(super) fn watch_file_sizes() {
     if limit(Resource::Fsize).is_some() {
-        // an error here only means that the signal ends the process
+        // on an error, the signal ends the process
         let _ = signal_hook::flag::register(libc::SIGXFSZ, Arc::default());
     }
 }
 
-/// The failure, with what explains it as a hint.
+/// Adds an explanation to a failure, as a hint.
 pub(super) fn explain(mut failure: Failure) -> Failure {
     let errno = errno(&failure.message);
     let is_long = shorten::longest(&failure.message) > limits::PATH;
@@ -54,9 +54,9 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
     let hint = match errno {
         Some(libc::ENOENT) if std::env::current_dir().is_err() => {
             if failure.message == std::io::Error::from_raw_os_error(libc::ENOENT).to_string() {
-                "the working folder is not there any more".clone_into(&mut failure.message);
+                "the working folder does not exist any more".clone_into(&mut failure.message);
             }
-            Some("the working folder has been removed: cd to one that is there".to_owned())
+            Some("the working folder was removed; cd to another one".to_owned())
         }
         Some(libc::ENOENT | libc::ENOTDIR) if !Path::new("/proc/self").exists() => {
             Some("/proc is not mounted; as root: mount -t proc proc /proc".to_owned())
@@ -64,12 +64,12 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
         None if is_long => Some(too_long()),
         Some(libc::ENAMETOOLONG) => Some(too_long()),
         Some(libc::EMFILE) => limit(Resource::Nofile).map(files),
-        // SQLite tells no more of a file that cannot be opened
+        // SQLite gives no details for a file that cannot be opened
         None if failure.message.contains("Error code 14") => {
             limit(Resource::Nofile).filter(|most| *most < FILES).map(files)
         }
         Some(libc::EFBIG) => limit(Resource::Fsize).map(file_size),
-        // nor of one that cannot be written
+        // or that cannot be written
         None if ["disk I/O error", "no space is left"]
             .iter()
             .any(|it| failure.message.contains(it)) =>
@@ -78,7 +78,7 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
         }
         Some(libc::EAGAIN | libc::ENOMEM) => {
             let memory = limit(Resource::As).map(|bytes| {
-                format!("the limit of this shell on memory is low: `ulimit -v` is {}", bytes / 1024)
+                format!("the memory limit of this shell is low: `ulimit -v` is {}", bytes / 1024)
             });
             let processes = || {
                 let most = limit(Resource::Nproc).filter(|_| errno == Some(libc::EAGAIN))?;
@@ -101,15 +101,15 @@ pub(super) fn explain(mut failure: Failure) -> Failure {
 
 fn too_long() -> String {
     let (path, name) = (limits::PATH, limits::FILE_NAME);
-    format!("a path has at most {path} bytes, and each name in it {name}")
+    format!("a path can have at most {path} bytes, and each name in it {name}")
 }
 
 fn files(most: u64) -> String {
-    format!("too few files may be open: `ulimit -n` is {most}; raise it, to 1024 say")
+    format!("the limit on open files is low: `ulimit -n` is {most}; raise it, for example to 1024")
 }
 
 fn file_size(most: u64) -> String {
-    format!("the limit of this shell on the size of a file is low: `ulimit -f` is {}", most / 1024)
+    format!("the file size limit of this shell is low: `ulimit -f` is {}", most / 1024)
 }
 
 /// A limit of this process, if there is one.
@@ -117,7 +117,7 @@ fn limit(resource: Resource) -> Option<u64> {
     getrlimit(resource).current
 }
 
-/// The number of the system's error that a message ends with or holds.
+/// The number of the system error in a message.
 fn errno(message: &str) -> Option<i32> {
     let (_, rest) = message.rsplit_once("(os error ")?;
     rest.split_once(')')?.0.parse().ok()
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_number_of_an_error_is_found() {
+    fn error_numbers_are_found() {
         assert_eq!(errno("cannot talk: Too many open files (os error 24)"), Some(24));
         assert_eq!(errno("(os error 2) (the program must be an input)"), Some(2));
         assert_eq!(errno("(os error x)"), None);

@@ -1,4 +1,4 @@
-//! The options of every command that evaluates: which expression, which part of it, with what.
+//! The options of every command that evaluates.
 
 use std::{
     env,
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::session::{Argument, Expression, Named, SessionError, Source, Subject};
 
-/// Which expression, and with what arguments.
+/// The expression and its arguments.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Evaluation options")]
 pub(super) struct ExpressionArguments {
@@ -60,7 +60,7 @@ pub(super) struct ExpressionArguments {
     pub(super) end: EndOfSection,
 }
 
-/// Options that a command declares after a group with a heading of its own are not of that group.
+/// Ends a group of options, so that later options of a command are not in it.
 #[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = None::<&'static str>)]
 #[group(skip)]
@@ -80,7 +80,7 @@ pub(super) fn loaded_path(argument: clap::Arg) -> clap::Arg {
 }
 
 impl ExpressionArguments {
-    /// The expression that is named; `default.nix` here if none is.
+    /// The expression; `default.nix` in the current folder by default.
     pub(super) fn expression(&self, context: &Context) -> Result<Expression, Failure> {
         let path = self.file().unwrap_or(Path::new("default.nix"));
         let source = match self.text()? {
@@ -90,17 +90,17 @@ impl ExpressionArguments {
         Ok(self.of(context, source))
     }
 
-    /// What is to be built: a derivation by its path, else an expression.
+    /// The subject to build: a derivation by its path, or an expression.
     pub(super) fn subject(&self, context: &Context) -> Result<Subject, Failure> {
         self.to_build(context, |path| Named::without_links(&context.session, path))
     }
 
-    /// What is named: something in the store by its path, a link, a profile or a pin, else an expression.
+    /// The named thing: a store path (by path, link, profile or pin) or an expression.
     pub(super) fn named(&self, context: &Context) -> Result<Subject, Failure> {
         self.to_build(context, |path| Named::find(&context.session, path))
     }
 
-    /// The same; a path in something that is in the store stands for that.
+    /// The same, but a path inside a store path stands for that store path.
     pub(super) fn named_within(&self, context: &Context) -> Result<Subject, Failure> {
         self.to_build(context, |path| Named::within(&context.session, path))
     }
@@ -119,12 +119,12 @@ impl ExpressionArguments {
         })
     }
 
-    /// The path that is named, unless it stands for standard input.
+    /// The path argument, unless it is `-`.
     fn file(&self) -> Option<&Path> {
         self.path.as_deref().filter(|path| *path != Path::new("-"))
     }
 
-    /// The expression that is given as a text.
+    /// The expression given as text.
     fn text(&self) -> Result<Option<Source>, Failure> {
         if let Some(text) = &self.expression {
             return Ok(Some(Source::Text(Origin::Text, text.clone().into_bytes())));
@@ -137,7 +137,7 @@ impl ExpressionArguments {
         Ok(Some(Source::Text(Origin::Stdin, text)))
     }
 
-    /// That expression, with what the options say of it.
+    /// The expression with its options.
     pub(super) fn of(&self, context: &Context, source: Source) -> Expression {
         let pairs = |words: &[String], argument: fn(String) -> Argument| {
             let pair = |pair: &[String]| (pair[0].clone(), argument(pair[1].clone()));
@@ -163,14 +163,14 @@ impl ExpressionArguments {
         }
     }
 
-    /// Whether a warning is an error; the environment may say so, as for Nix.
+    /// True if a warning is an error, by option or, as in Nix, by an environment variable.
     fn aborts_on_warn(&self) -> bool {
         let asked = || env::var("NIX_ABORT_ON_WARN").unwrap_or_default();
         self.abort_on_warn || self.impure && ["1", "true", "yes"].contains(&asked().as_str())
     }
 }
 
-/// How errors of an evaluation are shown.
+/// The style of evaluation errors.
 fn style(context: &Context) -> Style {
     let given = env::var("COLUMNS").ok().and_then(|c| c.parse().ok());
     let width = given.or_else(progress::columns).unwrap_or(100);

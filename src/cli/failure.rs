@@ -1,4 +1,4 @@
-//! How a command fails: a kind, which decides the exit code, a message, and hints.
+//! The failure of a command: a kind, which decides the exit code, a message, and hints.
 
 use std::{fmt, path::Path, process::ExitCode};
 
@@ -6,30 +6,30 @@ use serde_json::Value;
 
 use crate::session::Mismatch;
 
-/// What a command gives back.
+/// The result of a command.
 pub(super) type Outcome = Result<ExitCode, Failure>;
 
-/// What went wrong, as far as a calling program needs to know.
+/// The kind of failure, which a calling program can see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// An evaluation, a build or a verification failed.
     Failed,
-    /// The arguments make no sense; clap uses the same code.
+    /// The arguments are wrong; clap uses the same code.
     Usage,
     /// The store cannot be opened, read or written.
     Store,
-    /// The machine refuses what the sandbox needs.
+    /// The machine does not allow the sandbox.
     Sandbox,
-    /// An archive or a lock from outside is not what it should be.
+    /// An input file, such as an archive or a lock, is invalid.
     Input,
-    /// A program that was to be run cannot be executed; shells use the same code.
+    /// The program to run cannot be executed; shells use the same code.
     NotExecutable,
-    /// A program that was to be run is not there; shells use the same code.
+    /// The program to run does not exist; shells use the same code.
     NoProgram,
-    /// The user stopped it.
+    /// The user interrupted the command.
     Interrupted,
-    /// Who read standard output has gone, which nobody is told; shells show the same code for a program
-    /// that the signal SIGPIPE has ended.
+    /// The reader of standard output has gone. Prints no message; shells show the same code for a program
+    /// that SIGPIPE ended.
     Closed,
 }
 
@@ -51,29 +51,29 @@ impl Kind {
     }
 }
 
-/// The end of a command that did not succeed.
+/// The failure of a command.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
-    /// What decides the exit code.
+    /// Decides the exit code.
     pub kind: Kind,
-    /// The message: what, where, what was expected. May have several lines.
+    /// The message: the problem, its place and the expected input. May have several lines.
     pub message: String,
-    /// What to do next.
+    /// The next steps.
     pub hints: Vec<String>,
-    /// Of an evaluation: where it failed.
+    /// The place of a failed evaluation.
     pub evaluation: Option<Box<Located>>,
-    /// Fixed outputs that have another content.
+    /// Fixed outputs with wrong hashes.
     pub mismatches: Vec<Mismatch>,
 }
 
-/// Where an evaluation failed, for people and for programs.
+/// The failure of an evaluation, as text and as JSON.
 #[derive(Clone, Debug)]
 pub(super) struct Located {
-    /// Message, lines, trace and advice, with a headline of its own.
+    /// Headline, message, lines, trace and advice.
     pub shown: String,
-    /// Advice, which is part of what is shown.
+    /// Advice, which is also part of the text.
     pub help: Option<String>,
-    /// The place of the failure; null where it has none.
+    /// The place of the failure; null without one.
     pub place: Value,
     /// The steps that led there, innermost first.
     pub trace: Value,
@@ -99,13 +99,13 @@ impl Failure {
         }
     }
 
-    /// What to do next, with the evaluator's own advice.
+    /// All hints, including the evaluator's advice.
     pub(super) fn all_hints(&self) -> Vec<&String> {
         let help = self.evaluation.as_ref().and_then(|at| at.help.as_ref());
         help.into_iter().chain(&self.hints).collect()
     }
 
-    /// The same with a hint.
+    /// Adds a hint.
     #[must_use]
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
@@ -113,7 +113,7 @@ impl Failure {
     }
 }
 
-/// A file that an argument names is there; what is wrong with its content is for others to say.
+/// Checks that a file in an argument exists. Its reader checks the content.
 pub(super) fn expect_file(path: &Path) -> Result<(), Failure> {
     match fs_err::metadata(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -123,12 +123,12 @@ pub(super) fn expect_file(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// Gives an error of the system its kind on the way up. Errors with a type have one (`errors`).
+/// Adds a kind to an untyped error. Typed errors have one (`errors`).
 pub(super) trait OrFail<T> {
-    /// The value, or the error as a failure of that kind.
+    /// Returns the value, or the error as a failure of that kind.
     ///
     /// # Errors
-    /// The failure made from the error's text and its sources' that it does not repeat itself.
+    /// The failure, with the text of the error and its sources without repetition.
     fn or_fail(self, kind: Kind) -> Result<T, Failure>;
 }
 
@@ -138,7 +138,7 @@ impl<T, E: std::error::Error> OrFail<T> for Result<T, E> {
     }
 }
 
-/// The text of an error, and of its sources as far as it does not repeat them.
+/// The text of an error and its sources, without repetition.
 pub(super) fn whole_text(error: &dyn std::error::Error) -> String {
     let mut message = error.to_string();
     let mut source = error.source();

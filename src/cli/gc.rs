@@ -1,4 +1,4 @@
-//! `clutch gc` and `clutch why-alive`: what goes, and what keeps the rest.
+//! `clutch gc` and `clutch why-alive`.
 
 use std::process::ExitCode;
 
@@ -76,7 +76,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     for holder in &collected.dropped {
         context.say(match holder {
             Holder::Pin(_) => format!("{holder} has expired"),
-            _ => format!("{holder} has gone or leads elsewhere, and no longer keeps anything"),
+            _ => format!("{holder} was removed or changed, and keeps nothing any more"),
         });
     }
     if context.global.json {
@@ -107,8 +107,7 @@ pub(super) fn gc(context: &Context, arguments: &GcArguments) -> Outcome {
     let (removed, freed) = (counted(collected.paths.len(), "path"), bytes(collected.freed));
     let kept_builds = match collected.kept_builds.len() {
         0 => String::new(),
-        1 => " and 1 kept build".to_owned(),
-        number => format!(" and {number} kept builds"),
+        number => format!(" and {}", counted(number, "kept build")),
     };
     let left = match collected.left.len() {
         0 => String::new(),
@@ -154,7 +153,7 @@ fn kind(holder: &Holder) -> &'static str {
     }
 }
 
-/// Whether a derivation only lays out a download.
+/// True if a derivation only unpacks a download.
 fn is_install(derivation: &Derivation) -> bool {
     BUILTINS.of(derivation).is_some_and(|builtin| builtin.kind == BuiltinKind::Install)
 }

@@ -1,5 +1,5 @@
-//! Evaluates and builds what an expression describes and, with `--update-hashes`, writes the right hashes
-//! into the expression's files where others were found, and does it again.
+//! Evaluates and builds an expression. With `--update-hashes`, replaces wrong hashes in the expression's
+//! files and tries again.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// What every command takes that builds for an expression.
+/// Options of every command that builds an expression.
 #[derive(clap::Args)]
 pub(super) struct HashArguments {
     /// Replace wrong hashes in your expression files with the right ones, show the changes, and
@@ -27,11 +27,11 @@ pub(super) struct HashArguments {
     update_hashes: bool,
 }
 
-/// How many lines around a change are shown.
+/// The number of context lines around a change.
 const AROUND: usize = 3;
 
 impl HashArguments {
-    /// Evaluates and builds, after what was evaluated has been accepted.
+    /// Evaluates, calls `accept` on the evaluation, and builds.
     pub(super) fn build(
         &self,
         work: &Work<'_>,
@@ -44,7 +44,7 @@ impl HashArguments {
             .map_err(|error| self.advise(error.into()))
     }
 
-    /// Attempts something that only evaluates.
+    /// Runs an attempt that only evaluates.
     pub(super) fn attempt<T>(
         &self,
         work: &Work<'_>,
@@ -61,19 +61,18 @@ impl HashArguments {
         if self.update_hashes || failure.mismatches.is_empty() {
             return failure;
         }
-        failure
-            .hint("if the new content is what you want, run the command again with --update-hashes")
+        failure.hint("to accept the new content, run the command again with --update-hashes")
     }
 }
 
-/// Changes the files and shows what was changed.
+/// Changes the files and shows the changes.
 fn apply(context: &Context, edits: &[Edit]) -> Result<(), Cause> {
     let here = std::env::current_dir().unwrap_or_default();
     for of_file in edits.chunk_by(|a, b| a.file == b.file) {
         let file = &of_file[0].file;
         let old = fs_err::read(file).or_fail(Kind::Failed).map_err(cause)?;
         let mut new = old.clone();
-        // from the end, so that what is before keeps its place
+        // from the end, so that earlier positions stay valid
         for edit in of_file.iter().rev() {
             new.splice(edit.range.0..edit.range.1, edit.text.bytes());
         }
@@ -89,7 +88,7 @@ fn cause(failure: Failure) -> Cause {
     Arc::new(failure)
 }
 
-/// A unified diff of two texts that have the same number of lines.
+/// A unified diff of two texts with the same number of lines.
 fn diff(name: &str, old: &str, new: &str) -> String {
     let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
     let changed: Vec<usize> = (0..old.len()).filter(|&n| old[n] != new[n]).collect();
@@ -101,7 +100,7 @@ fn diff(name: &str, old: &str, new: &str) -> String {
         let _ = writeln!(out, "@@ -{range} +{range} @@");
         let mut at = start;
         while at < end {
-            // lines that change together stand together
+            // group changes that are close together
             let run = (at..end).take_while(|n| hunk.contains(n)).count();
             if run == 0 {
                 let _ = writeln!(out, " {}", old[at]);
@@ -124,7 +123,7 @@ mod tests {
     use super::diff;
 
     #[test]
-    fn a_diff_has_hunks_with_what_stands_around() {
+    fn a_diff_has_hunks_with_context() {
         let old: String = (1..=20).map(|n| format!("line {n}\n")).collect();
         let new = old.replace("line 2\n", "two\n").replace("line 3\n", "three\n");
         let new = new.replace("line 15\n", "fifteen\n");

@@ -12,6 +12,7 @@ use super::{
     destination,
     failure::{Failure, Kind, Outcome, expect_file},
     interruption::is_cancelled,
+    quantity::counted,
 };
 use crate::{
     debian::{archive, closure::Scope},
@@ -74,12 +75,12 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if context.global.json {
         context.json(&json!({ "file": output, "packages": packages }))?;
     } else {
-        context.say(format!("locked {packages} packages in {}", output.display()));
+        context.say(format!("locked {} in {}", counted(packages, "package"), output.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A lock's text, the number of packages in it, and where it goes by default.
+/// The text of a lock, its number of packages, and its default path.
 type Locked = (String, usize, PathBuf);
 
 fn python(
@@ -88,8 +89,8 @@ fn python(
     warn: &(dyn Fn(&str) + Sync),
 ) -> Result<Locked, Failure> {
     let [file] = &arguments.names[..] else {
-        return Err(Failure::new(Kind::Usage, "expected one file of requirements")
-            .hint("a file can include others by lines `-r OTHER`"));
+        return Err(Failure::new(Kind::Usage, "expected one requirements file")
+            .hint("to include other files, add lines `-r OTHER` to it"));
     };
     let mut targets = Vec::new();
     for python in &arguments.python {
@@ -104,7 +105,7 @@ fn python(
     expect_file(file)?;
     let requirements = requirements_file::read(file)?;
     if requirements.lines.is_empty() {
-        let message = format!("{}: it has no requirements", file.display());
+        let message = format!("{}: the file has no requirements", file.display());
         return Err(Failure::new(Kind::Input, message));
     }
     let network = context.session.network()?;
@@ -115,8 +116,7 @@ fn python(
     Ok((lock.to_string(), lock.packages.len(), default))
 }
 
-/// The files of requirements that lie in or below the folder of the lock: those that an evaluation can
-/// find beside it.
+/// The requirements files in or below the folder of the lock, which an evaluation can find.
 fn made_of(files: &[ReadFile], lock: &Path) -> Vec<LockedRequirements> {
     let folder_of = |path: &Path| {
         let folder = path.parent().filter(|folder| *folder != Path::new(""));

@@ -1,4 +1,4 @@
-//! `clutch log`: what a build printed, or prints.
+//! `clutch log`: the output of a build.
 
 use std::{
     collections::BTreeSet,
@@ -23,7 +23,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How often a log that is followed is looked at.
+/// The interval between two looks at a followed log.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 #[derive(clap::Args)]
@@ -66,7 +66,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     }
 }
 
-/// What the arguments name: a derivation, what made a store path, or what an expression describes.
+/// The derivation of an argument: itself, that of a store path, or that of an expression.
 fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<StorePath>, Failure> {
     let subject = arguments.expression.named_within(context)?;
     let Subject::Stored(path) = subject else {
@@ -88,12 +88,12 @@ fn derivations(context: &Context, arguments: &Arguments) -> Result<BTreeSet<Stor
              log here"
         );
         return Err(Failure::new(Kind::Failed, message)
-            .hint("give the derivation, or its expression: clutch log FILE -A ATTRIBUTE"));
+            .hint("give the derivation, or its expression: `clutch log FILE -A ATTRIBUTE`"));
     }
     Ok(makers.into_iter().map(|maker| maker.derivation).collect())
 }
 
-/// Prints a log, as it is or up to the end of its build. A terminal gets nothing that it would obey.
+/// Prints a log, with `follow` up to the end of its build. Removes control sequences for a terminal.
 fn show(
     context: &Context,
     store: &Store,
@@ -103,11 +103,11 @@ fn show(
 ) -> Result<(), Failure> {
     let mut written = 0;
     let is_terminal = output::is_terminal();
-    // what may be the beginning of something
+    // bytes that may be the start of a sequence
     let mut held: Vec<u8> = Vec::new();
     let ran = log.is_running().map_err(StoreError::from)?;
     loop {
-        // asked first, so that what was written before the end is read
+        // ask before reading, so that the last lines are not missed
         let running = log.is_running().map_err(StoreError::from)?;
         let mut buffer = vec![0; 1 << 16];
         loop {
@@ -132,7 +132,7 @@ fn show(
         std::thread::sleep(LOOK_AGAIN);
     }
     if is_terminal && written > 0 {
-        // a colour that the builder did not end
+        // reset a colour that the build left on
         output::show("\u{1b}[0m")?;
     }
     if follow && ran {
@@ -146,7 +146,7 @@ fn show(
         context.say(
             match (log.is_complete().map_err(StoreError::from)?, is_built(store, derivation)?) {
                 (true, _) => "the log is empty: the build printed nothing",
-                (false, true) => "the log is lost: the machine lost power right after the build",
+                (false, true) => "the log is lost: the machine lost power soon after the build",
                 (false, false) => {
                     "the log is empty: the build was stopped before it printed anything"
                 }
@@ -156,7 +156,7 @@ fn show(
     Ok(())
 }
 
-/// Whether all outputs of a derivation are there.
+/// True if all outputs of a derivation are valid.
 fn is_built(store: &Store, derivation: &StorePath) -> Result<bool, Failure> {
     let outputs = store.read_derivation(derivation)?.outputs;
     let valid = store.glimpse_valid(outputs.values().map(|output| &output.path))?;
@@ -171,17 +171,17 @@ fn describe(derivation: &StorePath, mut log: LogReader) -> io::Result<Value> {
     Ok(json!({ "derivation": derivation.to_string(), "running": running, "log": text }))
 }
 
-/// Why there is nothing to print.
+/// The failure if there is no log.
 fn nothing(store: &Store, derivation: &StorePath, follow: bool) -> Result<Failure, Failure> {
     let failure = |text: &str| Failure::new(Kind::Failed, format!("'{derivation}' {text}"));
     if store.glimpse(derivation)?.is_none() {
-        return Ok(failure("is not in this store, and neither is its log")
-            .hint("what it makes was imported, or the derivation was collected"));
+        return Ok(failure("is not in this store and has no log")
+            .hint("its output was imported, or the derivation was deleted"));
     }
     let built = is_built(store, derivation)?;
     Ok(failure("has no log in this store").hint(match (built, follow) {
-        (true, _) => "what it makes was not built here: it was imported, or its log was removed",
-        (false, true) => "nothing builds it now: start its build, then follow it",
+        (true, _) => "its output was imported, or the log was deleted",
+        (false, true) => "it is not being built now; start the build, then follow it",
         (false, false) => "it was never built here",
     }))
 }

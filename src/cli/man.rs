@@ -20,7 +20,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments, command: Command) ->
     fs_err::create_dir_all(&arguments.folder).or_fail(Kind::Failed)?;
     clap_mangen::generate_to(command, &arguments.folder).or_fail(Kind::Failed)?;
     context.say(format!(
-        "wrote the manual pages; to read the first: man {}",
+        "wrote the manual pages; to read the first, run `man {}`",
         arguments.folder.join("clutch.1").display()
     ));
     Ok(ExitCode::SUCCESS)

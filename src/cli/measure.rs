@@ -1,4 +1,4 @@
-//! What an evaluation may take, and what it took: `--max-eval-memory`, `--stats`, `--eval-profile`.
+//! Limits and statistics of an evaluation: `--max-eval-memory`, `--stats`, `--eval-profile`.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::session::Measured;
 
-/// The options about what an evaluation takes.
+/// Options for the limits and statistics of an evaluation.
 #[derive(Clone, Default, clap::Args)]
 #[command(next_help_heading = "Evaluation options")]
 #[group(skip)]
@@ -47,7 +47,7 @@ enum Form {
 }
 
 impl Measure {
-    /// Tells what was taken, as far as that was asked for.
+    /// Prints the requested statistics.
     pub(super) fn tell(&self, context: &Context, measured: &Measured) -> Result<(), Failure> {
         if let Some(file) = &self.eval_profile {
             destination::write(file, &measured.profile)?;
@@ -60,7 +60,7 @@ impl Measure {
         Ok(())
     }
 
-    /// Tells that nothing was evaluated.
+    /// Prints that the evaluation came from the cache.
     pub(super) fn tell_known(&self, context: &Context) {
         match self.form(context) {
             Some(Form::Json) => output::say(&json!({ "cached": true }).to_string()),
@@ -77,11 +77,11 @@ impl Measure {
     }
 }
 
-/// How the numbers are told.
+/// The format of the statistics.
 struct Report<'m>(&'m Measured);
 
 impl Report<'_> {
-    /// The time that was spent neither in reading sources nor in compiling them.
+    /// The time spent in evaluation alone, without reading and compiling sources.
     fn evaluate(&self) -> Duration {
         self.0.total.saturating_sub(self.parse()).saturating_sub(self.compile())
     }
@@ -170,7 +170,7 @@ fn grouped(number: u64) -> String {
     text
 }
 
-/// The most memory that this process had so far, in bytes.
+/// The peak memory of this process, in bytes.
 fn peak() -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

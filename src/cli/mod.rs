@@ -168,7 +168,7 @@ enum Command {
     Man(man::Arguments),
 }
 
-/// Reports that the machine refuses what a sandbox or a view needs.
+/// The failure of a sandbox that this machine does not allow.
 #[must_use]
 pub fn refused(error: crate::build::sandbox::SandboxError) -> ExitCode {
     let failure = explain::explain(error.into());
@@ -176,10 +176,10 @@ pub fn refused(error: crate::build::sandbox::SandboxError) -> ExitCode {
     ExitCode::from(failure.kind.code())
 }
 
-/// Bytes of stack that a command needs, by far. A shell may give less (`ulimit -s`).
+/// The stack size for a command, with ample room. A shell may give less (`ulimit -s`).
 const STACK: usize = 2 << 20;
 
-/// Runs the command of this process.
+/// Runs the command line of this process.
 #[must_use]
 pub fn main() -> ExitCode {
     mask::set();
@@ -191,7 +191,7 @@ pub fn main() -> ExitCode {
     let is_short = getrlimit(Resource::Stack).current.is_some_and(|bytes| bytes < STACK as u64);
     let own = is_short.then(|| std::thread::Builder::new().stack_size(STACK).spawn(run));
     match own {
-        // its panic was told
+        // the panic was printed
         Some(Ok(thread)) => thread.join().unwrap_or(ExitCode::from(101)),
         Some(Err(_)) | None => run(),
     }

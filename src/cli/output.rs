@@ -1,6 +1,6 @@
-//! Standard output and standard error: all that is printed goes through here (clippy.toml forbids the
-//! other ways), so that an error of standard output is always the command's. Standard error is where
-//! errors are told, so nothing can be told of its own.
+//! Standard output and standard error. Everything that is printed goes through here (clippy.toml forbids
+//! other ways), so that a failed write to standard output always fails the command. A failed write to
+//! standard error cannot be reported.
 
 use std::{
     borrow::Cow,
@@ -11,19 +11,18 @@ use anstream::{AutoStream, ColorChoice};
 
 use super::failure::{Failure, Kind};
 
-/// Prints bytes as they are.
+/// Prints bytes unchanged.
 pub(super) fn print(bytes: &[u8]) -> Result<(), Failure> {
     let mut out = stdout().lock();
     let done = match bytes {
-        // nothing to print, too, fails where nothing can be printed
+        // printing nothing also fails on a closed output
         [] => rustix::io::write(rustix::stdio::stdout(), &[]).map(drop).map_err(Into::into),
         _ => out.write_all(bytes),
     };
     done.and_then(|()| out.flush()).map_err(|error| failed(&error))
 }
 
-/// Prints a text for people: with its colours on a terminal, and with nothing else there that a terminal
-/// would obey.
+/// Prints a text for people. On a terminal, keeps its colours and removes all other control sequences.
 pub(super) fn show(text: &str) -> Result<(), Failure> {
     if !is_terminal() {
         return print(without_colours(text).as_bytes());
@@ -33,7 +32,7 @@ pub(super) fn show(text: &str) -> Result<(), Failure> {
     print(text.as_bytes())
 }
 
-/// Prints all that a file has. Gives how many bytes that are.
+/// Prints a file and returns the number of bytes.
 pub(super) fn copy(from: &mut std::fs::File) -> Result<u64, Failure> {
     let mut out = stdout().lock();
     io::copy(from, &mut out)
@@ -41,22 +40,22 @@ pub(super) fn copy(from: &mut std::fs::File) -> Result<u64, Failure> {
         .map_err(|error| failed(&error))
 }
 
-/// What was printed so far reaches its reader.
+/// Flushes standard output.
 pub(super) fn flush() -> Result<(), Failure> {
     stdout().flush().map_err(|error| failed(&error))
 }
 
-/// Whether standard output is a terminal.
+/// True if standard output is a terminal.
 pub(super) fn is_terminal() -> bool {
     stdout().is_terminal()
 }
 
-/// Whether standard output shows colours.
+/// True if standard output shows colours.
 pub(super) fn has_colours() -> bool {
     AutoStream::choice(&stdout()) != ColorChoice::Never
 }
 
-/// Says a line, or several, on standard error.
+/// Prints lines on standard error.
 pub(super) fn say(text: &str) {
     let err = io::stderr();
     let text = match err.is_terminal() {
@@ -78,7 +77,7 @@ fn stdout() -> io::Stdout {
     io::stdout()
 }
 
-/// Why a command ends that cannot print.
+/// The failure of a command that cannot print.
 fn failed(error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::new(Kind::Closed, "standard output is closed"),
@@ -86,12 +85,12 @@ fn failed(error: &io::Error) -> Failure {
     }
 }
 
-/// The longest escape sequence of a colour that is passed on, in bytes.
+/// The longest colour sequence that is kept, in bytes.
 const COLOUR: usize = 64;
 
-/// Bytes as a terminal may have them: characters, line feeds, tabs and colours are as they are, a carriage
-/// return ends a line, and of everything else it is shown that it is there. Gives how many of the bytes
-/// that took; unless these are the last, the rest may be the beginning of something.
+/// Makes bytes safe for a terminal. Keeps characters, line feeds, tabs and colours, turns a carriage return
+/// into a line end, and shows all other control characters as text. Returns the number of bytes used;
+/// unless these are the last, the rest may be the start of a sequence.
 pub(super) fn visible(bytes: &[u8], last: bool) -> (String, usize) {
     let mut out = String::with_capacity(bytes.len());
     let mut at = 0;
@@ -121,7 +120,7 @@ pub(super) fn visible(bytes: &[u8], last: bool) -> (String, usize) {
                         if c.is_control() { c.escape_unicode().to_string() } else { c.into() };
                     (shown.into(), c.len_utf8())
                 }
-                // the beginning of a character
+                // the start of a character
                 Some(chunk) if !last && chunk.invalid().len() == rest.len() && rest.len() < 4 => {
                     break;
                 }
@@ -137,8 +136,8 @@ pub(super) fn visible(bytes: &[u8], last: bool) -> (String, usize) {
     (out, at)
 }
 
-/// The length of the escape sequence that these bytes begin with, where it is one of a colour (SGR,
-/// ECMA-48 8.3.117); more than there is where that is not known yet, nothing where it is another one.
+/// The length of the colour sequence (SGR, ECMA-48 8.3.117) at the start of these bytes. More than the
+/// number of bytes if more are needed to decide, `None` for any other sequence.
 fn colour(bytes: &[u8]) -> Option<usize> {
     match bytes {
         [_] => Some(2),
@@ -160,7 +159,7 @@ mod tests {
     use super::visible;
 
     #[test]
-    fn a_terminal_gets_characters_and_colours_and_nothing_else() {
+    fn a_terminal_gets_only_characters_and_colours() {
         for (said, shown) in [
             ("plain \u{e4}\ttext\n", "plain \u{e4}\ttext\n"),
             ("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m"),

@@ -40,8 +40,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         return list(context, &store.pins()?);
     };
     let none = || {
-        Failure::new(Kind::Failed, format!("there is no pin '{name}'"))
-            .hint("`clutch pin` lists all; `clutch pin NAME PATH` makes one")
+        Failure::new(Kind::Failed, format!("pin '{name}' does not exist"))
+            .hint("to list all pins, run `clutch pin`; to create one, run `clutch pin NAME PATH`")
     };
     if arguments.remove || arguments.path.is_some() {
         store.need_writable()?;
@@ -60,7 +60,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     let path = context.valid(text)?;
     let until = arguments.until.or_else(|| arguments.days.map(time::in_days));
     if until.is_some_and(|until| until <= time::now()) {
-        return Err(Failure::new(Kind::Usage, "the pin would end before it begins"));
+        return Err(Failure::new(Kind::Usage, "the time of --until is in the past"));
     }
     store.pin(name, &path, until)?;
     Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! `clutch profile`: names whose meaning changes, with a history.
+//! `clutch profile`: named deployments with a history.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -156,7 +156,7 @@ fn set(context: &Context, arguments: &SetArguments) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds what the arguments describe: one derivation, and one output of it.
+/// Builds the one derivation and output that the arguments select.
 fn build(
     context: &Context,
     arguments: &SetArguments,
@@ -166,8 +166,7 @@ fn build(
     let work = Work::new(context, build, Some(&expression.measure));
     let (evaluation, mut outputs) = hashes.build(&work, subject, |evaluation| {
         let found = evaluation.targets.len();
-        let message =
-            format!("a profile leads to one derivation, but the expression holds {found}");
+        let message = format!("a profile needs one derivation, but the expression has {found}");
         let failure = Failure::new(Kind::Usage, message).hint("select one with -A");
         if found == 1 { Ok(()) } else { Err(SessionError::Observer(Arc::new(failure))) }
     })?;
@@ -181,8 +180,11 @@ fn build(
     };
     found.ok_or_else(|| {
         let names = outputs.into_keys().collect::<Vec<_>>().join(", ");
-        Failure::new(Kind::Usage, format!("a profile leads to one output, but there are {names}"))
-            .hint("select one with -A, such as NAME.bin")
+        Failure::new(
+            Kind::Usage,
+            format!("a profile needs one output, but the derivation has {names}"),
+        )
+        .hint("select one with -A, such as NAME.bin")
     })
 }
 
@@ -202,7 +204,7 @@ fn list(context: &Context, arguments: &ListArguments) -> Outcome {
 fn list_all(context: &Context) -> Outcome {
     let folder = context.session.profiles()?.to_owned();
     let mut profiles = Profile::all(&folder)?;
-    // those that were given by a path are known to the store; a question makes none
+    // the store knows the profiles that were given by path; listing does not create a store
     if context.session.store_root()?.join("store").is_dir() {
         let elsewhere = context.store()?.profiles()?.into_iter();
         profiles.extend(elsewhere.filter(|profile| profile.link().parent() != Some(&folder)));
@@ -282,7 +284,8 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
     let number = from.map(|text| text.parse::<u64>());
     if let (Some(other), Some(Err(_))) = (from, &number) {
         if arguments.to.is_some() {
-            let message = format!("'{other}' is no generation, and three paths are not compared");
+            let message =
+                format!("'{other}' is not a generation; expected at most two store paths");
             return Err(Failure::new(Kind::Usage, message));
         }
         let [from, to] = [context.valid(&arguments.profile)?, context.valid(other)?];
@@ -295,8 +298,8 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
     let to = match arguments.to {
         Some(number) => profile.find(&generations, number)?,
         None => generations.iter().find(|generation| generation.is_current).ok_or_else(|| {
-            Failure::new(Kind::Failed, "the profile leads to none of its generations")
-                .hint("give two numbers, or `clutch profile rollback --to N`")
+            Failure::new(Kind::Failed, "the profile's link does not lead to one of its generations")
+                .hint("give two generations, or select one with `clutch profile rollback --to N`")
         })?,
     };
     let from = match from {
@@ -310,7 +313,7 @@ fn diff(context: &Context, arguments: &DiffArguments) -> Outcome {
     compare(context, [&from.path, &to.path], [describe(from), describe(to)])
 }
 
-/// Compares two paths, of which programs are told that.
+/// Compares two paths. The JSON document names them as given.
 fn compare(context: &Context, [from, to]: [&StorePath; 2], [before, after]: [Value; 2]) -> Outcome {
     let store = context.store()?;
     store.keep([from, to])?;

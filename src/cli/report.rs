@@ -1,4 +1,4 @@
-//! How the failure of a command is told, for people or as JSON.
+//! Prints the failure of a command, as text or as JSON.
 
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{net::address::without_credentials, session::Mismatch};
 
-/// Says how a command failed, for people or as JSON.
+/// Prints a failure, as text or as JSON.
 pub(super) fn report(failure: &Failure, json: bool) {
     if json {
         let (message, exit) = (&failure.message, failure.kind.code());
@@ -46,7 +46,7 @@ pub(super) fn report(failure: &Failure, json: bool) {
     }
 }
 
-/// The end of what only prints.
+/// Exits after printing.
 pub(super) fn printed(done: Result<(), Failure>) -> ExitCode {
     let Err(failure) = done else { return ExitCode::SUCCESS };
     if failure.kind != Kind::Closed {

@@ -1,16 +1,16 @@
-//! Result links: links of the user that lead into the store and keep what they lead to.
+//! Result links: links in the user's folders that lead into the store and keep their targets.
 
 use std::path::Path;
 
 use super::failure::{Failure, Kind, whole_text};
 use crate::{store::Store, store_path::StorePath};
 
-/// Makes a result link, or has one lead to that path.
+/// Creates or replaces a result link.
 pub(super) fn make(store: &Store, link: &Path, path: &StorePath) -> Result<(), Failure> {
-    // what is wrong is wrong with the user's folder, not with the store
+    // the problem is in the user's folder, not in the store
     store.link_root(link, path).map_err(|error| {
         let (link, error) = (link.display(), whole_text(&error));
-        Failure::new(Kind::Failed, format!("cannot make the link '{link}': {error}"))
-            .hint("choose another place with -o LINK; the result is in the store")
+        Failure::new(Kind::Failed, format!("cannot create the link '{link}': {error}"))
+            .hint("the result is in the store; choose another link with -o LINK")
     })
 }

@@ -1,4 +1,5 @@
-//! `clutch run`, and what it shares with `clutch shell`: what was built, run where its store paths hold.
+//! `clutch run`, and the parts that it shares with `clutch shell`: runs built programs with their store
+//! paths in place.
 
 use std::{
     collections::BTreeMap,
@@ -52,8 +53,8 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// Variables by which programs load code, settings of code, or data that is not of the closure. Where a file of
-/// the user is meant (certificates, terminal descriptions, a shell's start-up files) it stays.
+/// Variables that make programs load code, settings or data from outside the closure. Variables for the
+/// user's own files (certificates, terminal descriptions, shell start-up files) are kept.
 pub(super) const FOREIGN: [&str; 34] = [
     // CPython (Python/initconfig.c, Modules/getpath.py, sysconfig, zoneinfo)
     "PYTHONPATH",
@@ -96,19 +97,19 @@ pub(super) const FOREIGN: [&str; 34] = [
     "TIX_LIBRARY",
 ];
 
-/// What is there to be run: the outputs of one or more derivations.
+/// The outputs to run programs from.
 pub(super) struct Environment {
     paths: Vec<StorePath>,
     main: Option<String>,
     pub(super) name: String,
 }
 
-/// A program that this process is about to become.
+/// The program that this process will become.
 pub(super) struct Start {
     pub(super) program: OsString,
     pub(super) words: Vec<OsString>,
     pub(super) variables: BTreeMap<OsString, OsString>,
-    /// Whether it sees nothing but its closure.
+    /// True if it sees only its closure.
     isolated: bool,
 }
 
@@ -118,7 +119,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         environment(context, &arguments.expression, &arguments.build, &arguments.hashes)?;
     let store = context.store()?;
     let mut words = arguments.command.iter().cloned().peekable();
-    // no program's name begins with a dash, so this is for the main one
+    // a word with a dash is an argument of the main program
     let program = match words.next_if(|word| word.as_bytes().first() != Some(&b'-')) {
         Some(command) => environment.find(store, &command).ok_or_else(|| {
             let message = format!("the environment has no program '{}'", command.display());
@@ -127,12 +128,13 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             let main = main.as_deref().and_then(|main| Path::new(main).file_name());
             let failure = match main.and_then(|main| main.to_str()) {
                 Some(main) => failure.hint(format!(
-                    "as an argument of the main program: -- {main} {}",
+                    "to pass it to the main program, write: -- {main} {}",
                     command.display()
                 )),
                 None => failure,
             };
-            failure.hint("`clutch shell PATH -- COMMAND` runs the machine's own programs, too")
+            failure
+                .hint("to use the machine's programs as well, run `clutch shell PATH -- COMMAND`")
         })?,
         None => environment.main_program(store)?,
     };
@@ -141,7 +143,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
         .map(|never| match never {})
 }
 
-/// Builds what the arguments name, or takes it from the store.
+/// Builds the arguments, or takes them from the store.
 pub(super) fn environment(
     context: &Context,
     expression: &ExpressionArguments,
@@ -168,7 +170,7 @@ pub(super) fn environment(
         let found: Vec<StorePath> =
             all.iter().filter(|(name, _)| wanted(name)).map(|(_, p)| p.clone()).collect();
         paths.extend(if found.is_empty() { all.into_values().take(1).collect() } else { found });
-        // a program brings the environment that it runs in, behind its own programs
+        // add the environment that a program runs in, after its own programs
         let store = context.store()?;
         if let Some(environment) = &target.environment
             && store.is_valid(environment)?
@@ -183,8 +185,8 @@ pub(super) fn environment(
     Ok(Environment { paths, main: first.main_program.clone(), name: first.name.clone() })
 }
 
-/// What a path in the store says of itself: an environment names its main program, and a program that
-/// refers to one environment runs in it. No expression is needed, nor the derivation.
+/// Reads the properties of a store path: an environment names its main program, and a program that refers
+/// to one environment runs in it. Needs no expression or derivation.
 fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment, Failure> {
     let references = store.info(&path)?.into_iter().flat_map(|i| i.references);
     let references: Vec<StorePath> = references.collect();
@@ -203,7 +205,7 @@ fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment,
         }
     }
     let mut paths = vec![path];
-    // with several, which of them was meant is not known
+    // with several, the right one is unknown
     if environments.len() == 1 {
         paths.append(&mut environments);
     }
@@ -211,8 +213,7 @@ fn recorded(store: &Store, path: StorePath, name: String) -> Result<Environment,
 }
 
 impl Environment {
-    /// The main program: what `meta.mainProgram` says, else the one called as the derivation, else
-    /// the only one.
+    /// The main program: `meta.mainProgram`, else the one with the derivation's name, else the only one.
     fn main_program(&self, store: &Store) -> Result<OsString, Failure> {
         let path = &self.paths[0];
         let bin = store.real(path).join("bin");
@@ -222,7 +223,7 @@ impl Environment {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .collect();
         programs.sort();
-        // a version is what follows the first dash before a digit
+        // a version starts after the first dash before a digit
         let stem = self.name.find('-').map_or(&self.name[..], |_| {
             let version = self
                 .name
@@ -239,7 +240,7 @@ impl Environment {
         if let Some(main) = &self.main {
             return Err(Failure::new(
                 Kind::Failed,
-                format!("'{path}' has no program '{main}', which its meta.mainProgram names"),
+                format!("'{path}' has no program '{main}', but its meta.mainProgram names it"),
             ));
         }
         if let [only] = &programs[..] {
@@ -247,15 +248,15 @@ impl Environment {
         }
         let failure = Failure::new(Kind::Failed, format!("'{path}' has no main program"));
         Err(match programs.is_empty() {
-            true => failure.hint("it has no programs at all in bin/"),
+            true => failure.hint("its bin/ has no programs"),
             false => failure.hint(format!(
-                "name one: clutch run ... -- PROGRAM; it has {}",
+                "select one with `clutch run ... -- PROGRAM`; it has {}",
                 programs.iter().take(12).cloned().collect::<Vec<_>>().join(", ")
             )),
         })
     }
 
-    /// A command by its name, from the environment; one with a slash is what it says.
+    /// Finds a command by name in the environment. A command with a slash is a path.
     pub(super) fn find(&self, store: &Store, command: &OsString) -> Option<OsString> {
         if command.as_bytes().contains(&b'/') {
             return Some(command.clone());
@@ -269,13 +270,13 @@ impl Environment {
         Some(found)
     }
 
-    /// Where the environment's programs are, as `PATH` has it.
+    /// The folders of the environment's programs, in the form of `PATH`.
     pub(super) fn search_path(&self) -> String {
         self.paths.iter().map(|p| format!("{p}/bin")).collect::<Vec<_>>().join(":")
     }
 
-    /// The variables of the program: the environment's programs first in `PATH`, and none of the
-    /// caller's that would load code from elsewhere ([`FOREIGN`]).
+    /// The variables of the program: `PATH` starts with the environment's programs, and the caller's
+    /// variables that would load other code are removed ([`FOREIGN`]).
     fn variables(&self, isolated: bool) -> BTreeMap<OsString, OsString> {
         let kept = ["TERM", "COLORTERM", "NO_COLOR", "LANG", "LC_ALL", "TZ"];
         let mut variables: BTreeMap<OsString, OsString> = env::vars_os()

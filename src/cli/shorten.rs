@@ -1,15 +1,15 @@
-//! Messages that name something very long, such as a path of many thousand characters: the name is cut in the
-//! middle, so that what is said of it can be read.
+//! Shortens very long names in messages, such as a path of many thousand characters, so that the rest of
+//! the message stays readable.
 
 use std::borrow::Cow;
 
-/// The longest word that is shown as it is, in bytes.
+/// The longest word that is not cut, in bytes.
 const LONGEST: usize = 1000;
 
-/// How much of a longer one is shown: of its beginning, and of its end.
+/// The number of bytes shown at each end of a longer word.
 const SHOWN: (usize, usize) = (100, 40);
 
-/// The text with the middle of every very long word left out.
+/// Cuts the middle out of every very long word.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     if text.len() <= LONGEST || longest(text) <= LONGEST {
         return Cow::Borrowed(text);
@@ -24,7 +24,7 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
         let begin = word.floor_char_boundary(SHOWN.0);
         let end = word.ceil_char_boundary(word.len() - SHOWN.1);
         let bytes = name(word).len();
-        short += &format!("{}...({bytes} bytes in all)...{}", &word[..begin], &piece[end..]);
+        short += &format!("{}...({bytes} bytes)...{}", &word[..begin], &piece[end..]);
     }
     Cow::Owned(short)
 }
@@ -34,7 +34,7 @@ pub(super) fn longest(text: &str) -> usize {
     text.split(char::is_whitespace).map(|word| name(word).len()).max().unwrap_or_default()
 }
 
-/// A word without the quotes and marks around it.
+/// Removes quotes and punctuation around a word.
 fn name(word: &str) -> &str {
     word.trim_matches(['\'', '"', '`', ',', ';', ':', '<', '>'])
 }
@@ -50,7 +50,7 @@ mod tests {
         let long = "é".repeat(3000);
         let short = shortened(&format!("cannot read '{long}': no\n  {lines}")).into_owned();
         assert!(short.starts_with("cannot read 'éé") && short.ends_with(&lines), "{short}");
-        assert!(short.contains("é...(6000 bytes in all)...é"), "{short}");
+        assert!(short.contains("é...(6000 bytes)...é"), "{short}");
         assert!(short.contains("é': no\n  a word"), "{short}");
         assert!(short.len() < lines.len() + 250);
     }

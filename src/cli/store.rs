@@ -58,7 +58,7 @@ fn delete(context: &Context, arguments: &DeleteArguments) -> Outcome {
     );
     if !arguments.yes {
         if !io::stdin().is_terminal() {
-            let message = format!("this would delete {what}");
+            let message = format!("cannot ask for confirmation to delete {what}");
             return Err(Failure::new(Kind::Usage, message).hint("use --yes to confirm"));
         }
         let _ = write!(io::stderr(), "delete {what}? [y/N] ");

@@ -15,7 +15,7 @@ use crate::{
     cache::{Export, Substituter as _, Trust},
 };
 
-/// What every command takes that builds for an expression.
+/// Options of every command that builds an expression.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Build options")]
 pub(super) struct SubstituteArguments {
@@ -30,7 +30,7 @@ pub(super) struct SubstituteArguments {
 }
 
 impl SubstituteArguments {
-    /// Opens the files; from then on, every plan of this command takes from them.
+    /// Opens the files. From then on, every plan of this command can take paths from them.
     pub(super) fn open(&self, context: &Context) -> Result<(), Failure> {
         let trust = if self.accept_unsigned { Trust::Outputs } else { Trust::Nothing };
         let open = |file: &PathBuf| {
@@ -44,7 +44,7 @@ impl SubstituteArguments {
     }
 }
 
-/// Tells of paths that are built although an export has them.
+/// Reports paths that are built although an export has them.
 pub(super) fn tell_withheld(context: &Context, plan: &Plan) {
     for export in context.session.exports() {
         let outputs = plan.builds().flat_map(BuildStep::outputs);
@@ -52,8 +52,8 @@ pub(super) fn tell_withheld(context: &Context, plan: &Plan) {
         if count > 0 {
             let (file, paths) = (export.name(), counted(count, "path"));
             context.say(format!(
-                "'{file}' has {paths} to build, but nothing proves what they hold; if you trust whoever made the \
-                 file, --accept-unsigned takes them"
+                "'{file}' has {paths} to build, but they cannot be verified; if you trust the origin of the \
+                 file, add --accept-unsigned"
             ));
         }
     }

@@ -1,5 +1,5 @@
-//! Moments for people: UTC, as ISO 8601 writes them. Computed by Howard Hinnant's
-//! "chrono-Compatible Low-Level Date Algorithms" (days of 400-year eras that begin in March).
+//! Times for people: UTC in ISO 8601. Computed by Howard Hinnant's "chrono-Compatible Low-Level Date
+//! Algorithms" (days of 400-year eras that begin in March).
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -10,12 +10,12 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |t| t.as_secs())
 }
 
-/// So many days from now.
+/// The time this many days from now.
 pub(super) fn in_days(days: u64) -> u64 {
     now().saturating_add(days.saturating_mul(DAY))
 }
 
-/// So many days before now.
+/// The time this many days ago.
 pub(super) fn days_ago(days: u64) -> u64 {
     now().saturating_sub(days.saturating_mul(DAY))
 }
@@ -35,7 +35,7 @@ pub(super) fn show(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Reads a day (its beginning) or what [`show`] writes.
+/// Reads a date (its first second) or the output of [`show`].
 pub(super) fn parse(text: &str) -> Result<u64, String> {
     let bad = || "expected a time in UTC, such as 2026-12-31 or 2026-12-31T18:00:00Z".to_owned();
     let (date, time) = match text.split_once('T') {
@@ -70,7 +70,7 @@ pub(super) fn parse(text: &str) -> Result<u64, String> {
     let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     let days = era * 146_097 + day_of_era - 719_468;
     let seconds = days * DAY + hour * 3600 + minute * 60 + second;
-    // a day that its month does not have is another one when it is written
+    // an invalid day of a month prints as another day
     match show(seconds).starts_with(date) {
         true => Ok(seconds),
         false => Err(bad()),
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_those_of_date() {
+    fn times_match_those_of_date() {
         // `date -u -d @N +%FT%TZ`
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00Z"),
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment_is_refused() {
+    fn invalid_times_are_rejected() {
         for text in [
             "",
             "tomorrow",

@@ -16,7 +16,7 @@ use super::{
     failure::{Failure, Kind, Outcome, expect_file},
     interruption, output,
     progress::Transfer,
-    quantity::bytes,
+    quantity::{bytes, counted},
     result_link,
 };
 use crate::{
@@ -54,8 +54,8 @@ pub(super) fn export(context: &Context, arguments: &ExportArguments) -> Outcome 
     let (store, output) = (context.store()?, &arguments.output);
     let paths = arguments.paths.iter().map(|p| context.stored(p)).collect::<Result<Vec<_>, _>>()?;
     if destination::is_output(output) && output::is_terminal() {
-        return Err(Failure::new(Kind::Usage, "an export is not written to a terminal")
-            .hint("give a file with -o FILE, or standard output a reader"));
+        return Err(Failure::new(Kind::Usage, "cannot write an export to a terminal")
+            .hint("write it to a file with -o FILE, or pipe it to another program"));
     }
     let size = destination::write_with(output, store, |file| {
         let progress = Transfer::new(context, "exported");
@@ -91,7 +91,7 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
         cache::import(store, &arguments.file, trust, &|done, all| progress.show(done, all))
             .map_err(refused)?;
     drop(progress);
-    // of several, all but the first have their number behind the name, as result links do
+    // number all pins after the first, as for result links
     let numbered = |name: &str, at: usize| match at {
         0 => name.to_owned(),
         at => format!("{name}-{}", at + 1),
@@ -123,11 +123,11 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
             number => format!(", {number} of them unverified"),
         };
         let (new, total) = (imported.added.len(), imported.total);
-        context.say(format!("added {new} of {total} paths{trusted}"));
+        context.say(format!("added {new} of {}{trusted}", counted(total, "path")));
         if let Some(first) = imported.differing.first() {
             context.say(format!(
-                "{} were in the store with other content and were not replaced, such as '{first}'",
-                imported.differing.len()
+                "did not replace {} with other content in the store, such as '{first}'",
+                counted(imported.differing.len(), "path")
             ));
         }
         let is_kept = arguments.out_link.is_some() || arguments.pin.is_some();
@@ -140,27 +140,27 @@ pub(super) fn import(context: &Context, arguments: &ImportArguments) -> Outcome 
     Ok(ExitCode::SUCCESS)
 }
 
-/// The failure of an import, with the command that takes what nothing proves.
+/// The failure of an import, with the command that accepts unverified outputs.
 pub(super) fn refused(error: TransferError) -> Failure {
     let is_unproved = matches!(error, TransferError::Unproved { .. });
     let failure = Failure::from(error);
     match is_unproved {
         false => failure,
         true => failure.hint(format!(
-            "outputs of builds are named by what they were built from, not by what they hold; if you \
-             trust whoever made the file: {} --accept-unsigned",
+            "the hash in the path of a build's output does not cover its content; if you \
+             trust the origin of the file, run `{} --accept-unsigned`",
             again()
         )),
     }
 }
 
-/// The command as it was given, to be given once more.
+/// The command line of this process.
 fn again() -> String {
     let words = std::env::args_os().skip(1).map(|word| quoted(&word.to_string_lossy()));
     std::iter::once("clutch".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
 }
 
-/// A word as a shell reads it.
+/// Quotes a word for a shell.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:@,%".contains(c);
     match !word.is_empty() && word.chars().all(is_plain) {

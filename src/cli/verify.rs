@@ -1,4 +1,4 @@
-//! `clutch verify`: what is damaged, and how it becomes whole.
+//! `clutch verify`: finds and repairs damage.
 
 use std::{
     collections::BTreeMap,
@@ -53,7 +53,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             context.say(format!("dropped {dropped} whose files are missing"));
         }
         for (name, why) in &rebuilt.refused {
-            context.warn(format!("left out '{name}': {why}"));
+            context.warn(format!("skipped '{name}': {why}"));
         }
     }
     let store = context.store()?;
@@ -149,7 +149,7 @@ fn described(fault: &Fault) -> String {
         }
         Fault::Unreadable(error) => format!("cannot be read: {error}"),
         Fault::Metadata(place) => {
-            format!("has its content, but mode or time of '{}' changed", place.display())
+            format!("has the right content, but the mode or time of '{}' changed", place.display())
         }
     }
 }

@@ -1,5 +1,4 @@
-//! What a command that builds or evaluates works with: its session, how it builds, and how it tells what
-//! happens.
+//! The operation of a command that builds or evaluates, and the messages that it prints.
 
 use std::sync::Arc;
 
@@ -17,7 +16,7 @@ use crate::{
 pub(super) struct Work<'a> {
     pub(super) context: &'a Context,
     options: Options,
-    /// What is told of an evaluation.
+    /// The statistics to print.
     measure: Option<&'a Measure>,
 }
 
@@ -30,7 +29,7 @@ impl<'a> Work<'a> {
         Self { context, options: build.options(context), measure }
     }
 
-    /// The same for the library.
+    /// The operation for the session.
     pub(super) fn operation(&self) -> Operation<'_> {
         Operation { session: &self.context.session, options: &self.options, observer: self }
     }
@@ -47,7 +46,7 @@ impl Observer for Work<'_> {
 
     fn cached(&self) {
         if self.context.global.verbose > 0 {
-            self.context.say("using the cached evaluation: nothing that it read has changed");
+            self.context.say("using the cached evaluation: its inputs have not changed");
         }
         if let Some(measure) = self.measure {
             measure.tell_known(self.context);
@@ -74,12 +73,12 @@ impl Observer for Work<'_> {
     }
 }
 
-/// All who take the events of builds.
+/// Passes the events of builds to progress and `--events`.
 struct Builds<'a> {
     context: &'a Context,
     progress: Progress,
     events: Option<&'a Events>,
-    /// Whether it is said that the memory of a build has no limit.
+    /// True to report that builds have no memory limit.
     tells_memory: bool,
 }
 

@@ -51,8 +51,8 @@ pub enum AccessError {
     },
     /// Evaluation is pure, and the path is in the store.
     #[error(
-        "access to '{}' is forbidden in pure evaluation: of the store it reads only what it has put or \
-         built there itself; use the path with its context (as `\"${{...}}\"` gives it), name it with -I, \
+        "access to '{}' is forbidden in pure evaluation: it reads only those store paths that it made \
+         itself; use the path with its context (as in `\"${{...}}\"`), name it with -I, \
          or use --impure",
         .0.display()
     )]

@@ -26,10 +26,9 @@ pub(super) fn read(host: &EvalHost<'_>, path: &Path, most: u64) -> HostResult<Ve
     let size = file.metadata().map_err(refuse)?.len();
     let most = most.min(bound);
     let too_large = || {
-        let advice =
-            if most < bound { "; --max-eval-memory gives the evaluation more" } else { "" };
+        let advice = if most < bound { "; raise the limit with --max-eval-memory" } else { "" };
         let (path, most) = (path.display(), most >> 10);
-        refuse(format!("'{path}' is larger than the {most} KiB that may be read{advice}"))
+        refuse(format!("'{path}' is larger than the limit of {most} KiB{advice}"))
     };
     if size > most {
         return Err(too_large());
@@ -47,9 +46,8 @@ pub(super) fn stream(
     take: &mut dyn FnMut(&[u8]) -> bool,
 ) -> HostResult<()> {
     let (mut file, most) = host.open(path)?;
-    let too_large = || {
-        refuse(format!("'{}' is larger than {} KiB, which is the most", path.display(), most >> 10))
-    };
+    let too_large =
+        || refuse(format!("'{}' is larger than the limit of {} KiB", path.display(), most >> 10));
     if file.metadata().map_err(refuse)?.len() > most {
         return Err(too_large());
     }

@@ -94,8 +94,8 @@ impl Host for EvalHost<'_> {
     fn store_path(&self, path: &Path) -> HostResult<String> {
         if self.access.allowed.is_some() {
             return Err(refuse(
-                "'builtins.storePath' is not allowed in pure evaluation, which does not look at what is \
-                 in the store: use the derivation or the source that makes the path, or --impure",
+                "'builtins.storePath' is not allowed in pure evaluation, which ignores what is already \
+                 in the store; use the derivation or source that makes the path, or --impure",
             ));
         }
         let text = path.to_str().ok_or_else(|| refuse("a store path must be UTF-8 text"))?;

@@ -238,7 +238,7 @@ fn what_is_there_is_described() {
     assert!(shown["outputs"]["doc"]["path"].as_str().unwrap().ends_with("-one-doc"));
     let first = paths.lines().next().unwrap();
     let why = space.fails(1, ["closure", first, "--why", &derivation]);
-    assert!(why.contains("does not need"), "{why}");
+    assert!(why.contains("does not depend on"), "{why}");
     let missing = "/clutch/store/00000000000000000000000000000000-missing";
     for words in [
         &["closure", missing][..],
@@ -291,7 +291,7 @@ fn exit_codes_are_the_documented_ones() {
     let path = space.ok(["build", "--no-link", "made.nix"]);
     space.fails(2, ["pin", "no name", &path]);
     let error = space.fails(1, ["build", "made.nix", "-o", "no/such/folder/link"]);
-    assert!(error.contains("cannot make the link 'no/such/folder/link'"), "{error}");
+    assert!(error.contains("cannot create the link 'no/such/folder/link'"), "{error}");
     let file = space.write("file", "");
     space.fails(3, ["--store", file.to_str().unwrap(), "paths"]);
     space.write("folder/something", "");

@@ -349,7 +349,10 @@ fn what_is_asked_wrongly_is_refused() {
         (fetch(format!("ext::sh -c {touch}"), REV, ""), "cannot fetch from"),
         (fetch(format!("ssh://-oProxyCommand={touch}/x"), REV, ""), "cannot fetch from"),
         (fetch("./r", REV, ""), "an absolute path"),
-        (fetch(at, REV, &format!("ref = \"--upload-pack={touch}\";")), "not a valid name for a branch"),
+        (
+            fetch(at, REV, &format!("ref = \"--upload-pack={touch}\";")),
+            "not a valid name for a branch",
+        ),
         (fetch(at, REV, "ref = \"a:b\";"), "not a valid name for a branch"),
         (fetch(at, REV, "name = \"a/b\";"), "'a/b'"),
         (fetch(at, REV, "depth = 1;"), "no attribute 'depth'"),

@@ -201,7 +201,7 @@ fn what_is_fetched_by_the_evaluation_is_updated_too() {
     assert_eq!(read(&space, "default.nix"), expected);
     // no hash at all: the error says how to come to one
     let error = space.fails(1, ["eval", "-E", &format!("builtins.fetchTarball \"{tar}\"")]);
-    assert!(error.contains("with `sha256 = \"\"` the error says the right one"), "{error}");
+    assert!(error.contains("with `sha256 = \"\"` the error shows the right one"), "{error}");
 }
 
 #[test]

@@ -142,7 +142,7 @@ fn a_program_gets_arguments_and_is_found_where_the_store_is() {
     assert_eq!(space.ok(["run", ".", "--", "--flag", "x"]), "got --flag x");
     assert_eq!(space.ok(["run", ".", "--", "tool", "x"]), "got x");
     let error = space.fails(127, ["run", ".", "--", "x"]);
-    assert!(error.contains("as an argument of the main program: -- tool x"), "{error}");
+    assert!(error.contains("to pass it to the main program, write: -- tool x"), "{error}");
     let real = space.real(&out).display().to_string();
     for path in [&out, &real, &"result".to_owned()] {
         assert_eq!(space.ok(["run", path, "--", "-v"]), "got -v", "{path}");

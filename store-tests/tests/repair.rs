@@ -156,7 +156,11 @@ fn changed_modes_are_set_right_without_a_build() {
     fs_err::set_permissions(&file, std::fs::Permissions::from_mode(0o666)).unwrap();
     let ran = space.run(["verify"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stdout.contains("has its content, but mode or time of"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("has the right content, but the mode or time of"),
+        "{}",
+        ran.stdout
+    );
     let ran = space.run(["verify", "--repair"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(

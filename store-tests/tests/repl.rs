@@ -77,14 +77,18 @@ fn an_error_ends_nothing_but_is_told_by_the_exit_code() {
         "undefined variable 'undefined'",
         "syntax error, unexpected '*'",
         "unknown command ':nope'",
-        "flakes are left out",
+        "flakes are not supported",
         "max-call-depth exceeded",
     ] {
         assert!(ran.stderr.contains(part), "{part}\n{}", ran.stderr);
     }
     let ran = repl(&space, &["--max-eval-memory", "20M"], "builtins.genList (n: n) 9999999\n:r\n1");
     assert_eq!((ran.code, ran.stdout.as_str()), (1, "1\n"), "{}", ran.stderr);
-    assert!(ran.stderr.contains("`:r` forgets everything"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("to free the memory and forget all definitions, type `:r`"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn start_up_files_do_not_put_other_programs_first() {
     fs_err::remove_dir_all(&cache).unwrap();
     fs_err::write(&cache, "").unwrap();
     let mut terminal = Terminal::new(&space, &format!("{BINARY} shell"), &[("SHELL", "/bin/sh")]);
-    terminal.expect("may undo PATH");
+    terminal.expect("may change PATH");
     terminal.write("echo ali''ve; exit\n");
     terminal.expect("alive\r\n");
     // a command has no start-up files

@@ -1,5 +1,5 @@
-//! What is known of a running plan, and how it is put into lines: a tree of what runs and what waits
-//! for it, and one line for the whole. Knows the time only as it is told, and nothing of terminals.
+//! The state of a running plan, and its lines on the screen: a tree of running and waiting steps, and a
+//! summary line. Gets the time as an argument, and knows nothing of terminals.
 
 use std::{
     collections::BTreeMap,
@@ -16,7 +16,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How far back a rate looks.
+/// The time window of a rate.
 const WINDOW: Duration = Duration::from_secs(4);
 
 /// The state of all steps.
@@ -25,7 +25,7 @@ pub(super) struct Board {
     steps: Vec<Row>,
     places: FxHashMap<StorePath, usize>,
     start: Option<Instant>,
-    /// Bytes that were fetched.
+    /// Fetched bytes.
     received: u64,
     rate: Rate,
 }
@@ -36,7 +36,7 @@ struct Row {
     verb: &'static str,
     kind: Kind,
     needs: Vec<usize>,
-    /// The step that waits for this one and has the longest way to go.
+    /// The step that waits for this one, with the longest path to the end.
     parent: Option<usize>,
     state: State,
     done: u64,
@@ -46,7 +46,7 @@ struct Row {
     line: String,
 }
 
-/// What a step does.
+/// The state of a step.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Build,
@@ -57,21 +57,21 @@ enum Kind {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Waiting,
-    /// Another process does it.
+    /// Another process runs it.
     Elsewhere(Instant),
     Running(Instant),
     Done,
     Failed,
 }
 
-/// Bytes a second over the last few seconds.
+/// Bytes per second over the last few seconds.
 #[derive(Default)]
 struct Rate(std::collections::VecDeque<(Instant, u64)>);
 
 impl Rate {
     fn add(&mut self, now: Instant, total: u64) {
         match self.0.back_mut() {
-            // a sample every tenth of the window is enough
+            // one sample per tenth of the window is enough
             Some((at, last)) if now.duration_since(*at) < WINDOW / 10 => *last = total,
             _ => self.0.push_back((now, total)),
         }
@@ -171,7 +171,7 @@ impl Board {
         }
     }
 
-    /// Those that run, in the order in which they started.
+    /// The running steps, in the order in which they started.
     fn running(&self) -> Vec<usize> {
         let since = |at: &usize| match self.steps[*at].state {
             State::Running(since) | State::Elsewhere(since) => Some(since),
@@ -198,7 +198,7 @@ impl Board {
             let mut part = match (all, now) {
                 (0, _) => continue,
                 (_, Some(_)) => format!("{done} of {all} {what}"),
-                // in the end, how many there were
+                // at the end, the total
                 (_, None) => format!("{done} {what}"),
             };
             if kind == Kind::Fetch && self.received > 0 {
@@ -216,13 +216,13 @@ impl Board {
         parts.join(", ")
     }
 
-    /// What was done, when it is over.
+    /// The summary at the end.
     pub(super) fn summary(&self, now: Instant) -> String {
         let took = self.start.map_or(Duration::ZERO, |start| now.duration_since(start));
         format!("{} in {}", self.counts(None), duration(took))
     }
 
-    /// How long a step has been running.
+    /// The running time of a step.
     pub(super) fn age(&self, step: &Step, now: Instant) -> Option<Duration> {
         match self.steps[*self.places.get(step.path())?].state {
             State::Running(since) => Some(now.duration_since(since)),
@@ -230,7 +230,7 @@ impl Board {
         }
     }
 
-    /// One line for a log: what has been running longest, and the counts. Nothing where nothing runs.
+    /// One line for a log: the step that has run longest, and the counts. `None` if nothing runs.
     pub(super) fn heartbeat(&self, now: Instant) -> Option<String> {
         let running = self.running();
         let row = &self.steps[*running.first()?];
@@ -250,7 +250,7 @@ impl Board {
         let room = height.saturating_sub(1);
         let mut lines = self.tree(&running, now, width);
         if lines.len() > room {
-            // what runs matters more than what waits for it
+            // running steps matter more than waiting ones
             let draw = |at: &usize| self.steps[*at].draw(Line::plain("  "), now, width);
             lines = running.iter().map(draw).collect();
         }
@@ -269,7 +269,7 @@ impl Board {
     }
 
     fn tree(&self, running: &[usize], now: Instant, width: usize) -> Vec<Line> {
-        // the children of what is shown; those who wait for one other only are left out
+        // the children of each shown step, without steps that only wait for one other
         let mut below: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
         let mut known = vec![false; self.steps.len()];
         for &at in running {
@@ -321,7 +321,7 @@ impl Board {
     }
 }
 
-/// What a tree is drawn from.
+/// The data for drawing a tree.
 struct Shown<'a> {
     /// The children of each step that is shown.
     below: &'a BTreeMap<Option<usize>, Vec<usize>>,
@@ -337,7 +337,7 @@ impl Row {
         }
     }
 
-    /// For how long, how much, how fast.
+    /// The duration, size and speed.
     fn state(&self, now: Instant) -> String {
         let (State::Running(since) | State::Elsewhere(since)) = self.state else {
             return String::new();
@@ -354,7 +354,7 @@ impl Row {
         text
     }
 
-    /// The step behind what the line starts with. A long name gives way to how far it is.
+    /// Adds the step to a line. A long name is cut to leave room for its state.
     fn draw(&self, line: Line, now: Instant, width: usize) -> Line {
         if self.state == State::Waiting {
             return line.and(Tone::Plain, self.name.clone());
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn what_runs_stands_below_what_waits_for_it() {
+    fn running_steps_are_below_those_that_wait() {
         let (plan, start) = (plan(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut board = Board::default();
@@ -419,14 +419,14 @@ mod tests {
         board.progress(step(&plan, "two.whl"), 1 << 20, Some(3 << 20), at(2));
         board.started(step(&plan, "one"), at(1));
         board.line(step(&plan, "one"), "\u{1b}[31mcompiling\u{1b}[0m  a.c\r");
-        // `two` waits for its file alone, which stands for it
+        // `two` only waits for its file, which is shown instead
         let expected = "program  waits for 1 of 1\n\
                         └─ environment  waits for 2 of 2\n\
                         \u{20}  ├─ fetching two.whl  3s, 1.00 MiB of 3.00 MiB, 512 KiB/s\n\
                         \u{20}  └─ building one  2s  > compiling  a.c\n\
                         0 of 4 built, 1 of 2 fetched (1.00 MiB, 512 KiB/s)  3s\n";
         assert_eq!(text(&board.draw(at(3), 80, 20)), expected);
-        // where there is no room for the tree, what runs is left
+        // without room for the tree, only the running steps are shown
         let drawn = text(&board.draw(at(3), 30, 3));
         assert!(drawn.starts_with("  fetching two.whl  3s, 1.00 …\n  building one  2s"), "{drawn}");
         let drawn = text(&board.draw(at(3), 30, 2));
@@ -439,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_tells_of_the_longest_and_the_end_of_all() {
+    fn a_heartbeat_shows_the_longest_step_and_the_summary() {
         let (plan, start) = (plan(), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut board = Board::default();

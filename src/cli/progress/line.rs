@@ -1,12 +1,12 @@
-//! A line for a terminal: pieces of text with a tone, cut to a width. What programs print has its
-//! control characters and escape sequences taken out, so that nothing moves the cursor.
+//! A line for a terminal: pieces of text with a tone, cut to a width. Control characters and escape
+//! sequences are removed from the output of programs, so that nothing moves the cursor.
 
 use std::fmt::Write as _;
 
 use anstyle::Style;
 use unicode_width::UnicodeWidthChar as _;
 
-/// How loud a piece is.
+/// The tone of a piece.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -14,7 +14,7 @@ pub(super) enum Tone {
     Dim,
 }
 
-/// Pieces of text beside each other.
+/// A sequence of pieces.
 #[derive(Default)]
 pub(super) struct Line(Vec<(Tone, String)>);
 
@@ -31,12 +31,12 @@ impl Line {
         self
     }
 
-    /// How many columns it takes.
+    /// The width in columns.
     pub(super) fn width(&self) -> usize {
         self.0.iter().flat_map(|(_, text)| text.chars()).map(columns).sum()
     }
 
-    /// The line cut to so many columns; a mark shows that something is missing.
+    /// Cuts the line to this many columns; a mark shows the cut.
     pub(super) fn fit(mut self, width: usize) -> Self {
         if self.width() <= width {
             return self;
@@ -81,8 +81,7 @@ fn columns(c: char) -> usize {
     c.width().unwrap_or(0)
 }
 
-/// A program's line without what only a terminal understands; after carriage returns, what was
-/// written last.
+/// A program's line without control sequences; after carriage returns, only the last text.
 fn clean(text: &str) -> String {
     let text = anstream::adapter::strip_str(text).to_string();
     let last = text.trim_end_matches('\r').rsplit('\r').next().unwrap_or_default();

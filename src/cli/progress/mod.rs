@@ -1,6 +1,5 @@
-//! What a person sees while builds run. On a terminal: a tree of what runs and what waits for it, drawn
-//! ten times a second (`board`, `screen`). Elsewhere: a line when a step starts, and one every ten
-//! seconds in which nothing was said.
+//! Progress of builds. On a terminal: a tree of running and waiting steps, drawn ten times per second
+//! (`board`, `screen`). Elsewhere: a line when a step starts, and one after every ten seconds of silence.
 
 mod board;
 mod line;
@@ -22,16 +21,16 @@ use crate::{
     session::BUILTINS,
 };
 
-/// How often a terminal is drawn.
+/// The interval between two drawings.
 const FRAME: Duration = Duration::from_millis(100);
 
-/// After how much silence a log shows that something still happens.
+/// The length of silence before a log gets a line.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// Builds that took this long are told of in a log when they end.
+/// A log gets a line at the end of builds that took this long.
 const LONG: Duration = Duration::from_secs(10);
 
-/// Takes the events of builds. What it has drawn disappears with it.
+/// Receives the events of builds. Dropping it removes the drawing.
 pub(super) struct Progress {
     shared: Arc<Shared>,
     form: Form,
@@ -54,20 +53,20 @@ struct Shared {
 struct State {
     board: Board,
     screen: Screen,
-    /// When a line was printed last.
+    /// The time of the last line.
     said: Instant,
     ended: bool,
-    /// It was stopped and has said so; nothing is drawn any more.
+    /// The user interrupted, a message was printed, and drawing has stopped.
     stopped: bool,
 }
 
-/// How wide the terminal is, if standard error is one.
+/// The width of the terminal, if standard error is one.
 pub(super) fn columns() -> Option<usize> {
     Screen::is_there().then(|| Screen::size().0)
 }
 
 impl Progress {
-    /// Shows what the options allow. `cancelled` says whether the user has stopped the work.
+    /// Shows progress as the options allow. `cancelled` returns true once the user has interrupted.
     pub(super) fn new(context: &Context, cancelled: fn() -> bool) -> Self {
         let form = if !context.shows_progress() {
             Form::Nothing
@@ -91,7 +90,7 @@ impl Progress {
         Self { shared, form, verbose: context.global.verbose > 0, ticker }
     }
 
-    /// Says what was done.
+    /// Prints the summary.
     pub(super) fn summary(&self) {
         let mut state = self.shared.lock();
         let summary = state.board.summary(Instant::now());
@@ -104,7 +103,7 @@ impl Drop for Progress {
         self.shared.lock().ended = true;
         self.shared.ended.notify_all();
         if let Some(ticker) = self.ticker.take() {
-            // it only draws; what it panicked over was said
+            // the thread only draws, and its panic was printed
             let _ = ticker.join();
         }
         self.shared.lock().screen.clear();
@@ -116,13 +115,13 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Draws, or lets the heart beat, until the end.
+    /// Draws, or prints a line after silence, until the end.
     fn tick(&self, form: Form, cancelled: fn() -> bool) {
         let mut state = self.lock();
         while !state.ended {
             let now = Instant::now();
             if cancelled() && !state.stopped {
-                // said once and left alone, since the next Ctrl-C ends the process where it is
+                // print this once and stop drawing, since the next Ctrl-C ends the process at once
                 state.stopped = true;
                 state.say(form, "stopping; press Ctrl-C again to stop at once");
             } else if !state.stopped {
@@ -145,7 +144,7 @@ impl State {
         match form {
             Form::Terminal => {
                 let (columns, rows) = Screen::size();
-                // the last column stays free: some terminals go on to the next line there
+                // leave the last column free: some terminals wrap there
                 let lines = self.board.draw(now, columns - 1, rows.saturating_sub(1).clamp(1, 20));
                 self.screen.draw(&lines);
             }

@@ -1,21 +1,21 @@
-//! Lines at the bottom of a terminal that are drawn again and again. The cursor rests below them, at
-//! the start of a line, so that whatever else is printed there (`^C`, say) is drawn over.
+//! Lines at the bottom of a terminal that are redrawn. The cursor stays below them, at the start of a line,
+//! so that other output there (such as `^C`) is overwritten.
 
 use std::io::{IsTerminal as _, Write as _};
 
 use super::{line::Line, suspend};
 
-/// What is drawn.
+/// The drawn lines.
 #[derive(Default)]
 pub(super) struct Screen {
-    /// The width of each line that stands there.
+    /// The width of each drawn line.
     drawn: Vec<usize>,
-    /// Whether Ctrl-Z waits for this.
+    /// True if Ctrl-Z waits for this.
     holds: bool,
 }
 
 impl Screen {
-    /// Whether standard error is a terminal that can be drawn on.
+    /// True if standard error is a terminal that supports drawing.
     pub(super) fn is_there() -> bool {
         std::io::stderr().is_terminal() && std::env::var_os("TERM").is_none_or(|t| t != "dumb")
     }
@@ -28,7 +28,7 @@ impl Screen {
         (or(columns, 80), or(rows, 24))
     }
 
-    /// Puts these lines in place of what stands there.
+    /// Replaces the drawn lines.
     pub(super) fn draw(&mut self, lines: &[Line]) {
         if !std::mem::replace(&mut self.holds, true) {
             suspend::hold();
@@ -38,12 +38,12 @@ impl Screen {
             suspend::stop();
         }
         let mut text = self.start();
-        // without colours the cursor still moves
+        // moving the cursor works without colours, too
         let plain =
             anstream::AutoStream::choice(&std::io::stderr()) == anstream::ColorChoice::Never;
         for line in lines {
             text += &if plain { line.text() } else { line.styled() };
-            // the rest of the line is old
+            // clear the rest of the old line
             text += "\x1b[K\n";
         }
         text += "\x1b[J";
@@ -51,7 +51,7 @@ impl Screen {
         write(&text);
     }
 
-    /// Prints something for good, above what is drawn the next time.
+    /// Prints permanent text above the drawn lines.
     pub(super) fn print(&mut self, text: &str) {
         let start = self.start();
         write(&format!("{start}\x1b[J{text}\n"));
@@ -59,7 +59,7 @@ impl Screen {
         self.release();
     }
 
-    /// Removes what is drawn.
+    /// Removes the drawn lines.
     pub(super) fn clear(&mut self) {
         self.erase();
         self.release();
@@ -78,7 +78,7 @@ impl Screen {
         }
     }
 
-    /// Moves to where the first line starts, also where the terminal has become narrower since.
+    /// Moves to the start of the first line, even if the terminal has become narrower.
     fn start(&self) -> String {
         let (columns, _) = Self::size();
         let rows: usize = self.drawn.iter().map(|width| width.div_ceil(columns).max(1)).sum();
@@ -89,7 +89,7 @@ impl Screen {
     }
 }
 
-/// In one piece, so that a terminal shows it at once. A terminal that is gone is no error.
+/// Writes everything at once, to avoid flicker. Ignores a terminal that has gone.
 fn write(text: &str) {
     let mut err = std::io::stderr().lock();
     let _ = err.write_all(text.as_bytes()).and_then(|()| err.flush());

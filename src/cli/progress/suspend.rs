@@ -1,6 +1,6 @@
-//! Ctrl-Z while something is drawn. It has to be gone before the shell prints below it, and to be drawn
-//! elsewhere afterwards; so the signal waits for the one who draws, who does that ten times a second.
-//! While nothing is drawn the signal stops the process as it always does.
+//! Ctrl-Z during drawing. The lines must be removed before the shell prints, and drawn again afterwards. So
+//! the signal only sets a flag, which the drawing thread checks ten times per second. While nothing is
+//! drawn, the signal stops the process as usual.
 
 use std::sync::{
     Arc, LazyLock,
@@ -17,29 +17,29 @@ struct Flags {
 
 static FLAGS: LazyLock<Flags> = LazyLock::new(|| {
     let flags = Flags { idle: Arc::new(AtomicBool::new(true)), asked: Arc::default() };
-    // without them Ctrl-Z stops the process where it is, which only looks bad
+    // without the handlers Ctrl-Z stops the process at once, which only looks bad
     let _ = flag::register_conditional_default(SIGTSTP, flags.idle.clone());
     let _ = flag::register(SIGTSTP, flags.asked.clone());
     flags
 });
 
-/// From now on [`asked`] is called often.
+/// Starts handling Ctrl-Z. [`asked`] must then be called often.
 pub(super) fn hold() {
     FLAGS.asked.store(false, SeqCst);
     FLAGS.idle.store(false, SeqCst);
 }
 
-/// Whether somebody has pressed Ctrl-Z; then what is drawn is to be removed before [`stop`].
+/// True if the user pressed Ctrl-Z. Remove the drawn lines before [`stop`].
 pub(super) fn asked() -> bool {
     FLAGS.asked.swap(false, SeqCst)
 }
 
-/// Stops the process; comes back when it goes on.
+/// Stops the process; returns when it continues.
 pub(super) fn stop() {
     let _ = emulate_default_handler(SIGTSTP);
 }
 
-/// Nothing is drawn any more.
+/// Stops handling Ctrl-Z.
 pub(super) fn release() {
     FLAGS.idle.store(true, SeqCst);
     if asked() {

@@ -1,4 +1,4 @@
-//! What a person sees while one file is written or read: a line on a terminal, nothing elsewhere.
+//! Progress of reading or writing one file: a line on a terminal, nothing elsewhere.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -8,23 +8,23 @@ use std::{
 use super::{FRAME, Line, Screen, board::duration};
 use crate::cli::{context::Context, quantity::bytes};
 
-/// Takes how much is done. What it has drawn disappears with it.
+/// Shows the progress. Dropping it removes the line.
 pub(crate) struct Transfer {
     what: &'static str,
     start: Instant,
-    /// Nothing where nothing is shown.
+    /// `None` if nothing is shown.
     drawn: Option<Mutex<(Screen, Duration)>>,
 }
 
 impl Transfer {
-    /// Shows what the options allow.
+    /// Shows progress as the options allow.
     pub(crate) fn new(context: &Context, what: &'static str) -> Self {
         let shown = context.shows_progress() && Screen::is_there();
         let drawn = shown.then(|| Mutex::new((Screen::default(), Duration::ZERO)));
         Self { what, start: Instant::now(), drawn }
     }
 
-    /// So many bytes are done, of so many.
+    /// Updates the number of bytes done and the total.
     pub(crate) fn show(&self, done: u64, all: u64) {
         let Some(drawn) = &self.drawn else { return };
         let mut drawn = drawn.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! The commands of the repl: lines that start with a colon.
 
-/// A line that was read.
+/// A parsed line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Command<'t> {
     /// An expression or bindings.
@@ -21,23 +21,23 @@ pub(super) enum Command<'t> {
     Reload,
     /// `:t`
     Type(&'t str),
-    /// `:te`: whether errors are shown with every step.
+    /// `:te`: shows or hides the trace of errors.
     Trace(&'t str),
     /// `:?`
     Help,
     /// `:lf`
     LoadFlake,
-    /// No command.
+    /// An unknown command.
     Unknown(&'t str),
 }
 
-/// Every name of a command, for completion.
+/// All command names, for completion.
 pub(super) const NAMES: &[&str] = &[
     ":?", ":a", ":add", ":b", ":build", ":doc", ":help", ":l", ":load", ":p", ":print", ":q",
     ":quit", ":r", ":reload", ":t", ":te", ":type",
 ];
 
-/// What `:?` says.
+/// The text of `:?`.
 pub(super) const HELP: &str = "\
 EXPRESSION         Evaluate an expression and print one level of its value
 NAME = EXPRESSION  Define a variable; `a = 1; b = 2` and `inherit (set) name` work, too
@@ -55,7 +55,7 @@ Press Tab to complete names, attributes, paths and commands, Ctrl-C to stop an e
 ";
 
 impl<'t> Command<'t> {
-    /// What a line asks for.
+    /// Parses a line.
     pub(super) fn parse(line: &'t str) -> Self {
         let text = line.trim_start();
         if !text.starts_with(':') {
@@ -80,7 +80,7 @@ impl<'t> Command<'t> {
         }
     }
 
-    /// The part of the line that is of the language.
+    /// The part of the line that is an expression.
     pub(super) fn expression(self) -> Option<&'t str> {
         match self {
             Self::Line(text)

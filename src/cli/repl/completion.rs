@@ -1,4 +1,4 @@
-//! What Tab offers: commands, paths, attributes of what stands before a dot, variables.
+//! Tab completion: commands, paths, attributes after a dot, variables.
 
 use std::{path::Path, sync::mpsc, time::Duration};
 
@@ -9,12 +9,12 @@ use super::{
     evaluator::Evaluator,
 };
 
-/// How long an expression before a dot may compute.
+/// The time limit for evaluating the expression before a dot.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Evaluator<'_, '_, '_> {
-    /// The words that could stand at the end of a line, and where they start in it. Attributes take
-    /// evaluating what stands before the dot; what fails or takes long offers nothing.
+    /// The candidates for the end of a line, and their start in it. For attributes, evaluates the
+    /// expression before the dot; offers nothing if that fails or is slow.
     pub(super) fn complete(&mut self, line: &str) -> (usize, Vec<String>) {
         if line.starts_with(':') && !line.contains(char::is_whitespace) {
             return (0, starting(NAMES.iter().map(|name| (*name).to_owned()), line));
@@ -38,7 +38,7 @@ impl Evaluator<'_, '_, '_> {
         (line.len() - name.len(), starting(names.into_iter(), name))
     }
 
-    /// Runs something that is stopped after a while, builds nothing and says nothing.
+    /// Runs an evaluation with a time limit, without builds and messages.
     fn patiently<T>(&mut self, run: impl FnOnce(&mut Self) -> T) -> T {
         let limit = self.limit();
         self.set_completing(true);
@@ -59,7 +59,7 @@ impl Evaluator<'_, '_, '_> {
         result
     }
 
-    /// The entries of the folder that a path is in, folders with a slash.
+    /// The entries of the path's folder. Folders end in a slash.
     fn paths(&self, path: &str) -> Vec<String> {
         let (folder, name) = path.rfind('/').map_or(("", path), |at| path.split_at(at + 1));
         let home = std::env::var("HOME").unwrap_or_default();
@@ -78,14 +78,14 @@ impl Evaluator<'_, '_, '_> {
     }
 }
 
-/// Where the word at the end of a line starts: a path, or names between dots.
+/// The start of the last word of a line: a path, or names between dots.
 fn word_start(line: &str) -> usize {
     let is_word = |c: char| c.is_alphanumeric() || "_-'./~\"".contains(c);
     line.rfind(|c: char| !is_word(c))
         .map_or(0, |at| at + line[at..].chars().next().map_or(0, char::len_utf8))
 }
 
-/// Those that start so, in order.
+/// The names with this prefix, in order.
 fn starting(names: impl Iterator<Item = String>, start: &str) -> Vec<String> {
     let mut found: Vec<String> = names.filter(|name| name.starts_with(start)).collect();
     found.sort();
@@ -93,7 +93,7 @@ fn starting(names: impl Iterator<Item = String>, start: &str) -> Vec<String> {
     found
 }
 
-/// An attribute's name as it is written behind a dot.
+/// An attribute's name as written after a dot.
 pub(super) fn written(name: &[u8]) -> String {
     let mut text = Vec::new();
     attribute_name(&mut text, name);

@@ -1,4 +1,4 @@
-//! The lines of one evaluation, and what they defined.
+//! The lines of one evaluation, and their definitions.
 
 use std::{
     os::unix::ffi::OsStrExt as _,
@@ -26,11 +26,12 @@ use crate::{
     cli::{
         errors,
         failure::{Failure, Kind},
+        quantity::counted,
     },
     session,
 };
 
-/// No more names than these are said when variables are added.
+/// The number of names to list when variables are added.
 const SHOWN_NAMES: usize = 20;
 
 type Result<T> = std::result::Result<T, Box<Error>>;
@@ -40,15 +41,15 @@ pub(super) struct Evaluator<'s, 'c, 'a> {
     it: &'s mut Interpreter<'a>,
     /// The variables, as a set.
     scope: &'a Attrs<'a>,
-    /// What functions are called with: `--arg` and `--argstr`.
+    /// The arguments for functions: `--arg` and `--argstr`.
     args: &'a Attrs<'a>,
-    /// What relative paths are relative to.
+    /// The base of relative paths.
     folder: PathBuf,
     style: Style,
 }
 
 impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
-    /// An evaluator with what the arguments name and what was loaded before.
+    /// An evaluator with the expression of the arguments and the loaded files.
     pub(super) fn new(repl: &'s mut Repl<'c>, named: &Named, it: &'s mut Interpreter<'a>) -> Self {
         let empty = AttrsBuilder::default().build(it.arena);
         let folder = std::env::current_dir().unwrap_or_else(|_| "/".into());
@@ -62,18 +63,18 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         evaluator
     }
 
-    /// What stops the evaluation.
+    /// The flag that stops the evaluation.
     pub(super) fn limit(&self) -> Limit {
         self.it.options.limit.clone()
     }
 
-    /// Whether more has to be typed.
+    /// True if the line is incomplete.
     pub(super) fn is_incomplete(&mut self, line: &str) -> bool {
         let text = Command::parse(line).expression();
         text.is_some_and(|text| !text.trim().is_empty() && self.it.is_incomplete(text.as_bytes()))
     }
 
-    /// Does what a line asks for.
+    /// Runs a line.
     pub(super) fn line(&mut self, line: &str) -> Option<End> {
         self.it.options.limit.resume();
         let done = match Command::parse(line) {
@@ -107,13 +108,15 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
             Command::Quit => return Some(End::Quit),
             Command::Reload => return Some(End::Reload),
             Command::LoadFlake => {
-                let failure = Failure::new(Kind::Usage, "flakes are left out of clutch");
-                self.fail(&failure.hint("`:l PATH` loads a file or a folder's default.nix"));
+                let failure = Failure::new(Kind::Usage, "flakes are not supported");
+                self.fail(
+                    &failure.hint("to load a file or a folder's default.nix, type `:l PATH`"),
+                );
                 Ok(())
             }
             Command::Unknown(name) => {
                 let failure = Failure::new(Kind::Usage, format!("unknown command '{name}'"));
-                self.fail(&failure.hint("`:?` lists the commands"));
+                self.fail(&failure.hint("to list the commands, type `:?`"));
                 Ok(())
             }
         };
@@ -127,12 +130,12 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         self.repl.mute = self.repl.mute.take().or(done.err());
     }
 
-    /// The end of an evaluator that cannot print any more.
+    /// Ends an evaluator that cannot print any more.
     fn end(&self) -> Option<End> {
         self.repl.mute.as_ref().map(|_| End::Quit)
     }
 
-    /// Says how something failed. The repl goes on.
+    /// Prints a failure. The repl goes on.
     pub(super) fn fail(&mut self, failure: &Failure) {
         self.repl.failed = true;
         self.repl.context.report(failure);
@@ -142,7 +145,7 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         let Err(error) = done else { return };
         let mut failure = errors::of_error(&error, &self.it.sources, self.style);
         if error.kind() == ErrorKind::OutOfMemory {
-            failure = failure.hint("`:r` forgets everything and starts with empty memory");
+            failure = failure.hint("to free the memory and forget all definitions, type `:r`");
         }
         self.fail(&failure);
     }
@@ -158,7 +161,7 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         }
     }
 
-    /// The value of an expression among a command's words.
+    /// The value of a command's argument.
     fn value(&mut self, text: &str) -> Result<Value<'a>> {
         let folder = self.folder.as_os_str().as_bytes();
         let origin = clutch_expr::source::Origin::Text;
@@ -177,17 +180,17 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         Ok(())
     }
 
-    /// Makes the attributes of a set variables.
+    /// Adds the attributes of a set as variables.
     fn add(&mut self, value: Value<'a>) -> Result<()> {
         let attrs = self.it.attrs(value)?;
         self.scope = Attrs::update(self.it.arena, self.scope, attrs);
         let sorted = self.it.sorted_attrs(attrs);
         let names = sorted.iter().take(SHOWN_NAMES);
         let names: Vec<String> = names.map(|(key, _)| self.it.symbols.show(key.symbol)).collect();
-        let noun = if sorted.len() == 1 { "variable" } else { "variables" };
         let more = if sorted.len() > names.len() { ", ..." } else { "" };
         let context = self.repl.context;
-        context.say(format!("added {} {noun}: {}{more}", sorted.len(), names.join(", ")));
+        let variables = counted(sorted.len(), "variable");
+        context.say(format!("added {variables}: {}{more}", names.join(", ")));
         Ok(())
     }
 
@@ -237,7 +240,7 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         };
         let done = file.and_then(|file| {
             if !self.repl.loaded.contains(&file) {
-                // also where it fails: `:r` tries again
+                // remember it even if it fails: `:r` tries again
                 self.repl.loaded.push(file.clone());
             }
             self.load(&file)
@@ -294,21 +297,21 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
         self.end()
     }
 
-    /// The attributes of what an expression evaluates to, written as behind a dot.
+    /// The attribute names of an expression's value, as written after a dot.
     pub(super) fn attributes(&mut self, expression: &str) -> Vec<String> {
         let Ok(Value::Attrs(attrs)) = self.value(expression) else { return Vec::new() };
         let names = attrs.iter(self.it.arena);
         names.map(|(key, _)| written(self.it.symbols.bytes(key.symbol))).collect()
     }
 
-    /// Every variable that a line can name.
+    /// All variables in scope.
     pub(super) fn variables(&self) -> Vec<String> {
         let own = self.scope.iter(self.it.arena).map(|(key, _)| self.it.symbols.show(key.symbol));
         let global = self.it.global_names().filter(|name| !name.starts_with("__"));
         own.chain(global).collect()
     }
 
-    /// Whether names are being completed.
+    /// True during completion.
     pub(super) fn set_completing(&self, on: bool) {
         self.repl.realiser.completing.store(on, Ordering::Relaxed);
     }

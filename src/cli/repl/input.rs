@@ -1,5 +1,4 @@
-//! Where the lines come from: a person at a terminal, with editing, history and completion, or any
-//! other standard input as it is.
+//! Reads the lines: from a terminal with editing, history and completion, or from any other standard input.
 
 use std::{
     borrow::Cow,
@@ -29,7 +28,7 @@ use crate::cli::{
 
 const PROMPT: &str = "clutch> ";
 
-/// How many lines the history keeps.
+/// The number of lines in the history.
 const HISTORY: usize = 10_000;
 
 /// Standard input.
@@ -42,12 +41,12 @@ impl Lines {
         Self { is_terminal: io::stdin().is_terminal() && output::is_terminal() }
     }
 
-    /// Whether a person types.
+    /// True if standard input is a terminal.
     pub(super) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// Gives every line to the evaluator, until that or the input ends.
+    /// Passes each line to the evaluator, until that or the input ends.
     pub(super) fn run(&self, evaluator: Evaluator<'_, '_, '_>) -> End {
         if self.is_terminal { terminal(evaluator) } else { piped(evaluator) }
     }
@@ -96,7 +95,7 @@ fn terminal(evaluator: Evaluator<'_, '_, '_>) -> End {
     editor.set_helper(Some(Help { evaluator: &evaluator }));
     let history = history();
     if let Some(file) = &history {
-        // there is none the first time
+        // the file does not exist the first time
         let _ = editor.load_history(file);
     }
     let end = loop {
@@ -105,11 +104,11 @@ fn terminal(evaluator: Evaluator<'_, '_, '_>) -> End {
                 if !line.trim().is_empty() {
                     let _ = editor.add_history_entry(&line);
                     if let Some(file) = &history {
-                        // a history that cannot be written is no reason to stop
+                        // go on if the history cannot be written
                         let _ = editor.append_history(file);
                     }
                 }
-                // a second Ctrl-C ends the process: not everything can be stopped
+                // a second Ctrl-C ends the process, since some work cannot be stopped
                 interruption::forget();
                 if let Some(end) = evaluator.borrow_mut().line(&line) {
                     break end;
@@ -128,7 +127,7 @@ fn terminal(evaluator: Evaluator<'_, '_, '_>) -> End {
     end
 }
 
-/// The file of the history; its folder is made.
+/// The history file. Creates its folder.
 fn history() -> Option<PathBuf> {
     let variable = |name: &str| env::var_os(name).map(PathBuf::from).filter(|p| p.is_absolute());
     let state = variable("XDG_STATE_HOME")
@@ -138,7 +137,7 @@ fn history() -> Option<PathBuf> {
     Some(state.join("repl-history"))
 }
 
-/// While this lives, Ctrl-C ends the evaluation and not the process.
+/// While this exists, Ctrl-C stops the evaluation instead of the process.
 struct Interrupts(Option<signal_hook::iterator::Handle>);
 
 impl Interrupts {
@@ -158,7 +157,7 @@ impl Drop for Interrupts {
     }
 }
 
-/// What the line editor asks of the evaluator.
+/// Answers the line editor's questions.
 struct Help<'h, 's, 'c, 'a> {
     evaluator: &'h RefCell<Evaluator<'s, 'c, 'a>>,
 }

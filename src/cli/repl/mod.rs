@@ -1,5 +1,5 @@
-//! `clutch repl`: expressions evaluated as they are typed. One evaluation and its arena last until
-//! `:r`, which starts anew with what was loaded; what lines define is a set that grows
+//! `clutch repl`: evaluates expressions as they are typed. One evaluation and its arena last until `:r`,
+//! which starts again with the loaded files. The definitions form a growing set
 //! (`clutch_expr::eval::Line`).
 
 mod command;
@@ -39,29 +39,30 @@ pub(super) struct Arguments {
     build: BuildArguments,
 }
 
-/// How the lines of one evaluation ended.
+/// The end of one evaluation.
 enum End {
-    /// With the input.
+    /// The input ended.
     Quit,
-    /// With `:r`.
+    /// `:r` was typed.
     Reload,
 }
 
-/// What outlives an evaluation.
+/// The state that outlives an evaluation.
 struct Repl<'c> {
     context: &'c Context,
     realiser: &'c Quiet<'c>,
-    /// What `:l` loaded, to be loaded again.
+    /// The files of `:l`, to load again.
     loaded: Vec<PathBuf>,
-    /// Whether a line failed.
+    /// True if a line failed.
     failed: bool,
-    /// Why nothing can be printed any more.
+    /// The failure of printing, if any.
     mute: Option<Failure>,
 }
 
 pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if arguments.expression.path.as_deref() == Some(Path::new("-")) {
-        let message = "the repl reads lines from standard input, and not an expression to load";
+        let message =
+            "the repl reads its lines from standard input and cannot load an expression from there";
         return Err(Failure::new(Kind::Usage, message).hint("give a file or -E EXPRESSION"));
     }
     let lines = input::Lines::new();
@@ -86,15 +87,15 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     if let Some(failure) = repl.mute {
         return Err(failure);
     }
-    // a person has seen it, a program has not
+    // at a terminal the user has seen the failure; a program needs the exit code
     let failed = repl.failed && !lines.is_terminal();
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What the arguments name.
+/// The expression of the arguments.
 struct Named {
     expression: Expression,
-    /// Whether it is loaded, or why it cannot be; nothing if nothing is named.
+    /// Loads it, or returns the failure; `None` without an expression.
     loads: Option<Result<(), Failure>>,
 }
 
@@ -111,8 +112,7 @@ fn named(context: &Context, arguments: &ExpressionArguments) -> Result<Named, Fa
     Ok(Named { expression, loads: is_named.then_some(loads) })
 }
 
-/// Builds and speaks for the language, except while names are completed: then nothing is built and
-/// nothing said.
+/// Builds and prints for the language, except during completion.
 struct Quiet<'c> {
     inner: EvalRealiser<'c>,
     completing: AtomicBool,
@@ -124,21 +124,21 @@ impl Realise for Quiet<'_> {
         targets: &[(StorePath, std::collections::BTreeSet<String>)],
     ) -> HostResult<()> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err(HostError::new("nothing is built to complete a name"));
+            return Err(HostError::new("completion does not build"));
         }
         self.inner.realise(targets)
     }
 
     fn fetch_revision(&self, revision: &Revision, to: &Path, scratch: &Path) -> HostResult<Commit> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err(HostError::new("nothing is fetched to complete a name"));
+            return Err(HostError::new("completion does not fetch"));
         }
         self.inner.fetch_revision(revision, to, scratch)
     }
 
     fn count_revisions(&self, revision: &Revision, scratch: &Path) -> HostResult<u64> {
         if self.completing.load(Ordering::Relaxed) {
-            return Err(HostError::new("nothing is fetched to complete a name"));
+            return Err(HostError::new("completion does not fetch"));
         }
         self.inner.count_revisions(revision, scratch)
     }

@@ -1,6 +1,6 @@
-//! `clutch shell`: a shell, or a command, with the environment's programs before the machine's. What a
-//! user's start-up files put in front of `PATH`, or into the variables that Python reads, would undo that;
-//! so an interactive shell reads a file of ours, which reads the user's own and has the last word.
+//! `clutch shell`: a shell, or a command, with the environment's programs before the machine's. A user's
+//! start-up files may change `PATH` and the variables that Python reads. So an interactive shell reads a
+//! file of clutch, which reads the user's own files first and then sets the variables.
 
 use std::{
     env,
@@ -34,7 +34,7 @@ pub(super) struct Arguments {
     command: Vec<OsString>,
 }
 
-/// The start-up files by their names in one folder.
+/// The start-up files by name.
 const FILES: [(&str, &str); 5] = [
     ("bashrc", include_str!("bashrc")),
     ("shrc", include_str!("shrc")),
@@ -58,16 +58,16 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             if let Some(mount) = noexec_mount(store.dir()) {
                 let mount = mount.display();
                 context.warn(format!(
-                    "nothing of the environment can be executed: '{mount}', which holds the store, is \
-                     mounted 'noexec'; as root `mount -o remount,exec {mount}`, or give another folder \
-                     with --store"
+                    "programs of the environment cannot be executed: the store's mount '{mount}' has the \
+                     option 'noexec'; as root, run `mount -o remount,exec {mount}`, or choose another store \
+                     with --store DIR"
                 ));
             }
             let own = env::var_os("SHELL").filter(|shell| !shell.is_empty());
             let shell = own.unwrap_or_else(|| "/bin/sh".into());
             let mut start = Start::new(&environment, shell, Vec::new(), false);
             if let Err(problem) = initialise(&mut start, &environment) {
-                context.warn(format!("your shell's start-up files may undo PATH: {problem}"));
+                context.warn(format!("your shell's start-up files may change PATH: {problem}"));
             }
             start
         }
@@ -76,7 +76,7 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
     start.run(store, &environment).map(|never| match never {})
 }
 
-/// Has the shell read a file of ours, where it is one that is known.
+/// Makes a known shell read a start-up file of clutch.
 fn initialise(start: &mut Start, environment: &Environment) -> std::io::Result<()> {
     let name = Path::new(&start.program).file_name().and_then(OsStr::to_str);
     let name = name.unwrap_or_default().to_owned();
@@ -108,7 +108,7 @@ fn initialise(start: &mut Start, environment: &Environment) -> std::io::Result<(
     Ok(())
 }
 
-/// The folder of the start-up files, which are written where they are not as they should be.
+/// The folder of the start-up files. Writes those that are missing or different.
 fn files() -> std::io::Result<PathBuf> {
     let absolute =
         |name: &str| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

@@ -59,8 +59,8 @@ impl Arguments<'_> {
     pub(super) fn hash(&self, name: &str, place: &str) -> HostResult<(Hash, Given)> {
         let text = self.text(name).ok_or_else(|| {
             self.refuse(format!(
-                "'{place}' has no hash: give `{name}`, since nothing is fetched without one; with \
-                 `{name} = \"\"` the error says the right one"
+                "'{place}' has no hash: give `{name}`, since every fetch needs one; with \
+                 `{name} = \"\"` the error shows the right one"
             ))
         })?;
         let hash = parse(&text, Some(Algorithm::Sha256)).map_err(|e| self.refuse(e))?;

@@ -127,14 +127,14 @@ fn revision(arguments: &Arguments<'_>) -> HostResult<Revision> {
     let rev = arguments.text("rev").ok_or_else(|| {
         arguments.refuse(format!(
             "'{}' has no `rev`: give the full id of a commit (as `git ls-remote` or \
-             `git rev-parse` prints it), since nothing is fetched that may be another the next time",
+             `git rev-parse` prints it), since a branch or tag may change",
             shown_address(&url)
         ))
     })?;
     let rev = rev.to_ascii_lowercase();
     if !matches!(rev.len(), 40 | 64) || !rev.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(arguments.refuse(format!(
-            "rev: '{rev}' is not a full revision, which has 40 hexadecimal digits (or 64)"
+            "rev: '{rev}' is not a full revision; expected 40 or 64 hexadecimal digits"
         )));
     }
     let submodules = arguments.flag("submodules")?.unwrap_or(false);

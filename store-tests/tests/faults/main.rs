@@ -212,7 +212,7 @@ fn unpin() -> Scene {
     let program = space.ok(["build", "--no-link", "-A", "out"]);
     space.ok(["pin", "it", &program]);
     let mut scene = Scene::new(space, &["pin", "--remove", "it"]);
-    scene.idle = Some("there is no pin 'it'");
+    scene.idle = Some("pin 'it' does not exist");
     scene
 }
 
