@@ -136,7 +136,7 @@ fn what_is_behind_a_wrong_hash_comes_in_the_next_round() {
     space.write("default.nix", &text);
     let error = space.fails(1, ["build", "--no-link", "--no-keep-going"]);
     assert!(
-        error.contains("specified \"\"") && error.contains("depend on what failed: copy"),
+        error.contains("specified \"\"") && error.contains("because of failed dependencies: copy"),
         "{error}"
     );
     let ran = space.run(["build", "--no-link", "--update-hashes"]);
