@@ -256,7 +256,7 @@ fn what_is_there_is_described() {
         assert!(error.contains("'xyz' is not a store path: expected"), "{error}");
     }
     for words in [&["run", "unknown"], &["shell", "unknown"]] {
-        assert!(space.fails(2, words).contains("nor a profile"), "{words:?}");
+        assert!(space.fails(2, words).contains("profile or"), "{words:?}");
     }
     // a folder in which none can be made, although it is there
     space.fails(3, ["--store", "/proc/store", "paths"]);

@@ -27,7 +27,7 @@ fn a_working_folder_that_was_removed_is_told() {
         let ran = shell(&space, &["env"], &line);
         assert_ne!(ran.code, 0, "{words}: {}", ran.stdout);
         assert!(ran.stderr.contains("working folder"), "{words}: {}", ran.stderr);
-        assert!(ran.stderr.contains("cd to one that is there"), "{words}: {}", ran.stderr);
+        assert!(ran.stderr.contains("cd to another one"), "{words}: {}", ran.stderr);
     }
 }
 

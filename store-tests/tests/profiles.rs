@@ -164,7 +164,7 @@ fn a_profile_is_run_by_name_and_by_path() {
     let error = space.fails(1, ["run", "service"]);
     assert!(error.contains("the folder"), "{error}");
     let error = space.fails(2, ["closure", "unknown"]);
-    assert!(error.contains("nor a profile"), "{error}");
+    assert!(error.contains("profile or"), "{error}");
 }
 
 #[test]
