@@ -12,8 +12,13 @@ use std::{
 
 use fs_err as fs;
 
-use super::{Entry, EntryKind, Git, GitError, failed, url};
-use super::{Revision, shown_address};
+use super::{
+    entry::{Entry, EntryKind},
+    error::GitError,
+    revision::{Revision, shown_address},
+    url,
+};
+use crate::net::host::HostEnvironment;
 
 /// The protocols that are allowed. Those that run programs (`ext::`) are not.
 const PROTOCOLS: &str = "file:git:http:https:ssh";
@@ -47,6 +52,16 @@ const SETTINGS: &[&str] = &[
 /// The answers of servers that give no commit by its id, or none without its history.
 const REFUSALS: [&str; 4] =
     ["not our ref", "unadvertised object", "shallow capabilities", "find remote ref"];
+
+/// Everything that fetching from git depends on.
+pub(crate) struct Git<'a> {
+    /// The variables for git: `PATH`, proxies, keys, settings of the user.
+    pub environment: &'a HostEnvironment,
+    /// `--offline`: only repositories in files.
+    pub offline: bool,
+    /// Says if the user has stopped it.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+}
 
 /// A bare repository in a folder of scratch.
 pub(super) struct Repository<'g> {
@@ -128,7 +143,7 @@ impl<'g> Repository<'g> {
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = start(&mut command)?;
         let (Some(asks), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(failed(args[0], "it has no pipes"));
+            return Err(GitError::failed(args[0], "it has no pipes"));
         };
         Ok(Conversation { child, asks, answers: io::BufReader::with_capacity(1 << 16, answers) })
     }
@@ -167,7 +182,7 @@ impl<'g> Repository<'g> {
             }
             true
         });
-        if short { Err(failed("check-attr", "its answer is incomplete")) } else { Ok(()) }
+        if short { Err(GitError::failed("check-attr", "its answer is incomplete")) } else { Ok(()) }
     }
 
     /// The bytes that were fetched.
@@ -243,7 +258,7 @@ impl<'g> Repository<'g> {
             }
             let said = said.join().unwrap_or_else(|_| Ok(Vec::new()))?;
             let text = String::from_utf8_lossy(&said).trim().to_owned();
-            Err(failed(name, if text.is_empty() { status.to_string() } else { text }))
+            Err(GitError::failed(name, if text.is_empty() { status.to_string() } else { text }))
         })
     }
 }

@@ -3,97 +3,32 @@
 //! like the entries of an archive. Nothing is checked out, so no filter, hook or setting can change it.
 
 mod client;
+mod entry;
+mod error;
 mod modules;
 mod objects;
 mod revision;
 mod url;
 
-use std::{
-    io::{self, Read as _},
-    path::Path,
-};
+use std::{io::Read as _, path::Path};
 
-use crate::limits;
 use crate::{
-    net::host::HostEnvironment,
+    limits,
     unpack::{
         shown,
         writer::{Limits, Links, Refused, Tree},
     },
 };
 use client::Repository;
+use entry::{Entry, EntryKind};
 use objects::Objects;
-pub(crate) use revision::RevisionRecord;
-pub(crate) use revision::{Commit, Revision, is_ref_name, shown_address};
+
+pub(crate) use client::Git;
+pub(crate) use error::GitError;
+pub(crate) use revision::{Commit, Revision, RevisionRecord, is_ref_name, shown_address};
 
 /// The most submodules in each other.
 const DEPTH: usize = 32;
-/// Everything that fetching from git depends on.
-pub(crate) struct Git<'a> {
-    /// The variables for git: `PATH`, proxies, keys, settings of the user.
-    pub environment: &'a HostEnvironment,
-    /// `--offline`: only repositories in files.
-    pub offline: bool,
-    /// Says if the user has stopped it.
-    pub cancelled: &'a (dyn Fn() -> bool + Sync),
-}
-
-/// Why a revision was not fetched.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum GitError {
-    /// git is not installed.
-    #[error(
-        "the program 'git' is not on the PATH, and is the client by which repositories are \
-         fetched; install it, or fetch the server's archive of the revision with fetchTarball"
-    )]
-    NoGit,
-    /// It ended with an error.
-    #[error("git {command}: {text}")]
-    Failed {
-        /// The command of git.
-        command: String,
-        /// Its message.
-        text: String,
-    },
-    /// An address that is not given to git.
-    #[error("cannot fetch from '{url}': {problem}")]
-    Address {
-        /// The address.
-        url: String,
-        /// The problem, and the form that is expected.
-        problem: String,
-    },
-    /// An object is missing, damaged, or of another type.
-    #[error("the object {id} {problem}")]
-    Object {
-        /// Its id.
-        id: String,
-        /// The problem.
-        problem: String,
-    },
-    /// A name or link that is not allowed.
-    #[error("the entry '{name}': {reason}")]
-    Entry {
-        /// Its path in the tree.
-        name: String,
-        /// The problem.
-        reason: String,
-    },
-    /// A submodule that cannot be fetched.
-    #[error("the submodule '{name}': {error}")]
-    Submodule {
-        /// Its path in the tree.
-        name: String,
-        /// The reason.
-        error: Box<GitError>,
-    },
-    /// The user has stopped it.
-    #[error("interrupted")]
-    Cancelled,
-    /// Reading or writing failed; fs-err's text names the path.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// The entries of one repository, before any is written.
 struct Part {
@@ -103,21 +38,6 @@ struct Part {
     entries: Vec<Entry>,
     /// How many bytes were fetched.
     size: u64,
-}
-
-struct Entry {
-    /// Any bytes but NUL, as names of files are.
-    name: Vec<u8>,
-    kind: EntryKind,
-    id: String,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum EntryKind {
-    Directory,
-    File { executable: bool },
-    Link,
-    Submodule,
 }
 
 impl Git<'_> {
@@ -152,7 +72,7 @@ impl Git<'_> {
         repository.fetch_history(wanted)?;
         let count = repository.output(&["rev-list", "--count", &wanted.rev, "--"])?;
         let count = String::from_utf8_lossy(&count).trim().parse();
-        count.map_err(|_| failed("rev-list", "it printed something other than a number"))
+        count.map_err(|_| GitError::failed("rev-list", "it printed something other than a number"))
     }
 
     /// Fetches a revision and its submodules, and lists their entries below `prefix`.
@@ -194,7 +114,7 @@ impl Git<'_> {
                     self.collect(&wanted, (inside.clone(), depth + 1), scratch, parts).map(drop)
                 })
             } else {
-                Err(failed("fetch", "too many submodules in each other"))
+                Err(GitError::failed("fetch", "too many submodules in each other"))
             };
             fetched.map_err(|error| match error {
                 GitError::Cancelled => GitError::Cancelled,
@@ -205,12 +125,6 @@ impl Git<'_> {
             })?;
         }
         Ok(commit)
-    }
-}
-
-impl Entry {
-    fn has_attributes(&self) -> bool {
-        self.name.rsplit(|byte| *byte == b'/').next() == Some(b".gitattributes")
     }
 }
 
@@ -251,8 +165,4 @@ impl Part {
         }
         Ok(())
     }
-}
-
-fn failed(command: &str, text: impl Into<String>) -> GitError {
-    GitError::Failed { command: command.to_owned(), text: text.into() }
 }

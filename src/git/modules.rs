@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Entry, GitError,
     client::Repository,
+    entry::Entry,
+    error::GitError,
     objects::{ObjectType, Objects},
+    revision::{Revision, is_ref_name},
     url,
 };
-use super::{Revision, is_ref_name};
 
 /// A submodule as the file describes it.
 #[derive(Debug, Default)]

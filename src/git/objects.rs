@@ -3,10 +3,11 @@
 
 use std::io::{self, BufRead as _, Read, Write as _};
 
-use super::Commit;
 use super::{
-    Entry, EntryKind, GitError,
     client::{Conversation, Repository},
+    entry::{Entry, EntryKind},
+    error::GitError,
+    revision::Commit,
 };
 use crate::{
     hash::{Algorithm, Format, Hasher, encode_base16},

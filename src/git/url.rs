@@ -1,7 +1,6 @@
 //! Addresses for git, checked so that none of them is an option or a program.
 
-use super::GitError;
-use super::shown_address;
+use super::{error::GitError, revision::shown_address};
 
 /// The schemes; `git+` in front of one is dropped, as Nix does.
 const SCHEMES: [&str; 5] = ["file", "git", "http", "https", "ssh"];

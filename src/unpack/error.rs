@@ -51,6 +51,11 @@ impl ArchiveError {
     }
 }
 
+/// The error of a reader that meets bytes which are not valid in its format.
+pub(super) fn invalid(text: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, text.into())
+}
+
 /// A name or target for messages, with control characters escaped.
 pub(crate) fn shown(name: &[u8]) -> String {
     const END: usize = 100;

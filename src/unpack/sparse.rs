@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 
-use super::tar_entries::wrong;
+use super::error::invalid;
 use crate::limits;
 
 /// A part of a file that is in the archive.
@@ -58,7 +58,7 @@ impl Keys {
             b"numbytes" => {
                 let offset = self.offset.take();
                 let offset =
-                    offset.ok_or_else(|| wrong("a sparse file has a part without a place"))?;
+                    offset.ok_or_else(|| invalid("a sparse file has a part without a place"))?;
                 let segments = self.segments.get_or_insert_default();
                 add(segments, Segment { offset, length: number(value)? })?;
             }
@@ -69,7 +69,7 @@ impl Keys {
                 while let Some(offset) = numbers.next() {
                     let length = numbers.next();
                     let length =
-                        length.ok_or_else(|| wrong("the map of a sparse file is cut off"))?;
+                        length.ok_or_else(|| invalid("the map of a sparse file is cut off"))?;
                     let segment = Segment { offset: number(offset)?, length: number(length)? };
                     add(&mut segments, segment)?;
                 }
@@ -78,7 +78,7 @@ impl Keys {
             b"numblocks" => {}
             other => {
                 let key = String::from_utf8_lossy(other);
-                return Err(wrong(format!("the record 'GNU.sparse.{key}' is not known")));
+                return Err(invalid(format!("the record 'GNU.sparse.{key}' is not known")));
             }
         }
         Ok(())
@@ -90,15 +90,15 @@ impl Keys {
         let segments = match self.version {
             (Some(1), Some(0)) => in_front(stream, left)?,
             (None, None) | (Some(0), Some(0 | 1)) => {
-                self.segments.clone().ok_or_else(|| wrong("a sparse file has no map"))?
+                self.segments.clone().ok_or_else(|| invalid("a sparse file has no map"))?
             }
             (major, minor) => {
                 let (major, minor) = (major.unwrap_or_default(), minor.unwrap_or_default());
                 let text = format!("the form of sparse files {major}.{minor} is not supported");
-                return Err(wrong(text));
+                return Err(invalid(text));
             }
         };
-        let size = self.size.ok_or_else(|| wrong("a sparse file has no size"))?;
+        let size = self.size.ok_or_else(|| invalid("a sparse file has no size"))?;
         Ok(Map { size, segments })
     }
 }
@@ -106,7 +106,7 @@ impl Keys {
 /// Adds a part, as long as there are not too many.
 pub(super) fn add(segments: &mut Vec<Segment>, segment: Segment) -> io::Result<()> {
     if segments.len() >= limits::SPARSE_PARTS {
-        return Err(wrong(format!("a sparse file has more than {} parts", limits::SPARSE_PARTS)));
+        return Err(invalid(format!("a sparse file has more than {} parts", limits::SPARSE_PARTS)));
     }
     segments.push(segment);
     Ok(())
@@ -119,13 +119,15 @@ pub(super) fn check(segments: &[Segment], size: u64, stored: u64) -> io::Result<
         let after = segment.offset.checked_add(segment.length);
         match after {
             Some(after) if segment.offset >= end && after <= size => end = after,
-            _ => return Err(wrong("the parts of a sparse file overlap, or lie outside of it")),
+            _ => return Err(invalid("the parts of a sparse file overlap, or lie outside of it")),
         }
         total = total.saturating_add(segment.length);
     }
     match total == stored {
         true => Ok(()),
-        false => Err(wrong(format!("a sparse file has {stored} bytes, but its map says {total}"))),
+        false => {
+            Err(invalid(format!("a sparse file has {stored} bytes, but its map says {total}")))
+        }
     }
 }
 
@@ -134,7 +136,7 @@ pub(super) fn number(text: &[u8]) -> io::Result<u64> {
     let digits = std::str::from_utf8(text).ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or_else(|| {
         let text: String = String::from_utf8_lossy(text).chars().take(40).collect();
-        wrong(format!("'{text}' in a PAX header is not a number"))
+        invalid(format!("'{text}' in a PAX header is not a number"))
     })
 }
 
@@ -144,7 +146,7 @@ fn in_front(stream: &mut impl Read, left: &mut u64) -> io::Result<Vec<Segment>> 
     let mut lines = Lines { stream, left, block: [0; 512], at: 512 };
     let count = lines.number()?;
     if count > limits::SPARSE_PARTS as u64 {
-        return Err(wrong(format!("a sparse file has more than {} parts", limits::SPARSE_PARTS)));
+        return Err(invalid(format!("a sparse file has more than {} parts", limits::SPARSE_PARTS)));
     }
     let mut segments = Vec::new();
     for _ in 0..count {
@@ -165,7 +167,7 @@ impl<R: Read> Lines<'_, R> {
         let mut digits = Vec::new();
         loop {
             if self.at == self.block.len() {
-                let cut = || wrong("the map of a sparse file is cut off");
+                let cut = || invalid("the map of a sparse file is cut off");
                 *self.left = self.left.checked_sub(self.block.len() as u64).ok_or_else(cut)?;
                 self.stream.read_exact(&mut self.block)?;
                 self.at = 0;
@@ -176,7 +178,7 @@ impl<R: Read> Lines<'_, R> {
                 b'\n' if !digits.is_empty() => return number(&digits),
                 byte if byte.is_ascii_digit() && digits.len() < 20 => digits.push(byte),
                 _ => {
-                    return Err(wrong(
+                    return Err(invalid(
                         "the map of a sparse file has something other than a number",
                     ));
                 }

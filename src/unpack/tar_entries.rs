@@ -6,7 +6,10 @@ use std::io::{self, Read};
 
 use tar::{EntryType, GnuExtSparseHeader, GnuSparseHeader, Header};
 
-use super::sparse::{self, Segment};
+use super::{
+    error::invalid,
+    sparse::{self, Segment},
+};
 use crate::limits;
 
 const BLOCK: usize = 512;
@@ -58,11 +61,6 @@ struct Pax {
     target: Option<Vec<u8>>,
     size: Option<u64>,
     sparse: sparse::Keys,
-}
-
-/// An error about the archive's own bytes.
-pub(super) fn wrong(text: impl Into<String>) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, text.into())
 }
 
 fn cut_off(place: &str) -> io::Error {
@@ -128,7 +126,9 @@ impl<R: Read> Entries<R> {
         while filled < BLOCK {
             match self.inner.read(&mut block[filled..])? {
                 0 if filled > 0 => return Err(cut_off("the middle of a header")),
-                0 if !self.begun => return Err(wrong("it is empty; a tar of no files has an end")),
+                0 if !self.begun => {
+                    return Err(invalid("it is empty; a tar of no files has an end"));
+                }
                 0 => return Ok(None),
                 count => filled += count,
             }
@@ -141,7 +141,7 @@ impl<R: Read> Entries<R> {
             block[..148].iter().chain(&block[156..]).map(|byte| u32::from(*byte)).sum::<u32>();
         // the sum's own place counts as blanks
         if Header::from_byte_slice(&block).cksum()? != sum + 8 * u32::from(b' ') {
-            return Err(wrong("the checksum of a header is wrong"));
+            return Err(invalid("the checksum of a header is wrong"));
         }
         Ok(Some(block))
     }
@@ -150,7 +150,7 @@ impl<R: Read> Entries<R> {
     fn extension(&mut self, header: &Header, most: usize, what: &str) -> io::Result<Vec<u8>> {
         let size = header.entry_size()?;
         if size > most as u64 {
-            return Err(wrong(format!(
+            return Err(invalid(format!(
                 "the {what} of an entry has {size} bytes, expected {most} at most"
             )));
         }
@@ -217,7 +217,7 @@ impl<R: Read> Entries<R> {
 
     /// The map of an old GNU sparse file: in the header, and in the blocks that follow it.
     fn gnu_sparse(&mut self, header: &Header) -> io::Result<(u64, Vec<Segment>)> {
-        let gnu = header.as_gnu().ok_or_else(|| wrong("a sparse file without a GNU header"))?;
+        let gnu = header.as_gnu().ok_or_else(|| invalid("a sparse file without a GNU header"))?;
         let mut segments = Vec::new();
         add_segments(&gnu.sparse, &mut segments)?;
         let mut more = gnu.is_extended();
@@ -277,7 +277,7 @@ impl Extensions {
 fn set<T>(place: &mut Option<T>, value: T, what: &str) -> io::Result<()> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(wrong(format!("an entry has two {what}"))),
+        Some(_) => Err(invalid(format!("an entry has two {what}"))),
     }
 }
 
@@ -308,7 +308,7 @@ impl Pax {
     /// Reads the records, each `LENGTH KEY=VALUE` and a line feed.
     fn parse(mut bytes: &[u8]) -> io::Result<Self> {
         let mut pax = Self::default();
-        let damaged = || wrong("a PAX header is damaged");
+        let damaged = || invalid("a PAX header is damaged");
         while !bytes.is_empty() {
             let space = bytes.iter().take(20).position(|b| *b == b' ').ok_or_else(damaged)?;
             let length = std::str::from_utf8(&bytes[..space]).ok().and_then(|n| n.parse().ok());
@@ -327,7 +327,7 @@ impl Pax {
     fn record(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         let bounded = |most: usize, what: &str| match value.len() {
             0 => Ok(None),
-            size if size > most => Err(wrong(format!(
+            size if size > most => Err(invalid(format!(
                 "the {what} of an entry has {size} bytes, expected {most} at most"
             ))),
             _ => Ok(Some(value.to_vec())),
@@ -338,7 +338,9 @@ impl Pax {
             b"size" => self.size = Some(sparse::number(value)?),
             b"GNU.sparse.name" => self.sparse.name = bounded(limits::NAME, "name")?,
             b"SCHILY.realsize" => {
-                return Err(wrong("a sparse file as star writes it is not supported; use GNU tar"));
+                return Err(invalid(
+                    "a sparse file as star writes it is not supported; use GNU tar",
+                ));
             }
             key => {
                 if let Some(key) = key.strip_prefix(b"GNU.sparse.") {
@@ -353,7 +355,9 @@ impl Pax {
     fn expect_nothing(self) -> io::Result<()> {
         let any = self.path.is_some() || self.target.is_some() || self.size.is_some();
         match any || self.sparse.is_any() {
-            true => Err(wrong("a global PAX header gives a name or size, which is not supported")),
+            true => {
+                Err(invalid("a global PAX header gives a name or size, which is not supported"))
+            }
             false => Ok(()),
         }
     }
