@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 pub use clutch_expr::hash::{
     Algorithm, Format, Hash, Hasher, NIX32, ParseHashError, decode_base16, decode_base64,
-    decode_nix32, encode_base16, encode_base64, encode_nix32,
+    decode_nix32, encode_base16, encode_base64, encode_base64_url, encode_nix32,
 };
 
 /// The purpose of a digest. Each has a BLAKE3 `derive_key` context of its

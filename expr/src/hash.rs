@@ -333,19 +333,32 @@ pub fn decode_base16(text: &str) -> Option<Vec<u8>> {
 
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/// Base 64 with padding (RFC 4648).
+/// The digits of base 64 that need no escape in URLs and names of files.
+const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Base 64 with padding (RFC 4648, section 4).
 #[must_use]
 pub fn encode_base64(bytes: &[u8]) -> String {
+    let mut out = base64_digits(bytes, BASE64);
+    while out.len() < base64_len(bytes.len()) {
+        out.push('=');
+    }
+    out
+}
+
+/// Base 64 with the digits for URLs, without padding (RFC 4648, section 5).
+#[must_use]
+pub fn encode_base64_url(bytes: &[u8]) -> String {
+    base64_digits(bytes, BASE64_URL)
+}
+
+fn base64_digits(bytes: &[u8], digits: &[u8; 64]) -> String {
     let mut out = String::with_capacity(base64_len(bytes.len()));
     for chunk in bytes.chunks(3) {
         let word =
             chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for n in 0..4 {
-            if n <= chunk.len() {
-                out.push(BASE64[(word >> (18 - 6 * n) & 63) as usize] as char);
-            } else {
-                out.push('=');
-            }
+        for n in 0..=chunk.len() {
+            out.push(digits[(word >> (18 - 6 * n) & 63) as usize] as char);
         }
     }
     out
@@ -375,6 +388,15 @@ pub fn decode_base64(text: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn base64_for_urls_has_other_digits_and_no_padding() {
+        let texts = ["", "f", "fo", "foo", "foob"];
+        let encoded = texts.map(|text| encode_base64_url(text.as_bytes()));
+        assert_eq!(encoded, ["", "Zg", "Zm8", "Zm9v", "Zm9vYg"]);
+        assert_eq!(encode_base64_url(&[0xfb, 0xff]), "-_8");
+        assert_eq!(encode_base64(&[0xfb, 0xff]), "+/8=");
+    }
 
     #[test]
     fn forms_of_one_hash_are_the_published_ones() {

@@ -1,18 +1,14 @@
 //! clutch's own configuration file, `config.toml` (README, "Indexes"). It has one table, `[index]`. Anything else is
 //! an error, with its line.
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, ops::Range, path::PathBuf};
 
 use clutch_expr::suggest::did_you_mean;
 use toml::de::DeTable;
 
 use super::{
+    config_file::{self, ConfigFileError},
     host::HostEnvironment,
-    index::{IndexError, read},
 };
 
 /// The tables that the file may have.
@@ -32,15 +28,17 @@ impl Config {
     ///
     /// # Errors
     /// Names the file and the line of the mistake.
-    pub(super) fn read(environment: &HostEnvironment) -> Result<Self, IndexError> {
+    pub(super) fn read(environment: &HostEnvironment) -> Result<Self, ConfigFileError> {
         let Some(file) = environment.clutch_config() else { return Ok(Self::default()) };
-        let text = read(&file)?.unwrap_or_default();
+        let text = config_file::read(&file)?.unwrap_or_default();
         Self::parse(file, &text)
     }
 
-    fn parse(file: PathBuf, text: &str) -> Result<Self, IndexError> {
-        let fail = |span: Range<usize>, reason: String| bad(&file, text, &span, reason);
-        let config = DeTable::parse(text).map_err(|e| not_toml(&file, text, &e))?;
+    fn parse(file: PathBuf, text: &str) -> Result<Self, ConfigFileError> {
+        let fail =
+            |span: Range<usize>, reason: String| ConfigFileError::at(&file, text, &span, reason);
+        let config =
+            DeTable::parse(text).map_err(|e| ConfigFileError::not_toml(&file, text, &e))?;
         let mut indexes = BTreeMap::new();
         for (key, value) in config.get_ref() {
             if !TABLES.contains(&&**key.get_ref()) {
@@ -61,17 +59,6 @@ impl Config {
         }
         Ok(Self { indexes, file })
     }
-}
-
-/// The error about a file that is not TOML. The line itself is not shown: it may hold a password.
-pub(super) fn not_toml(file: &Path, text: &str, error: &toml::de::Error) -> IndexError {
-    bad(file, text, &error.span().unwrap_or_default(), format!("not TOML: {}", error.message()))
-}
-
-fn bad(file: &Path, text: &str, span: &Range<usize>, reason: String) -> IndexError {
-    let before = text.get(..span.start).unwrap_or_default();
-    let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
-    IndexError::Config { place: format!("{}:{line}", file.display()), reason }
 }
 
 #[cfg(test)]

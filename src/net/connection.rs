@@ -18,7 +18,7 @@ use ureq::{
 };
 
 use super::{
-    http::{USER_AGENT, basic},
+    headers::{USER_AGENT, basic_auth},
     proxy::{Protocol, Proxies, Proxy, authority},
     resolver::{Names, Patience, SLICE},
     socks,
@@ -180,7 +180,7 @@ fn tunnel(stream: &mut (impl Read + Write), proxy: &Proxy, target: &str) -> Resu
 }
 
 fn authorization((name, password): &(String, String)) -> String {
-    format!("Proxy-Authorization: {}\r\n", basic(name, password))
+    format!("Proxy-Authorization: {}\r\n", basic_auth(name, password))
 }
 
 fn other(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -20,13 +20,16 @@ use ureq::{
 };
 
 use super::{
-    address::Address, authorities, connection::Dialer, host::HostEnvironment, netrc::Netrc,
-    proxy::Proxies, resolver::Later,
+    address::Address,
+    authorities,
+    connection::Dialer,
+    headers::{USER_AGENT, basic_auth},
+    host::HostEnvironment,
+    netrc::Netrc,
+    proxy::Proxies,
+    resolver::Later,
 };
 use crate::regular::{self, Link};
-
-/// The name of this program for servers and proxies.
-pub(super) const USER_AGENT: &str = concat!("clutch/", env!("CARGO_PKG_VERSION"));
 
 /// The most redirects of one request.
 const REDIRECTS: usize = 10;
@@ -211,7 +214,7 @@ impl Http {
                 request = request.header(*name, *value);
             }
             if let Some((name, password)) = user {
-                request = request.header(header::AUTHORIZATION, basic(name, password));
+                request = request.header(header::AUTHORIZATION, basic_auth(name, password));
             }
             let answer = request.call().map_err(|e| self.broken(address, &at, &e))?;
             let code = answer.status().as_u16();
@@ -503,23 +506,4 @@ fn redirected(address: &Address, at: &Address, to: &str) -> Result<Address, Http
         ),
         _ => Ok(next),
     }
-}
-
-pub(super) fn basic(name: &str, password: &str) -> String {
-    format!("Basic {}", base64(format!("{name}:{password}").as_bytes()))
-}
-
-/// Base 64 with padding (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for chunk in bytes.chunks(3) {
-        let word =
-            chunk.iter().fold(0u32, |w, b| w << 8 | u32::from(*b)) << (8 * (3 - chunk.len()));
-        for n in 0..4 {
-            let digit = DIGITS[(word >> (18 - 6 * n) & 63) as usize];
-            out.push(if n <= chunk.len() { digit as char } else { '=' });
-        }
-    }
-    out
 }

@@ -5,20 +5,18 @@
 use std::{
     collections::BTreeMap,
     io::{Read as _, Seek as _},
-    os::unix::fs::FileTypeExt as _,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
-use fs_err as fs;
-
 use clutch_expr::suggest::did_you_mean;
 
 use super::{
     address::{Address, AddressError, redacted},
     config::Config,
+    config_file::ConfigFileError,
     host::HostEnvironment,
     settings::{self, Client},
 };
@@ -50,13 +48,8 @@ pub enum IndexError {
         error: AddressError,
     },
     /// A configuration file cannot be read.
-    #[error("{place}: {reason}")]
-    Config {
-        /// The file, with the line if that is known.
-        place: String,
-        /// The problem.
-        reason: String,
-    },
+    #[error(transparent)]
+    Config(#[from] ConfigFileError),
     /// The name is not one that an index may have.
     #[error(
         "expected the name of an index (letters, digits, '-', '_' and '.'), found '{0}'; give an address as \
@@ -179,31 +172,6 @@ pub(crate) fn is_name(text: &str) -> bool {
     (1..=100).contains(&text.len()) && text.bytes().all(inner)
 }
 
-/// The largest configuration file, in bytes.
-const CONFIG: u64 = 1 << 20;
-
-/// The text of a configuration file; nothing if there is none.
-pub(super) fn read(path: &Path) -> Result<Option<String>, IndexError> {
-    let bad = |reason: String| IndexError::Config { place: path.display().to_string(), reason };
-    let kind = match fs::metadata(path) {
-        Ok(meta) => meta.file_type(),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(e) => return Err(bad(e.to_string())),
-    };
-    // /dev/null is as good as an empty file; a pipe might never end
-    if kind.is_fifo() || kind.is_socket() {
-        return Err(bad("expected a regular file".to_owned()));
-    }
-    let mut text = String::new();
-    let read =
-        fs::File::open(path).and_then(|file| file.take(CONFIG + 1).read_to_string(&mut text));
-    read.map_err(|e| bad(e.to_string()))?;
-    if text.len() as u64 > CONFIG {
-        return Err(bad(format!("it has more than {CONFIG} bytes")));
-    }
-    Ok(Some(text))
-}
-
 /// Prints the default index of the pip that belongs to the interpreter: its own constant, or else
 /// what its help says.
 const ASK_PIP: &str = r#"
@@ -271,6 +239,8 @@ fn answer(command: &mut Command, cancelled: fn() -> bool) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     struct Machine(tempfile::TempDir);

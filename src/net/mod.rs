@@ -4,8 +4,10 @@
 pub mod address;
 mod authorities;
 mod config;
+mod config_file;
 mod connection;
 pub(crate) mod download;
+mod headers;
 pub mod host;
 mod html;
 pub mod http;

@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use fs_err as fs;
 
 use super::{
-    config::not_toml,
+    config_file::{ConfigFileError, read},
     host::HostEnvironment,
-    index::{IndexError, read},
 };
 use crate::unpack::deb;
 
@@ -28,7 +27,7 @@ pub struct SettingError {
 pub(super) type Client = (String, String);
 
 /// The index of Python packages that pip or uv would use.
-pub(super) fn pypi(environment: &HostEnvironment) -> Result<Option<Client>, IndexError> {
+pub(super) fn pypi(environment: &HostEnvironment) -> Result<Option<Client>, ConfigFileError> {
     for name in ["PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL"] {
         if let Some(value) = environment.variable(name) {
             return Ok(Some((without_name(value).to_owned(), format!("the variable {name}"))));
@@ -41,7 +40,8 @@ pub(super) fn pypi(environment: &HostEnvironment) -> Result<Option<Client>, Inde
     }
     for path in uv_files(environment) {
         let Some(text) = read(&path)? else { continue };
-        let table: toml::Table = toml::from_str(&text).map_err(|e| not_toml(&path, &text, &e))?;
+        let table: toml::Table =
+            toml::from_str(&text).map_err(|e| ConfigFileError::not_toml(&path, &text, &e))?;
         if let Some(url) = uv_setting(&table) {
             return Ok(Some((url, path.display().to_string())));
         }

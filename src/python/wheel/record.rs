@@ -6,7 +6,7 @@ use std::{fmt::Write as _, iter::Peekable, str::Chars};
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::text::decode;
-use crate::python::excerpt::excerpt;
+use crate::{hash::encode_base64_url, python::excerpt::excerpt};
 
 /// Why a `RECORD` cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +53,7 @@ impl Row {
     /// A row with the true values of a file.
     #[must_use]
     pub fn of(path: String, sha256: &[u8; 32], size: u64) -> Self {
-        Self { path, hash: format!("sha256={}", base64(sha256)), size: Some(size) }
+        Self { path, hash: format!("sha256={}", encode_base64_url(sha256)), size: Some(size) }
     }
 
     /// The row of `RECORD` itself, which has neither hash nor size.
@@ -149,9 +149,9 @@ impl Check {
     #[must_use]
     pub fn finish(self, sha256: &[u8; 32]) -> String {
         match self {
-            Self::Sha256 => format!("sha256={}", base64(sha256)),
-            Self::Sha384(hasher) => format!("sha384={}", base64(&hasher.finalize())),
-            Self::Sha512(hasher) => format!("sha512={}", base64(&hasher.finalize())),
+            Self::Sha256 => format!("sha256={}", encode_base64_url(sha256)),
+            Self::Sha384(hasher) => format!("sha384={}", encode_base64_url(&hasher.finalize())),
+            Self::Sha512(hasher) => format!("sha512={}", encode_base64_url(&hasher.finalize())),
         }
     }
 }
@@ -160,19 +160,6 @@ impl Check {
 #[must_use]
 pub fn sha256(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().fold(0_u32, |group, b| group << 8 | u32::from(*b));
-        let group = group << (8 * (3 - chunk.len()));
-        for i in 0..=chunk.len() {
-            text.push(char::from(LETTERS[(group >> (18 - 6 * i)) as usize & 63]));
-        }
-    }
-    text
 }
 
 /// The fields of the next row; nothing at the end.
@@ -234,15 +221,6 @@ mod tests {
         ] {
             assert_eq!(parse(content), Ok(vec![row.clone()]), "{content:?}");
         }
-    }
-
-    #[test]
-    fn base64_has_no_padding() {
-        assert_eq!(
-            ["", "f", "fo", "foo", "foob"].map(|t| base64(t.as_bytes())),
-            ["", "Zg", "Zm8", "Zm9v", "Zm9vYg"]
-        );
-        assert_eq!(base64(&[0xfb, 0xff]), "-_8");
     }
 
     proptest::proptest! {
