@@ -185,7 +185,11 @@ fn round(space: &Space, top: &str, process: u64, draw: u64) {
         6 => {
             let _ = fs_err::remove_file(space.path("project").join(&link));
             let removed = space.run(["pin", "--remove", &pin]);
-            assert!(removed.code == 0 || removed.stderr.contains("does not exist"), "{}", removed.stderr);
+            assert!(
+                removed.code == 0 || removed.stderr.contains("does not exist"),
+                "{}",
+                removed.stderr
+            );
         }
         7 => {
             // equal files come that are not shared: the pool is a saving, and may go at any moment

@@ -146,7 +146,10 @@ fn a_collection_names_the_roots_that_it_drops() {
     fs_err::remove_file(&link).unwrap();
     for args in [&["gc", "--dry-run"][..], &["gc"]] {
         let said = space.run(args).stderr;
-        assert!(said.contains(&format!("link '{}' was removed or changed", link.display())), "{said}");
+        assert!(
+            said.contains(&format!("link '{}' was removed or changed", link.display())),
+            "{said}"
+        );
     }
     assert!(!space.valid().contains(&path));
     assert!(!space.run(["gc"]).stderr.contains("was removed or changed"));

@@ -9,7 +9,10 @@ use std::{
 
 use fs_err::{self as fs, os::unix::fs::symlink};
 
-use super::{EnvironmentError, collision::Collision, distribution::DistributionError};
+use super::{
+    collision::Collision,
+    error::{DistributionError, EnvironmentError},
+};
 use crate::{
     build::task::{Task, TaskError},
     inputs::{EntryKind, InputPath},

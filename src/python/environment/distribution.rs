@@ -1,9 +1,9 @@
 //! An installed distribution as an environment sees it: a store object with a site-packages folder,
 //! read from its own description.
 
-use std::{ffi::OsString, io};
+use std::io;
 
-use super::EnvironmentError;
+use super::error::{DistributionError, EnvironmentError};
 use crate::{
     build::task::Task,
     inputs::{EntryKind, InputPath},
@@ -13,50 +13,12 @@ use crate::{
         excerpt::several,
         target::Interpreter,
         wheel::{
-            entry_points::{self, EntryPointsError, Script},
-            headers::{Headers, HeadersError},
-            record::RecordError,
+            entry_points::{self, Script},
+            headers::Headers,
         },
     },
-    store_path::{StorePath, StorePathError},
+    store_path::StorePath,
 };
-
-/// Why a store object cannot be part of an environment.
-#[derive(Debug, thiserror::Error)]
-pub enum DistributionError {
-    /// Its path.
-    #[error(transparent)]
-    Path(#[from] StorePathError),
-    /// No folder for this interpreter.
-    #[error("expected a Python distribution built for CPython 3.{minor}, found {found}")]
-    Other {
-        /// The interpreter's version.
-        minor: u32,
-        /// The object in words.
-        found: String,
-    },
-    /// Several distributions in one object.
-    #[error("expected one distribution, found several: {0}")]
-    Several(String),
-    /// A file name, and the folder that it is in.
-    #[error("the name {0:?} in '{1}' is not UTF-8")]
-    FileName(OsString, String),
-    /// A name or version that is too long.
-    #[error("METADATA: its name or version is too long")]
-    LongName,
-    /// `METADATA` cannot be read.
-    #[error("METADATA: {0}")]
-    Headers(#[from] HeadersError),
-    /// `entry_points.txt` cannot be read.
-    #[error("entry_points.txt: {0}")]
-    EntryPoints(#[from] EntryPointsError),
-    /// `RECORD` cannot be read.
-    #[error("RECORD: {0}")]
-    Record(RecordError),
-    /// A file cannot be read; the text names the path.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
 
 /// A store object that an environment is composed from.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@
 mod collision;
 mod compose;
 mod distribution;
+mod error;
 mod programs;
 pub(crate) mod recorded;
 #[cfg(test)]
@@ -20,15 +21,14 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use self::{
-    collision::Collision,
     compose::{Composition, Source},
-    distribution::{Distribution, DistributionError},
+    distribution::Distribution,
+    error::{DistributionError, EnvironmentError},
     programs::{Program, Programs},
 };
 use super::{
-    excerpt::several,
     marker::MarkerEnvironment,
-    requirements::{self, Needs, Unmet},
+    requirements::{self, Needs},
     target::Interpreter,
     wheel::record::{self, Row},
 };
@@ -37,96 +37,7 @@ use crate::{
     builders::attributes,
     limits,
     net::simple::normalised,
-    store_path::StorePath,
 };
-
-/// Why an environment cannot be composed.
-#[derive(Debug, thiserror::Error)]
-pub enum EnvironmentError {
-    /// Distributions want the same path for different things.
-    #[error(
-        "distributions collide: {}; leave one out, or say whose it is: collisions.\"{}\" = \"{}\"",
-        list(.0), .0[0].path, .0[0].owners[0]
-    )]
-    Collisions(Vec<Collision>),
-    /// One name, several versions.
-    #[error("two distributions are called '{name}': {first} and {second}")]
-    Twice {
-        /// The name as it is compared.
-        name: String,
-        /// The first store path.
-        first: StorePath,
-        /// The second store path.
-        second: StorePath,
-    },
-    /// A distribution that cannot be part of this environment.
-    #[error("distribution '{path}': {reason}")]
-    Distribution {
-        /// Its store path.
-        path: String,
-        /// The problem.
-        reason: DistributionError,
-    },
-    /// The collision policy cannot be followed.
-    #[error("collisions.\"{path}\" = \"{choice}\": no distribution of that name has this path")]
-    Policy {
-        /// The path from the environment.
-        path: String,
-        /// The distribution that it names.
-        choice: String,
-    },
-    /// Something that a distribution needs is not there.
-    #[error(
-        "requirements are not met: {}; lock what is missing with 'clutch lock', or set check = false",
-        sentences(.0)
-    )]
-    Requirements(Vec<Unmet>),
-    /// Nothing of that name could be run.
-    #[error("mainProgram = \"{name}\": the environment has no such program; it has {has}")]
-    MainProgram {
-        /// The name.
-        name: String,
-        /// The first programs that are there.
-        has: String,
-    },
-    /// The kernel would not start scripts.
-    #[error(
-        "the environment's path '{path}' is too long for the first line of scripts: it may have \
-         {most} characters; choose a shorter name"
-    )]
-    LongPath {
-        /// The path.
-        path: String,
-        /// How long it may be.
-        most: usize,
-    },
-    /// An input or attribute is missing.
-    #[error(transparent)]
-    Task(#[from] TaskError),
-    /// Reading or writing failed; the text names the path.
-    #[error(transparent)]
-    Io(#[from] std::io::Error),
-}
-
-fn sentences(unmet: &[Unmet]) -> String {
-    let texts: Vec<String> = unmet.iter().map(ToString::to_string).collect();
-    several(&texts, 20, "; ")
-}
-
-impl From<EnvironmentError> for TaskError {
-    fn from(error: EnvironmentError) -> Self {
-        match error {
-            EnvironmentError::Task(error) => error,
-            EnvironmentError::Io(error) => Self::Io(error),
-            other => Self::Failed(other.to_string()),
-        }
-    }
-}
-
-fn list(collisions: &[Collision]) -> String {
-    let texts: Vec<_> = collisions.iter().map(ToString::to_string).collect();
-    several(&texts, 5, "; ")
-}
 
 /// The attributes of `builtin:environment`.
 #[derive(Debug, Deserialize)]

@@ -13,10 +13,10 @@ use fs_err::{
 };
 
 use super::{
-    EnvironmentError,
     collision::Collision,
     compose::link_target,
-    distribution::{Distribution, DistributionError},
+    distribution::Distribution,
+    error::{DistributionError, EnvironmentError},
 };
 use crate::{
     build::task::{Task, TaskError},

@@ -13,11 +13,12 @@ use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    EntryError, RecordPolicy, WheelError, entry_points,
+    entry_points,
+    error::{EntryError, WheelError},
     identity::{Identity, IdentityError, description, not_utf8},
     layout::{self, LayoutError},
     listing::Listing,
-    record::{self, Check, Row},
+    record::{self, Check, RecordPolicy, Row},
     text::decode,
 };
 use crate::{

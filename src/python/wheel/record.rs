@@ -3,6 +3,7 @@
 
 use std::{fmt::Write as _, iter::Peekable, str::Chars};
 
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::text::decode;
@@ -61,6 +62,17 @@ impl Row {
     pub fn own(path: String) -> Self {
         Self { path, hash: String::new(), size: None }
     }
+}
+
+/// The policy for a RECORD that does not describe the files. The archive's own hash was checked already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecordPolicy {
+    /// Refuse the wheel.
+    #[default]
+    Strict,
+    /// Say so in the log.
+    Lenient,
 }
 
 /// Reads the rows.

@@ -23,7 +23,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("expr/src", &["eval/builtin.rs", "eval/interpreter.rs", "eval/library.rs", "eval/options.rs"]),
     ("src", &["build/"]),
     ("src", &["cli/repl/"]),
-    ("src", &["python/"]),
     ("src", &["store/"]),
 ];
 
