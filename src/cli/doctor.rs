@@ -63,6 +63,17 @@ pub(super) fn run(context: &Context) -> Outcome {
             }
         }
     }
+    if !context.global.json {
+        let works =
+            match findings.iter().map(|finding| finding.state).max_by_key(|state| worse(*state)) {
+                Some(Health::Bad) => "clutch cannot work here until what says `fail` is mended",
+                Some(Health::Limited) => {
+                    "clutch works here, but not all of it: see what says `warn`"
+                }
+                _ => "everything that clutch needs works",
+            };
+        context.line(works)?;
+    }
     if let Some(failure) = failure {
         return Ok(ExitCode::from(failure.kind.code()));
     }
@@ -97,6 +108,15 @@ fn indexes(context: &Context) -> Vec<Finding> {
         Err(error) => finding(Health::Bad, error.to_string(), Vec::new()),
     };
     names.iter().map(look).collect()
+}
+
+/// How bad a finding is, in comparison.
+fn worse(state: Health) -> u8 {
+    match state {
+        Health::Good => 0,
+        Health::Limited => 1,
+        Health::Bad => 2,
+    }
 }
 
 fn word(state: Health) -> &'static str {

@@ -1,7 +1,7 @@
 //! The kind of each error, which decides the exit code (README, "Exit codes"), and the next command to
 //! type. An error has the same kind in every command.
 
-use std::io;
+use std::{io, path::Path};
 
 use clutch_expr::{
     error::{Cause, Error, ErrorKind},
@@ -276,8 +276,12 @@ fn of_session(error: &SessionError) -> Failure {
         SessionError::NoProfiles => {
             failure(Kind::Usage).hint("give the profile as a path, such as ./NAME")
         }
-        SessionError::Folder(_) | SessionError::Settings(_) | SessionError::NotStored(_) => {
-            failure(Kind::Usage)
+        SessionError::Folder(_) | SessionError::Settings(_) => failure(Kind::Usage),
+        SessionError::NotStored(text) => {
+            failure(Kind::Usage).hint(match Path::new(text).exists() {
+                true => "run `clutch build` first and give ./result",
+                false => "to list profiles and pins, run `clutch profile list` and `clutch pin`",
+            })
         }
         SessionError::Thread(_) => failure(Kind::Failed),
         SessionError::Missing(_) => failure(Kind::Usage)

@@ -8,14 +8,14 @@ use super::{
     completers,
     context::Context,
     failure::Outcome,
-    quantity::{bytes, counted, size},
+    quantity::{bytes, counted, days, size},
 };
 use crate::{
     build::builtin::BuiltinKind,
     derivation::Derivation,
     evaluate,
     session::BUILTINS,
-    store::{DownloadLimit, Downloads, Holder, Limits, Unclear},
+    store::{DownloadLimit, Downloads, Holder, Limits, Root, Unclear, profile::Profile},
     store_path::StorePath,
 };
 
@@ -28,7 +28,7 @@ pub(super) struct GcArguments {
     ///
     /// Also sets how long to keep what `build --keep-failed` and `build --check --keep-differing` kept
     /// (default: 7 days).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = days)]
     keep_days: Option<u64>,
     /// Keep unused downloads: the most recently used ones up to a size such as 2G, or all that were used
     /// in a number of days such as 30d.
@@ -121,27 +121,43 @@ pub(super) fn why_alive(context: &Context, arguments: &WhyArguments) -> Outcome 
     let path = context.stored(&arguments.path)?;
     let why = context.store()?.why_alive(&path)?;
     if context.global.json {
-        let value = why.map_or(Value::Null, |(root, chain)| {
+        let value = |(root, chain): &(Root, Vec<StorePath>)| {
             let chain: Vec<String> = chain.iter().map(ToString::to_string).collect();
-            json!({ "root": root.holder.to_string(), "kind": kind(&root.holder), "chain": chain })
-        });
-        context.json(&value)?;
+            let (kind, name) = match generation(context, &root.holder) {
+                Some(generation) => ("profile", generation),
+                None => (kind(&root.holder), root.holder.to_string()),
+            };
+            json!({ "root": name, "kind": kind, "chain": chain })
+        };
+        context.json(&why.iter().map(value).collect())?;
         return Ok(ExitCode::SUCCESS);
     }
-    match why {
-        None => context.line("nothing uses it; `clutch gc` can delete it")?,
-        Some((root, chain)) => {
-            context.line(root.holder.to_string())?;
-            let mut above = None;
-            for (depth, path) in chain.iter().enumerate() {
-                let made = above.is_some_and(|above: &StorePath| !above.is_derivation());
-                let note = if made && path.is_derivation() { " (which made it)" } else { "" };
-                context.line(format!("{}{path}{note}", "  ".repeat(depth + 1)))?;
-                above = Some(path);
-            }
+    if why.is_empty() {
+        context.line("nothing uses it; `clutch gc` can delete it")?;
+    }
+    for (root, chain) in &why {
+        let name = generation(context, &root.holder).unwrap_or_else(|| root.holder.to_string());
+        context.line(name)?;
+        let mut above = None;
+        for (depth, path) in chain.iter().enumerate() {
+            let made = above.is_some_and(|above: &StorePath| !above.is_derivation());
+            let note = if made && path.is_derivation() { " (which made it)" } else { "" };
+            context.line(format!("{}{path}{note}", "  ".repeat(depth + 1)))?;
+            above = Some(path);
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A link that is a generation of a profile, by the names that the commands for profiles use.
+fn generation(context: &Context, holder: &Holder) -> Option<String> {
+    let Holder::Link(link) = holder else { return None };
+    let (profile, number) = Profile::of_generation(link)?;
+    let is_named = context.session.profiles().is_ok_and(|folder| link.parent() == Some(folder));
+    Some(match is_named {
+        true => format!("profile '{}', generation {number}", profile.name()),
+        false => format!("profile '{}', generation {number}", profile.link().display()),
+    })
 }
 
 fn kind(holder: &Holder) -> &'static str {
@@ -158,12 +174,14 @@ fn is_install(derivation: &Derivation) -> bool {
     BUILTINS.of(derivation).is_some_and(|builtin| builtin.kind == BuiltinKind::Install)
 }
 
-/// Reads a size, or a number of days with a `d` behind it.
+/// Reads a size, or a number of days with a `d` behind it. A bare number could be either.
 fn downloads(text: &str) -> Result<DownloadLimit, String> {
-    match text.strip_suffix('d') {
-        Some(days) => days.parse().map(DownloadLimit::Days).map_err(|e| e.to_string()),
-        None => size(text).map(DownloadLimit::Size),
-    }
+    let limit = match text.strip_suffix('d') {
+        Some(days) => days.parse().ok().map(DownloadLimit::Days),
+        None if text.ends_with(|c: char| c.is_ascii_digit()) => None,
+        None => size(text).ok().map(DownloadLimit::Size),
+    };
+    limit.ok_or_else(|| "give a size such as 2G, or days such as 30d".to_owned())
 }
 
 #[cfg(test)]
@@ -174,8 +192,9 @@ mod tests {
     fn downloads_are_kept_by_size_or_days() {
         assert_eq!(downloads("30d"), Ok(DownloadLimit::Days(30)));
         assert_eq!(downloads("2G"), Ok(DownloadLimit::Size(2 << 30)));
-        for text in ["d", "-1d", "1.5d", "x"] {
-            assert!(downloads(text).is_err(), "{text}");
+        for text in ["d", "-1d", "1.5d", "x", "30", "1y", ""] {
+            let error = "give a size such as 2G, or days such as 30d".to_owned();
+            assert_eq!(downloads(text), Err(error), "{text}");
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     completers,
     context::Context,
     failure::{Failure, Kind, Outcome},
+    quantity::days,
     time,
 };
 use crate::{store::Pin, store_path::check_name};
@@ -21,7 +22,7 @@ pub(super) struct Arguments {
     #[arg(requires = "name", add = completers::store_paths())]
     path: Option<String>,
     /// End the pin after N days.
-    #[arg(long, value_name = "N", requires = "path")]
+    #[arg(long, value_name = "N", requires = "path", value_parser = days)]
     days: Option<u64>,
     /// End the pin at TIME (UTC), such as 2026-12-31 or 2026-12-31T18:00:00Z.
     #[arg(long, value_name = "TIME", requires = "path", conflicts_with = "days", value_parser = time::parse)]

@@ -12,7 +12,7 @@ use super::{
     expression::{ExpressionArguments, any_path},
     failure::{Failure, Kind, Outcome},
     hashes::HashArguments,
-    quantity::{bytes, counted},
+    quantity::{bytes, counted, days, number},
     time,
     work::Work,
 };
@@ -86,7 +86,7 @@ struct RollbackArguments {
     #[arg(add = completers::profiles())]
     profile: String,
     /// Generation to go back to (default: the one before the current one).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number::<u64>)]
     to: Option<u64>,
 }
 
@@ -99,6 +99,7 @@ struct DiffArguments {
     #[arg(value_name = "FROM|PATH", add = completers::store_paths())]
     from: Option<String>,
     /// Later generation (default: the current one).
+    #[arg(value_parser = number::<u64>)]
     to: Option<u64>,
 }
 
@@ -115,10 +116,11 @@ struct WipeArguments {
     #[arg(add = completers::profiles())]
     profile: String,
     /// Keep the newest N generations (default: only the current one).
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    #[arg(long, value_name = "N", value_parser = number::<usize>, default_value_t = 0,
+        hide_default_value = true)]
     keep: usize,
     /// Delete only generations that are older than this many days.
-    #[arg(long, value_name = "DAYS")]
+    #[arg(long, value_name = "DAYS", value_parser = days)]
     older_than: Option<u64>,
     /// Show what would be deleted, without doing it.
     #[arg(long)]

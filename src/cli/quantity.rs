@@ -1,5 +1,7 @@
 //! Numbers and sizes, as people write and read them.
 
+use std::str::FromStr;
+
 /// A number of things, such as `3 paths`.
 pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
@@ -30,15 +32,42 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "M" | "MiB" => 20,
         "G" | "GiB" => 30,
         "T" | "TiB" => 40,
-        unit => return Err(format!("unknown unit '{unit}', expected K, M, G or T")),
+        _ => return Err("expected a size such as 500M or 2G (units: K, M, G, T)".to_owned()),
     };
-    let number: u64 = digits.parse().map_err(|_| "expected a number, such as 500M".to_owned())?;
+    let whole = || "expected a whole number with a unit, such as 500M or 2G".to_owned();
+    let number: u64 = digits.parse().map_err(|_| whole())?;
     number.checked_mul(1 << shift).ok_or_else(|| "too large".to_owned())
+}
+
+/// Reads a whole number.
+pub(super) fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| "expected a whole number".to_owned())
+}
+
+/// Reads a number of days.
+pub(super) fn days(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number of days".to_owned())
+}
+
+/// Reads a number of seconds.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a whole number of seconds".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{bytes, size};
+    use super::{bytes, days, number, seconds, size};
+
+    #[test]
+    fn what_is_expected_of_a_number_is_said() {
+        let error = |result: Result<u64, String>| result.unwrap_err();
+        assert_eq!(number("12"), Ok(12_usize));
+        assert_eq!(error(number("-1")), "expected a whole number");
+        assert_eq!(error(days("soon")), "expected a whole number of days");
+        assert_eq!(error(seconds("abc")), "expected a whole number of seconds");
+        assert!(error(size("5lots")).starts_with("expected a size such as 500M"));
+        assert!(error(size("0.5G")).starts_with("expected a whole number with a unit"));
+    }
 
     #[test]
     fn sizes_have_three_digits() {

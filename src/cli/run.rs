@@ -126,13 +126,21 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             let failure = Failure::new(Kind::NoProgram, message);
             let main = environment.main_program(store).ok();
             let main = main.as_deref().and_then(|main| Path::new(main).file_name());
-            let failure = match main.and_then(|main| main.to_str()) {
-                Some(main) => failure.hint(format!(
-                    "to pass it to the main program, write: -- {main} {}",
+            let mut hints = Vec::new();
+            if let Some(main) = main.and_then(|main| main.to_str()) {
+                hints.push(format!(
+                    "to pass it to the main program ({main}) as an argument, run `clutch run PATH -- {main} {}`",
                     command.display()
-                )),
-                None => failure,
-            };
+                ));
+                if main.starts_with("python") {
+                    hints.push(
+                        "if a Python package has it, add the package to requirements.txt and run `clutch \
+                         lock requirements.txt`"
+                            .to_owned(),
+                    );
+                }
+            }
+            let failure = hints.into_iter().fold(failure, Failure::hint);
             failure
                 .hint("to use the machine's programs as well, run `clutch shell PATH -- COMMAND`")
         })?,

@@ -204,15 +204,12 @@ impl Store {
         Ok(collected)
     }
 
-    /// Why a path stays: the first root that reaches it, and a shortest chain of references from what
-    /// the root holds to the path, both included. Nothing if no root does.
+    /// Why a path stays: every root that reaches it, each with a shortest chain of references from what
+    /// the root holds to the path, both included; shorter chains first.
     ///
     /// # Errors
     /// If the path is not valid, or roots or index cannot be read.
-    pub fn why_alive(
-        &self,
-        path: &StorePath,
-    ) -> Result<Option<(Root, Vec<StorePath>)>, StoreError> {
+    pub fn why_alive(&self, path: &StorePath) -> Result<Vec<(Root, Vec<StorePath>)>, StoreError> {
         let all = self.all()?;
         if all.binary_search_by(|info| info.path.cmp(path)).is_err() {
             return Err(StoreError::NotValid(path.clone()));
@@ -223,23 +220,24 @@ impl Store {
                 keepers.entry(kept).or_default().push(&info.path);
             }
         }
-        let mut holders: FxHashMap<StorePath, Root> = FxHashMap::default();
+        let mut holders: FxHashMap<StorePath, Vec<Root>> = FxHashMap::default();
         for root in self.roots()? {
-            holders.entry(root.path.clone()).or_insert(root);
+            holders.entry(root.path.clone()).or_default().push(root);
         }
+        let mut found = Vec::new();
         // from the path back to what keeps it, nearest first
         let mut next: FxHashMap<&StorePath, Option<&StorePath>> =
             FxHashMap::from_iter([(path, None)]);
         let mut todo = VecDeque::from([path]);
         while let Some(at) = todo.pop_front() {
-            if let Some(root) = holders.remove(at) {
+            if let Some(roots) = holders.remove(at) {
                 let mut chain = vec![at.clone()];
                 let mut at = at;
                 while let Some(step) = next[at] {
                     chain.push(step.clone());
                     at = step;
                 }
-                return Ok(Some((root, chain)));
+                found.extend(roots.into_iter().map(|root| (root, chain.clone())));
             }
             for &keeper in keepers.get(at).into_iter().flatten() {
                 next.entry(keeper).or_insert_with(|| {
@@ -248,7 +246,7 @@ impl Store {
                 });
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Looks at what may go: all but what links and pins keep.

@@ -115,6 +115,14 @@ impl Profile {
         Ok(all)
     }
 
+    /// The profile and the number of the generation whose link this is, if it is one.
+    #[must_use]
+    pub fn of_generation(link: &Path) -> Option<(Self, u64)> {
+        let (name, number) = link.file_name().and_then(OsStr::to_str).and_then(number_of)?;
+        let profile = Self::at(&link.with_file_name(name)).ok()?;
+        profile.current().is_some().then_some((profile, number))
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -374,15 +382,8 @@ impl Store {
         let mut all = BTreeMap::new();
         for root in self.links()? {
             let Holder::Link(link) = root.holder else { continue };
-            let Some((name, _)) = link.file_name().and_then(OsStr::to_str).and_then(number_of)
-            else {
-                continue;
-            };
-            let place = link.with_file_name(name);
-            if let Ok(profile) = Profile::at(&place)
-                && profile.current().is_some()
-            {
-                all.insert(place, profile);
+            if let Some((profile, _)) = Profile::of_generation(&link) {
+                all.insert(profile.link(), profile);
             }
         }
         Ok(all.into_values().collect())

@@ -142,7 +142,12 @@ fn a_program_gets_arguments_and_is_found_where_the_store_is() {
     assert_eq!(space.ok(["run", ".", "--", "--flag", "x"]), "got --flag x");
     assert_eq!(space.ok(["run", ".", "--", "tool", "x"]), "got x");
     let error = space.fails(127, ["run", ".", "--", "x"]);
-    assert!(error.contains("to pass it to the main program, write: -- tool x"), "{error}");
+    assert!(
+        error.contains(
+            "to pass it to the main program (tool) as an argument, run `clutch run PATH -- tool x`"
+        ),
+        "{error}"
+    );
     let real = space.real(&out).display().to_string();
     for path in [&out, &real, &"result".to_owned()] {
         assert_eq!(space.ok(["run", path, "--", "-v"]), "got -v", "{path}");
@@ -192,4 +197,18 @@ fn shells_complete_attributes_programs_and_files() {
     space.ok(["build", "tool.nix"]);
     assert_eq!(completed(&["run", "result", "--", "to"]), ["tool", "tool.nix"]);
     assert_eq!(completed(&["run", "result", "--", "tool", "to"]), ["tool.nix"]);
+}
+
+#[test]
+fn doctor_ends_with_a_verdict() {
+    let space = Space::new(BINARY);
+    let said = space.run(["doctor"]).stdout;
+    let verdict = said.lines().last().unwrap_or_default();
+    let has = |state: &str| said.lines().any(|line| line.starts_with(state));
+    let expected = match (has("fail "), has("warn ")) {
+        (true, _) => "clutch cannot work here until what says `fail` is mended",
+        (false, true) => "clutch works here, but not all of it: see what says `warn`",
+        (false, false) => "everything that clutch needs works",
+    };
+    assert_eq!(verdict, expected, "{said}");
 }

@@ -62,7 +62,17 @@ fn a_service_is_deployed_and_rolled_back() {
     space.ok(["gc"]);
     assert!(space.real(&first).exists() && space.real(&second).exists());
     let why = space.ok(["why-alive", &first]);
-    assert!(why.contains("web-1-link"), "{why}");
+    assert!(why.starts_with("profile 'web', generation 1\n"), "{why}");
+    // all that keeps it is told
+    space.ok(["pin", "also", &first]);
+    let why = space.ok(["why-alive", &first]);
+    assert!(why.contains("profile 'web', generation 1\n") && why.contains("pin 'also'\n"), "{why}");
+    let why = json(&space.ok(["why-alive", "--json", &first]));
+    let kinds = why.as_array().unwrap().iter().map(|why| why["kind"].as_str().unwrap());
+    assert_eq!(kinds.collect::<std::collections::BTreeSet<_>>(), ["pin", "profile"].into());
+    space.ok(["pin", "--remove", "also"]);
+    let error = space.fails(2, ["closure", "."]);
+    assert!(error.contains("run `clutch build` first and give ./result"), "{error}");
 
     let list = space.ok(["profile", "list", "web"]);
     let lines: Vec<&str> = list.lines().collect();

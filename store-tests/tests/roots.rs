@@ -201,9 +201,10 @@ fn downloads_stay_up_to_a_limit() {
     let built = sized(&space, "a", 'x', 10);
     space.ok(["gc", "--keep-downloads", "30d"]);
     assert!(fetched.iter().all(|path| space.real(path).exists()) && !space.real(&built).exists());
-    space.ok(["gc", "--keep-downloads", "1"]);
+    space.ok(["gc", "--keep-downloads", "1B"]);
     assert_eq!(fetched.iter().filter(|path| space.real(path).exists()).count(), 1);
     space.ok(["gc"]);
     assert_eq!(space.valid(), Vec::<String>::new());
-    space.fails(2, ["gc", "--keep-downloads", "some"]);
+    let error = space.fails(2, ["gc", "--keep-downloads", "30"]);
+    assert!(error.contains("give a size such as 2G, or days such as 30d"), "{error}");
 }

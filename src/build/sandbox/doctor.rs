@@ -107,7 +107,7 @@ const PARTS: &[(&str, Step)] = &[
     ("user namespaces", Step::ControlGroup),
     ("network and other namespaces", Step::Loopback),
     ("mounts in a namespace", Step::Devices),
-    ("change of the root", Step::File),
+    ("pivot_root", Step::File),
     ("limits and privileges", Step::Landlock),
     ("system call filter", Step::Filter),
 ];
@@ -125,7 +125,7 @@ fn sandbox() -> Vec<Finding> {
             let time = warm(&sandbox, &nothing).unwrap_or_else(|| start.elapsed());
             let mut good: Vec<_> =
                 PARTS.iter().map(|(part, _)| finding(part, Health::Good, "allowed")).collect();
-            let time = format!("one is made in {:.1} ms", time.as_secs_f64() * 1e3);
+            let time = format!("works ({:.1} ms)", time.as_secs_f64() * 1e3);
             good.push(finding("sandbox", Health::Good, time));
             good
         }
@@ -177,7 +177,7 @@ fn memory() -> Finding {
         Ok(place) => finding(
             subject,
             Health::Good,
-            format!("--max-memory can be given (control groups, {})", place.told()),
+            format!("--max-memory works (control groups, {})", place.told()),
         ),
         Err(reason) => {
             let found = format!("--max-memory cannot be given: {reason}");
@@ -217,8 +217,8 @@ const DELEGATE: &str = "run clutch as 'systemd-run --user --scope -p Delegate=ye
 fn overlay() -> Finding {
     let known = fs_err::read_to_string("/proc/filesystems").unwrap_or_default();
     match known.lines().any(|line| line.ends_with("\toverlay")) {
-        true => finding("overlay", Health::Good, "available (not needed)"),
-        false => finding("overlay", Health::Good, "not available (not needed)"),
+        true => finding("overlay", Health::Good, "available, though not needed"),
+        false => finding("overlay", Health::Good, "not available, and not needed"),
     }
 }
 

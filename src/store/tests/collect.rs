@@ -37,12 +37,12 @@ fn what_no_root_reaches_is_collected() {
     entries.sort();
     assert_eq!(entries, [lib.base(), app.base(), "read me"]);
 
-    let (root, chain) = space.store.why_alive(&lib).unwrap().unwrap();
+    let [(root, chain)] = &space.store.why_alive(&lib).unwrap()[..] else { panic!() };
     assert_eq!(root.holder, Holder::Link(link.clone()));
-    assert_eq!(chain, [app.clone(), lib.clone()]);
+    assert_eq!(chain[..], [app.clone(), lib.clone()]);
 
     fs_err::remove_file(link).unwrap();
-    assert_eq!(space.store.why_alive(&lib).unwrap(), None);
+    assert_eq!(space.store.why_alive(&lib).unwrap(), []);
     let collected = space.store.collect(Limits::default()).unwrap();
     assert_eq!(collected.paths, [app, lib], "what refers goes before what it refers to");
     assert_eq!(names(&space.store), [""; 0]);
@@ -72,7 +72,7 @@ fn what_a_running_command_relies_on_stays() {
     assert_eq!(space.store.collect(Limits::default()).unwrap().paths.len(), 1);
     assert_eq!(names(&space.store), ["lib", "app"]);
     let id = std::process::id();
-    assert_eq!(space.store.why_alive(&lib).unwrap().unwrap().0.holder, Holder::Command(id));
+    assert_eq!(space.store.why_alive(&lib).unwrap().remove(0).0.holder, Holder::Command(id));
     drop(command);
     assert_eq!(space.store.collect(Limits::default()).unwrap().paths.len(), 2);
     let live = space.store.root().join("var/roots/live");
@@ -85,7 +85,7 @@ fn what_a_process_has_open_stays() {
     let _open = fs_err::File::open(space.store.real(&lib)).unwrap();
     let collected = space.store.collect(Limits::default()).unwrap();
     assert_eq!(collected.paths, [app, old]);
-    let holder = space.store.why_alive(&lib).unwrap().unwrap().0.holder;
+    let holder = space.store.why_alive(&lib).unwrap().remove(0).0.holder;
     assert_eq!(holder, Holder::Process(std::process::id()));
 }
 
@@ -216,14 +216,14 @@ fn what_made_a_path_stays_with_it() {
     drop(writer);
     space.store.pin("tool", &out, None).unwrap();
     assert_eq!(space.store.collect(Limits::default()).unwrap().paths, []);
-    let (root, chain) = space.store.why_alive(&drv).unwrap().unwrap();
+    let (root, chain) = space.store.why_alive(&drv).unwrap().remove(0);
     assert_eq!(
         (root.holder, chain),
         (Holder::Pin("tool".to_owned()), vec![out.clone(), drv.clone()])
     );
     // but a derivation keeps nothing that it made
     space.store.pin("tool", &drv, None).unwrap();
-    assert_eq!(space.store.why_alive(&out).unwrap(), None);
+    assert_eq!(space.store.why_alive(&out).unwrap(), []);
     assert_eq!(space.store.collect(Limits::default()).unwrap().paths, [out]);
 }
 
