@@ -18,7 +18,7 @@ use super::{
     check::{self, Check},
     environment::{BuilderEnvironment, environment},
     executor::{self, Action},
-    graph::InputGraph,
+    input_graph::InputGraph,
     log::Log,
     outputs,
     plan::Job,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{
     attributes::{AttributeError, Attributes},
-    graph::Exports,
+    input_graph::Exports,
 };
 use crate::{
     derivation::{Derivation, placeholder},

@@ -12,12 +12,14 @@ mod environment;
 mod error;
 pub mod executor;
 mod graph;
+mod input_graph;
 mod local;
 mod log;
 mod observe;
 mod outputs;
 pub mod plan;
 pub mod queue;
+mod realiser;
 pub mod repair;
 mod run;
 pub mod sandbox;
@@ -30,7 +32,7 @@ pub use check::{Check, Verdict};
 pub use error::{BuildError, BuildFailure};
 pub use graph::{GraphError, GraphNode};
 pub use observe::{Event, Observer};
-pub use run::{Options, Realiser};
+pub use realiser::{Options, Realiser};
 
 use self::plan::{Availability, Lookup, Offer};
 use crate::{

@@ -9,8 +9,7 @@ use rustix::{
 };
 
 use super::{
-    helper::last_errno,
-    mounts::Fail,
+    kernel::{Fail, last_errno},
     wire::{Failure, Step},
 };
 

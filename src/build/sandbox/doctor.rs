@@ -10,8 +10,10 @@ use std::{
 use super::{
     Request, Sandbox, SandboxError, Watch, confine,
     groups::{self, Controller},
+    kernel::linux,
+    noexec_mount,
     refusal::{Cause, causes},
-    root, supervise,
+    root,
     wire::Step,
 };
 
@@ -82,14 +84,6 @@ fn view(place: &Path) -> Finding {
     finding(subject, Health::Limited, found).remedy(format!(
         "if that matters, keep the store at /clutch; as root: mkdir /clutch && chown {user} /clutch"
     ))
-}
-
-/// The version of Linux; zeros if its name has no such form.
-pub(super) fn linux() -> (u32, u32) {
-    let name = rustix::system::uname();
-    let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().ok());
-    (numbers.next().flatten().unwrap_or(0), numbers.next().flatten().unwrap_or(0))
 }
 
 fn kernel() -> Finding {
@@ -262,7 +256,7 @@ fn try_store(place: &Path) -> io::Result<Vec<Finding>> {
         );
     }
     let status = rustix::fs::statvfs(place)?;
-    if let Some(mount) = supervise::noexec_mount(place) {
+    if let Some(mount) = noexec_mount(place) {
         let mount = mount.display();
         let found = format!("'{mount}' is mounted 'noexec'");
         findings.push(finding("programs in the store", Health::Bad, found).remedy(format!(

@@ -14,7 +14,7 @@ use std::{
 
 use rustix::fs::{Access, access};
 
-use super::{Limits, SandboxError};
+use super::{GroupError, Limits, SandboxError};
 
 /// Names of groups begin with this; the number of the process that made them follows.
 const PREFIX: &str = "clutch-";
@@ -55,31 +55,6 @@ impl Controller {
             Self::Pids => "pids",
         }
     }
-}
-
-/// Why no group can be made. The text is the end of a sentence.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum GroupError {
-    /// A file that says which groups there are cannot be read; the text names it.
-    #[error("{0}")]
-    Unreadable(Arc<io::Error>),
-    /// Groups have no such bound here.
-    #[error("no controller '{0}' is given to the group of this process")]
-    NoController(&'static str),
-    /// This user may not change the group of this process.
-    #[error("the group of this process, '{}', belongs to somebody else", .0.display())]
-    NotOwn(PathBuf),
-    /// A group of version 2 that holds processes has no groups below it.
-    #[error("other processes are in the group of this one, '{}'", .0.display())]
-    NotAlone(PathBuf),
-    /// The kernel refused to make it or to set its bound.
-    #[error("{error} (control groups: {parent})")]
-    Refused {
-        /// The kernel's answer.
-        error: Arc<io::Error>,
-        /// Where it was to be made.
-        parent: String,
-    },
 }
 
 /// The place in which groups that bound this can be made. It is looked for once: the first group may

@@ -18,8 +18,10 @@ use rustix::{
 };
 
 use super::{
-    confine, landlock,
-    mounts::{Fail, Host},
+    confine,
+    kernel::{Fail, last_errno},
+    landlock,
+    mounts::Host,
     namespaces, root,
     wire::{self, Failure, Order, Reply, Step},
 };
@@ -174,10 +176,6 @@ fn fork_first() -> Result<Forked, Errno> {
         Some(pid) => Forked::Parent(pid, unsafe { OwnedFd::from_raw_fd(pidfd) }),
         None => Forked::Child,
     })
-}
-
-pub(super) fn last_errno() -> Errno {
-    Errno::from_raw_os_error(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }
 
 fn fail(status: impl AsFd, failure: Failure) {

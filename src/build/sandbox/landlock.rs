@@ -13,8 +13,7 @@ use std::{
 use rustix::fs::{Mode, OFlags, open};
 
 use super::{
-    helper::last_errno,
-    mounts::Fail,
+    kernel::{Fail, last_errno},
     wire::{Failure, Order, Step},
 };
 

@@ -22,31 +22,13 @@ use rustix::{
 };
 
 use super::{
-    helper::last_errno,
+    kernel::{Fail, last_errno},
     wire::{Failure, Step},
 };
 use crate::files::FOLDER;
 
 /// The devices of the host that show inside.
 const DEVICES: &[&str] = &["null", "zero", "full", "random", "urandom", "tty"];
-
-impl Failure {
-    pub(super) fn new(step: Step, on: impl AsRef<OsStr>, errno: Errno) -> Self {
-        let on = on.as_ref().to_string_lossy().into_owned();
-        Self { step, on, errno: errno.raw_os_error() }
-    }
-}
-
-/// Names the step and what it was about in an error of the kernel.
-pub(super) trait Fail<T> {
-    fn fail(self, step: Step, on: impl AsRef<OsStr>) -> Result<T, Failure>;
-}
-
-impl<T> Fail<T> for rustix::io::Result<T> {
-    fn fail(self, step: Step, on: impl AsRef<OsStr>) -> Result<T, Failure> {
-        self.map_err(|errno| Failure::new(step, on, errno))
-    }
-}
 
 /// Something of the host, opened, and where it will show.
 pub(super) struct Source {

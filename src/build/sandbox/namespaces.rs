@@ -15,9 +15,9 @@ use rustix::{
 };
 
 use super::{
-    confine, doctor,
-    helper::last_errno,
-    mounts::{self, Fail},
+    confine,
+    kernel::{Fail, last_errno, linux},
+    mounts,
     wire::{Failure, Step},
 };
 
@@ -44,7 +44,7 @@ pub(super) fn enclose(place: Option<&Path>) -> Result<(), Failure> {
     // Asked for now: in a new user namespace nobody has an id yet.
     let owner = (rustix::process::geteuid(), rustix::process::getegid());
     let other = match place {
-        Some(place) if owner.0.is_root() && doctor::linux() >= OPENER_COUNTS => appear(place),
+        Some(place) if owner.0.is_root() && linux() >= OPENER_COUNTS => appear(place),
         _ => None,
     };
     if let Some(place) = place {

@@ -13,8 +13,9 @@ use rustix::{
 };
 
 use super::{
-    confine, doctor,
-    mounts::{self, Fail, Host, Source, directory, set_read_only, show, source, tmpfs, tree},
+    confine,
+    kernel::{Fail, linux},
+    mounts::{self, Host, Source, directory, set_read_only, show, source, tmpfs, tree},
     wire::{Failure, Order, Step},
 };
 
@@ -81,7 +82,7 @@ pub(super) fn lay_out(place: Option<&Path>) -> Result<Host, Failure> {
 fn proc() -> Result<(), Failure> {
     directory("proc", 0o755)?;
     mount("proc", "proc", "proc", SHARED | MountFlags::NOEXEC, None).fail(Step::Proc, "/proc")?;
-    if doctor::linux() >= OWN_PID_MAX {
+    if linux() >= OWN_PID_MAX {
         let flags = OFlags::WRONLY | OFlags::CLOEXEC;
         let path = "proc/sys/kernel/pid_max";
         let file = open(path, flags, Mode::empty()).fail(Step::Proc, path)?;

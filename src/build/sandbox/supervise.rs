@@ -6,7 +6,7 @@ use std::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::OsStrExt,
     },
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -18,12 +18,13 @@ use rustix::{
 };
 
 use super::{
-    Refusal, Request, Sandbox, confine,
-    groups::{Group, GroupError},
+    Request, Sandbox, SandboxError, confine,
+    error::explain,
+    groups::Group,
+    kernel::Fail as _,
     memory,
-    mounts::Fail as _,
     usage::{Disk, Usage},
-    wire::{self, Failure, Order, Reply, Step, WireBind},
+    wire::{self, Order, Reply, Step, WireBind},
 };
 
 /// How often a run asks whether it has been cancelled.
@@ -50,200 +51,55 @@ pub struct Watch<'a> {
     pub cancelled: &'a dyn Fn() -> bool,
 }
 
-/// Why a program did not run to its end.
-#[derive(Debug, thiserror::Error)]
-pub enum SandboxError {
-    /// The machine does not allow sandboxes.
-    #[error(transparent)]
-    Refused(Box<Refusal>),
-    /// The program is missing or cannot be executed.
-    #[error("cannot execute '{program}': {source}{}", advice(source))]
-    Execute {
-        /// The program.
-        program: String,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// Nothing on that disk can be executed.
-    #[error(
-        "cannot execute '{program}': '{0}', which holds the store, is mounted 'noexec'; as root \
-         `mount -o remount,exec {0}`, or give another folder with --store", .mount.display()
-    )]
-    NoExec {
-        /// The program.
-        program: String,
-        /// The mount that the store is on.
-        mount: PathBuf,
-    },
-    /// Something that was to be bound in is not there, or cannot be bound.
-    #[error("cannot {step} '{on}' in the sandbox: {source}")]
-    Setup {
-        /// What was being done.
-        step: &'static str,
-        /// To what.
-        on: String,
-        /// The system's answer.
-        source: io::Error,
-    },
-    /// It took too long.
-    #[error("ran for longer than {} s, the limit set by --timeout", .0.as_secs())]
-    Wall(Duration),
-    /// It was silent for too long.
-    #[error("was silent for longer than {} s, the limit set by --max-silent-time", .0.as_secs())]
-    Silence(Duration),
-    /// It wrote too much.
-    #[error("wrote more than {0} bytes to its log, the limit set by --max-log-size")]
-    LogSize(u64),
-    /// It filled the disk.
-    #[error(
-        "left only {free} bytes free on the disk of '{}', the least is {least}; free some space",
-        .place.display()
-    )]
-    DiskFull {
-        /// A folder on that disk.
-        place: PathBuf,
-        /// What was left.
-        free: u64,
-        /// What has to stay.
-        least: u64,
-    },
-    /// It used up the files of the disk.
-    #[error(
-        "left only {free} files that can be made on the disk of '{}'; remove some",
-        .place.display()
-    )]
-    NoFilesLeft {
-        /// A folder on that disk.
-        place: PathBuf,
-        /// What was left.
-        free: u64,
-    },
-    /// It wrote too much.
-    #[error(
-        "wrote more than {0} bytes to its outputs and working directory, the limit set by --max-disk"
-    )]
-    Disk(u64),
-    /// It made too many files.
-    #[error(
-        "made more than {0} files and folders in its outputs and working directory, the limit set by \
-         --max-files"
-    )]
-    Files(u64),
-    /// It used too much memory.
-    #[error(
-        "used more than {0} bytes of memory (what it writes to /tmp and /dev/shm counts), the limit \
-         set by --max-memory"
-    )]
-    Memory(u64),
-    /// It wanted too many processes.
-    #[error(
-        "failed, and wanted more than {0} processes and threads, the limit set by --max-processes"
-    )]
-    Processes(u64),
-    /// A limit cannot be set here.
-    #[error(
-        "cannot limit its {what}: {reason}; run clutch as 'systemd-run --user --scope -p \
-         Delegate=yes clutch ...', or without that limit ('clutch doctor' says more)"
-    )]
-    Unlimited {
-        /// What was to be limited.
-        what: &'static str,
-        /// Why it cannot be.
-        reason: GroupError,
-    },
-    /// The caller asked for it.
-    #[error("cancelled")]
-    Cancelled,
-    /// The helper process was killed.
-    #[error(
-        "the sandbox's helper process ended unexpectedly{}",
-        memory::words(" (was it killed?)")
-    )]
-    HelperLost,
-    /// Talking to the helper failed.
-    #[error("cannot talk to the sandbox's helper process: {0}")]
-    Helper(#[from] io::Error),
-}
-
-pub(super) fn run(
-    sandbox: &Sandbox,
-    request: &Request,
-    mut watch: Watch<'_>,
-) -> Result<Exit, SandboxError> {
-    let (status, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(io::Error::from)?;
-    let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
-    let group = Group::make(&request.limits)?;
-    memory::watch();
-    let mut fds = vec![wire::write_order(&order(request))?, theirs, log_end];
-    for entry in group.as_ref().map(Group::entries).unwrap_or_default() {
-        // opened by this process, which may, for the helper, which may not
-        let opened = rustix::fs::open(&entry, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-        fds.push(opened.fail(Step::ControlGroup, &entry).map_err(explain)?);
-    }
-    sandbox.send(request.network, &fds).map_err(explain_io)?;
-    drop(fds);
-    let mut run =
-        Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
-    let ended = run.follow(request, group.as_ref(), &mut watch);
-    if ended.is_err() {
-        run.kill();
-    }
-    ended.map_err(explain_io)?;
-    match (run.stopped, run.result) {
-        (Some(error), _) => Err(error),
-        (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
-        (None, Some(Reply::Killed(signal))) => Ok(Exit::Signal(signal)),
-        (None, Some(Reply::Failed(failure))) => {
-            let error = explain(failure);
-            let refused = match &error {
-                SandboxError::Execute { program, source }
-                    if source.kind() == io::ErrorKind::PermissionDenied =>
-                {
-                    sandbox.place.as_deref().and_then(|place| SandboxError::no_exec(place, program))
-                }
-                _ => None,
-            };
-            Err(refused.unwrap_or(error))
+impl Sandbox {
+    /// Runs a program to its end; its output (both streams) goes to `watch.output` as it comes.
+    /// When this returns, no process of the sandbox is left.
+    ///
+    /// # Errors
+    /// If the sandbox cannot be made ([`SandboxError::Refused`] has the remedy), the program
+    /// cannot be started, a limit was passed or the run was cancelled.
+    pub fn run(&self, request: &Request, mut watch: Watch<'_>) -> Result<Exit, SandboxError> {
+        let (status, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+                .map_err(io::Error::from)?;
+        let (log, log_end) = pipe_with(PipeFlags::CLOEXEC).map_err(io::Error::from)?;
+        let group = Group::make(&request.limits)?;
+        memory::watch();
+        let mut fds = vec![wire::write_order(&order(request))?, theirs, log_end];
+        for entry in group.as_ref().map(Group::entries).unwrap_or_default() {
+            // opened by this process, which may, for the helper, which may not
+            let opened = rustix::fs::open(&entry, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+            fds.push(opened.fail(Step::ControlGroup, &entry).map_err(explain)?);
         }
-        (None, Some(Reply::Started) | None) => Err(SandboxError::HelperLost),
-    }
-}
-
-impl SandboxError {
-    /// Why the program cannot be executed, if nothing can be in that folder of the store.
-    #[must_use]
-    pub fn no_exec(place: &Path, program: &str) -> Option<Self> {
-        noexec_mount(place).map(|mount| Self::NoExec { program: program.to_owned(), mount })
-    }
-}
-
-/// The mount that a place is on, if nothing on it can be executed.
-#[must_use]
-pub fn noexec_mount(place: &Path) -> Option<PathBuf> {
-    use rustix::fs::{AtFlags, CWD, StatVfsMountFlags, StatxFlags, statvfs, statx};
-    if !statvfs(place).ok()?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
-        return None;
-    }
-    // before Linux 5.8 mounts have no number, but most have a device of their own
-    let mount = |place: &Path| {
-        let found = statx(CWD, place, AtFlags::empty(), StatxFlags::MNT_ID).ok()?;
-        Some((found.stx_mnt_id, found.stx_dev_major, found.stx_dev_minor))
-    };
-    let place = fs_err::canonicalize(place).unwrap_or_else(|_| place.to_owned());
-    let own = mount(&place);
-    let within = place.ancestors().take_while(|above| mount(above) == own);
-    Some(within.last().unwrap_or(&place).to_owned())
-}
-
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
-        io::ErrorKind::NotFound => {
-            " (the program, or the interpreter that it names, must be an input)"
+        self.send(request.network, &fds).map_err(explain_io)?;
+        drop(fds);
+        let mut run =
+            Run { log: std::fs::File::from(log), status, pidfd: None, stopped: None, result: None };
+        let ended = run.follow(request, group.as_ref(), &mut watch);
+        if ended.is_err() {
+            run.kill();
         }
-        io::ErrorKind::PermissionDenied => " (it is not executable)",
-        _ => "",
+        ended.map_err(explain_io)?;
+        match (run.stopped, run.result) {
+            (Some(error), _) => Err(error),
+            (None, Some(Reply::Exited(code))) => Ok(Exit::Code(code)),
+            (None, Some(Reply::Killed(signal))) => Ok(Exit::Signal(signal)),
+            (None, Some(Reply::Failed(failure))) => {
+                let error = explain(failure);
+                let refused = match &error {
+                    SandboxError::Execute { program, source }
+                        if source.kind() == io::ErrorKind::PermissionDenied =>
+                    {
+                        self.place
+                            .as_deref()
+                            .and_then(|place| SandboxError::no_exec(place, program))
+                    }
+                    _ => None,
+                };
+                Err(refused.unwrap_or(error))
+            }
+            (None, Some(Reply::Started) | None) => Err(SandboxError::HelperLost),
+        }
     }
 }
 
@@ -400,17 +256,5 @@ fn explain_io(error: io::Error) -> SandboxError {
     match error.kind() {
         BrokenPipe | ConnectionReset => SandboxError::HelperLost,
         _ => SandboxError::Helper(error),
-    }
-}
-
-pub(super) fn explain(failure: Failure) -> SandboxError {
-    let source = io::Error::from_raw_os_error(failure.errno);
-    let Failure { step, on, .. } = failure;
-    match step {
-        Step::Exec => SandboxError::Execute { program: on, source },
-        Step::OpenSource | Step::Bind | Step::File | Step::Directory | Step::ReadOrder => {
-            SandboxError::Setup { step: step.text(), on, source }
-        }
-        _ => SandboxError::Refused(Box::new(Refusal::new(step, on, source))),
     }
 }

@@ -231,7 +231,7 @@ fn no_way_to_privileges() {
 /// Root is bound only from Linux 6.14 on.
 #[test]
 fn a_fork_bomb_ends_at_a_limit() {
-    if doctor::linux() >= (6, 14) || !rustix::process::geteuid().is_root() {
+    if kernel::linux() >= (6, 14) || !rustix::process::geteuid().is_root() {
         expect("fork-bomb: EAGAIN");
     }
 }

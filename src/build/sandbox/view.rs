@@ -22,9 +22,9 @@ use rustix::{
 };
 
 use super::{
-    Bind, SandboxError,
-    mounts::{self, Fail},
-    namespaces, started, supervise,
+    Bind, SandboxError, error,
+    kernel::{Fail, last_errno},
+    mounts, namespaces, started,
     wire::{self, Failure, Step, ViewOrder, WireBind},
 };
 
@@ -111,7 +111,7 @@ pub(super) fn become_program(mut args: impl Iterator<Item = std::ffi::OsString>)
     let order = unsafe { OwnedFd::from_raw_fd(number) };
     match wire::read_order(order) {
         Err(error) => SandboxError::Helper(error),
-        Ok(order) => supervise::explain(enter(&order).err().unwrap_or_else(|| start(&order))),
+        Ok(order) => error::explain(enter(&order).err().unwrap_or_else(|| start(&order))),
     }
 }
 
@@ -199,7 +199,7 @@ fn start(order: &ViewOrder) -> Failure {
         let place = c(&place);
         // SAFETY: both arrays end with a null pointer and outlive the call, as their strings do.
         unsafe { libc::execve(place.as_ptr(), arg_pointers.as_ptr(), env_pointers.as_ptr()) };
-        match super::helper::last_errno() {
+        match last_errno() {
             rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR => {}
             other => errno = other,
         }
