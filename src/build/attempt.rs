@@ -37,7 +37,7 @@ use crate::{
 pub(super) struct Folders {
     /// The working directory.
     pub(super) build: PathBuf,
-    /// What the builder sees as the store dir; outputs appear in it.
+    /// The store dir in the sandbox; outputs appear in it.
     store: PathBuf,
 }
 
@@ -46,7 +46,7 @@ impl Folders {
         let folder = |name: &str| -> Result<PathBuf, BuildError> {
             let path = scratch.path().join(name);
             fs_err::create_dir(&path)?;
-            // whatever the caller's mask: the builder sees it
+            // independent of the caller's umask, because the builder sees it
             fs_err::set_permissions(&path, PermissionsExt::from_mode(0o755))?;
             Ok(path)
         };
@@ -69,7 +69,7 @@ pub(super) struct Attempt<'a, 'l> {
 }
 
 impl Attempt<'_, '_> {
-    /// Runs the builder, and registers what it has made.
+    /// Runs the builder and registers its outputs.
     pub(super) fn run(&self) -> Result<(), BuildError> {
         match self.job.builtin() {
             Some(name) => self.run_builtin(name)?,
@@ -78,7 +78,7 @@ impl Attempt<'_, '_> {
         self.bounded(|bounds| self.register(bounds))
     }
 
-    /// Why work on what the builder has made is to end, if it is.
+    /// The reason to stop work on the outputs, if there is one.
     fn over(&self) -> Option<BuildError> {
         if (self.realiser.cancelled)() {
             return Some(BuildError::Cancelled);
@@ -88,8 +88,7 @@ impl Attempt<'_, '_> {
         (self.start.elapsed() > limit).then(|| SandboxError::Wall(limit).into())
     }
 
-    /// Does something with what the builder has made, whatever that is: it can be stopped at any moment, as the
-    /// builder could.
+    /// Works on untrusted outputs. Like the builder, this can be stopped at any moment.
     fn bounded<T>(
         &self,
         work: impl FnOnce(Bounds<'_>) -> Result<T, BuildError>,
@@ -97,7 +96,7 @@ impl Attempt<'_, '_> {
         let stop = || self.over().is_some();
         let disk = rustix::fs::statvfs(&self.folders.store)
             .map_or(0, |found| found.f_blocks.saturating_mul(found.f_frsize));
-        // some file systems do not tell
+        // some file systems give no size
         let disk = if disk == 0 { u64::MAX } else { disk };
         // built-in builders have no limit of their own
         let most = self.realiser.options.limits.disk.filter(|_| self.job.builtin().is_none());
@@ -106,8 +105,8 @@ impl Attempt<'_, '_> {
             _ => (disk, "the size of its disk"),
         };
         work(Bounds { stop: &stop, largest, limit }).map_err(|error| match error {
-            BuildError::Archive(TreeError::Stopped)
-            | BuildError::Store(StoreError::Archive(TreeError::Stopped)) => {
+            BuildError::Tree(TreeError::Stopped)
+            | BuildError::Store(StoreError::Tree(TreeError::Stopped)) => {
                 self.over().unwrap_or(error)
             }
             error => error,
@@ -125,7 +124,8 @@ impl Attempt<'_, '_> {
         }
         attributes.check_supported()?;
         if attributes.list("impureEnvVars")?.is_some_and(|names| !names.is_empty()) {
-            lock(self.log).line("impureEnvVars is ignored: no variable of yours reaches a build");
+            lock(self.log)
+                .line("impureEnvVars is ignored: builds see none of your environment variables");
         }
         let vary = self.variation();
         let cores = vary.map_or(self.realiser.options.cores, |vary| vary.processors);
@@ -153,7 +153,7 @@ impl Attempt<'_, '_> {
         self.bounded(|bounds| outputs::check_links(derivation, &self.folders.store, bounds))
     }
 
-    /// How this run is to differ from the first one, if it is made for a comparison.
+    /// The variation of this run, if it is made for a comparison.
     fn variation(&self) -> Option<Variation> {
         self.check.map(|_| check::variation(self.realiser.options.cores))
     }
@@ -167,7 +167,7 @@ impl Attempt<'_, '_> {
         run(Watch { output: &mut output, cancelled: self.realiser.cancelled })
     }
 
-    /// The inputs, for those who ask for their graph.
+    /// The inputs, for reference graphs.
     fn input_graph<'i>(&'i self, over: &'i dyn Fn() -> Option<BuildError>) -> InputGraph<'i> {
         InputGraph { store: self.realiser.store, closure: self.inputs, over }
     }
@@ -274,7 +274,7 @@ pub(super) fn lock<'a, 'b>(log: &'a Mutex<Log<'b>>) -> MutexGuard<'a, Log<'b>> {
     log.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! The attributes of a derivation that the build itself heeds, whichever form they have: variables
-//! of the environment, or with `__structuredAttrs` members of a JSON object.
+//! The attributes of a derivation that control the build, from the environment or, with `__structuredAttrs`,
+//! from a JSON object.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ pub(super) enum Attributes<'a> {
     Structured(Map<String, Value>),
 }
 
-/// An attribute that is not what it should be.
+/// An error of an attribute.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttributeError {
     /// It has another type.
@@ -21,15 +21,15 @@ pub enum AttributeError {
     Wrong {
         /// The attribute.
         name: String,
-        /// What it should be.
+        /// The expected type.
         expected: &'static str,
     },
-    /// It asks for what clutch does not do. Nix does, so that the result would be another one.
+    /// It is supported by Nix and not by clutch, so the result would differ.
     #[error("attribute '{name}' is not supported: {reason}")]
     Unsupported {
         /// The attribute.
         name: &'static str,
-        /// Why not, and what to do.
+        /// The reason and the remedy.
         reason: &'static str,
     },
     /// The machine lacks something.
@@ -49,12 +49,12 @@ fn wrong(name: &str, expected: &'static str) -> AttributeError {
     AttributeError::Wrong { name: name.to_owned(), expected }
 }
 
-/// Attributes that Nix heeds when it builds, and clutch does not.
+/// Attributes that Nix supports and clutch does not.
 const UNSUPPORTED: [(&str, &str); 2] = [
-    ("__noChroot", "every build runs in the sandbox; make what it needs an input"),
+    ("__noChroot", "every build runs in the sandbox; add what it needs as an input"),
     (
         "unsafeDiscardReferences",
-        "references are what occurs in an output; remove them from the files",
+        "references are the paths that occur in an output; remove them from its files",
     ),
 ];
 
@@ -71,7 +71,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Refuses what is asked for and not done: it is not to be found out by its absence.
+    /// Fails for unsupported attributes, instead of ignoring them.
     pub(super) fn check_supported(&self) -> Result<(), AttributeError> {
         let is_set = |name: &str| match self {
             Self::Flat(env) => env.get(name).is_some_and(|value| !value.is_empty()),
@@ -94,7 +94,7 @@ impl<'a> Attributes<'a> {
         match UNCHECKED.into_iter().find(has) {
             Some(name) => Err(AttributeError::Unsupported {
                 name,
-                reason: "of outputChecks only rules about references are kept; check it in the build",
+                reason: "outputChecks only has rules about references here; check this in the build",
             }),
             None => Ok(()),
         }
@@ -130,7 +130,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// What `outputChecks` says about an output, or the same attributes given for all outputs.
+    /// The rules of `outputChecks` for an output, or the same attributes for all outputs.
     pub(super) fn checks(&self, output: &str) -> Result<Checks, AttributeError> {
         let list = |name: &str| match self {
             Self::Flat(_) => self.list(name),
@@ -169,7 +169,7 @@ fn strings(name: &str, value: Option<&Value>) -> Result<Option<Vec<String>>, Att
     }
 }
 
-/// What an output may refer to: store paths, or names of outputs.
+/// A list of allowed or forbidden references: store paths, or names of outputs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Checks {
     pub(super) allowed_references: Option<Vec<String>>,

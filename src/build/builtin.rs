@@ -54,7 +54,7 @@ impl Registry {
         self.get(derivation.builtin()?)
     }
 
-    /// Whether a step waits for the network rather than for the processor.
+    /// True if a step waits for the network rather than for the processor.
     #[must_use]
     pub fn is_fetch(&self, step: &Step) -> bool {
         let kind = |build: &BuildStep| self.of(&build.derivation).map(|builtin| builtin.kind);

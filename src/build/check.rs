@@ -27,7 +27,7 @@ use crate::{
 /// everywhere. In seconds.
 const LATER: u64 = 3;
 
-/// How many processes there have been when the program starts.
+/// The number of processes there have been when the program starts.
 const PROCESSES: u32 = 40;
 
 /// Derivations whose outputs are valid, to be built again for comparison. What was found is in it when
@@ -80,7 +80,7 @@ impl Check {
         self.found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a derivation's outputs are compared.
+    /// True if a derivation's outputs are compared.
     pub(super) fn covers(&self, derivation: &StorePath) -> bool {
         self.derivations.contains(derivation)
     }

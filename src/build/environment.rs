@@ -40,7 +40,7 @@ pub(super) struct BuilderEnvironment {
 }
 
 /// Puts the paths of the outputs in place of their placeholders, everywhere in the derivation.
-/// Nothing if there are none.
+/// `None` if there are none.
 pub(super) fn fill_placeholders(derivation: &Derivation) -> Option<Derivation> {
     let outputs: Vec<(String, String)> = derivation
         .outputs

@@ -1,4 +1,4 @@
-//! Why a build fails, and what is told about it.
+//! Errors of builds, and their failure report.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -11,22 +11,22 @@ use crate::{
     cache::TransferError, hash::Hash, store::StoreError, store_path::StorePath, tree::TreeError,
 };
 
-/// Why one build failed.
+/// The reason for a failed build.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// The builder said so.
+    /// The builder failed.
     #[error("the builder {}{}", ended(.0), sandbox::memory_words(""))]
     Exit(Exit),
     /// The sandbox could not be made, or ended the builder.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     /// The derivation names a built-in builder that does not exist.
-    #[error("there is no builder 'builtin:{0}'")]
+    #[error("there is no built-in builder 'builtin:{0}'")]
     UnknownBuiltin(String),
     /// A built-in builder failed.
     #[error("builtin:{name}: {error}")]
     Builtin {
-        /// What follows `builtin:`.
+        /// The name after `builtin:`.
         name: String,
         /// Its error.
         error: TaskError,
@@ -34,12 +34,12 @@ pub enum BuildError {
     /// A built-in builder has a bug.
     #[error("builtin:{name} panicked: {message}; this is a bug in clutch")]
     Panic {
-        /// What follows `builtin:`.
+        /// The name after `builtin:`.
         name: String,
-        /// What it said.
+        /// The panic's message.
         message: String,
     },
-    /// Built elsewhere only.
+    /// It needs another system.
     #[error("it is for '{needed}', but this machine builds '{here}'")]
     System {
         /// The derivation's system.
@@ -52,16 +52,16 @@ pub enum BuildError {
         "builder '{0}' is not an absolute path; give a program of an input, such as '${{shell}}/bin/sh'"
     )]
     Relative(String),
-    /// The root directory is no input.
+    /// The root directory is not an input.
     #[error("sandboxRoot '{0}' is not an input of this derivation")]
     Root(String),
-    /// The root directory is none.
-    #[error("sandboxRoot '{0}' is a file or a link; give a store path that is a folder")]
+    /// The root directory is not a folder.
+    #[error("sandboxRoot '{0}' is a file or a link, expected a folder in the store")]
     NoFolder(String),
     /// An attribute that the build heeds is wrong.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    /// The reference graph that it asks for cannot be made.
+    /// The requested reference graph cannot be made.
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// An output is missing.
@@ -69,7 +69,7 @@ pub enum BuildError {
     NoOutput {
         /// The output's name.
         name: String,
-        /// Where it should be.
+        /// Its expected place.
         path: StorePath,
     },
     /// Something else was written.
@@ -79,10 +79,10 @@ pub enum BuildError {
     Strays {
         /// The first of them.
         strays: Vec<String>,
-        /// How many there are besides.
+        /// The number of others.
         more: usize,
     },
-    /// A link leads to what is gone or somebody else's.
+    /// A link leads to a folder of the build, or one that everybody can write.
     #[error(
         "'{link}' is a link to '{target}', which is there during the build only, and afterwards \
          whatever somebody puts there; link to a path of the store"
@@ -93,20 +93,20 @@ pub enum BuildError {
         /// Its target.
         target: String,
     },
-    /// A fixed output has another content.
+    /// A fixed output has another hash.
     #[error("hash mismatch in '{path}': specified {expected}, got {actual}")]
     HashMismatch {
         /// The output.
         path: StorePath,
-        /// What the derivation says.
+        /// The hash in the derivation.
         expected: Hash,
-        /// What was made.
+        /// The hash of the content.
         actual: Hash,
     },
-    /// A flat output is no plain file.
+    /// A flat output is not a plain file.
     #[error(
-        "'{0}' must be a file that is not executable, since outputHashMode is \"flat\"; \
-         use \"recursive\" for anything else"
+        "'{0}' must be a file that is not executable, because outputHashMode is \"flat\"; \
+         set it to \"recursive\" for anything else"
     )]
     NotFlat(StorePath),
     /// A reference that is not allowed.
@@ -114,17 +114,17 @@ pub enum BuildError {
     Reference {
         /// The output.
         path: StorePath,
-        /// What it refers to.
+        /// Its reference.
         reference: StorePath,
         /// The attribute that forbids it.
         attribute: &'static str,
     },
-    /// A rule about references names nothing.
+    /// A rule about references has a bad name.
     #[error("attribute '{attribute}': '{name}' is neither a store path nor the name of an output")]
     NotAReference {
         /// The attribute.
         attribute: &'static str,
-        /// What it holds.
+        /// The name.
         name: String,
     },
     /// The tree in the store is not the one that was registered.
@@ -138,15 +138,15 @@ pub enum BuildError {
     Substitute(#[from] TransferError),
     /// An input is not as it was when it was added.
     #[error(
-        "input '{0}' has changed since it was added to the store; `clutch verify --repair` makes it whole"
+        "input '{0}' has changed since it was added to the store; run `clutch verify --repair`"
     )]
     DamagedInput(StorePath),
-    /// The store refused or could not be used.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// An output cannot be read.
     #[error(transparent)]
-    Archive(#[from] TreeError),
+    Tree(#[from] TreeError),
     /// Reading or writing failed; the text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -156,7 +156,7 @@ pub enum BuildError {
 }
 
 impl BuildError {
-    /// Whether this is no failure of the build: the user stopped it.
+    /// True if the user stopped the build.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(
@@ -167,13 +167,13 @@ impl BuildError {
         )
     }
 
-    /// Whether the path was to be taken, and can be built instead.
+    /// True if the path came from a substituter and can be built instead.
     #[must_use]
     pub fn can_build_instead(&self) -> bool {
         matches!(self, Self::Substitute(error) if error.can_build_instead())
     }
 
-    /// The hash that was specified and the one that the content has, if they differ.
+    /// The specified and the actual hash of a hash mismatch.
     #[must_use]
     pub fn hash_mismatch(&self) -> Option<(Hash, Hash)> {
         match self {
@@ -197,16 +197,16 @@ fn ended(exit: &Exit) -> String {
     }
 }
 
-/// A failed build, with what helps to find out why.
+/// A failed build with its log and working directory.
 #[derive(Debug)]
 pub struct BuildFailure {
     /// The derivation, or the path that was to be taken from a substituter.
     pub path: StorePath,
-    /// Why.
+    /// The reason.
     pub error: BuildError,
     /// The last lines of its log.
     pub tail: Vec<String>,
-    /// Where its working directory is kept.
+    /// The kept working directory.
     pub kept: Option<PathBuf>,
 }
 
@@ -228,10 +228,10 @@ impl fmt::Display for BuildFailure {
             // a built-in builder logs its error, too
             let more = self.tail.iter().filter(|line| !error.contains(line.as_str()));
             for (n, line) in more.enumerate() {
-                let head = if n == 0 { "\nthe log ends with:" } else { "" };
+                let head = if n == 0 { "\nend of the log:" } else { "" };
                 write!(f, "{head}\n  > {line}")?;
             }
-            write!(f, "\nall of it: clutch log {}", self.path)?;
+            write!(f, "\nto see the whole log, run: clutch log {}", self.path)?;
         }
         if let Some(kept) = &self.kept {
             write!(f, "\nits working directory is kept: {}", kept.display())?;

@@ -25,7 +25,7 @@ pub struct Action<'a> {
     pub digests: &'a Digests<'a>,
     /// The input whose entries show at `/`, if the derivation has a `sandboxRoot`.
     pub root: Option<StorePath>,
-    /// Whether it may use the network.
+    /// True if it may use the network.
     pub network: bool,
     /// What it may use before it is ended.
     pub limits: Limits,

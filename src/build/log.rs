@@ -8,7 +8,7 @@ use std::{
 
 use crate::store::LogWriter;
 
-/// How many lines a failure report shows.
+/// The number of lines a failure report shows.
 const TAIL: usize = 25;
 
 /// The longest piece of a line that is kept in memory, in bytes; the file has all of it.

@@ -1,5 +1,5 @@
-//! What a builder left behind: whether all outputs are there and nothing else, whether fixed ones
-//! have their hash, whether they refer only to what they may.
+//! Checks the result of a builder: all outputs are there and nothing else, fixed ones have their hash, and
+//! references are allowed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,11 +18,11 @@ use crate::{
     tree::{self, Bounds, Listing, NodeKind},
 };
 
-/// Checks that `dir`, which was the store dir inside, holds the outputs and nothing else but the
-/// places of inputs, if `inputs` are all that was visible.
+/// Checks that `dir`, the store dir of the sandbox, holds the outputs and nothing else except the places of
+/// `inputs`.
 ///
 /// # Errors
-/// Names what is missing or was left.
+/// If an output is missing or something else was left; the error names it.
 pub(super) fn check_present(
     derivation: &Derivation,
     inputs: &[StorePath],
@@ -57,7 +57,7 @@ pub(super) fn check_present(
     Ok(())
 }
 
-/// So many strays are named.
+/// The number of strays in an error.
 const STRAYS: usize = 10;
 
 /// Folders that a builder may write to and that are not its outputs. Outside, the first is not there,
@@ -65,10 +65,10 @@ const STRAYS: usize = 10;
 const PASSING: &[&str] = &["/build", "/tmp", "/var/tmp", "/dev/shm"];
 
 /// Checks that no link in the outputs in `dir` leads to something that was made for the build alone.
-/// Other links to paths of the host are as in Nix: allowed, and good for nothing during a build.
+/// Other links to paths of the host are as in Nix: allowed, and dangling during a build.
 ///
 /// # Errors
-/// Names the first link, or what is not allowed in the store.
+/// If there is such a link, or a file type that is not allowed in the store.
 pub(super) fn check_links(
     derivation: &Derivation,
     dir: &Path,
@@ -93,7 +93,7 @@ pub(super) fn check_links(
     Ok(())
 }
 
-/// Where a link leads, by its text.
+/// The place a link's text leads to.
 fn resolve(link: &Path, target: &Path) -> PathBuf {
     let mut path = link.parent().unwrap_or(link).to_owned();
     for part in target.components() {
@@ -133,7 +133,7 @@ pub(super) fn insertions(
 /// Checks the hash of every fixed output in `dir`.
 ///
 /// # Errors
-/// Names both hashes.
+/// If a hash differs; the error has both.
 pub(super) fn check_fixed(
     derivation: &Derivation,
     dir: &Path,
@@ -152,7 +152,7 @@ pub(super) fn check_fixed(
     Ok(())
 }
 
-/// The references that outputs may have, by output; nothing if the derivation does not say.
+/// The references that outputs may have, by output; `None` if the derivation does not say.
 ///
 /// # Errors
 /// If the attributes are not what they should be.
@@ -170,7 +170,7 @@ pub(super) fn rules(derivation: &Derivation) -> Result<Option<Rules>, BuildError
     Ok((fixed || !rules.is_empty()).then_some(Rules { rules, fixed }))
 }
 
-/// What [`rules`] found.
+/// The result of [`rules`].
 pub(super) struct Rules {
     rules: BTreeMap<String, Checks>,
     fixed: bool,
@@ -180,7 +180,7 @@ impl Rules {
     /// Checks references that were found in the outputs, by path.
     ///
     /// # Errors
-    /// Names the first reference that is not allowed and the attribute that forbids it.
+    /// If a reference is not allowed; the error names it and the attribute.
     pub(super) fn check(
         &self,
         derivation: &Derivation,

@@ -1,5 +1,5 @@
-//! What has to be taken or built for some outputs to be there, and in which order. Knows of the world only
-//! what [`Lookup`] answers; takes and builds nothing.
+//! Plans: the paths to take or build for some outputs, in order. Knows of the world only through [`Lookup`];
+//! takes and builds nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Goal {
     pub outputs: BTreeSet<String>,
 }
 
-/// What a plan asks about the world.
+/// The questions of a plan to the world.
 pub trait Lookup {
     /// The derivation at that path.
     ///
@@ -29,30 +29,30 @@ pub trait Lookup {
     /// If there is none or it cannot be read.
     fn derivation(&self, path: &StorePath) -> Result<Derivation, StoreError>;
 
-    /// Where each of the paths can be had, in the order of the question.
+    /// The availability of each path, in the order of the question.
     ///
     /// # Errors
     /// If the index cannot be read.
     fn find(&self, paths: &[StorePath]) -> Result<Vec<Availability>, StoreError>;
 }
 
-/// Where a path can be had.
+/// The availability of a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Availability {
     /// It is valid in the store.
     Valid,
     /// A substituter has it, and all that it refers to unless the store has that.
     Substitutable(Box<Offer>),
-    /// Nobody has it: it has to be built.
+    /// Nobody has it: it must be built.
     Unavailable,
 }
 
-/// What a substituter has.
+/// An offer of a substituter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Offer {
-    /// What it says of the path.
+    /// The path's info.
     pub info: PathInfo,
-    /// The substituter's place among those that were asked.
+    /// The substituter's index.
     pub substituter: usize,
 }
 
@@ -60,31 +60,31 @@ pub struct Offer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StepId(u32);
 
-/// All that is missing. What is taken stands first; each step stands before what needs it.
+/// The missing steps: substitutes first, and each before the steps that need it.
 #[derive(Debug, Default)]
 pub struct Plan {
     /// The steps.
     pub steps: Vec<Step>,
-    /// The paths that the goals stand for, whether they are there already or not, by goal and output.
+    /// The paths of the goals, present or not, by goal and output.
     pub outputs: Vec<BTreeMap<String, StorePath>>,
-    /// How many derivations were looked at and found to need neither a build nor a substitute.
+    /// The number of derivations that need neither a build nor a substitute.
     pub present: usize,
 }
 
-/// Something that makes paths valid.
+/// A step makes paths valid.
 #[derive(Debug)]
 pub struct Step {
-    /// What it does.
+    /// Its work.
     pub work: Work,
     /// The steps that must end first.
     pub needs: Vec<StepId>,
     /// The steps that wait for this one.
     pub needed_by: Vec<StepId>,
-    /// How many steps follow one another from this one on: the longest chain goes first.
+    /// The length of the longest chain of steps from this one on, which goes first.
     pub chain: u32,
 }
 
-/// What a step does.
+/// The work of a step.
 #[derive(Debug)]
 pub enum Work {
     /// It builds a derivation.
@@ -119,7 +119,7 @@ impl std::ops::Deref for Job<'_> {
     }
 }
 
-/// Why there is no plan.
+/// An error of planning.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
     /// The store cannot answer.
@@ -143,8 +143,8 @@ pub enum PlanError {
         /// Who reads it.
         derivation: StorePath,
     },
-    /// Derivations that need each other: records that were tampered with.
-    #[error("the derivations below '{0}' need each other")]
+    /// A cycle of derivations: somebody changed the records.
+    #[error("the inputs of '{0}' form a cycle; run `clutch verify --repair`")]
     Cycle(StorePath),
 }
 
@@ -173,7 +173,7 @@ impl Plan {
         self.steps.iter().filter_map(Step::build)
     }
 
-    /// What is taken from substituters.
+    /// The substitutes.
     pub fn substitutes(&self) -> impl Iterator<Item = &Offer> {
         self.steps.iter().filter_map(|step| match &step.work {
             Work::Substitute(offer) => Some(offer),
@@ -181,7 +181,7 @@ impl Plan {
         })
     }
 
-    /// Adds a step behind those that it needs.
+    /// Adds a step after those that it needs.
     fn push(&mut self, work: Work, needs: Vec<StepId>) {
         let id = StepId(u32::try_from(self.steps.len()).unwrap_or(u32::MAX));
         for need in &needs {
@@ -192,7 +192,7 @@ impl Plan {
 }
 
 impl Step {
-    /// The build that this is, if it is one.
+    /// The build, if the step is one.
     #[must_use]
     pub fn build(&self) -> Option<&BuildStep> {
         match &self.work {
@@ -219,7 +219,7 @@ impl Step {
         }
     }
 
-    /// Whether a hash that was known before says what it gives.
+    /// True if its output is fixed by a hash.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
         self.build().is_some_and(|build| build.derivation.is_fixed())
@@ -255,18 +255,18 @@ struct Seen {
     missing: bool,
 }
 
-/// What substituters have of what was asked for.
+/// The offers of substituters.
 type Offers = FxHashMap<StorePath, Offer>;
 
-/// Finds what is missing for the goals. Derivations are read level by level, with one question a level;
-/// nothing below an output that is there or can be taken is looked at. A derivation is built if one of
-/// the outputs that are wanted of it can be had nowhere; then none of its outputs is taken.
+/// Finds what is missing for the goals. Reads derivations level by level, with one question a level, and
+/// nothing below an output that is available. A derivation is built if one of its wanted outputs is
+/// unavailable; then none of its outputs is taken.
 ///
 /// # Errors
 /// See [`PlanError`].
 pub fn plan(lookup: &impl Lookup, goals: &[Goal]) -> Result<Plan, PlanError> {
     let mut seen: FxHashMap<StorePath, Seen> = FxHashMap::default();
-    // In the order in which they were met, so that a plan is the same every time.
+    // in the order met, so that a plan is deterministic
     let mut order: Vec<StorePath> = Vec::new();
     let mut level: Vec<(StorePath, BTreeSet<String>)> =
         goals.iter().map(|goal| (goal.derivation.clone(), goal.outputs.clone())).collect();
@@ -281,7 +281,7 @@ pub fn plan(lookup: &impl Lookup, goals: &[Goal]) -> Result<Plan, PlanError> {
     Ok(plan)
 }
 
-/// Reads the derivations of a level; gives those of which more is wanted than before.
+/// Reads the derivations of a level; returns those with newly wanted outputs.
 fn read_level(
     lookup: &impl Lookup,
     level: Vec<(StorePath, BTreeSet<String>)>,
@@ -317,7 +317,7 @@ fn read_level(
     Ok(changed)
 }
 
-/// Asks where wanted outputs and sources can be had; gives what those need that have to be built.
+/// Looks up wanted outputs and sources; returns the inputs of the derivations to build.
 fn below(
     lookup: &impl Lookup,
     changed: &[StorePath],
@@ -360,8 +360,8 @@ fn below(
     Ok(next)
 }
 
-/// What is taken: the offers that are needed, with all that these refer to and the store lacks. Each stands after
-/// what it refers to.
+/// The substitutes: the needed offers with the references that the store lacks. Each comes after its
+/// references.
 fn taken(
     lookup: &impl Lookup,
     order: &[StorePath],
@@ -403,7 +403,7 @@ fn taken(
     Ok(order.into_iter().filter_map(|at| taken[at].take()).collect())
 }
 
-/// Puts what is taken and the missing derivations in order, inputs first.
+/// Orders substitutes and missing derivations, inputs first.
 fn assemble(
     goals: &[Goal],
     order: &[StorePath],
@@ -419,7 +419,7 @@ fn assemble(
     let goal_outputs = goals.iter().map(|goal| outputs(&goal.derivation, &goal.outputs)).collect();
     let missing: Vec<&StorePath> = order.iter().filter(|path| seen[*path].missing).collect();
 
-    // How many missing inputs each still waits for, and who waits for whom.
+    // the number of missing inputs of each, and the users of each
     let mut waits: FxHashMap<&StorePath, usize> = FxHashMap::default();
     let mut waiting: FxHashMap<&StorePath, Vec<&StorePath>> = FxHashMap::default();
     let mut direct: FxHashMap<&StorePath, Vec<StorePath>> = FxHashMap::default();

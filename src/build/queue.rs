@@ -1,5 +1,5 @@
 //! Runs the steps of a plan in parallel, each when what it needs is done, the longest chain first.
-//! Knows nothing of how a step is done.
+//! Knows nothing of the work of a step.
 
 use std::{
     cmp::Reverse,
@@ -9,7 +9,7 @@ use std::{
 
 use super::plan::{Plan, Step, StepId};
 
-/// How many steps at a time.
+/// The numbers of parallel steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Jobs {
     /// Builds at a time.
@@ -18,18 +18,18 @@ pub struct Jobs {
     pub fetches: usize,
 }
 
-/// What is still started after a failure, besides what depends on it: that never is.
+/// The steps to start after a failure. Steps that depend on the failed one never start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum After {
     /// Everything.
     All,
-    /// What is fixed by its hash: whoever has one wrong hash wants to know of all.
+    /// Fixed outputs, so that you see all wrong hashes at once.
     Fixed,
     /// Nothing.
     Nothing,
 }
 
-/// How a plan went.
+/// The outcome of a plan.
 #[derive(Debug)]
 pub struct Outcome<E> {
     /// The steps that were done.
@@ -38,12 +38,12 @@ pub struct Outcome<E> {
     pub failed: Vec<(StepId, E)>,
     /// The steps that could not be started, and the failed one that each depends on.
     pub skipped: Vec<(StepId, StepId)>,
-    /// How many were not started since the work was stopped.
+    /// The number of steps not started because the work was stopped.
     pub not_started: usize,
 }
 
 impl<E> Outcome<E> {
-    /// Whether every step was done.
+    /// True if every step was done.
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.failed.is_empty() && self.skipped.is_empty() && self.not_started == 0
@@ -89,7 +89,7 @@ struct Progress<E> {
     /// Steps that may still be started or are running.
     open: usize,
     running: usize,
-    /// What may be started.
+    /// The steps ready to start.
     starts: After,
     outcome: Outcome<E>,
 }
@@ -226,11 +226,11 @@ impl<'a, E: Send> Queue<'a, E> {
 }
 
 impl<E> Progress<E> {
-    /// Whether nothing is left that may be started, now or later.
+    /// True if nothing is left that may be started, now or later.
     fn is_over(&self) -> bool {
         match self.starts {
             After::All => self.open == 0,
-            // what runs may still make others ready
+            // running steps may make others ready
             After::Fixed => self.open == 0 || (self.running == 0 && self.ready() == 0),
             After::Nothing => true,
         }

@@ -1,4 +1,4 @@
-//! Damaged paths: which of them can be built again, in which order, and what stands in the way of the
+//! Plans the repair of damaged paths by builds: an order for those that can be built again, and reasons for the
 //! others. Builds nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,19 +17,19 @@ pub struct Repair<'a> {
     given_up: BTreeMap<StorePath, Obstacle>,
 }
 
-/// What stands in the way of building a path again.
+/// The reason why a path cannot be built again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Obstacle {
     /// It was added, not built.
     #[error(
-        "nothing here makes it: it is a source, a text, a derivation, or was imported without its derivation"
+        "it cannot be built here: it is a source, a text, a derivation, or was imported without its derivation"
     )]
     NoDerivation,
-    /// What made it is gone or damaged itself.
-    #[error("its derivation '{0}' is not in the store, or is damaged itself")]
+    /// Its derivation is missing or damaged.
+    #[error("its derivation '{0}' is missing or damaged")]
     Derivation(StorePath),
-    /// What it is made from is damaged, too.
-    #[error("it is made from '{0}', which is damaged and could not be repaired")]
+    /// An input is damaged, too.
+    #[error("its input '{0}' is damaged and could not be repaired")]
     Needs(StorePath),
     /// There is no plan to build it, or the build failed.
     #[error("{0}")]
@@ -45,19 +45,19 @@ pub struct Round {
 }
 
 impl<'a> Repair<'a> {
-    /// Begins with all that is damaged.
+    /// Starts with all damaged paths.
     #[must_use]
     pub fn new(store: &'a Store, damaged: BTreeSet<StorePath>) -> Self {
         Self { store, damaged, given_up: BTreeMap::new() }
     }
 
-    /// What is still damaged.
+    /// The paths still damaged.
     #[must_use]
     pub fn damaged(&self) -> &BTreeSet<StorePath> {
         &self.damaged
     }
 
-    /// The builds that can be done now: none of them sees anything damaged. Nothing if what is left
+    /// The builds that can be done now: none of them sees anything damaged. `None` if what is left
     /// cannot be built.
     ///
     /// # Errors
@@ -100,8 +100,7 @@ impl<'a> Repair<'a> {
         }
     }
 
-    /// The undamaged paths that builds of what is damaged would read, however indirectly: what should be
-    /// known to be whole before.
+    /// The other paths that the repair builds read, directly or not: verify them first.
     ///
     /// # Errors
     /// If the store cannot be read.
@@ -131,13 +130,13 @@ impl<'a> Repair<'a> {
         self.given_up.extend(failed);
     }
 
-    /// What is left, and what stands in the way.
+    /// The remaining damaged paths, with reasons.
     #[must_use]
     pub fn given_up(self) -> BTreeMap<StorePath, Obstacle> {
         self.given_up
     }
 
-    /// What it takes to build a path.
+    /// The needs of a repair build.
     fn work(&self, path: &StorePath) -> Result<Result<Work, Obstacle>, StoreError> {
         let info = self.store.info(path)?;
         let mut deriver = info.and_then(|info| info.deriver);
@@ -182,7 +181,7 @@ impl<'a> Repair<'a> {
     }
 }
 
-/// What it takes to build a path.
+/// The needs of a repair build.
 struct Work {
     goal: Goal,
     /// What is valid of all that the builds would see.

@@ -1,4 +1,4 @@
-//! Realising a plan: each step is built under a lock, with a log, unless its outputs are there by then.
+//! Realises a plan: each step is built under a lock, with a log, unless its outputs are valid by then.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -21,7 +21,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// How often a build that waits for another process looks again.
+/// The interval at which a build that waits for another process checks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 impl<'a> Realiser<'a> {
@@ -48,7 +48,7 @@ impl<'a> Realiser<'a> {
         Outcome { done, failed, skipped, not_started }
     }
 
-    /// What is still started after a failure.
+    /// The steps to start after a failure.
     fn after(&self, failure: &BuildFailure) -> After {
         match failure.error.hash_mismatch() {
             _ if self.options.keep_going || failure.error.can_build_instead() => After::All,
@@ -95,7 +95,7 @@ impl<'a> Realiser<'a> {
         Ok(())
     }
 
-    /// Whether all outputs are there, and those that were damaged are whole.
+    /// True if all outputs are there, and those that were damaged are whole.
     fn is_done(&self, job: Job<'_>) -> Result<bool, StoreError> {
         let (store, damaged) = (self.store, &self.options.damaged);
         if self.check_of(job).is_some() {
@@ -109,7 +109,7 @@ impl<'a> Realiser<'a> {
         Ok(doubtful.is_empty() || store.verify(&doubtful, &|_| {})?.is_empty())
     }
 
-    /// The comparison that a step is done for, if it is.
+    /// The comparison of a step, if there is one.
     fn check_of(&self, job: Job<'_>) -> Option<&'a Check> {
         self.check.filter(|check| check.covers(&job.path))
     }
@@ -149,7 +149,7 @@ impl<'a> Realiser<'a> {
         }
     }
 
-    /// Builds, with a log; what is needed of a failure is gathered before its scratch folder goes.
+    /// Builds with a log. The report of a failure is made before its scratch folder goes.
     fn attempt(&self, job: Job<'_>) -> Result<(), Box<BuildFailure>> {
         let observe = |line: &str| self.observer.event(Event::Line(job.step, line));
         let fail = |error, tail, kept| {
@@ -196,18 +196,18 @@ impl<'a> Realiser<'a> {
         };
         let result = attempt.run();
         if result.as_ref().is_err_and(|error| !error.is_cancelled()) && self.options.keep_failed {
-            // whatever happens here, why the build failed is what has to be told
+            // an error here must not hide why the build failed
             match self.keep(job, &folders) {
                 Ok(place) => *kept = Some(place),
                 Err(error) => {
-                    lock(log).line(&format!("its working directory is not kept: {error}"));
+                    lock(log).line(&format!("cannot keep its working directory: {error}"));
                 }
             }
         }
         result
     }
 
-    /// Moves the working directory of a failed build to where it stays.
+    /// Keeps the working directory of a failed build.
     fn keep(&self, job: Job<'_>, folders: &Folders) -> Result<PathBuf, BuildError> {
         let folder = self.store.failed();
         fs_err::create_dir_all(&folder)?;

@@ -24,7 +24,7 @@ pub struct Task<'a> {
     pub outputs: &'a BTreeMap<String, PathBuf>,
     /// A scratch folder that is removed afterwards, on the same file system as the outputs.
     pub scratch: &'a Path,
-    /// All that this build may read: the closure of its inputs.
+    /// The only paths that this build may read: the closure of its inputs.
     pub inputs: Inputs<'a>,
     /// The reference graph of a path of the inputs: its closure, ordered by path.
     pub graph: &'a (dyn Fn(&StorePath) -> Result<Vec<GraphNode>, TaskError> + Sync),
@@ -43,7 +43,7 @@ pub struct Task<'a> {
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// Why a built-in builder failed. The text is for the log and the failure report.
+/// An error of a built-in builder, for the log and the failure report.
 #[derive(Debug, thiserror::Error)]
 pub enum TaskError {
     /// The user or a sibling's failure stopped it.
@@ -54,15 +54,15 @@ pub enum TaskError {
     Attribute {
         /// The attribute.
         name: String,
-        /// What is wrong and what was expected.
+        /// The problem and the expected value.
         problem: String,
     },
-    /// A fixed output's content is not what its hash says.
+    /// A fixed output has another hash.
     #[error("hash mismatch: specified {expected}, got {actual}")]
     HashMismatch {
-        /// What the derivation says.
+        /// The hash in the derivation.
         expected: crate::hash::Hash,
-        /// What the content has.
+        /// The hash of the content.
         actual: crate::hash::Hash,
     },
     /// Reading or writing failed; fs-err's text names the path.
@@ -83,7 +83,7 @@ impl From<ArchiveError> for TaskError {
 }
 
 impl Task<'_> {
-    /// The text of an attribute, or nothing if it is not set. With `__structuredAttrs` use the
+    /// The text of an attribute, or `None` if it is not set. With `__structuredAttrs` use the
     /// JSON instead.
     ///
     /// # Errors
@@ -96,14 +96,14 @@ impl Task<'_> {
         })
     }
 
-    /// Where the output of that name is written.
+    /// The place to write the output of that name to.
     ///
     /// # Errors
     /// If the derivation has no such output.
     pub fn output(&self, name: &str) -> Result<&Path, TaskError> {
         self.outputs.get(name).map(PathBuf::as_path).ok_or_else(|| TaskError::Attribute {
             name: "outputs".to_owned(),
-            problem: format!("an output '{name}' is expected"),
+            problem: format!("expected an output '{name}'"),
         })
     }
 
@@ -117,8 +117,8 @@ impl Task<'_> {
         })
     }
 
-    /// An input, given by its logical path or one below it. No builder has a path of it on this
-    /// machine: what it holds can only be opened in such a way that no link leads elsewhere.
+    /// An input, given by its logical path or one below it. Builders get no host path of
+    /// it: they can only open it in a way that follows no link to the outside.
     ///
     /// # Errors
     /// If the path is not in the store, or not among the inputs.

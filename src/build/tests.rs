@@ -622,7 +622,7 @@ fn a_built_in_builder_reads_inputs_and_may_run_them() {
     let failure = world.fail(world.builtin("nothing", &[]));
     assert!(matches!(failure.error, BuildError::NoOutput { .. }), "{failure}");
     let failure = world.fail(world.builtin("unheard-of", &[]));
-    assert!(failure.to_string().contains("no builder 'builtin:unheard-of'"), "{failure}");
+    assert!(failure.to_string().contains("no built-in builder 'builtin:unheard-of'"), "{failure}");
     let failure = world.fail(world.builtin("copy", &[("from", info.path.to_string())]));
     assert!(failure.to_string().contains("is not an input"), "{failure}");
 }
@@ -708,7 +708,7 @@ fn work_on_an_output_has_bounds() {
             tree::fixed_hash(&file, HashMode::Flat, Algorithm::Sha256, bounds).map(drop)
         },
         &|bounds| match Store::seal(&trees[0], bounds) {
-            Err(StoreError::Archive(error)) => Err(error),
+            Err(StoreError::Tree(error)) => Err(error),
             other => panic!("{other:?}"),
         },
         &|bounds| difference::trees(&trees[0], &trees[1], bounds).map(drop),

@@ -21,7 +21,7 @@ pub fn read<T: DeserializeOwned>(task: &Task<'_>) -> Result<T, TaskError> {
     serde_json::from_value(Value::Object(texts.collect())).map_err(|e| fail(&e))
 }
 
-/// A text; nothing if the attribute is not set, or null.
+/// A text; `None` if the attribute is not set, or null.
 ///
 /// # Errors
 /// If it is no text.
@@ -65,7 +65,7 @@ pub fn flag(task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
     }
 }
 
-/// A whole number; nothing if it is not set.
+/// A whole number; `None` if it is not set.
 ///
 /// # Errors
 /// If it is no number, or negative.

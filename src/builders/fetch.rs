@@ -194,7 +194,7 @@ fn credentials(shown: &str) -> String {
 
 /// What the output is to be.
 struct Wanted {
-    /// The file's hash; nothing if that of the tree is known, which is checked afterwards.
+    /// The file's hash; `None` if that of the tree is known, which is checked afterwards.
     hash: Option<Hash>,
     size: Option<u64>,
     unpack: bool,

@@ -1,4 +1,4 @@
-//! Writes a closure as one file. The same closure is the same bytes.
+//! Writes a closure as one file. The same closure always gives the same bytes.
 
 use std::io::{BufWriter, Seek, Write};
 
@@ -14,8 +14,8 @@ use crate::{
     tree::{self, Listing},
 };
 
-/// Writes these paths and all that they need to `out`, which is empty. `progress` is told how many
-/// bytes of all are done.
+/// Writes these paths and all that they need to `out`, which is empty. `progress` gets the bytes
+/// done and the total.
 ///
 /// # Errors
 /// If a path is not valid or cannot be read, or `out` fails.
@@ -54,7 +54,7 @@ pub fn export(
     Ok(())
 }
 
-/// What the names of a path's entries start with.
+/// The common prefix of the names of a path's entries.
 pub(super) fn entry_name(path: &StorePath) -> String {
     format!("store/{}", path.base())
 }

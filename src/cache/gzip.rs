@@ -1,5 +1,5 @@
-//! A gzip file of many members that are written and read in parallel. Each member says in an extra
-//! field of its header (RFC 1952, 2.3.1.1; the identifier is `CL`) how long it is, so that a reader
+//! A gzip file of many members that are written and read in parallel. Each member has its length in an extra
+//! field of its header (RFC 1952, 2.3.1.1; the identifier is `CL`), so that a reader
 //! finds the next one without inflating it; ordinary tools skip the field.
 
 use std::io::{self, Seek, SeekFrom, Write};
@@ -17,13 +17,13 @@ pub(super) const HEADER: u64 = START.len() as u64 + 8;
 /// The checksum and the size behind the data.
 pub(super) const TRAILER: u64 = 8;
 
-/// How much of a member is compressed alone. Pieces of one member make one deflate stream.
+/// The size of a piece, which is compressed alone. Pieces of one member make one deflate stream.
 const PIECE: usize = 1 << 20;
 
-/// How many bytes wait to be compressed at most, before all threads compress them.
+/// The most bytes that wait before all threads compress them.
 const BATCH: usize = 16 << 20;
 
-/// Where zlib's effort stops paying for trees of programs and libraries.
+/// The compression level: beyond this, trees of programs and libraries shrink little more.
 const LEVEL: u32 = 6;
 
 /// Writes members: bytes by [`Write`], then [`Members::end`] after each member.
@@ -45,7 +45,7 @@ struct Piece {
 
 struct Open {
     start: u64,
-    /// Whether the length in the header has to be written again.
+    /// True if the length in the header must be rewritten.
     patch: bool,
     crc: Crc,
 }
@@ -75,7 +75,7 @@ impl<W: Write + Seek> Members<W> {
 
     fn queue(&mut self, last: bool) -> io::Result<()> {
         let bytes = std::mem::take(&mut self.piece);
-        // a small member costs its set-up, too
+        // a small member costs set-up, too
         self.waiting += bytes.len().max(PIECE / 64);
         self.batch.push(Piece { bytes, last });
         if self.waiting >= BATCH { self.compress() } else { Ok(()) }
@@ -162,7 +162,7 @@ fn deflate(deflater: &mut Compress, piece: Piece) -> io::Result<Deflated> {
         let status = deflater.compress_vec(rest, &mut out, flush).map_err(io::Error::other)?;
         let complete = match last {
             true => status == Status::StreamEnd,
-            // room is left, so nothing is kept back
+            // the buffer has room left, so nothing was held back
             false => deflater.total_in() as usize == bytes.len() && out.len() < out.capacity(),
         };
         if complete {
@@ -172,12 +172,12 @@ fn deflate(deflater: &mut Compress, piece: Piece) -> io::Result<Deflated> {
     }
 }
 
-/// Whether a member of ours may begin with these bytes, which may be fewer than its header has.
+/// True if a clutch member may begin with these bytes, which may be fewer than a header.
 pub(super) fn is_start(bytes: &[u8]) -> bool {
     bytes.iter().zip(&START).all(|(found, own)| found == own)
 }
 
-/// The length of the member whose first bytes these are; nothing if it is none of ours.
+/// The length of the member that starts with these bytes; `None` if clutch did not write it.
 pub(super) fn member_length(header: &[u8; HEADER as usize]) -> Option<u64> {
     let (start, length) = header.split_last_chunk::<8>()?;
     (start == START).then_some(u64::from_le_bytes(*length))

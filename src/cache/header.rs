@@ -1,4 +1,4 @@
-//! The header of an export: what is in it, in the order in which it follows.
+//! The header of an export: a table of contents in the order of the paths that follow.
 
 use std::collections::BTreeSet;
 
@@ -20,15 +20,15 @@ pub(super) const ENTRY: &str = "export";
 const KIND: RecordKind =
     RecordKind { magic: *b"clutchex", version: 2, what: "the header of an export" };
 
-/// What programs wrote before; it is still read.
+/// The previous version, which is still read.
 const KIND_1: RecordKind = RecordKind { version: 1, ..KIND };
 
-/// What an export holds.
+/// The contents of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    /// What was asked for.
+    /// The paths that the user named.
     pub(super) roots: BTreeSet<StorePath>,
-    /// Every path, after what it refers to.
+    /// Every path, each after its references.
     pub(super) paths: Vec<Exported>,
 }
 
@@ -43,34 +43,32 @@ pub(super) struct Exported {
     pub(super) signatures: BTreeSet<Signature>,
 }
 
-/// Why a header is refused.
+/// A problem of a header.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeaderError {
     #[error(transparent)]
     Codec(#[from] CodecError),
     #[error(transparent)]
     Path(#[from] StorePathError),
-    #[error("what it says of a path is not a path's text: {0}")]
+    #[error("the text of a path cannot be read: {0}")]
     Info(#[from] PathInfoError),
-    #[error("'{0}' stands in it twice")]
+    #[error("'{0}' is listed twice")]
     Twice(StorePath),
-    #[error("'{0}' refers to '{1}', which only follows later")]
+    #[error("'{0}' refers to '{1}', which must come before it")]
     Order(StorePath, StorePath),
-    #[error("it names '{0}' as what was asked for, but does not hold it")]
+    #[error("'{0}' was exported by name, but is not in the export")]
     Root(StorePath),
-    #[error("its paths are too large together")]
+    #[error("the sizes of the paths add up to more than a number holds")]
     Size,
     #[error("'{0}' has no entries")]
     Empty(StorePath),
-    #[error("'{0}' is needed by nothing that was asked for")]
+    #[error("no exported path needs '{0}'")]
     Needless(StorePath),
     #[error("'{path}' is a {kind}, which {rule}")]
     Rule { path: StorePath, kind: &'static str, rule: &'static str },
-    #[error("the deriver of '{0}' is given as '{1}', which is no derivation")]
+    #[error("the deriver of '{0}' is '{1}', expected a derivation")]
     Deriver(StorePath, StorePath),
-    #[error(
-        "it is not written as an export's header is: a list is not sorted, or paths are in another order"
-    )]
+    #[error("its lists or paths are not in the canonical order")]
     Form,
 }
 
@@ -159,7 +157,7 @@ impl Header {
         Ok(Self { roots: parse(&record.roots)?, paths })
     }
 
-    /// Whether the paths stand in the order in which an export has them.
+    /// True if the paths are in the canonical order.
     fn is_ordered(&self) -> bool {
         let mut sorted: Vec<_> = self.paths.iter().map(|e| (&e.path, &e.references)).collect();
         sorted.sort_unstable();
@@ -189,7 +187,7 @@ impl Header {
         if let Some(root) = self.roots.iter().find(|root| !all.contains(root)) {
             return Err(HeaderError::Root(root.clone()));
         }
-        // from behind, what needs a path was seen before it
+        // backwards, so that the users of a path are seen before it
         let mut needed: BTreeSet<&StorePath> = self.roots.iter().collect();
         for Exported { path, references, .. } in self.paths.iter().rev() {
             if !needed.contains(path) {
@@ -226,14 +224,14 @@ fn parse(texts: &[String]) -> Result<BTreeSet<StorePath>, StorePathError> {
 }
 
 impl Exported {
-    /// A path of so many entries. Its NAR hash does not go along: it follows from the tree.
+    /// A path with this number of entries. Its NAR hash is left out: it follows from the tree.
     pub(super) fn of(info: PathInfo, entries: u64) -> Self {
         let PathInfo { path, tree, size, references, deriver, signatures, .. } = info;
         let announced = Announced { entries, size };
         Self { path, tree, announced, references, deriver, signatures }
     }
 
-    /// What it says of the path.
+    /// The path's info.
     pub(super) fn info(&self) -> PathInfo {
         PathInfo {
             path: self.path.clone(),
@@ -247,12 +245,12 @@ impl Exported {
         }
     }
 
-    /// Whether the path is that of a source with this tree.
+    /// True if a source with this tree has this path.
     pub(super) fn is_source(&self) -> bool {
         StorePath::of_source(&self.tree, self.path.name()).as_ref() == Ok(&self.path)
     }
 
-    /// Checks what follows from the path and its tree alone.
+    /// Checks the rules that need only the path and its tree.
     fn check(&self) -> Result<(), HeaderError> {
         let Self { path, announced, references, deriver, .. } = self;
         let rule = |kind, rule| Err(HeaderError::Rule { path: path.clone(), kind, rule });
@@ -260,7 +258,7 @@ impl Exported {
             return rule("derivation", "is one file");
         }
         if path.is_derivation() && announced.size > limits::DERIVATION {
-            return rule("derivation", "is larger than any that is read");
+            return rule("derivation", "is larger than the limit for derivations");
         }
         let is_source = self.is_source();
         let kind = if is_source { "source" } else { "derivation" };

@@ -27,44 +27,44 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What is taken of an export whose content does not prove its name.
+/// Which paths to accept although their content does not prove their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
-    /// Nothing: the import is refused.
+    /// None: the import fails.
     Nothing,
-    /// Outputs, as if whoever made the file had built them here.
+    /// Outputs, as if they had been built here.
     Outputs,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// What was asked for when it was exported; all are valid now.
+    /// The paths that were exported by name; all are valid now.
     pub roots: BTreeSet<StorePath>,
     /// The paths that were not valid before.
     pub added: Vec<StorePath>,
-    /// Those of them whose content was taken on trust.
+    /// The added paths whose content nothing proves.
     pub trusted: Vec<StorePath>,
-    /// The paths that are valid with another content than the export has, which stays.
+    /// The paths that the store already has with other content. The store's content stays.
     pub differing: Vec<StorePath>,
-    /// How many paths there are in the export.
+    /// The number of paths in the export.
     pub total: usize,
 }
 
-/// An export that is open. All of it was judged that can be judged without its content.
+/// An open export. Everything that does not need the content of its paths was checked.
 pub struct Export {
     source: Source,
     header: Header,
     trust: Trust,
     /// The paths that the store does not have, in the order of the header.
     fresh: Vec<Fresh>,
-    /// Their places, and whether they are offered to plans.
+    /// For each, its index in `fresh` and whether plans may take it.
     places: FxHashMap<StorePath, (usize, bool)>,
-    /// The paths that are valid with another content.
+    /// The paths that the store has with other content.
     differing: Vec<StorePath>,
-    /// Every path that the header names: what an output may hold of others was there when it was made.
+    /// Every path that the header names: an output can only hold paths that existed when it was made.
     among: Arc<[StorePath]>,
-    /// Where paths are unpacked; nothing if the store has all.
+    /// The folder to unpack into; `None` if the store has all paths.
     scratch: Option<Scratch>,
 }
 
@@ -76,13 +76,12 @@ struct Fresh {
     deriver: Option<StorePath>,
 }
 
-/// Takes the export in `file` (`-` is standard input) into the store. `progress` is told how many bytes
-/// of all are done; any thread may call it.
+/// Imports the export in `file` (`-` is standard input). `progress` gets the bytes done and the total;
+/// any thread may call it.
 ///
 /// # Errors
-/// If the file is not exactly what an export is, or does not fit to its own header, or refers to
-/// what the store does not have, or holds what neither its content nor `trust` lets in. Nothing of it
-/// is then in the store.
+/// If the file is not a canonical export, does not match its header, refers to a path that the store lacks,
+/// or holds a path that neither its content nor `trust` admits. The store is then unchanged.
 pub fn import(
     store: &Store,
     file: &Path,
@@ -90,7 +89,7 @@ pub fn import(
     progress: &(dyn Fn(u64, u64) + Sync),
 ) -> Result<Imported, TransferError> {
     let export = Export::open(store, file, trust)?;
-    // told at once if it is sure, before all is unpacked
+    // fail before unpacking if the outcome is certain
     let hopeless = export.fresh.iter().filter(|f| f.claim.is_hopeless(export.exported(f)));
     export.prove(hopeless.map(|fresh| export.exported(fresh).path.clone()).collect())?;
     let all: Vec<&Fresh> = export.fresh.iter().collect();
@@ -101,11 +100,11 @@ pub fn import(
 }
 
 impl Export {
-    /// Opens the export in `file` (`-` is standard input). Its derivations are read, and what is to be taken is
-    /// judged by them and those of the store.
+    /// Opens the export in `file` (`-` is standard input). Reads its derivations, and judges its other
+    /// paths by them and by those of the store.
     ///
     /// # Errors
-    /// As [`import`], as far as no path other than a derivation is unpacked.
+    /// As [`import`], but only derivations are unpacked.
     pub fn open(store: &Store, file: &Path, trust: Trust) -> Result<Self, TransferError> {
         let mut source = Source::open(store, file)?;
         let header = source.header()?;
@@ -137,7 +136,7 @@ impl Export {
                     .judge(exported, knows)
                     .map_err(|problem| source.refuse(exported.path.to_string(), problem))?;
                 let may_be_taken = trust == Trust::Outputs || !claim.is_hopeless(exported);
-                // what it refers to stands before it
+                // references come before the path
                 let can_be_had = |reference: &StorePath| {
                     let found = places.get(reference).map(|(_, is_offered)| *is_offered);
                     *reference == exported.path || found.unwrap_or(true)
@@ -151,7 +150,7 @@ impl Export {
         Ok(Self { source, header, trust, fresh, places, differing, among, scratch })
     }
 
-    /// Whether it has a path that is not offered, since nothing proves what it holds or refers to.
+    /// True if the export has this path but does not offer it, because nothing proves its content or references.
     #[must_use]
     pub fn withholds(&self, path: &StorePath) -> bool {
         self.places.get(path).is_some_and(|(_, is_offered)| !is_offered)
@@ -161,7 +160,7 @@ impl Export {
         &self.header.paths[fresh.at]
     }
 
-    /// Refuses paths whose content does not prove their names, unless that is trusted.
+    /// Refuses paths whose content does not prove their names, unless they are trusted.
     fn prove(&self, unproved: Vec<StorePath>) -> Result<Vec<StorePath>, TransferError> {
         match self.trust {
             Trust::Nothing if !unproved.is_empty() => {
@@ -172,7 +171,7 @@ impl Export {
         }
     }
 
-    /// Unpacks and inserts paths, all or none. Gives those that were taken on trust.
+    /// Unpacks and inserts paths, all or none. Returns those that were taken on trust.
     fn insert(
         &self,
         store: &Store,
@@ -199,7 +198,7 @@ impl Export {
         Ok(trusted)
     }
 
-    /// A path as it is put into the store. What its content does not prove has its references declared.
+    /// Unpacks a path for insertion. If its content does not prove its name, its references are declared.
     fn insertion(&self, fresh: &Fresh, scratch: &Scratch) -> Result<Insertion, TransferError> {
         let (source, exported) = (&self.source, self.exported(fresh));
         let path = exported.path.clone();
@@ -212,13 +211,13 @@ impl Export {
             .is_proved(exported, &place, self.trust == Trust::Nothing)
             .map_err(|problem| source.refuse(path.to_string(), problem))?;
         let references = exported.references.clone();
-        // a source or a text may hold any words; an output's references are what it holds
+        // a source or a text may mention any path; an output refers to every path that it mentions
         let references = match is_proved {
             true => References::Known(references),
             false => References::Declared(references, self.among.clone()),
         };
         let (deriver, expected) = (fresh.deriver.clone(), Some(exported.tree));
-        // without its deriver the path says less than was signed
+        // the signatures cover the deriver
         let signatures = match deriver == exported.deriver {
             true => exported.signatures.clone(),
             false => BTreeSet::new(),
@@ -247,7 +246,7 @@ impl Substituter for Export {
     }
 }
 
-/// Every reference leads to what is in the export or in the store.
+/// Checks that every reference is in the export or in the store.
 fn check_references(
     source: &Source,
     header: &Header,
@@ -257,22 +256,23 @@ fn check_references(
     for Exported { path, references, .. } in &header.paths {
         let known = |r: &&StorePath| held.contains(r) || valid.contains(*r);
         if let Some(missing) = references.iter().find(|r| !known(r)) {
-            let problem =
-                format!("it refers to '{missing}', which is neither here nor in the store");
+            let problem = format!(
+                "it refers to '{missing}', which is neither in the export nor in the store"
+            );
             return Err(source.refuse(path.to_string(), problem));
         }
     }
     Ok(())
 }
 
-/// Where a path is unpacked.
+/// The place to unpack a path to.
 fn place(exported: &Exported, scratch: &Scratch) -> PathBuf {
     scratch.path().join(exported.path.base())
 }
 
-/// Unpacks and reads the derivations among these, ordered by path. The record of each belongs to its
-/// path, refers to what the header says, and claims no output that is another's: else building it would
-/// put something under a foreign path.
+/// Unpacks and reads the derivations among these, ordered by path. Each record must match its path and
+/// its references in the header, and have its own outputs only: otherwise a build would write to
+/// another derivation's path.
 fn derivations(
     source: &Source,
     store: &Store,
@@ -290,7 +290,7 @@ fn derivations(
             let derivation = Derivation::from_bytes(&bytes).map_err(|e| refuse(e.to_string()))?;
             match derivation.to_bytes() {
                 Ok(own) if own == bytes => Ok(derivation),
-                _ => Err(refuse("it is not written as a derivation is".to_owned())),
+                _ => Err(refuse("it is not in the canonical form of a derivation".to_owned())),
             }
         })
         .collect::<Result<Vec<_>, TransferError>>()?;
@@ -300,7 +300,7 @@ fn derivations(
         let path = &exported.path;
         let refuse = |problem: String| source.refuse(path.to_string(), problem);
         if derivation.references() != exported.references {
-            return Err(refuse("its references are not those of the header".to_owned()));
+            return Err(refuse("its references differ from those in the header".to_owned()));
         }
         for input in derivation.input_derivations.keys() {
             learn_valid(store, &mut identities, input)?;
@@ -315,7 +315,7 @@ fn derivations(
     Ok(records)
 }
 
-/// Learns a derivation of the store and, before it, its inputs.
+/// Learns a derivation of the store after its inputs.
 fn learn_valid(
     store: &Store,
     identities: &mut Identities,

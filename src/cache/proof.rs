@@ -1,6 +1,6 @@
-//! How far the content of an exported path proves that it belongs under its name. The names of sources,
-//! texts, derivations and fixed outputs follow from what they hold, so these are computed again. That of
-//! any other output follows from what went into its build, and says nothing of what came out.
+//! Checks if the content of an exported path proves its name. The names of sources,
+//! texts, derivations and fixed outputs follow from their content, so these are computed again. The name of
+//! any other output follows from the inputs of its build, and proves nothing about the result.
 
 use std::{collections::BTreeMap, path::Path};
 
@@ -13,23 +13,23 @@ use crate::{
     tree::{self, Listing, NodeKind},
 };
 
-/// What is known of a path before its content is.
+/// The proof that a path needs, known before its content is read.
 pub(super) enum Claim {
     /// The name follows from the tree.
     Source,
-    /// The name follows from the record, which is checked by itself.
+    /// The name follows from the record, which is checked separately.
     Derivation,
-    /// That derivation says which hash the content has.
+    /// This derivation gives the hash of the content.
     Fixed(StorePath, Fixed),
-    /// That derivation uses it as a source, and nothing makes it: its name follows from its content.
+    /// This derivation uses it as a source, and no derivation makes it: its name follows from its content.
     Used(StorePath),
-    /// A derivation makes it, and does not say what it will hold.
+    /// A derivation makes it and gives no hash.
     Built,
     /// No derivation that makes it is known: a text, a fixed output, or built elsewhere.
     Unknown,
 }
 
-/// Which derivations make which paths, and which sources they use, as far as they are known.
+/// The known derivations: the paths that they make and the sources that they use.
 #[derive(Default)]
 pub(super) struct Makers {
     makers: BTreeMap<StorePath, Vec<Maker>>,
@@ -37,7 +37,7 @@ pub(super) struct Makers {
 }
 
 impl Makers {
-    /// What those derivations say, and those of the store, of these paths.
+    /// Collects the makers of these paths from the derivations just read and from the store.
     pub(super) fn find<'e>(
         store: &Store,
         read: &[(StorePath, Derivation)],
@@ -62,10 +62,10 @@ impl Makers {
         self.makers.entry(maker.path.clone()).or_default().push(maker);
     }
 
-    /// What is known of a path, and the derivation that made it as far as it is one that makes it.
+    /// The proof that a path needs, and its deriver if that makes the path.
     ///
     /// # Errors
-    /// Says how the header contradicts a derivation; `knows` tells which are known.
+    /// If the header contradicts a derivation. `knows` is true for derivations that can be read.
     pub(super) fn judge(
         &self,
         exported: &Exported,
@@ -83,16 +83,16 @@ impl Makers {
                 Some(deriver.clone())
             }
             Some(deriver) if knows(deriver) => {
-                return Err(format!("its deriver is given as '{deriver}', which does not make it"));
+                return Err(format!("its deriver '{deriver}' does not make it"));
             }
-            // what is not there cannot be asked
+            // a deriver that cannot be read is dropped
             _ => None,
         };
         let fixed = makers.iter().find_map(|m| Some((m.derivation.clone(), m.fixed?)));
         Ok(match fixed {
             Some((derivation, _)) if !exported.references.is_empty() => {
                 return Err(format!(
-                    "it has references, but '{derivation}' makes it with a fixed hash, which has none"
+                    "it has references, but '{derivation}' makes it with a fixed hash; such an output has none"
                 ));
             }
             Some((derivation, fixed)) => (Claim::Fixed(derivation, fixed), deriver),
@@ -106,7 +106,7 @@ impl Makers {
 }
 
 impl Claim {
-    /// Whether nothing that the path may hold can prove its name.
+    /// True if no content can prove the name of the path.
     pub(super) fn is_hopeless(&self, exported: &Exported) -> bool {
         match self {
             Self::Built => true,
@@ -116,11 +116,11 @@ impl Claim {
         }
     }
 
-    /// Whether what lies at `place` proves the name of the path, its tree being the one of the header.
-    /// Unless `thorough`, hashes that are hardly used are not tried.
+    /// True if the tree at `place`, which has the hash in the header, proves the name of the path.
+    /// Unless `thorough`, rare hash algorithms are not tried.
     ///
     /// # Errors
-    /// Says how the content contradicts a derivation, or what cannot be read.
+    /// If the content contradicts a derivation or cannot be read.
     pub(super) fn is_proved(
         &self,
         exported: &Exported,
@@ -137,7 +137,7 @@ impl Claim {
                         Err(format!("its hash is {found}, but '{derivation}' says {right}"))
                     }
                     None => Err(format!(
-                        "it is no plain file, but '{derivation}' gives the hash of one"
+                        "'{derivation}' gives the hash of a plain file, but it is something else"
                     )),
                 }
             }
@@ -145,11 +145,11 @@ impl Claim {
             {
                 true => Ok(true),
                 false => Err(format!(
-                    "its name does not follow from its content, as that of a source of '{user}' does"
+                    "'{user}' uses it as a source, but its name does not follow from its content"
                 )),
             },
             Self::Unknown => {
-                // an output of a build somewhere else has its deriver
+                // a path with a deriver is most likely a build output
                 let tries = thorough || exported.deriver.is_none();
                 Ok(is_text(exported, place)? || (tries && is_fixed(exported, place, thorough)?))
             }
@@ -157,12 +157,12 @@ impl Claim {
     }
 }
 
-/// The hash of what lies at `place`, in the way of fixed outputs.
+/// The hash of the tree at `place`, computed as for a fixed output.
 fn fixed_hash(place: &Path, mode: HashMode, algorithm: Algorithm) -> Result<Option<Hash>, String> {
     tree::fixed_hash(place, mode, algorithm, tree::Bounds::NONE).map_err(|error| error.to_string())
 }
 
-/// Whether the path is that of a fixed output with what lies at `place`.
+/// True if a fixed output with the tree at `place` has this path.
 fn is_fixed(exported: &Exported, place: &Path, thorough: bool) -> Result<bool, String> {
     let Exported { path, references, .. } = exported;
     if !references.is_empty() {
@@ -181,7 +181,7 @@ fn is_fixed(exported: &Exported, place: &Path, thorough: bool) -> Result<bool, S
     Ok(false)
 }
 
-/// Whether the path is that of the text at `place`.
+/// True if the text at `place` has this path.
 fn is_text(exported: &Exported, place: &Path) -> Result<bool, String> {
     if exported.announced.entries > 1 {
         return Ok(false);

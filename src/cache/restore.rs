@@ -1,4 +1,4 @@
-//! Takes single trees out of an export, to put them in the place of damaged ones.
+//! Replaces damaged trees by those of an export.
 
 use std::{
     collections::BTreeSet,
@@ -15,14 +15,14 @@ use crate::{
     store_path::StorePath,
 };
 
-/// Replaces the trees of valid paths by those in the export `file` (`-` is standard input), as far as it has exactly what the
-/// index says: the same path with the same tree hash. Everything else stays what the store knows, so
-/// nothing is believed. `progress` is told how many bytes of all are done; any thread may call it.
+/// Replaces the trees of valid paths by those in the export `file` (`-` is standard input) if the export has
+/// the same path with the same tree hash. Nothing else of the export is used, so nothing is trusted.
+/// `progress` gets the bytes done and the total; any thread may call it.
 ///
-/// Gives the paths that were replaced.
+/// Returns the paths that were replaced.
 ///
 /// # Errors
-/// If the file is no export, or what it holds of these paths is not what it says.
+/// If the file is not an export, or the content of a path does not match its header.
 pub fn restore(
     store: &Store,
     file: &Path,

@@ -1,5 +1,5 @@
-//! The file of an export, read member by member. One that cannot be read at any place, such as a pipe,
-//! is written to a file first, as far as it is what an export is.
+//! The file of an export, read member by member. A pipe is copied to a temporary file while its members
+//! are checked.
 
 use std::{
     io::{self, BufReader, Read, Write as _},
@@ -26,9 +26,9 @@ use crate::{
 pub(super) struct Source {
     name: String,
     file: File,
-    /// How many bytes of `file` are there.
+    /// The bytes of `file` that are there.
     length: u64,
-    /// What is still to be read, and then stands in `file`.
+    /// A pipe that is copied to `file` as it is read.
     stream: Option<File>,
     /// Start and end of the members: the header, the paths, the end.
     members: Vec<(u64, u64)>,
@@ -46,10 +46,10 @@ impl Source {
             File::open(path)?
         };
         let found = file.metadata()?;
-        // one that was read in part before begins where that ended
+        // a descriptor that was read in part counts as a pipe: the export starts at its position
         let at_start = || rustix::fs::tell(&file).is_ok_and(|at| at == 0);
         if found.is_dir() {
-            let (place, problem) = ("the whole".to_owned(), "it is a folder".to_owned());
+            let (place, problem) = ("the file".to_owned(), "it is a folder".to_owned());
             return Err(TransferError::Refused { file: name, place, problem });
         }
         if found.is_file() && at_start() {
@@ -67,7 +67,7 @@ impl Source {
         Ok(Self { name, file: spool, length: 0, stream: Some(file), members: Vec::new() })
     }
 
-    /// That the file is not what it should be, and where.
+    /// The error for a problem at a place in the file.
     pub(super) fn refuse(
         &self,
         place: impl Into<String>,
@@ -77,12 +77,12 @@ impl Source {
         TransferError::Refused { file: self.name.clone(), place, problem }
     }
 
-    /// What an error or a message calls it.
+    /// The file's name in messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Finds the next member, of at most `limit` bytes. Gives whether there is one.
+    /// Finds the next member, of at most `limit` bytes. Returns whether there is one.
     fn next(&mut self, limit: u64) -> Result<bool, TransferError> {
         let at = self.members.last().map_or(0, |(_, end)| *end);
         let place = || format!("byte {at}");
@@ -92,25 +92,27 @@ impl Source {
             None => fill(&mut Range { file: self.file.file(), at, end: self.length }, &mut start)
                 .map_err(|e| self.named("read", &e))?,
         };
-        // another file is told as such, however short
+        // report a file of another kind as such, however short it is
         let is_ours = gzip::is_start(&start[..filled]);
         if filled == 0 {
             return Ok(false);
         }
         if !is_ours {
             let problem = match at {
-                0 => "this is no export of clutch",
-                _ => "there is no member where the one before ends",
+                0 => "it is not an export; make one with `clutch export`",
+                _ => "expected the start of a member",
             };
             return Err(self.refuse(place(), problem));
         }
         if filled < start.len() {
-            return Err(self.refuse(place(), "it ends in the header of a member"));
+            return Err(self.refuse(place(), "the file ends in the header of a member"));
         }
         let own = gzip::member_length(&start).unwrap_or_default();
         let end = at.checked_add(own).filter(|_| own > gzip::HEADER + gzip::TRAILER);
         let Some(end) = end else {
-            return Err(self.refuse(place(), format!("a member of {own} bytes starts")));
+            return Err(
+                self.refuse(place(), format!("expected a member, found one of {own} bytes"))
+            );
         };
         if own > limit {
             let problem = format!("a member of {own} bytes starts, at most {limit} are expected");
@@ -131,7 +133,7 @@ impl Source {
         Ok(true)
     }
 
-    /// The header, and whether the members that it needs are there and no others.
+    /// Reads the header and checks that the file has exactly the members that it needs.
     pub(super) fn header(&mut self) -> Result<Header, TransferError> {
         self.next(deflated(limits::EXPORT_HEADER + 2048))?;
         let bytes = self.read(0, "the header", |from| {
@@ -145,13 +147,14 @@ impl Source {
         for limit in lengths.chain([deflated(1024)]) {
             if !self.next(limit)? {
                 let found = self.members.len();
-                let problem = format!("it has {found} members, but its header needs {expected}");
-                return Err(self.refuse("the whole", problem));
+                let problem =
+                    format!("it has {found} members, expected {expected} from the header");
+                return Err(self.refuse("the file", problem));
             }
         }
         if self.next(u64::MAX)? {
-            let problem = format!("it has more than the {expected} members that its header needs");
-            return Err(self.refuse("the whole", problem));
+            let problem = format!("it has more than {expected} members, the number in the header");
+            return Err(self.refuse("the file", problem));
         }
         self.read(expected - 1, "the end", |from| {
             let mut end = Vec::new();
@@ -164,7 +167,7 @@ impl Source {
         Ok(header)
     }
 
-    /// Unpacks a path into scratch. Gives where it is.
+    /// Unpacks a path into scratch and returns its place.
     pub(super) fn unpack(
         &self,
         at: usize,
@@ -178,27 +181,28 @@ impl Source {
         Ok(target)
     }
 
-    /// Turns a refusal of the store into one of the file, if that is its fault.
+    /// Turns an error of the store into one of the file, if the file is at fault.
     pub(super) fn explain(&self, error: StoreError) -> TransferError {
         match error {
-            StoreError::Tree { path, expected, found } => {
-                let problem = format!("its tree has hash {found}, but the header says {expected}");
+            StoreError::Hash { path, expected, found } => {
+                let problem =
+                    format!("its tree has hash {found}, expected {expected} from the header");
                 self.refuse(path.to_string(), problem)
             }
             StoreError::Undeclared { path, reference } => {
-                let problem = format!("it refers to '{reference}', but its header leaves that out");
+                let problem = format!("it refers to '{reference}', which the header does not list");
                 self.refuse(path.to_string(), problem)
             }
             StoreError::Unheld { path, reference } => {
                 let problem =
-                    format!("its header says that it refers to '{reference}', but it does not");
+                    format!("the header lists the reference '{reference}', which it does not have");
                 self.refuse(path.to_string(), problem)
             }
             other => other.into(),
         }
     }
 
-    /// An error of the system, with the file in its text.
+    /// An I/O error with the file's name in its text.
     fn named(&self, work: &str, error: &io::Error) -> io::Error {
         io::Error::new(error.kind(), format!("failed to {work} '{}': {error}", self.name))
     }
@@ -221,7 +225,7 @@ impl Source {
                 _ => Err(UnpackError::Whole("bytes follow its end".to_owned())),
             })
             .map_err(|e| match e {
-                // not the file's fault: no space, say
+                // not the file's fault, such as a full disk
                 UnpackError::Io(e) if !is_content(&e) => {
                     self.named(&format!("unpack '{place}' of"), &e).into()
                 }
@@ -235,22 +239,22 @@ impl Source {
     }
 }
 
-/// Whether an error is of what is read, and not of what it is written to.
+/// True if an error concerns the bytes read, not the place written to.
 fn is_content(error: &io::Error) -> bool {
     use io::ErrorKind::{InvalidData, InvalidFilename, InvalidInput, UnexpectedEof};
     matches!(error.kind(), InvalidData | InvalidFilename | InvalidInput | UnexpectedEof)
 }
 
-/// How many bytes a tree has at most as tar entries.
+/// The most bytes that a tree takes as tar entries.
 fn packed(announced: Announced) -> u64 {
-    // headers, names, targets, and what fills each up to a block
+    // headers, names, targets and the padding of each
     const ENTRY: u64 = (limits::NAME + limits::LINK_TARGET + 8 * 512) as u64;
     announced.entries.saturating_mul(ENTRY).saturating_add(announced.size)
 }
 
-/// How many bytes a member has at most that holds so many.
+/// The most bytes that a member with this content takes.
 fn deflated(bytes: u64) -> u64 {
-    // what cannot be compressed grows by some bytes in 16 KiB
+    // incompressible data grow by some bytes in 16 KiB
     bytes.saturating_add(bytes / 1000).saturating_add(4096)
 }
 

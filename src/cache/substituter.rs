@@ -1,4 +1,4 @@
-//! What a plan takes paths from instead of building them. An export is one (`import`); a binary cache is another.
+//! Substituters: a plan takes paths from them instead of building. An export is one (`import`).
 
 use super::TransferError;
 use crate::{
@@ -6,19 +6,19 @@ use crate::{
     store_path::StorePath,
 };
 
-/// A place that has store paths.
+/// A source of finished store paths.
 pub trait Substituter: Sync {
-    /// What messages call it.
+    /// The name in messages.
     fn name(&self) -> &str;
 
-    /// What it has of these paths, in the order of the question. It also has all that such a path refers to, as far
-    /// as the store does not.
+    /// For each of these paths, its info if the substituter has it. Every reference of an offered path is either
+    /// offered too or in the store.
     fn offers(&self, paths: &[&StorePath]) -> Vec<Option<PathInfo>>;
 
-    /// Makes a path valid that it offers. What the path refers to is valid.
+    /// Makes an offered path valid. The path's references are valid already.
     ///
     /// # Errors
-    /// If it does not hold what it says, or cannot be read; if the content does not prove the path and nobody trusts
-    /// it; and if the store cannot be written. The store is then as it was.
+    /// If the path cannot be read or does not match its info; if its content does not prove it and it is not
+    /// trusted; or if the store cannot be written. The store is then unchanged.
     fn take(&self, store: &Store, path: &StorePath) -> Result<(), TransferError>;
 }

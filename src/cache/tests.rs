@@ -1,4 +1,4 @@
-//! What is exported comes back as it was; what is not exactly an export is refused and leaves
+//! An exported path comes back unchanged; a file that is not a canonical export is refused and leaves
 //! nothing.
 
 mod hostile;
@@ -35,8 +35,8 @@ fn path(n: u8) -> StorePath {
 }
 
 impl Space {
-    /// Adds a tree with one file of that text, and other things when asked; it refers to the paths
-    /// before it and, but for the first, to itself.
+    /// Adds a tree with one file of that text, and other entries if asked; it refers to the paths
+    /// before it and, except for the first, to itself.
     fn add(&self, n: u8, text: &[u8], rich: bool) -> StorePath {
         let scratch = self.store.scratch().unwrap();
         let source = scratch.path().join("tree");
@@ -76,7 +76,7 @@ impl Space {
         out.into_inner()
     }
 
-    /// Believes what is not proved.
+    /// Accepts unproved content.
     fn import(&self, bytes: &[u8]) -> Result<Imported, TransferError> {
         self.import_with(bytes, Trust::Outputs)
     }
@@ -87,7 +87,7 @@ impl Space {
         import(&self.store, &file, trust, &|_, _| {})
     }
 
-    /// All that is known, but for the time.
+    /// The path's info without the time.
     fn known(&self) -> Vec<PathInfo> {
         let infos = self.store.all().unwrap();
         infos.into_iter().map(|info| PathInfo { registered: 0, ..info }).collect()
@@ -126,7 +126,7 @@ fn a_reference_that_the_header_leaves_out_is_refused() {
     from.add(3, path(0).to_string().as_bytes(), false);
     let bytes = from.export(&[path(0), path(3)]);
     let error = to.import(&bytes).unwrap_err().to_string();
-    assert!(error.contains("leaves that out") && error.contains("path-0"), "{error}");
+    assert!(error.contains("does not list") && error.contains("path-0"), "{error}");
     assert!(to.is_empty());
 }
 
@@ -163,7 +163,7 @@ fn every_damaged_byte_is_refused() {
         let mut damaged = bytes.clone();
         damaged[at] ^= 1 << (at % 8);
         if to.import(&damaged).is_ok() {
-            // such as the bits between the end of a deflate stream and the next whole byte
+            // for example the bits between the end of a deflate stream and the next whole byte
             assert_eq!(to.known(), from.known(), "byte {at}");
             harmless += 1;
             to = space();
@@ -214,7 +214,7 @@ fn members_that_are_exchanged_doubled_or_missing_are_refused() {
     };
     assert!(refused(&[0, 2, 1, 3]).contains("it is not in 'store/"));
     assert!(refused(&[0, 1, 1, 3]).contains("it is not in 'store/"));
-    assert!(refused(&[0, 1, 3]).contains("it has 3 members, but its header needs 4"));
+    assert!(refused(&[0, 1, 3]).contains("it has 3 members, expected 4"));
     assert!(refused(&[0, 1, 2, 3, 3]).contains("more than the 4 members"));
     assert!(refused(&[0, 1, 3, 2]).contains("expected 1024 zeros"));
     assert!(refused(&[1, 0, 2, 3]).contains("expected one file 'export'"));
@@ -266,7 +266,7 @@ fn signatures_travel_as_long_as_they_say_what_is_known() {
             path: path.clone(),
             source: source.clone().into(),
             references: References::Known(BTreeSet::new()),
-            // nobody can tell there that this derivation made it
+            // the importing store cannot check the deriver
             deriver: (path == &made).then(|| StorePath::new(&[9; 20], "made.drv").unwrap()),
             expected: None,
             signatures: [signature.clone()].into(),

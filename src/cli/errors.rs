@@ -55,7 +55,7 @@ impl Classified for StoreError {
     fn kind(&self) -> Kind {
         match self {
             Self::Io(_)
-            | Self::Archive(_)
+            | Self::Tree(_)
             | Self::Index { .. }
             | Self::NotAStore { .. }
             | Self::Newer { .. }
@@ -75,7 +75,7 @@ impl Classified for StoreError {
             | Self::Unheld { .. }
             | Self::Cycle(_)
             | Self::Twice(_)
-            | Self::Tree { .. }
+            | Self::Hash { .. }
             | Self::Changed(_)
             | Self::Occupied(_) => Kind::Failed,
         }
@@ -146,7 +146,7 @@ impl Classified for TransferError {
     fn kind(&self) -> Kind {
         match self {
             Self::Store(error) => error.kind(),
-            Self::Io(_) | Self::Archive(_) => Kind::Failed,
+            Self::Io(_) | Self::Tree(_) => Kind::Failed,
             _ => Kind::Input,
         }
     }

@@ -1,4 +1,4 @@
-//! What two closures hold: packages that came, went or changed, by the names and versions in their
+//! Compares two closures: packages that were added, removed or changed, by the names and versions in their
 //! store paths.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,7 +11,7 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What differs between two closures.
+/// The differences between two closures.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Difference {
     /// The packages that are not the same in both, by name.
@@ -23,7 +23,7 @@ pub struct Difference {
 /// All paths of one package in a closure.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Package {
-    /// What stands behind the name in them, if anything does.
+    /// The text after the name in them, such as a version.
     pub versions: BTreeSet<String>,
     /// The bytes in them.
     pub size: u64,
@@ -31,7 +31,7 @@ pub struct Package {
 }
 
 impl Package {
-    /// Whether the closure has no such package.
+    /// True if the closure has no such package.
     #[must_use]
     pub fn is_absent(&self) -> bool {
         self.paths.is_empty()

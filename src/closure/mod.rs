@@ -1,4 +1,4 @@
-//! What a path needs: its closure, with sizes, and why something is in it.
+//! The closure of a path, with sizes, and the reason for a path being in it.
 
 mod diff;
 
@@ -13,8 +13,8 @@ use crate::{
     store_path::StorePath,
 };
 
-/// These paths and all that they refer to, however indirectly: each after what it refers to, and
-/// always in the same order for the same paths.
+/// These paths and all that they refer to, directly or not: each after its references, and always in the same
+/// order for the same paths.
 ///
 /// # Errors
 /// If one of them is not valid, or the index cannot be read.
@@ -23,7 +23,7 @@ pub fn requisites(store: &Store, paths: &[StorePath]) -> Result<Vec<PathInfo>, S
     Ok(sorted(infos))
 }
 
-/// The size of each closure out of the closures' union: bytes of a path and of all that it needs.
+/// The closure size of each of these paths: the bytes of the path and of all that it needs.
 ///
 /// # Errors
 /// As [`requisites`].
@@ -43,8 +43,8 @@ pub fn sizes(store: &Store, paths: &[StorePath]) -> Result<BTreeMap<StorePath, u
     Ok(paths.iter().map(|path| (path.clone(), size(path))).collect())
 }
 
-/// Why `from` needs `to`: a shortest chain of references from one to the other, both included.
-/// Nothing if it does not need it.
+/// Explains why `from` needs `to`: a shortest chain of references between them, both included.
+/// `None` if it does not need it.
 ///
 /// # Errors
 /// If `from` is not valid, or the index cannot be read.
@@ -87,8 +87,8 @@ fn sorted(mut infos: Vec<PathInfo>) -> Vec<PathInfo> {
     order.into_iter().filter_map(|at| infos[at].take()).collect()
 }
 
-/// The one order of paths, which are sorted and each stand with what they refer to: each after its
-/// references, as far as these are among them, else by path. Gives their places.
+/// The canonical order of paths, which come sorted and with their references: each after its references if
+/// these are among them, else by path. Returns their indices.
 #[must_use]
 pub fn order(paths: &[(&StorePath, &BTreeSet<StorePath>)]) -> Vec<usize> {
     let places: FxHashMap<&StorePath, usize> =
@@ -96,7 +96,7 @@ pub fn order(paths: &[(&StorePath, &BTreeSet<StorePath>)]) -> Vec<usize> {
     let mut order: Vec<usize> = Vec::with_capacity(paths.len());
     let mut seen = vec![false; paths.len()];
     for start in 0..paths.len() {
-        // (path, whether what it refers to stands in the order already)
+        // (path, true if its references are in the order already)
         let mut todo = vec![(start, false)];
         while let Some((at, after)) = todo.pop() {
             if after {

@@ -1,6 +1,6 @@
 //! The canonical encoding of a derivation: the bytes that are hashed (docs/formats.md, "Canonical
-//! encoding"). Tagged, length-prefixed and sorted, so that two derivations have the same bytes only
-//! where they are the same. Nothing reads it back.
+//! encoding"). Tagged, length-prefixed and sorted, so two derivations have the same bytes only
+//! if they are equal. Nothing reads it back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::store_path::StorePath;
 /// The first byte of every encoding; a change of the format changes it, and with it every path.
 const VERSION: u8 = 1;
 
-/// The encoding of the whole derivation: what the path of its record depends on.
+/// The encoding of the whole derivation, from which the path of its record follows.
 pub(super) fn whole(derivation: &Derivation) -> Vec<u8> {
     let mut out = Writer::new(b'W');
     out.body(&Body::of(derivation), |_| true);
@@ -26,8 +26,7 @@ pub(super) fn whole(derivation: &Derivation) -> Vec<u8> {
     out.0
 }
 
-/// The encoding in which inputs stand by their identity and the paths of the outputs are left out:
-/// what these paths depend on.
+/// The encoding with inputs by identity and without the paths of the outputs, which follow from it.
 pub(super) fn modulo<'i>(
     body: &Body<'_>,
     outputs: &BTreeSet<&str>,
@@ -47,14 +46,14 @@ pub(super) fn modulo<'i>(
     out.0
 }
 
-/// The encoding of a fixed output: its name and what it must hash to, nothing of how it is got.
+/// The encoding of a fixed output: its name and hash, and nothing of the way to get it.
 pub(super) fn fixed(name: &str, fixed: &Fixed) -> Vec<u8> {
     let mut out = Writer::new(b'F');
     out.fixed(Some(fixed)).text(name);
     out.0
 }
 
-/// What both encodings have in common.
+/// The common part of both encodings.
 pub(super) struct Body<'a> {
     name: &'a str,
     system: &'a str,

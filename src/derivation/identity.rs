@@ -1,6 +1,6 @@
-//! What a derivation is called: the paths of its outputs, the path of its record, and its identity,
-//! from which those follow. The identity is taken modulo fixed outputs: a derivation whose output is
-//! fixed by a hash is the same thing wherever that output is fetched from.
+//! The names of a derivation: the paths of its outputs, the path of its record, and its identity, from which
+//! those follow. The identity is taken modulo fixed outputs: a derivation whose output is
+//! fixed by a hash is the same wherever that output comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::{
     store_path::{self, StorePath, StorePathError, check_name},
 };
 
-/// What the outputs of a derivation depend on, as one hash.
+/// One hash of everything that the outputs of a derivation depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identity([u8; 32]);
 
@@ -22,7 +22,7 @@ pub struct Identities {
     known: FxHashMap<StorePath, Identity>,
 }
 
-/// Why a derivation has no identity.
+/// An error of computing an identity.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The name, or that of an output, is not valid.
@@ -30,7 +30,7 @@ pub enum IdentityError {
     Name {
         /// The derivation's name.
         name: String,
-        /// Which rule is broken.
+        /// The broken rule.
         source: StorePathError,
     },
     /// A rule for names that only derivations have.
@@ -38,7 +38,7 @@ pub enum IdentityError {
     Rule {
         /// The derivation's name.
         name: String,
-        /// Which rule is broken.
+        /// The broken rule.
         problem: String,
     },
     /// An input was not resolved before.
@@ -64,7 +64,7 @@ pub enum IdentityError {
 }
 
 impl Identities {
-    /// Nothing is known.
+    /// Starts empty.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -116,7 +116,7 @@ impl Identities {
         Ok((path, derivation))
     }
 
-    /// Takes in a derivation that was made elsewhere (read from a store, say) after its inputs, and
+    /// Learns a derivation that was made elsewhere (read from a store, say) after its inputs, and
     /// gives the path of its record.
     ///
     /// # Errors
@@ -153,7 +153,7 @@ impl Identities {
                     expected,
                 });
             }
-            // the identity leaves these entries out, so nothing else ties them to the path
+            // the identity leaves these entries out, so check them here
             let told = derivation.env.get(output).map(Vec::as_slice);
             if told != Some(expected.to_string().as_bytes()) {
                 return Err(IdentityError::Rule {
@@ -167,13 +167,13 @@ impl Identities {
         Ok(path)
     }
 
-    /// Whether the derivation of that path was resolved or learned.
+    /// True if the derivation of that path was resolved or learned.
     #[must_use]
     pub fn knows(&self, path: &StorePath) -> bool {
         self.known.contains_key(path)
     }
 
-    /// The input derivations by identity; two that are the same thing stand once.
+    /// The input derivations by identity, without duplicates.
     fn inputs(
         &self,
         name: &str,
@@ -218,8 +218,8 @@ pub fn fixed_path(name: &str, fixed: &Fixed) -> Result<StorePath, IdentityError>
     named(name, &hasher, name)
 }
 
-/// What stands for the path of that output inside the derivation that makes it
-/// (`builtins.placeholder`); the path takes its place when the derivation is built.
+/// The placeholder of an output's path inside the derivation that makes it (`builtins.placeholder`). The path
+/// replaces it when the derivation is built.
 #[must_use]
 pub fn placeholder(output: &str) -> String {
     let mut hasher = Purpose::Placeholder.hasher();
@@ -269,7 +269,7 @@ fn check(name: &str, outputs: &BTreeSet<&str>) -> Result<(), IdentityError> {
     if outputs.contains("drvPath") {
         return rule("an output must not be called 'drvPath'");
     }
-    // its path would be taken for a derivation's
+    // its path would look like a derivation's
     if outputs.iter().any(|output| output.ends_with(".drv")) {
         return rule("an output's name must not end in '.drv'");
     }

@@ -20,7 +20,7 @@ use crate::{hash::Hash, store_path::StorePath};
 /// builder sees are bytes too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derivation {
-    /// The name; an output's path has it too, with `-<output>` behind it unless that is `out`.
+    /// The name; an output's path has it too, followed by `-<output>` unless that is `out`.
     pub name: String,
     /// The platform that can build this, such as `x86_64-linux`, or `builtin`.
     pub system: String,
@@ -46,30 +46,30 @@ pub struct Derivation {
 pub struct Output {
     /// Its path.
     pub path: StorePath,
-    /// For a fixed output, what it must hash to.
+    /// The expected hash, if the output is fixed.
     pub fixed: Option<Fixed>,
 }
 
-/// What a fixed output's content must be.
+/// The expected content of a fixed output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fixed {
-    /// What is hashed.
+    /// The bytes that are hashed.
     pub mode: HashMode,
     /// The hash that it must have.
     pub hash: Hash,
 }
 
-/// What a hash of an output is taken over.
+/// The bytes that the hash of an output covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HashMode {
     /// The bytes of a single file that is not executable.
     Flat,
-    /// The tree in Nix's archive format (`nar`), so that hashes known to Nix's users hold here.
+    /// The tree in Nix's archive format (`nar`), so that Nix's hashes are valid here.
     Recursive,
 }
 
 impl Derivation {
-    /// Whether the content of the (only) output is known beforehand, so that the network is allowed.
+    /// True if the content of the (only) output is known beforehand, so that the network is allowed.
     #[must_use]
     pub fn is_fixed(&self) -> bool {
         self.outputs.values().any(|o| o.fixed.is_some())

@@ -13,21 +13,21 @@ use crate::{
 
 const KIND: RecordKind = RecordKind { magic: *b"clutchdv", version: 1, what: "a derivation" };
 
-/// Why bytes are not a derivation.
+/// An error of reading a derivation.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
     /// The bytes are no such record.
     #[error(transparent)]
     Codec(#[from] CodecError),
     /// A path or a name inside is not valid.
-    #[error("a derivation holds a text that is not valid: {0}")]
+    #[error("the derivation has an invalid path or name: {0}")]
     Path(#[from] StorePathError),
     /// A hash inside is not valid.
-    #[error("output '{output}' of a derivation has a hash that is not valid: {problem}")]
+    #[error("output '{output}' of the derivation has an invalid hash: {problem}")]
     Hash {
         /// The output.
         output: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
     /// It breaks a rule of derivations.
@@ -35,7 +35,7 @@ pub enum RecordError {
     Identity(#[from] IdentityError),
 }
 
-/// What is read. What is written has the same fields, and owns nothing.
+/// The record as it is read. A borrowed one with the same fields is written.
 #[derive(Decode)]
 struct Record {
     name: String,
@@ -112,7 +112,7 @@ impl Derivation {
     /// need its inputs ([`super::Identities::learn`]).
     ///
     /// # Errors
-    /// If the bytes are no derivation or break a rule.
+    /// If the bytes are not a derivation or break a rule.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
         let record: Record = codec::decode(KIND, bytes)?;
         let derivation = Self {

@@ -1,4 +1,4 @@
-//! Many derivations in memory, each as its record: that takes a tenth of what the data take.
+//! Many derivations in memory, each as its record, which takes a tenth of the memory.
 
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
@@ -33,13 +33,13 @@ impl Records {
         read(&self.records[*self.at.get(path)?].1)
     }
 
-    /// How many there are.
+    /// The number of derivations.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// True if there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()

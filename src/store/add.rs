@@ -1,5 +1,5 @@
-//! What the evaluator adds: texts, sources and derivations. Each is put into a scratch folder and
-//! inserted by the one routine.
+//! Adds texts, sources and derivations for the evaluator. Each is written to a scratch folder and inserted
+//! like any tree.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,10 +18,10 @@ use crate::{
 };
 
 impl Store {
-    /// Adds a text with the store paths that it refers to, which are valid.
+    /// Adds a text with the store paths that it refers to, which must be valid.
     ///
     /// # Errors
-    /// If the name is not valid, a reference is not, or the store cannot be written.
+    /// If the name or a reference is not valid, or the store cannot be written.
     pub fn add_text(
         &self,
         name: &str,
@@ -47,8 +47,8 @@ impl Store {
         Ok(path)
     }
 
-    /// Adds a tree from outside (a file, a folder or a symlink), or what `keep` accepts of it. It is
-    /// asked with the path below `from`. A tree that is there already is only read.
+    /// Adds a tree from outside (a file, a folder or a symlink), or the part that `keep` accepts. It
+    /// gets the path below `from`. A tree that is in the store already is only read.
     ///
     /// # Errors
     /// If the name is not valid, the tree cannot be read, is not allowed in the store or changes meanwhile, or
@@ -76,12 +76,12 @@ impl Store {
             signatures: BTreeSet::new(),
         };
         match self.insert(vec![insertion]) {
-            Err(StoreError::Tree { .. }) => Err(StoreError::Changed(from.to_owned())),
+            Err(StoreError::Hash { .. }) => Err(StoreError::Changed(from.to_owned())),
             other => other.map(|_| path),
         }
     }
 
-    /// Adds the records of derivations, whose inputs are valid or among them. Gives their paths.
+    /// Adds the records of derivations, whose inputs are valid or among them. Returns their paths.
     ///
     /// # Errors
     /// If an input is missing or the store cannot be written.
@@ -110,7 +110,7 @@ impl Store {
     /// # Errors
     /// If the path is not valid, or the record is damaged.
     pub fn read_derivation(&self, path: &StorePath) -> Result<Derivation, StoreError> {
-        // no link, since a record is a file; whatever lies there, it is not read without end
+        // a record is a regular file; read no more than one can have
         let bytes = match regular::read(&self.real(path), Link::Refuse, limits::DERIVATION) {
             Ok(bytes) => bytes,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
@@ -122,14 +122,16 @@ impl Store {
         let derivation = Derivation::from_bytes(&bytes).map_err(|e| damaged(e.to_string()))?;
         match derivation.path() {
             Ok(found) if found == *path => Ok(derivation),
-            _ => Err(damaged("its content does not belong to its path".to_owned())),
+            _ => Err(damaged(
+                "its content does not match its path; run `clutch verify --repair`".to_owned(),
+            )),
         }
     }
 }
 
 impl Store {
-    /// The derivations of this store whose outputs include one of these paths, by that path, with the
-    /// output's name. They are looked for by name: an output has its derivation's.
+    /// The derivations of this store that make one of these paths. They are found by name, because an output
+    /// has the name of its derivation.
     ///
     /// # Errors
     /// If the index or a derivation cannot be read.
@@ -145,12 +147,12 @@ impl Store {
         let names: BTreeSet<&str> = paths.iter().map(|path| path.name()).collect();
         for derivation in self.index.read(index::derivations)? {
             let Some(name) = derivation.name().strip_suffix(".drv") else { continue };
-            // names that begin alike stand together
+            // equal names are neighbours
             let alike = names.range(name..).map_while(|other| other.strip_prefix(name));
             if !alike.into_iter().any(|rest| rest.is_empty() || rest.starts_with('-')) {
                 continue;
             }
-            // one that is damaged makes nothing
+            // skip a damaged one
             let Ok(record) = self.read_derivation(&derivation) else { continue };
             for output in record.outputs.values().filter(|output| paths.contains(&output.path)) {
                 let (path, fixed) = (output.path.clone(), output.fixed);
@@ -168,7 +170,7 @@ pub struct Maker {
     pub derivation: StorePath,
     /// The output's path.
     pub path: StorePath,
-    /// What the output's content must be, if that is known.
+    /// The content's hash, if the output is fixed.
     pub fixed: Option<Fixed>,
 }
 

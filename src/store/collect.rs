@@ -1,7 +1,6 @@
-//! The collector: removes what no root reaches. A path goes in two steps. First its row, together
-//! with those of all that refer to it, in one transaction that is on disk before the next step; then,
-//! under the lock of those who insert, its tree loses its name in the store's folder. So a crash
-//! leaves at most trees without a row.
+//! The collector: deletes the paths that no root reaches. A path goes in two steps. First its row and the
+//! rows of all that refer to it are deleted, in one synced transaction. Then, under the insertion lock, its
+//! tree is moved out of the store's folder. So a crash leaves at most trees without a row.
 
 use std::{
     cmp::Reverse,
@@ -30,53 +29,53 @@ use super::{
 };
 use crate::{files, store_path::StorePath};
 
-/// How often the use of a path is recorded at most, in seconds.
+/// The least time between two records of a path's use, in seconds.
 const DAY: u64 = 24 * 60 * 60;
 
-/// How many paths are collected first if there is too little room for more: their rows are in few pages.
+/// The number of paths in the first round on a full disk: their rows are in few pages.
 const FEW: usize = 32;
 
-/// How long what is left of a download that was interrupted stays, in seconds.
+/// The age at which an interrupted download is removed, in seconds.
 const PARTIAL: u64 = 7 * DAY;
 
-/// What a collection spares of what no root reaches.
+/// The limits of a collection.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// What was used in so many days stays, with all that it needs; and what was set aside in so many,
-    /// else in a week.
+    /// Keep paths used in this many days, with all that they need, and trees set aside in this many days
+    /// (else a week).
     pub keep_days: Option<u64>,
-    /// Which downloads stay.
+    /// The downloads to keep.
     pub keep_downloads: Option<Downloads>,
-    /// Stop when so many bytes are freed.
+    /// Stop when this many bytes are freed.
     pub max_freed: Option<u64>,
-    /// Stop when the store's paths take no more than so many bytes on disk.
+    /// Stop when the store's paths take at most this many bytes on disk.
     pub max_size: Option<u64>,
 }
 
-/// What a collection removed, or would remove.
+/// The result of a collection, real or planned.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// The paths: each before what it refers to, what was used longest ago first.
+    /// The deleted paths: each before its references, least recently used first.
     pub paths: Vec<StorePath>,
     /// The bytes in their files and symlinks.
     pub size: u64,
-    /// The bytes that the file system gets back: whole blocks, without what other paths share.
+    /// The bytes that the file system gets back: whole blocks, without those shared with other paths.
     pub freed: u64,
-    /// What stays although no root reaches it, since it may be a download.
+    /// Unreached paths that stay because they may be downloads.
     pub unclear: Vec<Unclear>,
-    /// What builds had set aside; `freed` counts it, too.
+    /// Trees that builds had set aside; `freed` counts them, too.
     pub kept_builds: Vec<KeptBuild>,
     /// Trees that a crash left without a row; `freed` counts them, too.
     pub left: Vec<StorePath>,
-    /// Roots that keep nothing any more: links that have gone or lead elsewhere, and pins that have ended.
+    /// Roots that keep nothing any more: links that are gone or changed, and expired pins.
     pub dropped: Vec<Holder>,
 }
 
 impl Store {
-    /// As [`Store::open`], also if the disk is too full for that: a collection is what helps then.
+    /// As [`Store::open`], but works on a disk that is too full for it.
     ///
     /// # Errors
-    /// As [`Store::open`], and if what interrupted downloads left gives no room either.
+    /// As [`Store::open`], and if removing interrupted downloads frees too little.
     pub fn open_to_collect(root: &Path) -> Result<Self, StoreError> {
         let is_full = match Self::open(root) {
             Err(error) if error.is_full() => true,
@@ -89,11 +88,11 @@ impl Store {
         Self::open(root)
     }
 
-    /// Records that these paths are used now, those of them that are valid. Costs a look-up for what was
-    /// recorded today already.
+    /// Records that these paths are used now, if they are valid. If that was recorded today already, it costs
+    /// a look-up.
     ///
     /// # Errors
-    /// If the index cannot be read or written; a store that cannot be written records nothing.
+    /// If the index cannot be read or written; nothing is recorded if the store is read-only.
     pub fn touch<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
@@ -106,7 +105,7 @@ impl Store {
         if old.is_empty() { Ok(()) } else { self.index.write(|writer| writer.touch(&old, now)) }
     }
 
-    /// What [`Store::collect`] would remove now.
+    /// Returns the paths that [`Store::collect`] would delete now.
     ///
     /// # Errors
     /// If roots or index cannot be read.
@@ -126,9 +125,9 @@ impl Store {
         })
     }
 
-    /// Removes what no root reaches, what was used longest ago first, as far as `limits` allow; and
-    /// what crashes have left. The derivation of what stays is kept with all that it refers to, so
-    /// that the path can be explained, checked and made again.
+    /// Deletes the paths that no root reaches, least recently used first, as far as `limits` allow, and
+    /// the leftovers of crashes. The derivation of a kept path stays with all that it refers to, so that the
+    /// path can be explained, checked and rebuilt.
     ///
     /// # Errors
     /// If roots or index cannot be read, or the store cannot be written.
@@ -149,7 +148,7 @@ impl Store {
         }
     }
 
-    /// Collects all, or if there is too little room for that, first as much as takes little.
+    /// Collects everything; on a full disk, a few paths first.
     fn collect_in_little_room(&self, limits: Limits) -> Result<Collected, StoreError> {
         let mut first = match self.collect_now(limits, usize::MAX) {
             Err(error) if error.is_full() => self.collect_now(limits, FEW)?,
@@ -167,9 +166,9 @@ impl Store {
         Ok(Collected { unclear: then.unclear, ..first })
     }
 
-    /// Collects at most so many paths.
+    /// Collects at most this many paths.
     fn collect_now(&self, limits: Limits, most: usize) -> Result<Collected, StoreError> {
-        // looking at trees takes its time, so it is done before others have to wait
+        // measuring trees takes time, so do it before taking locks
         let kept_builds = self.old_kept_builds(limits)?;
         let mut disk = self.look_ahead(limits)?;
         let alone = self.collect_lock(Share::Nobody)?;
@@ -179,7 +178,7 @@ impl Store {
             let known = writer.read(Known::read)?;
             let excused = writer.read(index::left_out)?;
             if !excused.is_empty() {
-                // what an earlier one has moved away must not come back without its excuse
+                // trees that an earlier collection moved away must not come back without their mark
                 files::sync_folder(self.dir())?;
             }
             let rowless = self.left(&known, excused, &roots)?;
@@ -187,13 +186,13 @@ impl Store {
             let collected =
                 self.choose(&known, &roots, limits, most, &mut disk, (kept_builds, left));
             writer.forget(&collected.paths)?;
-            // if this is killed, the next collection knows that the index has not lost them
+            // if this is killed, the next collection knows that these need no row
             writer.leave_out(collected.paths.iter().chain(&rowless.trees))?;
             Ok(collected)
         })?;
         drop(alone);
         collected.dropped = dropped;
-        // what cannot be removed does not keep the rest
+        // go on if one cannot be removed
         let swept = self.sweep(&roots);
         self.sweep_logs()?;
         self.remove_kept_builds(&collected.kept_builds)?;
@@ -249,7 +248,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Looks at what may go: all but what links and pins keep.
+    /// Measures the paths that may go: all that links and pins do not keep.
     fn look_ahead(&self, limits: Limits) -> Result<DiskUse<'_>, StoreError> {
         let mut disk = DiskUse::new(self);
         let known = self.index.read(Known::read)?;
@@ -263,7 +262,7 @@ impl Store {
         Ok(disk)
     }
 
-    /// What is to go of what no root reaches.
+    /// The unreached paths to delete.
     fn choose(
         &self,
         known: &Known,
@@ -273,7 +272,7 @@ impl Store {
         disk: &mut DiskUse<'_>,
         (kept_builds, left): (Vec<KeptBuild>, Vec<StorePath>),
     ) -> Collected {
-        // these go whatever the limits are
+        // these go regardless of the limits
         let first: u64 = kept_builds.iter().map(|build| build.size).sum::<u64>()
             + left.iter().map(|path| disk.free(path)).sum::<u64>();
         let mut enough = limits.max_freed.unwrap_or(u64::MAX).saturating_sub(first);
@@ -294,8 +293,8 @@ impl Store {
         collected
     }
 
-    /// What neither a root reaches nor the limits keep: each before what it refers to, what was used
-    /// longest ago first. And what the limits keep only because it is not known what it is.
+    /// The paths that neither roots nor limits keep: each before its references, least recently used first.
+    /// Also the paths that stay only because they may be downloads.
     fn dead<'k>(
         &self,
         known: &'k Known,
@@ -311,10 +310,10 @@ impl Store {
         (alive.others(), unclear.unwrap_or_default())
     }
 
-    /// What lies in the store's folder and has no row. Exact if nobody else writes meanwhile.
+    /// The trees without a row. Exact if nobody else writes meanwhile.
     ///
     /// # Errors
-    /// If so much has no row that it is the index that is not right.
+    /// If so many have no row that the index must be wrong.
     fn left(
         &self,
         known: &Known,
@@ -328,7 +327,7 @@ impl Store {
         }
     }
 
-    /// Removes from the store's folder what has no row and is kept by no root.
+    /// Removes trees that have no row and no root.
     fn sweep(&self, roots: &[Root]) -> Result<(), StoreError> {
         let trash = self.scratch()?;
         let kept: FxHashSet<&StorePath> = roots.iter().map(|root| &root.path).collect();
@@ -355,14 +354,14 @@ impl Store {
     }
 }
 
-/// Removes what is of no use without looking into the index, in which even reading takes some room.
+/// Removes leftovers without opening the index, because even reading it takes some room.
 fn make_room(layout: &Layout) -> Result<(), StoreError> {
     layout.release()?;
     Pool::new(layout.pool()).sweep()?;
     remove_partials(layout, SystemTime::now())
 }
 
-/// Removes what downloads left that were interrupted before then, unless somebody goes on with it.
+/// Removes downloads that were interrupted before `then`, unless somebody continues them.
 fn remove_partials(layout: &Layout, since: SystemTime) -> Result<(), StoreError> {
     for path in entries(&layout.partial())? {
         let Some(file) = open_own(&path, OFlags::empty()) else { continue };
@@ -376,7 +375,7 @@ fn remove_partials(layout: &Layout, since: SystemTime) -> Result<(), StoreError>
     Ok(())
 }
 
-/// The moment so many days before now, in seconds since 1970.
+/// The time this many days ago, in seconds since 1970.
 pub(super) fn days_ago(days: u64) -> u64 {
     now().saturating_sub(days.saturating_mul(DAY))
 }
@@ -395,19 +394,19 @@ impl Known {
         Ok(Self { all, places, uses })
     }
 
-    /// When a path was used last, in seconds since 1970.
+    /// The time of a path's last use, in seconds since 1970.
     pub(super) fn used(&self, at: usize) -> u64 {
         self.uses[&self.all[at].path]
     }
 
-    /// What a path refers to, itself left out.
+    /// A path's references without itself.
     fn references(&self, at: usize) -> impl Iterator<Item = usize> {
         let references = self.all[at].references.iter();
         references.filter_map(|r| self.places.get(r).copied()).filter(move |r| *r != at)
     }
 }
 
-/// What stays.
+/// The paths that stay.
 pub(super) struct Alive<'k> {
     pub(super) known: &'k Known,
     marks: Vec<bool>,
@@ -434,7 +433,7 @@ impl<'k> Alive<'k> {
         }
     }
 
-    /// The bytes in a path and in what it refers to, without what stays already.
+    /// The bytes in a path and its references, without paths that stay already.
     pub(super) fn size_of(&self, path: usize) -> u64 {
         let (mut todo, mut seen) = (vec![path], FxHashSet::from_iter([path]));
         let mut size = 0;
@@ -447,11 +446,11 @@ impl<'k> Alive<'k> {
         size
     }
 
-    /// All others: each before what it refers to, what was used longest ago first.
+    /// All others: each before its references, least recently used first.
     fn others(&self) -> Vec<&'k PathInfo> {
         let Self { known, marks } = self;
         let is_dead = |at: &usize| !marks[*at];
-        // how many dead paths refer to each: one goes only after all of these
+        // the number of dead paths that refer to each: it goes after all of these
         let mut referrers = vec![0u32; marks.len()];
         for at in (0..marks.len()).filter(is_dead) {
             known.references(at).for_each(|reference| referrers[reference] += 1);

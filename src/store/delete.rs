@@ -1,5 +1,5 @@
-//! Removing a whole store. It needs no index, so a store that is damaged can be removed, too. What is no store,
-//! holds something else, or is in use is refused; no symlink is followed.
+//! Deletes a whole store. It needs no index, so a damaged store can be deleted, too. A folder that is not a
+//! store, holds foreign files, or is in use is refused; no symlink is followed.
 
 use std::{
     collections::BTreeSet,
@@ -23,22 +23,22 @@ use super::{
 };
 use crate::{files, store_path::StorePath};
 
-/// A store that can be removed. As long as this is there, nobody makes a root in it.
+/// A store that can be deleted. While this lives, nobody can make a root in it.
 #[derive(Debug)]
 pub struct Deletion {
     store: Store,
-    /// How many paths lie in it.
+    /// The number of its paths.
     pub paths: usize,
-    /// The links and pins that keep some of them, as far as they can be read.
+    /// The links and pins that keep some of them, if they can be read.
     pub roots: Vec<Holder>,
     _alone: fs_err::File,
 }
 
 impl Store {
-    /// Looks whether a store can be removed as a whole.
+    /// Checks that a store can be deleted.
     ///
     /// # Errors
-    /// If the folder is no store, holds something else, is used, or cannot be written.
+    /// If the folder is not a store, holds foreign files, is in use, or cannot be written.
     pub fn deletion(root: &Path) -> Result<Deletion, StoreError> {
         let layout = Layout::existing(root)?;
         let index = Index::nothing(layout.index());
@@ -55,7 +55,7 @@ impl Store {
         Ok(Deletion { store, paths, roots: roots.into_iter().collect(), _alone: alone })
     }
 
-    /// Who uses the store, if anybody does.
+    /// The user of the store, if there is one.
     fn user(&self) -> Result<Option<String>, StoreError> {
         if let Some((process, _)) = self.kept()?.first() {
             return Ok(Some(format!("the running command {process}")));
@@ -73,7 +73,7 @@ impl Store {
         let own = std::process::id();
         let used = processes::used(self.dir())?.into_iter();
         let mut used = used.filter(|(path, id)| *id != own && there.contains(path));
-        // another store may have a path of that name
+        // another store may have a path with this name
         let used = used.find(|(path, id)| {
             let real = self.real(path);
             let inode = |place: &Path| place.symlink_metadata().map(|m| (m.dev(), m.ino())).ok();
@@ -97,7 +97,7 @@ impl Deletion {
         self.store.root()
     }
 
-    /// Removes the store. If it is interrupted, it can be done again: what says that it is a store goes last.
+    /// Deletes the store. It can be repeated after an interruption: the file that marks a store goes last.
     ///
     /// # Errors
     /// If something cannot be removed.
@@ -113,7 +113,7 @@ impl Deletion {
             .try_for_each(|place| files::remove_tree(place))?;
         files::remove_tree(&layout.var())?;
         match fs_err::remove_dir(&layout.root) {
-            // it holds a folder of the file system's own, or is where one is mounted
+            // it holds `lost+found`, or is a mount point
             Err(e)
                 if matches!(
                     e.kind(),

@@ -1,6 +1,6 @@
-//! What trees take on disk, and what the file system gets back when they go. A file takes its blocks
-//! once, however many names it has, and gives them back with the last. The pool's own name does not
-//! count: a collector removes it with the last of the others.
+//! The disk space of trees, and the space that deleting them frees. A file takes its blocks once, however
+//! many names it has, and frees them with its last name. The pool's own name does not count: a collector
+//! removes it with the last of the others.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -16,18 +16,18 @@ type Inode = (u64, u64);
 /// A name of a file.
 struct Name {
     inode: Inode,
-    /// How many names the file has outside of the pool.
+    /// The number of names outside the pool.
     names: u64,
     /// Whole blocks, in bytes.
     bytes: u64,
 }
 
-/// What some paths take. What cannot be looked at counts nothing.
+/// The disk space of some paths. Files that cannot be read count nothing.
 pub(super) struct DiskUse<'a> {
     store: &'a Store,
     pooled: FxHashSet<u64>,
     trees: FxHashMap<StorePath, Vec<Name>>,
-    /// How many names are left of files that have lost one.
+    /// The number of remaining names of files that have lost one.
     left: FxHashMap<Inode, u64>,
 }
 
@@ -37,7 +37,7 @@ impl<'a> DiskUse<'a> {
         Self { store, pooled: store.pool.inodes(), trees, left }
     }
 
-    /// Looks at trees, in parallel, so that [`DiskUse::free`] need not.
+    /// Measures trees in parallel ahead of [`DiskUse::free`].
     pub(super) fn look_at(&mut self, paths: &[StorePath]) {
         let look = |path: &StorePath| (path.clone(), look(self.store, &self.pooled, path));
         let fresh = paths.par_iter().filter(|path| !self.trees.contains_key(*path));
@@ -45,14 +45,14 @@ impl<'a> DiskUse<'a> {
         self.trees.extend(trees);
     }
 
-    /// The bytes that all trees that were looked at take together.
+    /// The total bytes of all measured trees.
     pub(super) fn total(&self) -> u64 {
         let mut seen = FxHashSet::default();
         let names = self.trees.values().flatten();
         names.filter(|name| seen.insert(name.inode)).map(|name| name.bytes).sum()
     }
 
-    /// Takes a path away. Gives the bytes that are free then.
+    /// Takes a path away. Returns the bytes that this frees.
     pub(super) fn free(&mut self, path: &StorePath) -> u64 {
         let known = self.trees.remove(path);
         let names = known.unwrap_or_else(|| look(self.store, &self.pooled, path));

@@ -1,6 +1,5 @@
-//! The cache class of a collection: what no root reaches, but can only be had again with a network, or
-//! is quickly made of what was. Its members are recognised by the derivations that made them, so the
-//! index knows nothing of them.
+//! Downloads: paths that a collection may keep without a root, because getting them again takes a network.
+//! They are recognised by the derivations that made them, so the index knows nothing of them.
 
 use std::cmp::Reverse;
 
@@ -10,36 +9,36 @@ use super::{
 };
 use crate::{derivation::Derivation, store_path::StorePath};
 
-/// The downloads that stay although no root reaches them.
+/// The downloads to keep without a root.
 #[derive(Clone, Copy, Debug)]
 pub struct Downloads {
-    /// How many of them.
+    /// The number to keep.
     pub limit: DownloadLimit,
-    /// Whether a derivation only lays out a download. If so, its outputs count as downloads, too, as
+    /// True if a derivation only lays out a download. Then its outputs count as downloads, too, as
     /// every fixed output does.
     pub is_install: fn(&Derivation) -> bool,
 }
 
-/// How many downloads stay.
+/// The limit on downloads to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DownloadLimit {
-    /// Those used last, as long as they and what they need have no more than so many bytes together.
+    /// Those used last, until they and all that they need exceed this many bytes.
     Size(u64),
-    /// Those used in so many days.
+    /// Those used in this many days.
     Days(u64),
 }
 
-/// A path of which it is not known whether it is a download, and why.
+/// A path that may be a download, with the reason for the doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unclear {
     /// The path, which stays.
     pub path: StorePath,
-    /// What is wrong with the derivation that made it.
+    /// The problem of the derivation that made it.
     pub problem: String,
 }
 
 impl Store {
-    /// Marks the downloads that stay, and whatever cannot be told from one, which it gives.
+    /// Marks the downloads to keep and the doubtful paths. Returns the latter.
     pub(super) fn spare(&self, alive: &mut Alive<'_>, spared: Downloads) -> Vec<Unclear> {
         let known = alive.known;
         let (mut downloads, mut unclear) = (Vec::new(), Vec::new());
@@ -68,8 +67,8 @@ impl Store {
         unclear.into_iter().map(|(at, problem)| Unclear { path: path(at), problem }).collect()
     }
 
-    /// Whether a path is a download by the derivation that made it. If that is not in the store,
-    /// nothing says so.
+    /// True if a path is a download by the derivation that made it. False if that is not in the
+    /// store.
     fn is_download(
         &self,
         known: &Known,
@@ -78,7 +77,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let info = &known.all[at];
         match info.deriver.as_ref().filter(|deriver| known.places.contains_key(*deriver)) {
-            // an import says what made a path, and the derivation itself what it makes
+            // an import claims a deriver; only the derivation itself proves it
             Some(deriver) => {
                 let derivation = self.read_derivation(deriver)?;
                 let makes = derivation.outputs.values().any(|output| output.path == info.path);

@@ -1,6 +1,6 @@
-//! The one routine that adds to the store. The order is: data, sync, move into place, sync, row. So
-//! a crash at any point leaves either nothing or a whole valid path; what it may leave in the store's
-//! folder without a row is replaced when the path is inserted again.
+//! The one routine that adds to the store. The order is: data, sync, move into place, sync, row. So a crash
+//! leaves either nothing or a whole valid path; a tree without a row that it may leave is replaced when the
+//! path is inserted again.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -38,21 +38,21 @@ use crate::{
 pub struct Insertion {
     /// The path that it will have.
     pub path: StorePath,
-    /// Where it comes from.
+    /// The origin of its content.
     pub source: Source,
-    /// What it refers to.
+    /// Its references.
     pub references: References,
     /// The derivation that made it.
     pub deriver: Option<StorePath>,
-    /// What its tree must hash to, if that is known.
+    /// The expected tree hash, if known.
     pub expected: Option<TreeHash>,
-    /// Signatures of what is then known of it.
+    /// Signatures of the resulting info.
     pub signatures: BTreeSet<Signature>,
 }
 
 impl Insertion {
-    /// The path, and what it is said to refer to. What is only looked for in it is kept by what was given to
-    /// its builder.
+    /// The path and its declared references, which need a temporary root. References that a scan finds are
+    /// inputs of the build and have one already.
     fn relies_on(&self) -> impl Iterator<Item = &StorePath> {
         let said = match &self.references {
             References::Scan(_) => None,
@@ -62,31 +62,31 @@ impl Insertion {
     }
 }
 
-/// Where a tree comes from. `to` is a free place in a [`super::Scratch`] of this store.
+/// The origin of a tree. `to` is a free place in a [`super::Scratch`] of this store.
 #[derive(Clone, Debug)]
 pub enum Source {
-    /// It is in a [`super::Scratch`] of this store, and is moved away; its metadata are made canonical.
+    /// A tree in a [`super::Scratch`] of this store. It is moved, and its metadata are made canonical.
     Scratch(PathBuf),
-    /// It is elsewhere and is copied: what was listed, and what it held then.
+    /// A tree elsewhere, which is copied.
     Copy {
         /// Its entries.
         listing: Listing,
-        /// One an entry, as [`crate::tree::leaves`] gives them.
+        /// The leaf of each entry, from [`crate::tree::leaves`].
         leaves: Vec<Option<Leaf>>,
-        /// Where it is copied to first.
+        /// The place to copy it to first.
         to: PathBuf,
     },
     /// A file with these bytes.
     Text {
         /// Its content.
         bytes: Vec<u8>,
-        /// Where it is written first.
+        /// The place to write it to first.
         to: PathBuf,
     },
 }
 
 impl Source {
-    /// Where the tree is, or will be, before it is moved into the store.
+    /// The place of the tree before it is moved into the store.
     #[must_use]
     pub fn place(&self) -> &Path {
         match self {
@@ -103,32 +103,33 @@ impl From<PathBuf> for Source {
     }
 }
 
-/// What a tree refers to.
+/// The references of a tree.
 #[derive(Clone, Debug)]
 pub enum References {
-    /// Those of these paths that occur in it (a path may occur in itself).
+    /// The ones of these paths that a scan finds in it (maybe itself).
     Scan(Vec<StorePath>),
     /// Exactly these.
     Known(BTreeSet<StorePath>),
-    /// Exactly these, which the tree must hold, and no other of the paths behind them, which include
-    /// these: what an archive says of an output, and could say wrongly.
+    /// Exactly the first, checked by a scan for the second, which include them: the claim of an export about an
+    /// output, which may be false.
     Declared(BTreeSet<StorePath>, Arc<[StorePath]>),
 }
 
 impl Store {
-    /// Makes trees into valid paths, all or none. A path that is valid already is left as it is, and
-    /// the tree that was to become it is left to its scratch folder.
+    /// Inserts trees, all or none. A path that is valid already stays as it is, and the new tree stays in its
+    /// scratch folder.
     ///
-    /// Gives what the index then knows of each, in the order in which they were given.
+    /// Returns the info of each, in the order given.
     ///
     /// # Errors
-    /// If a tree holds something that is not allowed, refers to a path that is neither valid nor
-    /// inserted with it, or to one that refers back; if it has another hash than expected; and if the store cannot be written.
+    /// If a tree holds a file type that is not allowed; if it refers to a path that is neither valid nor
+    /// inserted with it, or that refers back; if its hash is not the expected one; or if the store cannot be
+    /// written.
     pub fn insert(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
         self.insert_within(insertions, Bounds::NONE)
     }
 
-    /// As [`Store::insert`], of trees that may be anything.
+    /// As [`Store::insert`], for untrusted trees.
     ///
     /// # Errors
     /// As [`Store::insert`], and if `bounds` say so.
@@ -140,16 +141,16 @@ impl Store {
         self.put(insertions, Valid::Stays, bounds)
     }
 
-    /// As [`Store::insert`], but the tree of a path that is valid is replaced, in one step if the
-    /// file system can do that. Who has files of the old tree open keeps them.
+    /// As [`Store::insert`], but replaces the tree of a valid path, atomically if the file system can do that.
+    /// Processes keep the files of the old tree that they have open.
     ///
     /// # Errors
-    /// As [`Store::insert`]; every old tree is in its place then.
+    /// As [`Store::insert`]; every old tree is then in its place.
     pub fn replace(&self, insertions: Vec<Insertion>) -> Result<Vec<PathInfo>, StoreError> {
         self.replace_within(insertions, Bounds::NONE)
     }
 
-    /// As [`Store::replace`], of trees that may be anything.
+    /// As [`Store::replace`], for untrusted trees.
     ///
     /// # Errors
     /// As [`Store::replace`], and if `bounds` say so.
@@ -161,7 +162,7 @@ impl Store {
         if insertions.is_empty() {
             return Ok(Vec::new());
         }
-        // for the exchange both trees are writable
+        // exchanging two folders needs both to be writable
         let opened = self.note_opened(self.scratch()?, insertions.iter().map(|i| &i.path))?;
         let replaced = self.put(insertions, Valid::IsReplaced, bounds)?;
         opened.close();
@@ -176,7 +177,7 @@ impl Store {
     ) -> Result<Vec<PathInfo>, StoreError> {
         self.need_writable()?;
         let order: Vec<StorePath> = insertions.iter().map(|i| i.path.clone()).collect();
-        // what is relied on is kept before it is asked for
+        // add temporary roots before asking if paths are valid
         self.keep(insertions.iter().flat_map(Insertion::relies_on))?;
         let mut known: FxHashMap<StorePath, PathInfo> = FxHashMap::default();
         let mut fresh: BTreeMap<StorePath, Insertion> = BTreeMap::new();
@@ -196,7 +197,7 @@ impl Store {
                 files::sync_all(&self.layout.scratch())?;
             }
             if prepared.len() > FEW {
-                // if this is killed, a collection knows that the index has not lost them
+                // if this is killed, a collection knows that these need no row
                 self.index.write(|writer| writer.excuse(prepared.iter().map(|p| &p.info.path)))?;
             }
             let placed = self.index.write(|writer| self.place(writer, &prepared, valid));
@@ -209,7 +210,7 @@ impl Store {
         Ok(order.iter().filter_map(|path| known.get(path).cloned()).collect())
     }
 
-    /// Makes the metadata of a tree canonical, as those of a store path are, and gives its hash and size.
+    /// Makes the metadata of a tree canonical and returns its hash and size.
     ///
     /// # Errors
     /// If it cannot be read or holds something that is not allowed, and if `bounds` say so.
@@ -217,8 +218,7 @@ impl Store {
         Ok(seal::seal(tree, &[], None, false, bounds)?.measure)
     }
 
-    /// Which references an insertion out of a scratch folder would be given, so that they can be
-    /// judged before it is made.
+    /// The references that inserting a tree from a scratch folder would find, so that they can be checked first.
     ///
     /// # Errors
     /// If the tree cannot be read or holds something that is not allowed, and if `bounds` say so.
@@ -235,10 +235,10 @@ impl Store {
         }
     }
 
-    /// Moves trees into place and registers them. While this runs no other process does the same:
-    /// what is in the store's folder without a row is left from a crash.
+    /// Moves trees into place and registers them. No other process does the same meanwhile, so a tree without a
+    /// row was left by a crash.
     ///
-    /// Gives those that had become valid in the meantime.
+    /// Returns the paths that had become valid in the meantime.
     fn place(
         &self,
         writer: &Writer<'_>,
@@ -272,7 +272,7 @@ impl Store {
                     folders.push(target);
                 }
             }
-            // the mode of a folder is changed after the move
+            // change the mode of a folder after the move
             if folders.len() > FEW {
                 files::sync_all(self.dir())?;
             } else {
@@ -308,8 +308,8 @@ impl Store {
         }
     }
 
-    /// Removes what lies in the store's folder. It loses its final name in one step, so that a crash
-    /// never leaves part of a tree there.
+    /// Removes a tree from the store's folder. It loses its final name in one step, so a crash never leaves
+    /// part of a tree there.
     fn discard(&self, target: &Path) -> Result<(), StoreError> {
         if target.symlink_metadata().is_err() {
             return Ok(());
@@ -319,15 +319,15 @@ impl Store {
     }
 }
 
-/// What becomes of the tree of a path that is valid already.
+/// The treatment of a path that is valid already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Valid {
     Stays,
     IsReplaced,
 }
 
-/// Exchanges two trees; if nothing is at `target`, moves the other there. Gives whether the old one is at
-/// `source` then: on an overlay file system it may be one that cannot be moved, and is removed.
+/// Exchanges two trees; if nothing is at `target`, moves the other there. Returns true if the old one is then
+/// at `source`. On an overlay file system it may be impossible to move, and is removed.
 fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
     // a folder can only be moved while it is writable
     for tree in [source, target] {
@@ -348,7 +348,7 @@ fn swap(source: &Path, target: &Path) -> Result<bool, StoreError> {
             fs_err::rename(source, target)?;
             return Ok(false);
         }
-        // the file system cannot do that
+        // not supported by the file system
         Err(Errno::INVAL | Errno::NOSYS) => {}
         Err(e) => {
             let (e, place) = (std::io::Error::from(e), target.display());
@@ -379,7 +379,7 @@ fn prepare(
     bounds: Bounds<'_>,
 ) -> Result<Vec<Prepared>, StoreError> {
     let registered = now();
-    // many are synced at once, with their file system
+    // sync many at once, with their file system
     let each = insertions.len() <= FEW;
     let one = |insertion: Insertion| {
         let Insertion { path, source, references, deriver, expected, signatures } = insertion;
@@ -397,7 +397,7 @@ fn prepare(
         };
         let found = sealed.measure.hash;
         if let Some(expected) = expected.filter(|expected| *expected != found) {
-            return Err(StoreError::Tree { path, expected, found });
+            return Err(StoreError::Hash { path, expected, found });
         }
         let references = match references {
             References::Scan(_) => sealed.references,
@@ -428,14 +428,13 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())
 }
 
-/// Refuses trees that refer to each other in a circle: nothing could then be copied or removed
-/// without the other.
+/// Refuses trees that refer to each other in a cycle: neither could be copied or removed without the other.
 fn check_cycles(prepared: &[Prepared]) -> Result<(), StoreError> {
     let fresh: FxHashMap<&StorePath, &PathInfo> =
         prepared.iter().map(|p| (&p.info.path, &p.info)).collect();
     let mut done: FxHashMap<&StorePath, bool> = FxHashMap::default();
     for start in prepared {
-        // (path, whether what it refers to has been visited)
+        // (path, true if its references have been visited)
         let mut todo = vec![(&start.info.path, false)];
         while let Some((path, after)) = todo.pop() {
             if after {

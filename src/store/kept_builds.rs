@@ -1,5 +1,5 @@
-//! What builds set aside for people to look at: the working directories of failed ones, and trees that
-//! came out different when they were built again. Nothing relies on it. A collection removes it after a week.
+//! Trees that builds keep for you to look at: working directories of failed builds, and outputs that differed
+//! when they were built again. Nothing relies on them. A collection removes them after a week.
 
 use std::{
     io,
@@ -16,27 +16,27 @@ use super::{
     roots::entries,
 };
 
-/// For how many days it stays if nothing else is said.
+/// The default number of days to keep them.
 const DAYS: u64 = 7;
 
 /// A folder or file that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptBuild {
-    /// Where it is.
+    /// Its place.
     pub place: PathBuf,
-    /// The bytes that it takes on disk.
+    /// Its bytes on disk.
     pub size: u64,
 }
 
 impl Store {
-    /// What was set aside longer ago than the limits say.
+    /// The trees that were kept longer than the limits allow.
     pub(super) fn old_kept_builds(&self, limits: Limits) -> Result<Vec<KeptBuild>, StoreError> {
         let since = days_ago(limits.keep_days.unwrap_or(DAYS));
         let since = i64::try_from(since).unwrap_or(i64::MAX);
         let mut old = Vec::new();
         for folder in [self.layout.failed(), self.layout.differing()] {
             for place in entries(&folder)? {
-                // when it was moved there: a build can set all other times
+                // the change time is when it was moved there: a build can set all other times
                 match fs_err::symlink_metadata(&place) {
                     Ok(found) if found.ctime() <= since => {
                         old.push(KeptBuild { size: size(&place), place });
@@ -50,7 +50,7 @@ impl Store {
         Ok(old)
     }
 
-    /// Removes it. Each loses its name in one step, so that nobody takes a part for the whole.
+    /// Removes them. Each loses its name in one step, so nobody sees part of a tree.
     pub(super) fn remove_kept_builds(&self, old: &[KeptBuild]) -> Result<(), StoreError> {
         for build in old {
             let trash = self.scratch()?;
@@ -64,7 +64,7 @@ impl Store {
     }
 }
 
-/// What a tree takes on disk, whatever is in it; what cannot be looked at counts nothing.
+/// The bytes of a tree on disk; entries that cannot be read count nothing.
 fn size(tree: &Path) -> u64 {
     let (mut seen, mut todo, mut size) = (FxHashSet::default(), vec![tree.to_owned()], 0);
     while let Some(place) = todo.pop() {

@@ -1,4 +1,4 @@
-//! The folders of a store below its root, and the file that says that it is one.
+//! The folders of a store below its root, and the file that marks it as one.
 
 use std::{
     ffi::OsStr,
@@ -16,10 +16,10 @@ use rustix::{
 use super::{StoreError, roots::entries};
 use crate::{files, store_path::StorePath};
 
-/// The version of the layout that this program makes and reads.
+/// The version of the layout.
 const VERSION: u32 = 1;
 
-/// The folders that a store may have, each after the one that it is in.
+/// The folders that a store may have, each after its parent.
 const FOLDERS: [&str; 15] = [
     "store",
     "var",
@@ -38,7 +38,7 @@ const FOLDERS: [&str; 15] = [
     "var/roots/live",
 ];
 
-/// Those that are made with the store; the others come when they are needed.
+/// The folders made with the store; the others are made on demand.
 const FIRST: [&str; 8] = [
     "store",
     "var",
@@ -50,7 +50,7 @@ const FIRST: [&str; 8] = [
     "var/roots/pins",
 ];
 
-/// The files that are opened by their names.
+/// The files opened by name.
 const FILES: [&str; 6] = [
     "var/version",
     "var/reserve",
@@ -60,12 +60,11 @@ const FILES: [&str; 6] = [
     "var/index.sqlite-shm",
 ];
 
-/// How many bytes the path of a store's root may have, so that those in it are below the system's 4,096
-/// (`PATH_MAX`).
+/// The most bytes of the root's path, so that paths below it stay under the system's 4,096 (`PATH_MAX`).
 const LONGEST: usize = 3000;
 
-/// What builds, collections and sharing need if the disk is full: the index's shared memory, a log of the rows that
-/// go, and a few folders. In bytes.
+/// The bytes reserved for a collection on a full disk: the index's shared memory, a log of the deleted rows, and
+/// a few folders.
 const RESERVE: usize = 1 << 20;
 
 /// The bits of a mode that let others than the owner write.
@@ -74,16 +73,16 @@ const OTHERS_WRITE: u32 = 0o022;
 /// The bit of a folder in which only the owner of an entry may remove it, such as `/tmp`.
 const STICKY: u32 = 0o1000;
 
-/// Why a store may only be read.
+/// The reason for a store being read-only.
 #[derive(Clone, Debug)]
 pub(super) enum Refusal {
     /// Its folders cannot be written.
     Unwritable,
-    /// Somebody else can write to it; who.
+    /// Somebody else can write to it; the text says who.
     Shared(String),
-    /// The index is not that of what lies in it; why.
+    /// The index does not fit the trees; the text says why.
     Lost(String),
-    /// There is no space left, not even for the index's shared memory.
+    /// The disk is full: no space even for the index's shared memory.
     Full,
 }
 
@@ -92,7 +91,7 @@ pub(super) enum Refusal {
 pub(super) struct Layout {
     /// The root folder, absolute and without symlinks.
     pub(super) root: PathBuf,
-    /// Why this process may only read it, if so.
+    /// Set if this process may only read the store.
     pub(super) refusal: Option<Refusal>,
 }
 
@@ -126,7 +125,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// As [`Layout::open`], but of a store that is there.
+    /// As [`Layout::open`], but the store must exist.
     pub(super) fn existing(root: &Path) -> Result<Self, StoreError> {
         let not = |problem: &str| StoreError::NotAStore {
             root: root.to_owned(),
@@ -139,12 +138,12 @@ impl Layout {
         }
     }
 
-    /// Refuses a store in which something lies that clutch did not put there.
+    /// Fails if the store holds files that clutch did not make.
     pub(super) fn check_content(&self) -> Result<(), StoreError> {
         let refuse = |folder: &str, name: &OsStr| {
             let place = Path::new(folder).join(name);
             let problem = format!(
-                "it holds '{}', which is none of clutch's; move that away first",
+                "it holds '{}', which clutch did not make; move that away first",
                 place.display()
             );
             Err(StoreError::NotAStore { root: self.root.clone(), problem })
@@ -175,9 +174,9 @@ impl Layout {
         Ok(())
     }
 
-    /// Looks at every folder and file that this program will open or write into. A symlink in the place of one
-    /// would lead it to somebody else's, so that is an error, and so is anything else that is no store's. Gives
-    /// who else can write to the store: they could make such a symlink at any moment.
+    /// Checks every folder and file that this program will open or write into. A symlink in place of one could
+    /// lead to somebody else's file, so it is an error, like anything else of the wrong type. Returns who else
+    /// can write to the store: they could make such a symlink at any moment.
     fn look(&self) -> Result<Option<String>, StoreError> {
         let user = rustix::process::geteuid().as_raw();
         let mut shared = None;
@@ -185,7 +184,7 @@ impl Layout {
             let place = self.root.join(name);
             let found = match place.symlink_metadata() {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
-                // without the path it could not be told
+                // for an error with the path
                 Err(_) => fs_err::symlink_metadata(&place)?,
                 Ok(found) => found,
             };
@@ -199,11 +198,11 @@ impl Layout {
             }
             let mode = found.mode();
             let place = || place.display().to_string().trim_end_matches('/').to_owned();
-            // nothing of others can be renamed in a sticky folder, and only two names are used in the root
+            // in a sticky folder nobody can rename the files of others, and the root has only two names
             if mode & OTHERS_WRITE != 0 && !(name.is_empty() && mode & STICKY != 0) {
                 shared.get_or_insert_with(|| {
                     let (place, mode) = (place(), mode & 0o7777);
-                    format!("'{place}' has mode {mode:o}: `chmod go-w '{place}'` if nobody has misused it")
+                    format!("'{place}' has mode {mode:o}; if you trust its content, run `chmod go-w '{place}'`")
                 });
             } else if found.uid() != user && found.uid() != 0 {
                 shared.get_or_insert_with(|| {
@@ -225,7 +224,7 @@ impl Layout {
         Ok(shared)
     }
 
-    /// Makes folders that somebody has removed; that of the paths would only hide what has happened.
+    /// Makes missing folders, except for that of the paths: making it would hide the damage.
     fn mend(&self) -> Result<(), StoreError> {
         for name in FIRST.into_iter().skip(1) {
             let place = self.root.join(name);
@@ -236,7 +235,7 @@ impl Layout {
         Ok(())
     }
 
-    /// Whether this process may write to it.
+    /// True if this process may write to the store.
     pub(super) fn writable(&self) -> bool {
         self.refusal.is_none()
     }
@@ -249,11 +248,11 @@ impl Layout {
             Some(found) if found > VERSION => {
                 Err(StoreError::Newer { root: self.root.clone(), found, known: VERSION })
             }
-            _ => Err(not("its var/version is none of ours".to_owned())),
+            _ => Err(not("clutch did not write its 'var/version'".to_owned())),
         }
     }
 
-    /// Makes the folders in a root that is empty, or in which this was interrupted.
+    /// Makes the folders in a root that is empty or half made.
     fn make(&self) -> Result<(), StoreError> {
         for entry in fs_err::read_dir(&self.root)? {
             let name = entry?.file_name();
@@ -270,7 +269,7 @@ impl Layout {
         for name in FIRST {
             make_folder(&self.root.join(name))?;
         }
-        // if there is a version, there is all that it says
+        // the version comes last: with it the store is complete
         for folder in [self.roots(), self.var(), self.root.clone()] {
             files::sync_folder(&folder)?;
         }
@@ -279,8 +278,8 @@ impl Layout {
         Ok(())
     }
 
-    /// The paths that lie in the store, valid or not, in no certain order. What has another name was put there by
-    /// somebody else.
+    /// The paths in the store's folder, valid or not, in no particular order. Entries with other names are not
+    /// clutch's.
     pub(super) fn trees(&self) -> io::Result<Vec<StorePath>> {
         let mut trees = Vec::new();
         let entries = match fs_err::read_dir(self.store()) {
@@ -294,14 +293,14 @@ impl Layout {
         Ok(trees)
     }
 
-    /// Takes some room on the disk, which [`Layout::release`] gives back. Without it a collection on a full disk
-    /// may fail; that is no error here.
+    /// Reserves some disk space for [`Layout::release`]. Failing is not an error: only a collection on a full disk
+    /// needs it.
     pub(super) fn reserve(&self) {
         let place = self.root.join("var/reserve");
         if place.symlink_metadata().is_ok() {
             return;
         }
-        // no zeros, which some file systems do not store
+        // not zeros: some file systems do not store them
         let made = fs_err::OpenOptions::new().write(true).create_new(true).open(&place);
         let made = made.and_then(|mut file| file.write_all(&vec![0xc5; RESERVE]));
         if made.is_err() {
@@ -309,7 +308,7 @@ impl Layout {
         }
     }
 
-    /// Gives back what [`Layout::reserve`] has taken.
+    /// Frees the space that [`Layout::reserve`] has taken.
     pub(super) fn release(&self) -> io::Result<()> {
         files::remove_file(&self.root.join("var/reserve"))
     }
@@ -342,17 +341,17 @@ impl Layout {
         self.root.join("var/locks")
     }
 
-    /// What interrupted downloads left.
+    /// Partial downloads.
     pub(super) fn partial(&self) -> PathBuf {
         self.root.join("var/fetch")
     }
 
-    /// What failed builds worked on.
+    /// Working directories of failed builds.
     pub(super) fn failed(&self) -> PathBuf {
         self.root.join("var/failed")
     }
 
-    /// What differs when it is built again.
+    /// Outputs that differed when they were built again.
     pub(super) fn differing(&self) -> PathBuf {
         self.root.join("var/check")
     }
@@ -382,14 +381,14 @@ impl Layout {
     }
 }
 
-/// Makes a folder that belongs to this user alone, whatever the folder above passes on.
+/// Makes a folder for this user alone, ignoring inherited access control lists.
 fn make_folder(place: &Path) -> io::Result<()> {
     match fs_err::create_dir(place) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
         other => other?,
     }
     let work = || {
-        // an access control list lets others write, whatever the mode says
+        // an access control list lets others write in spite of the mode
         for name in ["system.posix_acl_default", "system.posix_acl_access"] {
             match rustix::fs::lremovexattr(place, name) {
                 Err(Errno::NODATA | Errno::NOTSUP) | Ok(()) => {}

@@ -1,5 +1,4 @@
-//! Locks between processes: files that are locked by the kernel, so that a dead process holds
-//! nothing.
+//! Locks between processes: files locked by the kernel, so a dead process holds nothing.
 
 use std::{
     ffi::OsStr,
@@ -24,8 +23,8 @@ pub struct PathLock {
 }
 
 impl Store {
-    /// Keeps other threads and processes from making `path`; nothing if another of them has that right. Ask
-    /// afterwards if the path has become valid meanwhile.
+    /// Takes the right to make `path`; `None` if another thread or process has it. Afterwards, check again if the
+    /// path is valid.
     ///
     /// # Errors
     /// If the lock cannot be made.
@@ -46,7 +45,7 @@ impl Store {
                 continue;
             }
             let Some(file) = open_own(&path, OFlags::empty()) else { continue };
-            // a lock that lives is dropped by its owner; this one is dropped here, file and all
+            // its owner is dead: drop the lock with its file
             if hold(&file, false)? && is_at(&file, &path)? {
                 drop(PathLock { path, _file: file });
             }
@@ -59,7 +58,7 @@ impl Store {
     }
 }
 
-/// Takes the lock of that file; nothing if another has it.
+/// Takes the lock of that file; `None` if another has it.
 fn take(path: &Path) -> io::Result<Option<PathLock>> {
     loop {
         let file = create_own(path)?;
@@ -79,8 +78,8 @@ pub(super) fn create_own(path: &Path) -> io::Result<fs_err::File> {
     options.create(true).truncate(false).write(true).custom_flags(flags).open(path)
 }
 
-/// Opens a file, or with the flag for it a folder, that a process of this user has left in `var`; nothing
-/// if it is something else, such as a symlink, or somebody else's: that is left alone.
+/// Opens a file (or a folder, by flag) that a process of this user has left in `var`; `None` if it is something
+/// else, such as a symlink, or somebody else's.
 pub(super) fn open_own(path: &Path, flags: OFlags) -> Option<fs_err::File> {
     let flags = flags | OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
@@ -90,14 +89,14 @@ pub(super) fn open_own(path: &Path, flags: OFlags) -> Option<fs_err::File> {
     (is_own && (found.is_file() || found.is_dir())).then_some(file)
 }
 
-/// Whether a name is that of a process's id and a number, as scratch folders and lists of what is kept have it.
+/// True if a name is a process id and a number, as of scratch folders and temporary roots.
 pub(super) fn is_numbered(name: &OsStr) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let parts = name.to_str().and_then(|name| name.split_once('-'));
     parts.is_some_and(|(process, number)| digits(process) && digits(number))
 }
 
-/// Locks an open file; whether it could be had (always, with `wait`).
+/// Locks an open file. Returns true if it has the lock (always, with `wait`).
 pub(super) fn hold(file: &fs_err::File, wait: bool) -> io::Result<bool> {
     uninterrupted(file, |file| {
         if wait {
@@ -111,12 +110,12 @@ pub(super) fn hold(file: &fs_err::File, wait: bool) -> io::Result<bool> {
     })
 }
 
-/// Waits for the lock of an open file that others may have at the same time.
+/// Waits for a shared lock of an open file.
 pub(super) fn hold_with_others(file: &fs_err::File) -> io::Result<()> {
     uninterrupted(file, std::fs::File::lock_shared)
 }
 
-/// Whether another holds the lock of an open file. Asking takes a lock that others may share.
+/// True if another process holds the lock of an open file. Asking takes a shared lock.
 pub(super) fn is_held(file: &fs_err::File) -> io::Result<bool> {
     uninterrupted(file, |file| match file.try_lock_shared() {
         Ok(()) => file.unlock().map(|()| false),
@@ -125,7 +124,7 @@ pub(super) fn is_held(file: &fs_err::File) -> io::Result<bool> {
     })
 }
 
-/// Takes a lock, however often a signal interrupts; an error names the file.
+/// Takes a lock in spite of signals; an error names the file.
 fn uninterrupted<T>(
     file: &fs_err::File,
     take: impl Fn(&std::fs::File) -> io::Result<T>,
@@ -142,7 +141,7 @@ fn uninterrupted<T>(
     }
 }
 
-/// Whether an open file is still the one at that path.
+/// True if an open file is still the one at that path.
 pub(super) fn is_at(file: &fs_err::File, path: &Path) -> io::Result<bool> {
     let own = file.metadata()?;
     match fs_err::symlink_metadata(path) {
@@ -154,7 +153,7 @@ pub(super) fn is_at(file: &fs_err::File, path: &Path) -> io::Result<bool> {
 
 impl Drop for PathLock {
     fn drop(&mut self) {
-        // while it is held, so that nobody else's file is removed; who waits looks again
+        // remove it while it is held, so that nobody else's file goes; waiters look again
         let _ = fs_err::remove_file(&self.path);
     }
 }

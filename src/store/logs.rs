@@ -1,9 +1,9 @@
-//! Build logs: one a derivation. While a build runs its log is plain text that anybody may read, locked
-//! by its process; when it has ended, a log that is worth it is compressed. The log of a build that was
-//! killed stays plain, and the lock is gone with its process. Knows nothing of lines.
+//! Build logs, one for each derivation. While a build runs, its log is plain text that anybody may read,
+//! locked by its process. When the build ends, a large log is compressed. The log of a killed build stays
+//! plain, and its lock is gone. Knows nothing of lines.
 //!
-//! A compressed log is on disk before it has its name, so if there is one it is whole, and read. What is
-//! plain is not synced: a power cut may leave less of it, or nothing.
+//! A compressed log is synced before it gets its name, so it is always whole. A plain log is not synced: a
+//! power cut may leave part of it or nothing.
 
 use std::{
     io::{self, Read, Seek, SeekFrom, Write},
@@ -19,10 +19,10 @@ use super::{
 };
 use crate::{files, store_path::StorePath};
 
-/// Up to this size, in bytes, compressing saves nothing: a file has whole blocks.
+/// Up to this size in bytes, compressing saves nothing: a file has whole blocks.
 const SMALL: u64 = 4096;
 
-/// The mode of the log of a build that has ended and printed nothing. All others can be written.
+/// The mode of the empty log of a finished build. All others are writable.
 const EMPTY: Mode = Mode::from_raw_mode(0o444);
 
 /// The three names of a derivation's log: while it is made, plain, and compressed.
@@ -41,8 +41,7 @@ pub struct LogWriter {
 }
 
 impl Store {
-    /// Starts the log of a derivation, in place of an earlier one. Only who has the lock of what the
-    /// derivation makes does that.
+    /// Starts the log of a derivation, in place of an earlier one. The caller holds the lock of its outputs.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -58,8 +57,7 @@ impl Store {
         Ok(LogWriter { file, folder, derivation: derivation.clone() })
     }
 
-    /// The log of the last build of a derivation in this store, from its start; nothing if there
-    /// was none.
+    /// Opens the log of the last build of a derivation in this store; `None` if there was none.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -71,7 +69,7 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
         };
-        // a plain one may become a compressed one in between
+        // a plain log may be compressed in between
         for _ in 0..2 {
             if let Some(file) = open(&compressed)? {
                 let decoder = zstd::Decoder::new(file.into_file())?;
@@ -84,13 +82,13 @@ impl Store {
         Ok(None)
     }
 
-    /// Removes the logs of derivations that are not valid any more, unless they are being written.
+    /// Removes the logs of derivations that are no longer valid, unless a build writes them.
     pub(super) fn sweep_logs(&self) -> Result<(), StoreError> {
         let mut logs = Vec::new();
         for entry in fs_err::read_dir(self.layout.log())? {
             let entry = entry?;
             let name = entry.file_name();
-            // what has another name was put there by somebody else
+            // other names are not clutch's
             let base = name
                 .to_str()
                 .and_then(|name| ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)));
@@ -98,7 +96,7 @@ impl Store {
                 logs.push((derivation, entry.path()));
             }
         }
-        // asked afterwards: a derivation is valid before it has a log
+        // in this order: a derivation is valid before it has a log
         let valid = self.glimpse_valid(logs.iter().map(|(derivation, _)| derivation))?;
         for (derivation, log) in logs {
             if !valid.contains(&derivation) && !is_locked(&log)? {
@@ -109,17 +107,17 @@ impl Store {
     }
 }
 
-/// Makes a file in the place of what a killed process has left.
+/// Makes a file in place of one that a killed process has left.
 fn create(path: &Path) -> io::Result<fs_err::File> {
     files::remove_file(path)?;
     fs_err::OpenOptions::new().read(true).write(true).create_new(true).open(path)
 }
 
-/// Whether a file is there and locked.
+/// True if a file is there and locked.
 fn is_locked(path: &Path) -> io::Result<bool> {
     match files::open_regular(path) {
         Ok(file) => is_held(&file),
-        // what is no file is no log that somebody writes
+        // nobody writes a log to something else than a file
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => {
             Ok(false)
         }
@@ -138,7 +136,7 @@ impl Write for LogWriter {
 }
 
 impl LogWriter {
-    /// Ends the log. If it cannot be compressed it stays plain, which is no less readable.
+    /// Ends the log. If it cannot be compressed, it stays plain and readable.
     pub fn finish(mut self) {
         let _ = self.compress();
     }
@@ -148,7 +146,7 @@ impl LogWriter {
             ENDINGS.map(|ending| place(&self.folder, &self.derivation, ending));
         let size = self.file.seek(SeekFrom::End(0))?;
         if size == 0 {
-            // nothing else tells it from one whose content a power cut has taken
+            // tells it from a log whose content was lost in a power cut
             return rustix::fs::fchmod(&self.file, EMPTY).map_err(Into::into);
         }
         if size <= SMALL {
@@ -164,7 +162,7 @@ impl LogWriter {
     }
 }
 
-/// A log, read from its start. At its end, what a running build has written since can be read.
+/// A log, read from its start. Read again at its end to get more from a running build.
 pub struct LogReader(Form);
 
 enum Form {
@@ -173,7 +171,7 @@ enum Form {
 }
 
 impl LogReader {
-    /// Whether an empty log is that of a build that has ended and printed nothing.
+    /// True if an empty log belongs to a finished build that printed nothing.
     ///
     /// # Errors
     /// If its metadata cannot be read.
@@ -184,7 +182,7 @@ impl LogReader {
         }
     }
 
-    /// Whether the build still runs, in any process.
+    /// True if some process still runs the build.
     ///
     /// # Errors
     /// If the file system has no locks.

@@ -1,10 +1,9 @@
-//! Whether the index is that of what lies in the store. One that was deleted, emptied, or replaced by an older one
-//! or by another store's would make a collection remove what it does not know, so nothing is changed before
-//! it was made anew (`rebuild`).
+//! Detects a lost index. If the index was deleted, emptied, or replaced by an older one or another store's, a
+//! collection would delete the paths that it lacks. So nothing is changed until it is rebuilt (`rebuild`).
 //!
-//! Few trees have no row: those that a crash has left. So it is suspicious if there are more of them than of
-//! others, or if a root keeps one. Opening a store costs no count: it looks at one row, and counts only
-//! if that is not as it should be. A collection and a verification look at everything.
+//! Few trees have no row: those that a crash has left. So the index is lost if more trees have no row than
+//! have one, or if a root keeps one without. Opening a store looks at one row, and counts only if that looks
+//! wrong. A collection and a verification count always.
 
 use rusqlite::Connection;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -16,54 +15,53 @@ use super::{
 };
 use crate::store_path::StorePath;
 
-/// What lies in the store's folder and has no row.
+/// The trees without a row.
 #[derive(Debug, Default)]
 pub(super) struct Rowless {
     /// All of it, ordered.
     pub(super) trees: Vec<StorePath>,
-    /// What needs no row, there or not: it is being removed, or was left out of the index.
+    /// Trees that need no row: they are being removed, or were left out of the index.
     excused: FxHashSet<StorePath>,
-    /// How many trees have a row.
+    /// The number of trees with a row.
     others: usize,
 }
 
 impl Rowless {
-    /// What no root keeps.
+    /// The trees that no root keeps.
     pub(super) fn removable(&self, roots: &[Root]) -> Vec<StorePath> {
         let kept: FxHashSet<&StorePath> = roots.iter().map(|root| &root.path).collect();
         self.trees.iter().filter(|path| !kept.contains(path)).cloned().collect()
     }
 
-    /// What lacks a row that it should have, if the index is not that of this store.
+    /// The problem of the index, if it is lost.
     pub(super) fn problem(&self, roots: &[Root]) -> Option<String> {
         let lost: FxHashSet<&StorePath> =
             self.trees.iter().filter(|path| !self.excused.contains(*path)).collect();
         let lasting = |root: &&Root| matches!(root.holder, Holder::Link(_) | Holder::Pin(_));
         let kept = roots.iter().filter(lasting).find(|root| lost.contains(&root.path));
         if let Some(Root { holder, path }) = kept {
-            return Some(format!("it does not know '{path}', which {holder} keeps"));
+            return Some(format!("it lacks '{path}', which {holder} keeps"));
         }
         let all = self.trees.len() + self.others;
-        (lost.len() > self.others)
-            .then(|| format!("{}, of which it knows {}", lie(all), self.others))
+        (lost.len() > self.others).then(|| format!("it lists {} of {}", self.others, count(all)))
     }
 }
 
-/// What is wrong with a store that has no index, if anything is.
+/// The problem of a store without an index, if it has paths.
 pub(super) fn without_index(layout: &Layout) -> Result<Option<String>, StoreError> {
     let trees = layout.trees()?.len();
-    // another process may have made the index meanwhile, and then these trees
+    // another process may have made the index and these trees meanwhile
     if trees == 0 || Index::open(layout.index(), layout.writable())?.is_some() {
         return Ok(None);
     }
-    Ok(Some(format!("{}, and there was no index", lie(trees))))
+    Ok(Some(format!("it is missing, but the store has {}", count(trees))))
 }
 
 impl Store {
-    /// What is wrong with the index, if anything is, as far as one row tells.
+    /// The problem of the index, as far as one row shows it.
     pub(super) fn lost(&self) -> Result<Option<String>, StoreError> {
         let is_odd = |connection: &Connection| {
-            // a row that cannot be read is an error where it is needed
+            // a row that cannot be read is reported when it is needed
             Ok(match index::any(connection).unwrap_or_default() {
                 Some(path) => self.real(&path).symlink_metadata().is_err(),
                 None => index::has_had_rows(connection)?,
@@ -75,10 +73,10 @@ impl Store {
         Ok(self.all_rowless()?.problem(&[]))
     }
 
-    /// Looks whether the index is that of what lies in the store: as far as it can be told, with all roots.
+    /// Checks that the index fits the trees in the store, with all roots.
     ///
     /// # Errors
-    /// If it is not, or cannot be read.
+    /// If it does not, or cannot be read.
     pub fn check_index(&self) -> Result<(), StoreError> {
         if let Some(Refusal::Lost(_)) = self.layout.refusal {
             self.need_writable()?;
@@ -90,7 +88,7 @@ impl Store {
         }
     }
 
-    /// As [`Store::rowless`], by the index as it is now.
+    /// As [`Store::rowless`], by the present index.
     fn all_rowless(&self) -> Result<Rowless, StoreError> {
         let rows =
             |connection: &Connection| Ok((index::uses(connection)?, index::left_out(connection)?));
@@ -104,7 +102,7 @@ impl Store {
         }
     }
 
-    /// What lies in the store's folder without a row. Exact if nobody else writes meanwhile.
+    /// The trees without a row. Exact if nobody else writes meanwhile.
     pub(super) fn rowless(
         &self,
         has_row: impl Fn(&StorePath) -> bool,
@@ -118,9 +116,9 @@ impl Store {
     }
 }
 
-fn lie(trees: usize) -> String {
+fn count(trees: usize) -> String {
     match trees {
-        1 => "1 path lies in the store".to_owned(),
-        many => format!("{many} paths lie in the store"),
+        1 => "1 path".to_owned(),
+        many => format!("{many} paths"),
     }
 }

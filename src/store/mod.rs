@@ -1,5 +1,5 @@
-//! The store: a folder of finished trees that never change, each under a path that says what it is.
-//! It knows what is valid and what refers to what, and nothing of how a path is made.
+//! The store: a folder of finished trees that never change, each under its store path. It knows which paths
+//! are valid and their references, and nothing of builds.
 //!
 //! Several threads and processes use one store at once, without a daemon.
 
@@ -77,7 +77,7 @@ pub struct Store {
     pool: pool::Pool,
 }
 
-/// Why the store refuses something.
+/// An error of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Reading or writing failed; the text names the path.
@@ -85,7 +85,7 @@ pub enum StoreError {
     Io(#[from] io::Error),
     /// A tree cannot be read or is not allowed in the store.
     #[error(transparent)]
-    Archive(#[from] TreeError),
+    Tree(#[from] TreeError),
     /// A name is not valid.
     #[error(transparent)]
     Path(#[from] StorePathError),
@@ -97,7 +97,7 @@ pub enum StoreError {
     Index {
         /// Its file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: rusqlite::Error,
     },
     /// The folder is something else.
@@ -105,7 +105,7 @@ pub enum StoreError {
     NotAStore {
         /// The folder.
         root: PathBuf,
-        /// Why it is none.
+        /// The reason.
         problem: String,
     },
     /// Made by a newer program.
@@ -125,45 +125,44 @@ pub enum StoreError {
     #[error("store '{}' cannot be written; give another one with --store", .0.display())]
     ReadOnly(PathBuf),
     /// Somebody else can write to the store.
-    #[error("store '{}' is only read, since somebody else can change it: {problem}", .root.display())]
+    #[error("store '{}' is read-only, because somebody else can change it: {problem}", .root.display())]
     Shared {
         /// Its folder.
         root: PathBuf,
-        /// Who.
+        /// The other user, or the mode.
         problem: String,
     },
-    /// The index is not that of what lies in the store.
+    /// The index does not fit the trees in the store.
     #[error(
-        "the index of store '{}' is not that of what lies in it: {problem}; `clutch verify \
-         --rebuild-index` makes it anew, and until then nothing is changed",
+        "the index of store '{}' does not fit its paths: {problem}; run `clutch verify \
+         --rebuild-index` (until then nothing is changed)",
         .root.display()
     )]
     Lost {
         /// Its folder.
         root: PathBuf,
-        /// What the index does not know.
+        /// The paths that it lacks.
         problem: String,
     },
     /// Others use the store.
-    #[error("store '{}' is used by {by}; wait until that has ended, and try again", .root.display())]
+    #[error("store '{}' is used by {by}; wait until it ends, then try again", .root.display())]
     InUse {
         /// Its folder.
         root: PathBuf,
-        /// By whom.
+        /// The user.
         by: String,
     },
     /// There is no space left.
-    #[error("no space is left on the disk of '{}'; `clutch gc` makes some", .0.display())]
+    #[error("no space is left on the disk of '{}'; free some with `clutch gc`", .0.display())]
     Full(PathBuf),
     /// The store's path is too long.
     #[error(
-        "the path of the store's folder has {length} bytes, and the system allows too few more for what is in it; \
-         give one of at most {longest} with --store"
+        "the path of the store has {length} bytes, the most is {longest}; give a shorter one with --store"
     )]
     TooLong {
-        /// How many bytes it has.
+        /// Its bytes.
         length: usize,
-        /// How many it may have.
+        /// The most bytes.
         longest: usize,
     },
     /// The path is not in the store.
@@ -174,34 +173,34 @@ pub enum StoreError {
     Dangling {
         /// The path.
         path: StorePath,
-        /// What it refers to.
+        /// Its reference.
         reference: StorePath,
     },
     /// A reference that was not declared.
-    #[error("'{path}' refers to '{reference}', but is said not to")]
+    #[error("'{path}' refers to '{reference}', which was not declared")]
     Undeclared {
         /// The path.
         path: StorePath,
-        /// What it refers to.
+        /// Its reference.
         reference: StorePath,
     },
     /// A reference that was declared and is not there.
-    #[error("'{path}' is said to refer to '{reference}', but does not")]
+    #[error("'{path}' does not refer to '{reference}', although that was declared")]
     Unheld {
         /// The path.
         path: StorePath,
-        /// What it is said to refer to.
+        /// The declared reference.
         reference: StorePath,
     },
     /// References that lead back.
-    #[error("'{0}' refers to itself by way of other outputs; an output may only refer to itself")]
+    #[error("'{0}' refers to itself through other outputs; move what they share into one output")]
     Cycle(StorePath),
     /// One path, two trees.
-    #[error("'{0}' is to be inserted twice at once")]
+    #[error("'{0}' is inserted twice at once")]
     Twice(StorePath),
-    /// A tree is another one than was announced.
+    /// A tree has another hash than announced.
     #[error("the tree of '{path}' has hash {found}, expected {expected}")]
-    Tree {
+    Hash {
         /// The path.
         path: StorePath,
         /// The hash that was announced.
@@ -213,14 +212,14 @@ pub enum StoreError {
     #[error("'{}' changed while it was copied to the store; try again", .0.display())]
     Changed(PathBuf),
     /// A result link would replace something else.
-    #[error("'{}' is there already and is no result link; remove it or give another name", .0.display())]
+    #[error("'{}' exists and is not a result link; remove it or give another name", .0.display())]
     Occupied(PathBuf),
     /// A pin cannot be read.
-    #[error("pin '{}': {problem}; make it again or remove it", .file.display())]
+    #[error("cannot read pin '{}': {problem}; make it again or remove it", .file.display())]
     Pin {
         /// Its file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
     /// A derivation's record is damaged.
@@ -228,21 +227,21 @@ pub enum StoreError {
     Derivation {
         /// The record's path.
         path: StorePath,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }
 
-/// What to do about an index that cannot be used.
+/// The remedy for an index that cannot be used.
 fn advice(source: &rusqlite::Error) -> &'static str {
     match index::is_damaged(source) {
-        true => "; `clutch verify --rebuild-index` makes it anew",
+        true => "; run `clutch verify --rebuild-index`",
         false => "",
     }
 }
 
 impl StoreError {
-    /// Whether there is no room left to write.
+    /// True if there is no room left to write.
     fn is_full(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() == io::ErrorKind::StorageFull,
@@ -312,7 +311,7 @@ impl Store {
         &self.dir
     }
 
-    /// Where a store path is on this machine.
+    /// The place of a store path on this machine.
     #[must_use]
     pub fn real(&self, path: &StorePath) -> PathBuf {
         self.dir.join(path.base())
@@ -324,47 +323,47 @@ impl Store {
         self.layout.failed()
     }
 
-    /// The folder of trees that came out different when they were built again (it may not be there).
+    /// The folder of outputs that differed when they were built again (it may not be there).
     #[must_use]
     pub fn differing(&self) -> PathBuf {
         self.layout.differing()
     }
 
-    /// The folder of what evaluations found (it may not be there).
+    /// The folder of cached evaluations (it may not be there).
     #[must_use]
     pub fn evaluations(&self) -> PathBuf {
         self.layout.evaluations()
     }
 
-    /// The folder of what is known of revisions that were fetched (it may not be there).
+    /// The folder of facts about fetched revisions (it may not be there).
     #[must_use]
     pub fn revisions(&self) -> PathBuf {
         self.layout.revisions()
     }
 
-    /// The folder of what interrupted downloads left.
+    /// The folder of partial downloads.
     #[must_use]
     pub fn partial(&self) -> PathBuf {
         self.layout.partial()
     }
 
-    /// Whether this process may add to the store.
+    /// True if this process may add to the store.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.layout.writable()
     }
 
-    /// What is known of a path; nothing if it is not valid. It is kept before ([`Store::keep`]), so that the
-    /// answer stays right as long as this store is open.
+    /// The info of a path; `None` if it is not valid. It gets a temporary root first ([`Store::keep`]), so the
+    /// answer stays true while this store is open.
     ///
     /// # Errors
-    /// If the index cannot be read, or the path cannot be kept.
+    /// If the index cannot be read, or the root cannot be written.
     pub fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
         self.keep([path])?;
         self.glimpse(path)
     }
 
-    /// Whether a path is valid: whole, in place and registered. It is kept before, as by [`Store::info`].
+    /// True if a path is valid: whole, in place and registered. It gets a temporary root, as by [`Store::info`].
     ///
     /// # Errors
     /// As [`Store::info`].
@@ -372,7 +371,7 @@ impl Store {
         Ok(!self.valid([path])?.is_empty())
     }
 
-    /// Those of the paths that are valid. All are kept before, as by [`Store::info`].
+    /// The valid ones of these paths. All get temporary roots, as by [`Store::info`].
     ///
     /// # Errors
     /// As [`Store::info`].
@@ -385,9 +384,8 @@ impl Store {
         self.glimpse_valid(paths)
     }
 
-    /// What is known of a path at this moment; the next may be another. For what is only told, for collections,
-    /// and for paths that are kept by others which refer to them: whoever relies on the answer asks
-    /// [`Store::info`].
+    /// The info of a path at this moment, without a temporary root. Only for printing, for collections, and for
+    /// paths that a rooted path refers to. To rely on the answer, use [`Store::info`].
     ///
     /// # Errors
     /// If the index cannot be read.
@@ -395,7 +393,7 @@ impl Store {
         self.index.read(|connection| index::info(connection, path))
     }
 
-    /// Those of the paths that are valid at this moment, as by [`Store::glimpse`].
+    /// The ones of these paths that are valid at this moment, as by [`Store::glimpse`].
     ///
     /// # Errors
     /// If the index cannot be read.
@@ -414,8 +412,8 @@ impl Store {
         })
     }
 
-    /// These paths and all that they refer to, however indirectly, in no certain order
-    /// (`closure` has the ordered view). They are kept before, as by [`Store::info`].
+    /// The closure of these paths, in no particular order (`closure` has the ordered view). They get temporary
+    /// roots, as by [`Store::info`].
     ///
     /// # Errors
     /// If one of them is not valid, or the index cannot be read.
@@ -434,15 +432,15 @@ impl Store {
         self.index.read(index::all)
     }
 
-    /// Makes what the index says durable: a root must not outlive the row of what it keeps.
+    /// Syncs the index: a root must not outlive the row of its path.
     fn sync_index(&self) -> Result<(), StoreError> {
         self.index.sync()
     }
 
-    /// Refuses to go on if the store may only be read.
+    /// Fails if the store is read-only.
     ///
     /// # Errors
-    /// Why that is so.
+    /// The reason, if it is.
     pub fn need_writable(&self) -> Result<(), StoreError> {
         let root = self.layout.root.clone();
         match self.layout.refusal.clone() {

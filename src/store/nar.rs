@@ -1,11 +1,11 @@
-//! The hash of a path in Nix's archive format, for those who ask. An insertion does not compute it: a second hash
-//! of every byte would slow down every build.
+//! The hash of a path in Nix's archive format, computed on request. Insertions do not compute it, because a
+//! second hash of every byte would slow down every build.
 
 use super::{Nar, Store, StoreError};
 use crate::{store_path::StorePath, tree};
 
 impl Store {
-    /// The size and SHA-256 of a valid path in Nix's archive format. It is computed once; then the index has it.
+    /// The size and SHA-256 of a valid path in Nix's archive format. It is computed once and kept in the index.
     ///
     /// # Errors
     /// If the path is not valid or cannot be read.

@@ -1,8 +1,7 @@
-//! Changes to trees that are valid: sharing their files, or exchanging them for repaired ones. A folder can only
-//! be changed or moved while it is writable, and a process that ends in such a moment leaves it so.
-//! Hence a note of what is about to be opened is on disk before, in a scratch folder. While its process lives,
-//! folders are open only under the lock of those who insert; when it is dead, who finds the note seals
-//! them.
+//! Changes to valid trees: sharing their files, or replacing them by repaired ones. A folder can only be
+//! changed or moved while it is writable, and a process that dies then leaves it writable. So a note of the
+//! paths is first synced to a scratch folder. While its process lives, folders are writable only under the
+//! insertion lock; when it is dead, the next process that finds the note seals them.
 
 use std::{collections::BTreeSet, fmt::Write as _, io, path::Path};
 
@@ -16,15 +15,15 @@ use crate::{
 /// The file in a scratch folder that names the paths, a base name a line.
 const NOTE: &str = "opened";
 
-/// Paths whose folders may be writable. Dropped without [`Opened::close`] it seals them; if that fails,
-/// the note stays for the next process.
+/// Paths whose folders may be writable. Dropping it without [`Opened::close`] seals them; if that fails, the
+/// note stays for the next process.
 pub(super) struct Opened<'s> {
     store: &'s Store,
     scratch: Option<Scratch>,
 }
 
 impl Opened<'_> {
-    /// Says that everything is sealed, and on disk.
+    /// Removes the note: everything is sealed and on disk.
     pub(super) fn close(mut self) {
         self.scratch = None;
     }
@@ -42,7 +41,7 @@ impl Drop for Opened<'_> {
 }
 
 impl Store {
-    /// Notes in a scratch folder that folders of these paths are about to be writable.
+    /// Writes a note in a scratch folder that folders of these paths will be writable.
     pub(super) fn note_opened<'p>(
         &self,
         scratch: Scratch,
@@ -67,8 +66,8 @@ impl Store {
         Ok(files::sync_all(self.dir())?)
     }
 
-    /// Whether `place` in a path, which was seen with other metadata, is as it should be after all: nobody has it
-    /// open any more. What a dead process has left open is sealed.
+    /// Checks again a `place` in a path that had other metadata: true if they are canonical now. Folders that a
+    /// dead process left writable are sealed first.
     pub(super) fn is_sealed(&self, path: &StorePath, place: &Path) -> Result<bool, StoreError> {
         if !self.layout.writable() {
             return Ok(seal::is_sealed(place));
@@ -92,7 +91,7 @@ impl Store {
 
     fn seal_folders(&self, path: &StorePath) -> Result<(), StoreError> {
         let listing = match Listing::read(&self.real(path)) {
-            // it was collected
+            // collected meanwhile
             Err(TreeError::Io(e)) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
             other => other?,
         };
@@ -105,7 +104,7 @@ impl Store {
 fn noted(scratch: &Path) -> io::Result<BTreeSet<StorePath>> {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
     let text = match files::read_regular(&scratch.join(NOTE)) {
-        // it is none of ours if it is something else
+        // anything else is not clutch's
         Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput) => Vec::new(),
         text => text?,
     };

@@ -1,5 +1,4 @@
-//! Sharing what is in the store already: for a store that was made when files could not be linked, or
-//! before they had an equal.
+//! Shares equal files of paths that are in the store already, which could not be linked when they were added.
 
 use std::{
     collections::BTreeMap,
@@ -19,21 +18,20 @@ use crate::{
     tree::{self, Listing, NodeKind},
 };
 
-/// Files of one path that are to be replaced by links to equal ones.
+/// Files of one path to replace by links to equal ones.
 struct Shares {
     path: StorePath,
-    /// Whether the path is a folder, which has to be opened.
+    /// True if the path is a folder, which must be made writable.
     is_folder: bool,
-    /// By the folder that they are in: the link that waits, and the file.
+    /// For each folder, the prepared links and the files to replace.
     files: BTreeMap<PathBuf, Vec<(PathBuf, PathBuf)>>,
-    /// The bytes that this saves.
+    /// The bytes saved.
     size: u64,
 }
 
 impl Store {
-    /// Shares the equal files of these paths with each other and with what is shared already. Gives
-    /// the bytes that this saves. `progress` is told the size of each path that is done; any thread
-    /// may call it.
+    /// Shares equal files of these paths with each other and with the pool. Returns the bytes saved. `progress`
+    /// gets the size of each path that is done; any thread may call it.
     ///
     /// # Errors
     /// If a path cannot be read or the store cannot be written.
@@ -66,7 +64,7 @@ impl Store {
         Ok(shares.iter().map(|shares| shares.size).sum())
     }
 
-    /// What a path can share; links to that wait in `scratch`. Files that nobody has yet enter the pool.
+    /// Prepares links in `scratch` for the files that a path can share. Its other files enter the pool.
     fn shares(&self, path: &StorePath, scratch: &Path) -> Result<Shares, StoreError> {
         let listing = Listing::read(&self.real(path))?;
         let nodes = listing.nodes();
@@ -85,7 +83,7 @@ impl Store {
             if pool.has(&shareable) {
                 continue;
             }
-            // one that cannot be shared any more leaves the pool, and this takes its place
+            // a pool file that cannot be shared any more makes way for this one
             let mut link = || match pool.offer(&shareable) {
                 true => None,
                 false => pool.equal(&shareable, scratch, &mut buffer),
@@ -101,7 +99,7 @@ impl Store {
 }
 
 impl Shares {
-    /// Puts the links into place. The caller has noted it, and keeps others from looking.
+    /// Moves the links into place. The caller has written the note and holds the insertion lock.
     fn put(&self) -> std::io::Result<()> {
         for (folder, files) in &self.files {
             let mode = |mode| if self.is_folder { seal::seal_folder(folder, mode) } else { Ok(()) };

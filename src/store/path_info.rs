@@ -1,5 +1,5 @@
-//! What is known of a valid path, and its one text, which is what is shown and signed
-//! (docs/formats.md, "Path information"). Knows nothing of keys.
+//! The info of a valid path, and its one text form, which is shown, signed and exported (docs/formats.md,
+//! "Path information"). Knows nothing of keys.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -11,7 +11,7 @@ use crate::{
 /// The first line of the text. It keeps a signature of this text from being one of any other.
 const FIRST: &str = "clutch path info 1";
 
-/// What is known of a valid path.
+/// The info of a valid path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathInfo {
     /// The path.
@@ -24,12 +24,11 @@ pub struct PathInfo {
     pub references: BTreeSet<StorePath>,
     /// The derivation that made it.
     pub deriver: Option<StorePath>,
-    /// Its tree in Nix's archive format. It is computed when somebody asks for it
-    /// ([`super::Store::nar`]), and then kept.
+    /// Its tree in Nix's archive format, computed on request ([`super::Store::nar`]) and then kept.
     pub nar: Option<Nar>,
-    /// Who has signed the lines before these.
+    /// The signatures of the lines before these.
     pub signatures: BTreeSet<Signature>,
-    /// When it became valid here, in seconds since 1970; 0 if it is not of this store.
+    /// The time when it became valid here, in seconds since 1970; 0 if it is not of this store.
     pub registered: u64,
 }
 
@@ -51,7 +50,7 @@ pub struct Signature {
     pub bytes: [u8; 64],
 }
 
-/// Why a text is not that of a path.
+/// An error of reading the text of a path.
 #[derive(Debug, thiserror::Error)]
 pub enum PathInfoError {
     /// The first line is another.
@@ -72,8 +71,8 @@ pub enum PathInfoError {
 }
 
 impl PathInfo {
-    /// The part of the text that is signed: all that never changes as long as the path is valid. Its tree hash
-    /// stands for every byte, so neither signing nor copying takes the NAR hash.
+    /// The signed part of the text: it never changes while the path is valid. The tree hash covers every byte, so
+    /// neither signing nor copying needs the NAR hash.
     #[must_use]
     pub fn statement(&self) -> String {
         let Self { path, tree, size, references, deriver, .. } = self;
@@ -132,7 +131,7 @@ impl FromStr for PathInfo {
             signatures.insert(signature.parse()?);
         }
         let info = Self { path, tree, size, references, deriver, nar, signatures, registered: 0 };
-        // whatever else has two forms: lists that are not sorted, numbers with zeros, hashes in capitals
+        // rejects other forms: unsorted lists, leading zeros, capitals in hashes
         let own = info.to_string();
         let other = own.lines().zip(text.lines()).find(|(own, found)| own != found);
         match other.map(|(_, found)| found).or(lines.next()) {

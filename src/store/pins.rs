@@ -14,14 +14,14 @@ use crate::{
 pub struct Pin {
     /// The name.
     pub name: String,
-    /// What it keeps, with all that this refers to.
+    /// The path that it keeps, with all that this refers to.
     pub path: StorePath,
-    /// Until when, in seconds since 1970; for ever if there is none.
+    /// Its end, in seconds since 1970; `None` is for ever.
     pub until: Option<u64>,
 }
 
 impl Pin {
-    /// Whether its time is over: it keeps nothing any more, and goes with the next collection.
+    /// True if it has expired: it keeps nothing, and goes with the next collection.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         self.until.is_some_and(|until| until <= now())
@@ -29,15 +29,15 @@ impl Pin {
 }
 
 impl Store {
-    /// Keeps `path` under a name, until a time (seconds since 1970) if one is given. An earlier pin
-    /// of that name is replaced.
+    /// Pins `path` under a name, until a time (seconds since 1970) if one is given. Replaces an earlier pin of
+    /// that name.
     ///
     /// # Errors
     /// If the name breaks the rules of store paths' names, or the store cannot be written.
     pub fn pin(&self, name: &str, path: &StorePath, until: Option<u64>) -> Result<(), StoreError> {
         self.need_writable()?;
         let place = self.pin_file(name)?;
-        // a collector takes an unfinished file for a dead process's
+        // a collector would remove the unfinished file
         let _shared = self.collect_lock(Share::Others)?;
         self.sync_index()?;
         let pins = self.layout.pins();
@@ -46,7 +46,7 @@ impl Store {
         Ok(files::replace(&place, format!("{}\n{until}", path.base()).as_bytes())?)
     }
 
-    /// Lets go of a pin. Gives whether there was one of that name.
+    /// Removes a pin. Returns true if there was one of that name.
     ///
     /// # Errors
     /// If the name is not valid or the store cannot be written.
@@ -58,26 +58,26 @@ impl Store {
         }
     }
 
-    /// Every pin, ordered by name, those that have ended included.
+    /// Every pin, ordered by name, expired ones included.
     ///
     /// # Errors
-    /// If one cannot be read: what it keeps is not known then.
+    /// If one cannot be read: its path is unknown.
     pub fn pins(&self) -> Result<Vec<Pin>, StoreError> {
         let mut pins = Vec::new();
         for file in entries(&self.layout.pins())? {
             let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            // such is one that is being written
+            // one that is being written
             if check_name(&name).is_err() {
                 continue;
             }
-            // somebody may have let go of it meanwhile
+            // it may have been removed meanwhile
             pins.extend(read(file, name)?);
         }
         pins.sort_unstable();
         Ok(pins)
     }
 
-    /// What the pin of that name keeps; nothing if there is none, or its time is over.
+    /// The path of the pin of that name; `None` if there is none, or it has expired.
     ///
     /// # Errors
     /// If the name is not valid, or the pin cannot be read.
@@ -86,8 +86,8 @@ impl Store {
         Ok(pin.filter(|pin| !pin.has_ended()).map(|pin| pin.path))
     }
 
-    /// Removes pins that have ended, whose names it gives, and what dead processes have left. The caller keeps
-    /// others from making new ones.
+    /// Removes expired pins and files of dead processes. Returns the names of the pins. The caller keeps others
+    /// from making new ones.
     pub(super) fn remove_ended_pins(&self) -> Result<Vec<String>, StoreError> {
         let mut ended = self.pins()?;
         ended.retain(Pin::has_ended);
@@ -103,14 +103,14 @@ impl Store {
         Ok(ended.into_iter().map(|pin| pin.name).collect())
     }
 
-    /// Where the pin of that name is.
+    /// The file of the pin of that name.
     fn pin_file(&self, name: &str) -> Result<PathBuf, StoreError> {
         check_name(name)?;
         Ok(self.layout.pins().join(name))
     }
 }
 
-/// The pin in a file; nothing if there is none.
+/// The pin in a file; `None` if there is none.
 fn read(file: PathBuf, name: String) -> Result<Option<Pin>, StoreError> {
     let text = match files::read_regular(&file) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -120,7 +120,7 @@ fn read(file: PathBuf, name: String) -> Result<Option<Pin>, StoreError> {
     let mut lines = text.lines();
     let path = StorePath::from_base(lines.next().unwrap_or_default());
     let path = path.map_err(|e| StoreError::Pin { file, problem: e.to_string() })?;
-    // an end that cannot be read is none: a pin keeps too long rather than too short
+    // ignore an unreadable end: better to keep the path too long than too short
     let until = lines.next().and_then(|line| line.strip_prefix("until ")?.parse().ok());
     Ok(Some(Pin { name, path, until }))
 }

@@ -1,5 +1,4 @@
-//! Where the store is kept: a pure function of what the caller was given and found in its
-//! environment.
+//! The place of the store: a pure function of the options and the environment.
 
 use std::{
     ffi::OsStr,
@@ -8,13 +7,13 @@ use std::{
 
 use rustix::fs::{Access, access};
 
-/// The place that needs no mount to show store paths as they are written.
+/// The place at which store paths need no mount.
 const SYSTEM: &str = "/clutch";
 
-/// What decides where the store is kept. Empty texts count as not set.
+/// The settings that decide the place. Empty texts count as not set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Choices<'a> {
-    /// What the user asks for (`--store`).
+    /// The option `--store`.
     pub explicit: Option<&'a Path>,
     /// The variable `CLUTCH_STORE`.
     pub clutch_store: Option<&'a OsStr>,
@@ -24,9 +23,8 @@ pub struct Choices<'a> {
     pub home: Option<&'a OsStr>,
 }
 
-/// The root folder of the store: what is explicit, else `CLUTCH_STORE`, else `/clutch` where
-/// `usable` says that it can be written, else `clutch` in the user's data folder. Nothing if no
-/// rule gives a place.
+/// The root folder of the store: the option, else `CLUTCH_STORE`, else `/clutch` if `usable` says that it
+/// can be written, else `clutch` in the user's data folder. `None` if no rule gives a place.
 #[must_use]
 pub fn place(choices: Choices<'_>, usable: impl Fn(&Path) -> bool) -> Option<PathBuf> {
     let set = |text: Option<&OsStr>| text.filter(|t| !t.is_empty()).map(PathBuf::from);
@@ -46,8 +44,8 @@ pub fn place(choices: Choices<'_>, usable: impl Fn(&Path) -> bool) -> Option<Pat
     Some(data?.join("clutch"))
 }
 
-/// The folder of the profiles that are called by their names: `clutch/profiles` in `XDG_STATE_HOME`,
-/// else in `.local/state` in `HOME`. Nothing if neither is set.
+/// The folder of profiles given by name: `clutch/profiles` in `XDG_STATE_HOME`,
+/// else in `.local/state` in `HOME`. `None` if neither is set.
 #[must_use]
 pub fn profiles(xdg_state_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<PathBuf> {
     let absolute = |text: Option<&OsStr>| text.map(PathBuf::from).filter(|path| path.is_absolute());
@@ -55,7 +53,7 @@ pub fn profiles(xdg_state_home: Option<&OsStr>, home: Option<&OsStr>) -> Option<
     Some(state?.join("clutch/profiles"))
 }
 
-/// Whether this process can write that folder or, as root, make it.
+/// True if this process can write that folder or, as root, make it.
 #[must_use]
 pub fn usable(path: &Path) -> bool {
     let writable = |path: &Path| access(path, Access::WRITE_OK | Access::EXEC_OK).is_ok();

@@ -1,9 +1,8 @@
-//! The pool: one hard link to each file's content, so that equal files of different paths share
-//! their bytes. Purely a saving: whatever cannot be shared stays a file of its own, and no error here
-//! is one of the store.
+//! The pool: one hard link to each file's content, so that equal files of different paths share their bytes.
+//! It only saves space: a file that cannot be shared stays as it is, and no error here is one of the store.
 //!
 //! A file only enters the pool when its data are on disk. Before it is shared it is read and hashed
-//! again: what somebody has written to, or the disk has lost, is forgotten, not spread.
+//! again, so changed or damaged content leaves the pool and does not spread.
 
 use std::{
     fs::Metadata,
@@ -27,11 +26,11 @@ use crate::{
 /// The smallest file that is shared, in bytes: smaller ones cost more links than they save blocks.
 pub(super) const SMALLEST: u64 = 4096;
 
-/// How many names a file gets at most; then a new one takes its place. Ext4 allows 65,000: the rest is
-/// left to others, such as backups that link. What the file system itself refuses counts the same.
+/// The most names of a file; then a new file takes its place in the pool. Ext4 allows 65,000: the rest is left
+/// to others, such as backups that link. A refusal by the file system counts the same.
 const MOST_NAMES: u64 = 60_000;
 
-/// How a name begins that is on its way to the place of a file that is to be shared.
+/// The prefix of a new link before it replaces a file.
 const LINK: &str = ".link-";
 
 /// The folder of the pool.
@@ -45,7 +44,7 @@ pub(super) struct Pool {
 /// A file that could be shared.
 #[derive(Clone, Debug)]
 pub(super) struct Shareable {
-    /// Where it is.
+    /// Its place.
     pub(super) file: PathBuf,
     pub(super) digest: Digest,
     pub(super) executable: bool,
@@ -56,7 +55,7 @@ impl Pool {
         Self { folder, most_names: MOST_NAMES }
     }
 
-    /// Where the pool's file of that content is, or would be. A link in place of a folder is not followed.
+    /// The place of the pool's file with that content. A link in place of a folder is not followed.
     fn place(&self, shareable: &Shareable) -> io::Result<PathBuf> {
         let name = encode_nix32(&shareable.digest);
         let end = if shareable.executable { "x" } else { "" };
@@ -70,7 +69,7 @@ impl Pool {
     }
 
     /// Replaces a file of canonical metadata by a link to the pool's, if that has the same content.
-    /// Gives whether its bytes are shared now and were not before. `buffer` is kept between calls.
+    /// Returns true if its bytes are newly shared. `buffer` is kept between calls.
     pub(super) fn share(&self, shareable: &Shareable, buffer: &mut Vec<u8>) -> bool {
         let mut work = || -> io::Result<bool> {
             let own = shareable.file.symlink_metadata()?;
@@ -105,7 +104,7 @@ impl Pool {
         work().unwrap_or(false)
     }
 
-    /// A new name in `folder` for the pool's file with the content of this one; nothing if that is
+    /// A new name in `folder` for the pool's file with the content of this one; `None` if that is
     /// the same file, or there is none.
     pub(super) fn equal(
         &self,
@@ -156,7 +155,7 @@ impl Pool {
             }
             other => other?,
         }
-        // another one may have taken its place since it was read
+        // another file may have taken its place since it was read
         if inode(&link.symlink_metadata()?) != inode(&found) {
             fs_err::remove_file(&link)?;
             return Ok(None);
@@ -164,7 +163,7 @@ impl Pool {
         Ok(Some(link))
     }
 
-    /// Whether a file is the pool's.
+    /// True if a file is the pool's.
     pub(super) fn has(&self, shareable: &Shareable) -> bool {
         let inode = |metadata: Metadata| (metadata.dev(), metadata.ino());
         let pooled = self.place(shareable).and_then(|place| place.symlink_metadata()).map(inode);
@@ -173,7 +172,7 @@ impl Pool {
         })
     }
 
-    /// Puts a file into the pool; one that is there already stays. Gives whether it is in now.
+    /// Puts a file into the pool, unless there is one already. Returns true if it is in.
     pub(super) fn offer(&self, shareable: &Shareable) -> bool {
         let Ok(place) = self.place(shareable) else { return false };
         match fs_err::hard_link(&shareable.file, &place) {
@@ -185,12 +184,12 @@ impl Pool {
         }
     }
 
-    /// Takes files out of it.
+    /// Removes files from the pool.
     pub(super) fn forget(files: &[PathBuf]) -> io::Result<()> {
         files.iter().try_for_each(|file| files::remove_file(file))
     }
 
-    /// The numbers of the files that it holds. What cannot be read holds none.
+    /// The inode numbers of its files. A folder that cannot be read counts as empty.
     pub(super) fn inodes(&self) -> FxHashSet<u64> {
         let folders: Vec<_> =
             fs_err::read_dir(&self.folder).into_iter().flatten().flatten().collect();
@@ -201,8 +200,8 @@ impl Pool {
         folders.par_iter().flat_map_iter(of).collect()
     }
 
-    /// Its files whose content is not what their name says. `known` has digests by inode of files that
-    /// were read already.
+    /// Its files whose content does not match their name. `known` has digests by inode of files that were read
+    /// already.
     pub(super) fn damaged(
         &self,
         known: &FxHashMap<(u64, u64), Digest>,
@@ -212,7 +211,7 @@ impl Pool {
                 let file = entry.path();
                 let is_file = entry.file_type()?.is_file();
                 let Some(expected) = expected(&file).filter(|_| is_file) else { return Ok(true) };
-                // most are known, and then their entry says enough
+                // most are known, and then the directory entry is enough
                 let digest = match known.get(&(device, entry.ino())) {
                     Some(digest) => *digest,
                     None => {
@@ -253,7 +252,7 @@ impl Pool {
         };
         folders.par_iter().try_for_each(|folder| {
             if !folder.file_type()?.is_dir() {
-                // a link that a crash left; one that is just being made is made without the pool
+                // a link that a crash left
                 let is_link = folder.file_name().as_encoded_bytes().starts_with(LINK.as_bytes());
                 return if is_link { files::remove_file(&folder.path()) } else { Ok(()) };
             }
@@ -264,7 +263,7 @@ impl Pool {
                     Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                     found => found?.nlink(),
                 };
-                // what has another name was put there by somebody else
+                // other names are not clutch's
                 if names == 1 && expected(&entry.path()).is_some() {
                     files::remove_file(&entry.path())?;
                 }
@@ -274,7 +273,7 @@ impl Pool {
     }
 }
 
-/// The digest that a file's name in the pool says.
+/// The digest in a file's name in the pool.
 fn expected(file: &Path) -> Option<Vec<u8>> {
     // 256 bits in base 32
     let (digest, end) = file.file_name()?.to_str()?.split_at_checked(52)?;

@@ -1,6 +1,5 @@
-//! What running processes use of a store, as far as `/proc` shows it: programs, open and mapped
-//! files, working folders, environments. Inside a namespace a path is seen at its logical place, so
-//! both places are looked for.
+//! The store paths that running processes use, as far as `/proc` shows it: programs, open and mapped files,
+//! working folders, environments. In a namespace a path shows at its logical place, so both places count.
 
 use std::{collections::BTreeSet, io, os::unix::ffi::OsStrExt, path::Path};
 
@@ -9,11 +8,11 @@ use rustix::io::Errno;
 
 use crate::store_path::{STORE_DIR, StorePath};
 
-/// The store paths that processes use, with the process's id. What belongs to others and may not be
-/// read is left out.
+/// The store paths that processes use, with the process's id. Processes of others that cannot be read are left
+/// out.
 ///
 /// # Errors
-/// If something cannot be read for another reason: what is used is not known then.
+/// If something cannot be read for another reason.
 pub(super) fn used(dir: &Path) -> io::Result<BTreeSet<(StorePath, u32)>> {
     let places = [Finder::new(dir.as_os_str().as_bytes()), Finder::new(STORE_DIR)];
     let mut found = BTreeSet::new();
@@ -51,12 +50,12 @@ pub(super) fn used(dir: &Path) -> io::Result<BTreeSet<(StorePath, u32)>> {
     Ok(found)
 }
 
-/// What could be read; nothing if it is gone (as a process that has ended) or another's.
+/// The content read; `None` if it is gone (the process has ended) or belongs to somebody else.
 fn allowed<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(found) => Ok(Some(found)),
         Err(e) => {
-            // what the kernel says stands in the error that names the path
+            // the kernel's error is inside the one that names the path
             let inner = e.get_ref().and_then(|e| e.source()?.downcast_ref::<io::Error>());
             match inner.and_then(Errno::from_io_error) {
                 Some(Errno::MFILE | Errno::NFILE | Errno::IO | Errno::NOMEM) => Err(e),

@@ -1,9 +1,9 @@
-//! Profiles: names whose meaning changes, so that a service can be deployed and rolled back. A profile
-//! `NAME` is a symlink to `NAME-<number>-link` beside it, its current generation; a generation is a
-//! result link, so it leads to where its store path is on this machine, and is a root as long as it is
-//! there (docs/formats.md, "Profiles").
+//! Profiles: names that you can switch between generations, to deploy a service and roll it back. A profile
+//! `NAME` is a symlink to `NAME-<number>-link` beside it, its current generation. A generation is a result
+//! link: a symlink to its store path on this machine, and a root as long as it is there (docs/formats.md,
+//! "Profiles").
 //!
-//! A switch is the rename of one symlink. Whoever changes a profile holds a lock on its folder.
+//! A switch is the rename of one symlink. A process that changes a profile locks its folder.
 
 use std::{
     collections::BTreeMap,
@@ -24,38 +24,38 @@ use crate::{
     store_path::{StorePath, StorePathError, check_name},
 };
 
-/// A profile, whether it is there yet or not.
+/// A profile, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     folder: PathBuf,
     name: String,
 }
 
-/// What a profile led to, or leads to.
+/// A generation of a profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Generation {
     /// Its number; a later generation has a greater one.
     pub number: u64,
     /// Its store path.
     pub path: StorePath,
-    /// When it was made, in seconds since 1970.
+    /// The time when it was made, in seconds since 1970.
     pub made: u64,
-    /// Whether the profile leads to it now.
+    /// True if it is the current one.
     pub is_current: bool,
-    /// What was said of it when it was made.
+    /// The note given when it was made.
     pub note: Option<String>,
 }
 
 /// The longest note, in bytes.
 const NOTE: u64 = 4 << 10;
 
-/// Why a profile cannot be used as asked.
+/// An error of a profile.
 #[derive(Debug, thiserror::Error)]
 pub enum ProfileError {
     /// Reading or writing failed; the text names the path.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The store refuses something.
+    /// An error of the store.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The name breaks a rule.
@@ -64,11 +64,11 @@ pub enum ProfileError {
     /// A note is not one line, or too long.
     #[error("a note is one line of at most {NOTE} bytes without control characters")]
     Note,
-    /// The name is that of a generation.
-    #[error("'{0}' is named as a generation of a profile; give the profile, or another name")]
+    /// The name has the form of a generation.
+    #[error("'{0}' has the name of a generation; give the profile's name, or another one")]
     Reserved(String),
-    /// Something else has the profile's name.
-    #[error("'{}' is there already and is no profile; remove it or give another name", .0.display())]
+    /// There is something else of the profile's name.
+    #[error("'{}' exists and is not a profile; remove it or give another name", .0.display())]
     Occupied(PathBuf),
     /// There is no such profile.
     #[error("there is no profile '{}'", .0.display())]
@@ -80,7 +80,7 @@ pub enum ProfileError {
         profile: String,
         /// The number that was asked for.
         number: u64,
-        /// Those that there are.
+        /// The existing ones.
         has: String,
     },
     /// Nothing comes before the current generation.
@@ -89,7 +89,7 @@ pub enum ProfileError {
 }
 
 impl Profile {
-    /// The profile that is, or would be, the symlink at that place.
+    /// The profile at that place, which may not exist yet.
     ///
     /// # Errors
     /// If its name breaks the rules of store paths' names, or is that of a generation.
@@ -129,7 +129,7 @@ impl Profile {
         &self.name
     }
 
-    /// The symlink that leads, by way of the current generation, to its store path.
+    /// The symlink to its store path, by way of the current generation.
     #[must_use]
     pub fn link(&self) -> PathBuf {
         self.folder.join(&self.name)
@@ -147,12 +147,12 @@ impl Profile {
         Ok(generations)
     }
 
-    /// Makes a path the current generation: a new one, unless it is current already. The caller keeps
-    /// the path. With a note, that is what is said of the generation. Gives it, and whether it is new.
+    /// Makes a path the current generation: a new one, unless it is current already. The caller holds a root of
+    /// the path. A note is kept with the generation. Returns the generation, and true if it is new.
     ///
     /// # Errors
-    /// If the path is not valid, something else is in the profile's place, or it cannot be written.
-    /// The profile then leads to where it led.
+    /// If the path is not valid, something else is in the profile's place, or it cannot be written. The profile
+    /// is then unchanged.
     pub fn set(
         &self,
         store: &Store,
@@ -195,10 +195,10 @@ impl Profile {
         new.map(|new| (new, true)).ok_or_else(|| ProfileError::None(self.link()))
     }
 
-    /// Makes an earlier generation the current one: the one before it, or the one of that number.
+    /// Makes an earlier generation current: the one before it, or the one with that number.
     ///
     /// # Errors
-    /// If there is none, or its path is not in the store. The profile then leads to where it led.
+    /// If there is none, or its path is not in the store. The profile is then unchanged.
     pub fn rollback(&self, store: &Store, to: Option<u64>) -> Result<Generation, ProfileError> {
         if !self.folder.is_dir() {
             return Err(ProfileError::None(self.link()));
@@ -226,7 +226,7 @@ impl Profile {
     /// The generation of that number.
     ///
     /// # Errors
-    /// Names those that there are.
+    /// If there is none; the error lists the existing ones.
     pub fn find<'g>(
         &self,
         generations: &'g [Generation],
@@ -240,9 +240,8 @@ impl Profile {
         })
     }
 
-    /// Removes generations, so that they keep their paths no more: all that were made before a time
-    /// (seconds since 1970), but for the newest `keep`. The current one stays. With `dry`, removes
-    /// nothing. Gives those.
+    /// Removes generations, which then no longer keep their paths: all made before a time (seconds since 1970),
+    /// except the newest `keep`. The current one stays. With `dry`, removes nothing. Returns them.
     ///
     /// # Errors
     /// If there is no such profile, or its folder cannot be written.
@@ -265,7 +264,7 @@ impl Profile {
         Ok(generations)
     }
 
-    /// Removes the profile with all its generations, so that it keeps nothing any more. Gives these.
+    /// Removes the profile with all its generations. Returns these.
     ///
     /// # Errors
     /// If there is no such profile, or its folder cannot be written.
@@ -290,24 +289,24 @@ impl Profile {
         Ok(())
     }
 
-    /// Where the note of a generation is.
+    /// The file of a generation's note.
     fn note_place(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{}-{number}-note", self.name))
     }
 
-    /// What was said of a generation. One that cannot be read is none.
+    /// The note of a generation; `None` if it cannot be read.
     fn note(&self, number: u64) -> Option<String> {
         let bytes = regular::read(&self.note_place(number), Link::Refuse, NOTE).ok()?;
         let text = String::from_utf8(bytes).ok()?;
         (!text.is_empty()).then_some(text)
     }
 
-    /// Where a generation is.
+    /// The place of a generation.
     fn place(&self, number: u64) -> PathBuf {
         self.folder.join(format!("{}-{number}-link", self.name))
     }
 
-    /// Leads the profile to a generation, in one step.
+    /// Switches the profile to a generation, in one step.
     fn switch(&self, number: u64) -> Result<(), ProfileError> {
         replace_link(Path::new(&format!("{}-{number}-link", self.name)), &self.link())?;
         Ok(files::sync_folder(&self.folder)?)
@@ -320,7 +319,7 @@ impl Profile {
         (name == self.name).then_some(number)
     }
 
-    /// Refuses to replace what is no profile.
+    /// Fails if something else than a profile is in its place.
     fn check_free(&self) -> Result<(), ProfileError> {
         match self.link().symlink_metadata() {
             Ok(_) if self.current().is_none() => Err(ProfileError::Occupied(self.link())),
@@ -328,7 +327,7 @@ impl Profile {
         }
     }
 
-    /// As [`Profile::generations`]; nothing if there is no such profile.
+    /// As [`Profile::generations`]; `None` if there is no such profile.
     ///
     /// # Errors
     /// If its folder cannot be read.
@@ -338,7 +337,7 @@ impl Profile {
         for place in entries(&self.folder)? {
             let number = place.file_name().and_then(OsStr::to_str).and_then(number_of);
             let Some((_, number)) = number.filter(|(name, _)| *name == self.name) else { continue };
-            // one that is wiped in this moment, or was put there by somebody else
+            // one that is being wiped, or is not clutch's
             let Ok(target) = fs_err::read_link(&place) else { continue };
             let Ok(metadata) = fs_err::symlink_metadata(&place) else { continue };
             let Some(path) = store_path_of(&target) else { continue };
@@ -355,8 +354,7 @@ impl Profile {
         Ok(generations)
     }
 
-    /// Waits until no other process changes a profile in this folder, and keeps them from it; removes
-    /// what processes have left that ended in the middle.
+    /// Locks this folder's profiles against other processes, and removes leftovers of processes that died.
     fn lock(&self) -> Result<fs_err::File, ProfileError> {
         let folder = fs_err::File::open(&self.folder)?;
         hold(&folder, true)?;
@@ -390,7 +388,7 @@ impl Store {
     }
 }
 
-/// The profile and the number that the name of a generation's link says.
+/// The profile and the number in the name of a generation's link.
 fn number_of(name: &str) -> Option<(&str, u64)> {
     numbered(name, "-link")
 }

@@ -1,8 +1,8 @@
-//! Making the index anew out of what lies in the store. Since nothing gets its final name before it is whole on
-//! disk, what is there is whole; references are found by scanning, derivers by reading the derivations.
+//! Rebuilds the index from the trees in the store. A tree gets its final name only when it is whole on disk, so
+//! all trees are whole. References are found by scanning, derivers by reading the derivations.
 //!
-//! An index that is whole gets the rows that it lacks. Any other is replaced by a new file, whatever is
-//! wrong with it: nothing of it is needed, and what can be read of it is taken over.
+//! A whole index gets the rows that it lacks. A damaged one is replaced by a new file, which takes over all
+//! that can be read of it.
 
 use std::{
     collections::BTreeSet,
@@ -29,18 +29,18 @@ use crate::{
     tree::{Bounds, TreeError},
 };
 
-/// What [`Store::rebuild`] did.
+/// The result of [`Store::rebuild`].
 #[derive(Debug)]
 pub struct Rebuilt {
-    /// How many paths are valid that were not before.
+    /// The number of newly registered paths.
     pub registered: usize,
-    /// What lies in the store's folder and was not registered, and why.
+    /// Entries of the store's folder that were not registered, with reasons.
     pub refused: Vec<(String, String)>,
-    /// How many rows were dropped, since their tree is not there and nothing needs it.
+    /// The number of rows dropped because their tree is missing and nothing needs it.
     pub dropped: usize,
 }
 
-/// What a tree in the store's folder is.
+/// The facts about a tree in the store's folder.
 struct Found {
     info: PathInfo,
     /// The outputs, if it is a derivation.
@@ -48,11 +48,11 @@ struct Found {
 }
 
 impl Store {
-    /// Opens the store in that folder and registers what lies in it without a row: all of it, if
-    /// the index was lost. An index that is damaged is put aside.
+    /// Opens the store in that folder and registers its trees without a row: all trees, if the index was lost. A
+    /// damaged index is replaced.
     ///
     /// # Errors
-    /// If the folder is no store, or cannot be read or written; and if others use it while its index is
+    /// If the folder is not a store, or cannot be read or written; or if others use it while its index must be
     /// replaced.
     pub fn rebuild(root: &Path) -> Result<(Self, Rebuilt), StoreError> {
         let layout = Layout::open(root)?;
@@ -79,14 +79,14 @@ impl Store {
         let fresh: Vec<StorePath> =
             trees.iter().filter(|path| !valid.contains(*path)).cloned().collect();
         let (infos, mut refused) = self.look_at(&fresh, &trees, &valid, &FxHashMap::default())?;
-        // looking at them has made their metadata canonical
+        // examining them has made their metadata canonical
         files::sync_all(self.dir())?;
         let lasting: FxHashSet<StorePath> =
             self.lasting_roots()?.into_iter().map(|root| root.path).collect();
         let (registered, dropped) = self.index.write_durably(|writer| {
             let mut fresh = Vec::with_capacity(infos.len());
             for info in &infos {
-                // another process may have made it meanwhile
+                // another process may have registered it meanwhile
                 if writer.info(&info.path)?.is_none() {
                     fresh.push(info);
                 }
@@ -102,7 +102,7 @@ impl Store {
         Ok(Rebuilt { registered, refused, dropped })
     }
 
-    /// Rows whose tree is not there and that neither a root nor a tree that is there needs.
+    /// Rows without a tree that neither a root nor an existing tree needs.
     fn useless(
         &self,
         writer: &Writer<'_>,
@@ -122,9 +122,9 @@ impl Store {
         Ok(all.iter().map(|i| &i.path).filter(|path| !seen.contains(path)).cloned().collect())
     }
 
-    /// Makes a new index and puts it into the place of the one that is there.
+    /// Replaces the index by a new one.
     fn replace_index(&self) -> Result<Rebuilt, StoreError> {
-        // whoever has the old one open would go on with it
+        // a process that has the old one open would go on with it
         let _alone = self.collect_lock(Share::Nobody)?;
         if let Some((process, _)) = self.kept()?.first() {
             let (root, by) = (self.root().to_owned(), format!("the running command {process}"));
@@ -152,7 +152,7 @@ impl Store {
             writer.leave_out(&left_out(&refused))
         })?;
         index.close()?;
-        // first the log, which would be taken for that of the new one
+        // the log first: it would be read as the new index's log
         for end in ["-wal", "-shm", "-journal", ""] {
             let old = ending(&place, end);
             match fs_err::rename(&old, ending(&old, ".damaged")) {
@@ -167,9 +167,8 @@ impl Store {
         Ok(Rebuilt { registered: infos.len(), refused, dropped: 0 })
     }
 
-    /// What trees in the store's folder are, and which cannot be registered: what cannot be read, and what
-    /// refers to something that is neither `valid` nor registered with it. References are looked for
-    /// among `all`.
+    /// Examines trees. Those that cannot be read, or refer to a path that is neither `valid` nor registered with
+    /// them, cannot be registered. References are looked for among `all`.
     #[expect(clippy::type_complexity, reason = "names and reasons")]
     fn look_at(
         &self,
@@ -183,12 +182,12 @@ impl Store {
             let salvaged = salvaged.get(path);
             match (self.look(path, all)?, salvaged) {
                 (Ok(found), salvaged) => Ok(Ok(found.with(salvaged, &there))),
-                // it is damaged; as a path it can be repaired
+                // damaged; once registered, it can be repaired
                 (Err(_), Some(salvaged)) if self.real(path).symlink_metadata().is_ok() => {
                     Ok(Ok(Found::of(path, salvaged, &there)))
                 }
-                // the machine fails, which says nothing of the tree
-                (Err(e @ (StoreError::Io(_) | StoreError::Archive(TreeError::Io(_)))), _)
+                // a failure of the machine, not of the tree
+                (Err(e @ (StoreError::Io(_) | StoreError::Tree(TreeError::Io(_)))), _)
                     if self.real(path).symlink_metadata().is_ok() =>
                 {
                     Err(e)
@@ -214,7 +213,7 @@ impl Store {
         for info in known.values_mut() {
             let deriver = derivers.remove(&info.path);
             info.deriver = deriver.or(info.deriver.take());
-            // signatures of another statement are worth nothing
+            // drop signatures of other info
             let same =
                 |s: &&Salvaged| (&s.references, &s.deriver) == (&info.references, &info.deriver);
             if let Some(salvaged) = salvaged.get(&info.path).filter(same) {
@@ -226,7 +225,7 @@ impl Store {
         Ok((infos, refused))
     }
 
-    /// What a tree in the store's folder is, or why it cannot be told.
+    /// Examines a tree, or gives the reason why that is impossible.
     ///
     /// # Errors
     /// If the tree stays writable, which must not be registered.
@@ -251,7 +250,7 @@ impl Store {
         };
         let sealed = seal::seal(&place, candidates, None, true, Bounds::NONE);
         if is_folder {
-            // that had to be writable, also if it went wrong
+            // seal again what had to be writable, even after an error
             seal::seal_folder(&place, 0o555)?;
         }
         let sealed = match sealed {
@@ -263,7 +262,7 @@ impl Store {
                 derivation.references(),
                 derivation.outputs.values().map(|o| o.path.clone()).collect(),
             ),
-            // a source refers to nothing, whatever words are in it
+            // a source has no references, whatever text it holds
             None if StorePath::of_source(&sealed.measure.hash, path.name()).as_ref()
                 == Ok(path) =>
             {
@@ -284,7 +283,7 @@ impl Store {
         Ok(Ok(Found { info, outputs }))
     }
 
-    /// What else is in the store's folder.
+    /// Other entries of the store's folder.
     fn strangers(&self) -> Result<Vec<(String, String)>, StoreError> {
         let mut strangers = Vec::new();
         for entry in fs_err::read_dir(self.dir())? {
@@ -292,7 +291,9 @@ impl Store {
             match name.to_str().map(StorePath::from_base) {
                 Some(Ok(_)) => {}
                 Some(Err(e)) => strangers.push((name.display().to_string(), e.to_string())),
-                None => strangers.push((name.display().to_string(), "it is not text".to_owned())),
+                None => {
+                    strangers.push((name.display().to_string(), "its name is not UTF-8".to_owned()))
+                }
             }
         }
         Ok(strangers)
@@ -300,7 +301,7 @@ impl Store {
 }
 
 impl Found {
-    /// A tree that cannot be read, by what was known of it.
+    /// An unreadable tree, by its row in the old index.
     fn of(path: &StorePath, salvaged: &Salvaged, there: &FxHashSet<&StorePath>) -> Self {
         let info = PathInfo {
             path: path.clone(),
@@ -315,22 +316,22 @@ impl Found {
         Self { info, outputs: Vec::new() }.with(Some(salvaged), there)
     }
 
-    /// With what the earlier index knew of it.
+    /// Adds the facts of the old index.
     fn with(mut self, salvaged: Option<&Salvaged>, there: &FxHashSet<&StorePath>) -> Self {
         let Some(salvaged) = salvaged else { return self };
         let info = &mut self.info;
-        // if it has another one now, it is damaged, and must not become valid as it is
+        // another hash now means damage, which must not become valid
         (info.tree, info.size) = (salvaged.tree, salvaged.size);
         info.deriver.clone_from(&salvaged.deriver);
         info.registered = salvaged.registered;
-        // a reference may be said and not be seen
+        // a declared reference may not occur in the tree
         let said = salvaged.references.iter().filter(|path| there.contains(path));
         info.references.extend(said.cloned());
         self
     }
 }
 
-/// Takes out what refers to something that is not there, and what refers to that; with the reasons.
+/// Takes out trees with missing references, and trees that refer to those; with the reasons.
 fn remove_dangling(
     known: &mut FxHashMap<StorePath, PathInfo>,
     valid: &BTreeSet<StorePath>,
@@ -349,7 +350,7 @@ fn remove_dangling(
     while let Some(missing) = todo.pop() {
         for path in referrers.remove(&missing).into_iter().flatten() {
             if known.remove(&path).is_some() {
-                let reason = format!("it refers to '{missing}', which is not there");
+                let reason = format!("it refers to '{missing}', which is missing");
                 refused.push((path.base().to_owned(), reason));
                 todo.push(path);
             }
@@ -358,7 +359,7 @@ fn remove_dangling(
     refused
 }
 
-/// The paths among what was refused.
+/// The paths among the refused entries.
 fn left_out(refused: &[(String, String)]) -> Vec<StorePath> {
     refused.iter().filter_map(|(name, _)| StorePath::from_base(name).ok()).collect()
 }

@@ -1,15 +1,14 @@
-//! Taking a tree out of the store. It loses its final name in one step, so that nobody ever sees a part of it
-//! there. On an overlay file system a folder of a lower layer (a store that came with a container image)
-//! cannot be moved: it is removed in its place, and marked before, so that what a crash leaves of it is
-//! no tree.
+//! Takes a tree out of the store. It loses its final name in one step, so nobody ever sees part of it there. On
+//! an overlay file system a folder of a lower layer (a store in a container image) cannot be moved: it is
+//! marked and then removed in place, so the rest that a crash leaves does not count as a tree.
 
 use std::{io, os::unix::fs::PermissionsExt, path::Path};
 
 use super::seal;
 use crate::{files, immutable};
 
-/// Moves a tree, or a folder or file that was set aside, to `trash`, a free place in a scratch folder; removes it
-/// if it cannot be moved. The caller keeps others from using it. Nothing there is fine.
+/// Moves a tree to `trash`, a free place in a scratch folder, or removes it if it cannot be moved. The caller
+/// keeps others from using it. A missing tree is not an error.
 ///
 /// # Errors
 /// If it can neither be moved nor removed.

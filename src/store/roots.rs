@@ -1,8 +1,8 @@
-//! Roots: what keeps paths from being collected.
+//! Roots: they keep paths from being collected.
 //!
 //! A **result link** is a symlink that the user has somewhere; `var/roots/links` holds a symlink to
-//! it, named by the hash of its place, so that moving or deleting the result is all that it takes to
-//! let go. Generations of profiles are such links. Pins (`pins`), running commands (`keep`) and
+//! it, named by the hash of its place, so moving or deleting the link
+//! lets the path go. Generations of profiles are such links. Pins (`pins`), running commands (`temporary_roots`) and
 //! processes (`processes`) are the other roots.
 
 use std::{
@@ -16,28 +16,28 @@ use std::{
 use super::{Store, StoreError, processes, temporary_roots::Share};
 use crate::{files, hash::encode_nix32, store_path::StorePath};
 
-/// How long the names in the folder of links are: 160 bits in base 32.
+/// The length of names in the folder of links: 160 bits in base 32.
 const NAME: usize = 32;
 
-/// Something that keeps a path, and with it all that it refers to.
+/// A path that is kept, with all that it refers to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Root {
-    /// What keeps it.
+    /// The holder.
     pub holder: Holder,
     /// The path.
     pub path: StorePath,
 }
 
-/// What keeps a path.
+/// The holder of a root.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Holder {
     /// A result link.
     Link(PathBuf),
     /// A pin of that name.
     Pin(String),
-    /// A command that runs and relies on it, by the id of its process.
+    /// A running command that relies on it, by process id.
     Command(u32),
-    /// A process that has it open, by its id.
+    /// A process that has it open, by process id.
     Process(u32),
 }
 
@@ -53,8 +53,8 @@ impl fmt::Display for Holder {
 }
 
 impl Store {
-    /// Makes `link` a symlink to where `path` is on this machine, and a root as long as it stays
-    /// where it is. An earlier result link there is replaced.
+    /// Makes `link` a symlink to `path` on this machine, and a root as long as it stays there. Replaces an
+    /// earlier result link.
     ///
     /// # Errors
     /// If something else is there, or a folder cannot be written.
@@ -67,7 +67,7 @@ impl Store {
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(_) => return Err(occupied()),
         }
-        // a collector takes a root whose link is not there yet for a dead one
+        // a collector would remove a root whose link is not there yet
         let _shared = self.collect_lock(Share::Others)?;
         let links = self.layout.links();
         let digest = blake3::hash(link.as_os_str().as_bytes());
@@ -78,15 +78,15 @@ impl Store {
         }
         self.sync_index()?;
         fs_err::create_dir_all(&links)?;
-        // first the root, so that the link never stands without it
+        // the root first, so that the link is never without it
         replace_link(&link, &root)?;
         files::sync_folder(&links)?;
         replace_link(&self.real(path), &link)?;
         Ok(())
     }
 
-    /// Every root, ordered by its holder: links, pins that have not ended, running commands and
-    /// processes. A link that has gone or leads elsewhere is none.
+    /// Every root, ordered by holder: links, pins, running commands and processes. A link that is gone or changed
+    /// is not a root, nor is an expired pin.
     ///
     /// # Errors
     /// If the folders of roots cannot be read.
@@ -122,13 +122,13 @@ impl Store {
         Ok(roots)
     }
 
-    /// Removes what stands for links that have gone and pins that have ended, and gives these. The caller
-    /// keeps others from making new ones.
+    /// Removes the roots of links that are gone, and expired pins. Returns them. The caller keeps others from
+    /// making new ones.
     pub(super) fn remove_dead_roots(&self) -> Result<Vec<Holder>, StoreError> {
         let mut gone = Vec::new();
         let alive: BTreeSet<Holder> = self.links()?.into_iter().map(|root| root.holder).collect();
         for entry in entries(&self.layout.links())? {
-            // what is none of ours was put there by somebody else
+            // not clutch's
             let Some(holder) = target_of(&entry)?.map(Holder::Link) else { continue };
             let name = entry.file_name().and_then(OsStr::to_str).unwrap_or_default();
             let is_ours = name.len() == NAME || unfinished(name).is_some();
@@ -144,7 +144,7 @@ impl Store {
         Ok(gone)
     }
 
-    /// The roots that the next collection will let go of.
+    /// The roots that the next collection will remove.
     pub(super) fn dead_roots(&self) -> Result<Vec<Holder>, StoreError> {
         let alive: BTreeSet<Holder> = self.links()?.into_iter().map(|root| root.holder).collect();
         let mut gone = Vec::new();
@@ -160,8 +160,7 @@ impl Store {
     }
 }
 
-/// Where a symlink leads; nothing if there is none. One that cannot be read may keep a path, so that
-/// is an error.
+/// The target of a symlink; `None` if there is none. An unreadable one may keep a path, so it is an error.
 fn target_of(link: &Path) -> io::Result<Option<PathBuf>> {
     use io::ErrorKind::{InvalidInput, NotADirectory, NotFound};
     match fs_err::read_link(link) {
@@ -170,12 +169,12 @@ fn target_of(link: &Path) -> io::Result<Option<PathBuf>> {
         Err(e) if matches!(e.kind(), NotFound | NotADirectory | InvalidInput) => Ok(None),
         Err(e) => Err(io::Error::new(
             e.kind(),
-            format!("what a root keeps is not known, so nothing can be collected: {e}"),
+            format!("cannot read a root, so nothing can be collected: {e}"),
         )),
     }
 }
 
-/// What is in a folder that may not be there.
+/// The entries of a folder that may not be there.
 pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     match fs_err::read_dir(folder) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -183,12 +182,12 @@ pub(super) fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     }
 }
 
-/// The store path that a result link's target is, in whichever store.
+/// The store path in a result link's target, in any store.
 pub(super) fn store_path_of(target: &Path) -> Option<StorePath> {
     StorePath::from_base(target.file_name()?.to_str()?).ok()
 }
 
-/// The name that a symlink would have got that [`replace_link`] was about to make: `.<name>.<id>-<n>`.
+/// The final name of an unfinished symlink of [`replace_link`]: `.<name>.<id>-<n>`.
 pub(super) fn unfinished(name: &str) -> Option<&str> {
     let (name, number) = name.strip_prefix('.')?.rsplit_once('.')?;
     let (id, number) = number.split_once('-')?;

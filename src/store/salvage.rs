@@ -1,5 +1,5 @@
-//! What can still be read of an index that is damaged. Nothing of it is believed that another look at the store
-//! contradicts, except that a tree had this hash: else damage would become valid.
+//! Reads what is left of a damaged index. If the trees contradict a row, the trees count, except for the hash:
+//! otherwise damage would become valid.
 
 use std::collections::BTreeSet;
 
@@ -18,11 +18,11 @@ pub(super) struct Salvaged {
     pub(super) signatures: BTreeSet<Signature>,
     pub(super) registered: u64,
     pub(super) used: u64,
-    /// Those that could be read.
+    /// The readable rows.
     pub(super) references: BTreeSet<StorePath>,
 }
 
-/// Reads what it can. The index itself is not touched: its files are copied to `scratch`.
+/// Reads as much as possible. The index itself is not touched: its files are copied to `scratch`.
 pub(super) fn salvage(layout: &Layout, scratch: &Scratch) -> FxHashMap<StorePath, Salvaged> {
     let copy = scratch.path().join("index.sqlite");
     for end in ["", "-wal"] {
@@ -44,7 +44,7 @@ pub(super) fn salvage(layout: &Layout, scratch: &Scratch) -> FxHashMap<StorePath
         let sql = format!(
             "SELECT id, base, tree, size, deriver, registered, used, {signatures} FROM paths"
         );
-        // an error ends the reading; what was read before it counts
+        // stop at an error and keep the rows before it
         let _ = each(&connection, &sql, |row| {
             if let Some((id, path, salvaged)) = salvaged(row) {
                 bases.insert(id, path.clone());
@@ -88,7 +88,7 @@ fn salvaged(row: &Row<'_>) -> Option<(i64, StorePath, Salvaged)> {
     Some((row.get(0).ok()?, path_column(row, 1).ok()?, salvaged))
 }
 
-/// Whether an index is whole: SQLite finds nothing wrong, and every row can be read.
+/// True if an index is whole: SQLite finds nothing wrong, and every row can be read.
 pub(super) fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
     let ok: String = connection.query_row("PRAGMA integrity_check(1)", (), |row| row.get(0))?;
     // a trigger would change what is written

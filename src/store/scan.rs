@@ -1,5 +1,5 @@
-//! The reference scan: which of some store paths occur in a tree, found by their digests in file
-//! contents, symlink targets and names. A digest is 32 characters of base 32, so a run of bytes
+//! The reference scan: finds the store paths that occur in a tree, by their digests in file contents, symlink
+//! targets and names. A digest is 32 characters of base 32, so a run of bytes
 //! that is shorter cannot hold one; most of a file is passed in steps of a digest's length.
 
 use std::{
@@ -57,7 +57,7 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// What has been found.
+    /// The paths found.
     pub(super) fn found(&self) -> BTreeSet<StorePath> {
         let found = |n: &usize| self.found[*n].load(Ordering::Relaxed);
         (0..self.paths.len()).filter(found).map(|n| self.paths[n].clone()).collect()

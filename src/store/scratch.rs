@@ -1,5 +1,5 @@
-//! Folders for what is not in the store yet, on the store's file system. Each is locked by its
-//! process, so that those of dead processes are recognised and removed.
+//! Scratch folders on the store's file system, for trees that are not in the store yet. Each is locked by its
+//! process, so those of dead processes are recognised and removed.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{files, immutable};
 
-/// A folder that disappears with this.
+/// A folder that is removed when this is dropped.
 #[derive(Debug)]
 pub struct Scratch {
     path: PathBuf,
@@ -23,7 +23,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Where it is.
+    /// Its place.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -32,7 +32,7 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // what cannot be removed now is removed as a dead process's later
+        // if this fails, another process removes it later
         let _ = files::remove_tree(&self.path);
     }
 }
@@ -50,11 +50,11 @@ impl Store {
             let name = format!("{}-{number}", std::process::id());
             let path = self.layout.scratch().join(name);
             match fs_err::create_dir(&path) {
-                // left by a dead process that had our number
+                // left by a dead process with the same id
                 Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => continue,
                 other => other?,
             }
-            // a collector may see it before it is locked, and then removes it
+            // a collector may remove it before it is locked
             let folder = match fs_err::File::open(&path) {
                 Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
                 other => other?,
@@ -65,8 +65,8 @@ impl Store {
         }
     }
 
-    /// Removes the scratch folders of dead processes, and seals what these have left open. Gives why one cannot
-    /// go, if a file in it is immutable.
+    /// Removes the scratch folders of dead processes, and seals the paths in their notes. Returns the reason if a
+    /// file in one is immutable.
     ///
     /// # Errors
     /// If the folder of scratch folders cannot be read. What cannot be removed is left.
@@ -74,7 +74,7 @@ impl Store {
         let mut kept = None;
         for entry in fs_err::read_dir(self.layout.scratch())? {
             let entry = entry?;
-            // what has another name, or is no folder of this user, was put there by somebody else
+            // other names and folders of other users are not clutch's
             if !is_numbered(&entry.file_name()) {
                 continue;
             }

@@ -34,18 +34,18 @@ pub(super) const FEW: usize = 24;
 pub(super) struct Sealed {
     /// Its hash and size.
     pub(super) measure: Measure,
-    /// Which of the paths that were looked for occur in it.
+    /// The candidates that occur in it.
     pub(super) references: BTreeSet<StorePath>,
-    /// Whether its data are on disk already.
+    /// True if its data are on disk already.
     pub(super) synced: bool,
-    /// The files that can enter the pool when they are.
+    /// The files that can enter the pool when they are on disk.
     pub(super) shareable: Vec<Shareable>,
-    /// What its root is.
+    /// The type of its root.
     pub(super) kind: NodeKind,
 }
 
 /// Makes the metadata of the tree at `root` canonical, hashes it and looks for `candidates` in it.
-/// `each` says whether its entries may be synced one by one, if they are few.
+/// With `each`, its entries are synced one by one if they are few.
 ///
 /// # Errors
 /// If something cannot be read or changed, or is not allowed in the store, and if `bounds` say so.
@@ -71,7 +71,7 @@ pub(super) fn seal(
             }
         })
         .collect::<Result<Vec<_>, _>>()?;
-    // from behind, so that a folder is changed when nothing in it changes any more
+    // backwards, so that a folder is changed after everything in it
     for node in listing.nodes().iter().rev().filter(|n| n.kind == NodeKind::Directory) {
         let is_root = node.path == root;
         // a folder can only be moved while it is writable
@@ -106,21 +106,21 @@ pub(super) fn seal_folder(path: &Path, mode: u32) -> io::Result<()> {
     work().map_err(|e| named(e, path))
 }
 
-/// The mode of a folder that is being removed in its place: what is left of it is no tree.
+/// The mode of a folder that is being removed in place: its remains do not count as a tree.
 pub(super) const GOING: u32 = 0o700;
 
-/// Whether what is there is a folder that was being removed in its place.
+/// True if this is a folder that was being removed in place.
 pub(super) fn is_going(path: &Path) -> io::Result<bool> {
     let found = fs_err::symlink_metadata(path)?;
     Ok(found.is_dir() && found.mode() & 0o7777 == GOING)
 }
 
-/// Whether mode and time of a file or folder are canonical.
+/// True if mode and time of a file or folder are canonical.
 pub(super) fn is_sealed(path: &Path) -> bool {
     path.symlink_metadata().is_ok_and(|metadata| is_canonical(&metadata))
 }
 
-/// As [`is_sealed`], by metadata that were read.
+/// As [`is_sealed`], with metadata at hand.
 pub(super) fn is_canonical(metadata: &std::fs::Metadata) -> bool {
     let mode = metadata.mode() & 0o7777;
     (mode == 0o555 || (mode == 0o444 && metadata.is_file())) && is_old(metadata)
@@ -205,10 +205,10 @@ fn seal_file(
 /// Makes the metadata of a file canonical that this process has just made.
 pub(super) fn canonical(file: &fs_err::File, mode: Mode) -> Result<(), Errno> {
     let file = file.file();
-    // the user's mask may have taken some of it away
+    // the umask may have removed bits
     rustix::fs::fchmod(file, mode)?;
     rustix::fs::futimens(file, &old())?;
-    // a folder can pass attributes on
+    // a folder may pass on attributes
     strip(
         |names| rustix::fs::flistxattr(file.as_fd(), names),
         |name| rustix::fs::fremovexattr(file.as_fd(), name),
@@ -227,7 +227,7 @@ fn is_old(metadata: &std::fs::Metadata) -> bool {
     metadata.mtime() == 1 && metadata.mtime_nsec() == 0
 }
 
-/// Makes this process's user the owner: what a build's user left belongs to the store.
+/// Makes this process's user the owner, instead of the build's user.
 fn own(path: &Path, metadata: &std::fs::Metadata) -> Result<(), Errno> {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
     if (metadata.uid(), metadata.gid()) == (user.as_raw(), group.as_raw()) {

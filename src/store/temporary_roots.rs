@@ -1,10 +1,10 @@
-//! Paths that running commands rely on before anything else holds them: each store that is open for
-//! writing has a file in `var/roots/live`, locked as long as it lives, with a base name a line.
+//! Temporary roots: the paths that running commands rely on. Each store that is open for writing has a file in
+//! `var/roots/live`, locked as long as it lives, with a base name a line.
 //!
-//! A collector reads these files while it holds `var/collect.lock` alone, and decides in the same
-//! breath what goes. Who adds a path holds it together with others. So what was added before a path
-//! was looked up is either seen by the collector, or the look-up sees what the collector did. That is the reason
-//! why the store has no look-up without it but for those who do not rely on the answer ([`Store::glimpse`]).
+//! A collector reads these files and decides what goes while it holds `var/collect.lock` alone. A process that
+//! adds a path shares the lock. So if a path is added before it is looked up, either the collector sees the
+//! root, or the look-up sees that the path is gone. Therefore every look-up adds a root, except those whose
+//! answer nobody relies on ([`Store::glimpse`]).
 
 use std::{
     fmt::Write as _,
@@ -30,18 +30,18 @@ struct File {
     path: PathBuf,
     /// Holds the lock.
     file: fs_err::File,
-    /// What stands in it.
+    /// Its content.
     paths: FxHashSet<StorePath>,
 }
 
 impl Store {
-    /// Keeps paths from being collected as long as this store is open, whether they are valid yet or
-    /// not. Asking whether they are valid keeps them, too, since the other order would be wrong.
+    /// Keeps paths, valid or not, from being collected as long as this store is open. Asking if they are valid
+    /// keeps them, too.
     ///
-    /// A store that cannot be written cannot be collected by this user either; nothing is done then.
+    /// Does nothing if the store is read-only: then this user cannot collect it either.
     ///
     /// # Errors
-    /// If the list of what is kept cannot be written.
+    /// If the file cannot be written.
     pub fn keep<'a>(
         &self,
         paths: impl IntoIterator<Item = &'a StorePath>,
@@ -72,7 +72,7 @@ impl Store {
         Ok(())
     }
 
-    /// What living stores keep, by the id of their process; files of the dead are removed.
+    /// The temporary roots of running processes, by process id. Removes files of dead ones.
     pub(super) fn kept(&self) -> Result<Vec<(u32, StorePath)>, StoreError> {
         use io::ErrorKind::{InvalidInput, NotFound};
         let mut kept = Vec::new();
@@ -97,7 +97,7 @@ impl Store {
             }
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
             let process = name.as_deref().and_then(|n| n.split('-').next()?.parse().ok());
-            // of the open file: its process may end meanwhile and remove it
+            // read the open file: its process may end meanwhile and remove it
             let mut text = String::new();
             file.read_to_string(&mut text)?;
             for line in text.lines() {
@@ -109,7 +109,7 @@ impl Store {
         Ok(kept)
     }
 
-    /// The lock between those who keep paths and the one who collects.
+    /// The lock between processes that add roots and the collector.
     pub(super) fn collect_lock(&self, share: Share) -> Result<fs_err::File, StoreError> {
         let file = create_own(&self.layout.var().join("collect.lock"))?;
         match share {
@@ -120,12 +120,12 @@ impl Store {
     }
 }
 
-/// With whom a lock is shared.
+/// The sharing of a lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Share {
-    /// With all who keep paths.
+    /// Shared by all that add roots.
     Others,
-    /// With nobody.
+    /// Exclusive.
     Nobody,
 }
 
@@ -137,7 +137,7 @@ fn make(folder: &Path) -> io::Result<File> {
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => continue,
             other => other?,
         };
-        // a collector may have taken it for a dead one's before it was locked
+        // a collector may have removed it before it was locked
         if hold(&file, true)? && is_at(&file, &path)? {
             return Ok(File { path, file, paths: FxHashSet::default() });
         }
@@ -147,7 +147,7 @@ fn make(folder: &Path) -> io::Result<File> {
 
 impl Drop for File {
     fn drop(&mut self) {
-        // what is left is recognised as a dead one's
+        // a leftover is recognised as a dead process's
         let _ = fs_err::remove_file(&self.path);
     }
 }

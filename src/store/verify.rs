@@ -1,4 +1,4 @@
-//! Looking whether what is in the store is what the index says.
+//! Checks that the trees in the store match the index.
 
 use std::{
     fs::Metadata,
@@ -18,19 +18,19 @@ use crate::{
     tree::{self, Bounds, Digest, Leaf, Listing, Measure, Node, NodeKind, TreeError},
 };
 
-/// A valid path that is not what the index says.
+/// A valid path whose tree does not match the index.
 #[derive(Debug)]
 pub struct Damage {
     /// The path.
     pub path: StorePath,
-    /// What is wrong with it.
+    /// The problem.
     pub fault: Fault,
 }
 
-/// What is wrong with a path.
+/// The problem of a path.
 #[derive(Debug)]
 pub enum Fault {
-    /// It is not there.
+    /// It is missing.
     Missing,
     /// Its tree has another hash.
     Changed {
@@ -41,18 +41,18 @@ pub enum Fault {
     },
     /// It cannot be read.
     Unreadable(TreeError),
-    /// Its content is right, but the mode or the time of this was changed.
+    /// Its content is right, but the mode or time of this entry was changed.
     Metadata(PathBuf),
 }
 
-/// What [`Store::verify_all`] found.
+/// The result of [`Store::verify_all`].
 #[derive(Debug, Default)]
 pub struct Verified {
-    /// How many paths were looked at.
+    /// The number of checked paths.
     pub checked: usize,
     /// Those that are damaged.
     pub damages: Vec<Damage>,
-    /// The files of the pool whose content is not what their name says.
+    /// The files of the pool whose content does not match their name.
     pub pool: Vec<PathBuf>,
 }
 
@@ -60,8 +60,8 @@ pub struct Verified {
 type Digests = Mutex<FxHashMap<(u64, u64), Digest>>;
 
 impl Store {
-    /// Hashes the trees of these paths again. `progress` is told the size of each that is done; any
-    /// thread may call it. Gives those that are damaged, in the order in which they were given.
+    /// Hashes the trees of these paths again. `progress` gets the size of each that is done; any thread may call
+    /// it. Returns the damaged ones, in the order given.
     ///
     /// # Errors
     /// If one is not valid, or the index cannot be read.
@@ -77,8 +77,8 @@ impl Store {
         self.damages(infos, &Digests::default(), progress)
     }
 
-    /// Hashes everything again: every valid path and every file of the pool. `progress` is told the
-    /// size of each path that is done, and that of all; any thread may call it.
+    /// Hashes everything again: every valid path and every file of the pool. `progress` gets the
+    /// size of each path that is done and the total; any thread may call it.
     ///
     /// # Errors
     /// If the index or the pool cannot be read.
@@ -92,7 +92,7 @@ impl Store {
         Ok(Verified { checked, damages, pool: self.pool.damaged(&digests)? })
     }
 
-    /// Makes the modes and times of a path's tree what they should be.
+    /// Restores the modes and times of a path's tree.
     ///
     /// # Errors
     /// If the tree cannot be read or changed.
@@ -105,7 +105,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes files out of the pool, so that nothing shares them any more.
+    /// Removes files from the pool, so that nothing shares them any more.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -141,10 +141,10 @@ impl Store {
         });
         let seen: Vec<Damage> = seen.collect();
         let mut damages = Vec::with_capacity(seen.len());
-        // what was hashed before says nothing of what is there now
+        // earlier digests may be out of date
         let look = |info| look(info, &Digests::default());
         for Damage { path, .. } in seen {
-            // it is looked at again: others may have removed it or made it anew meanwhile, or had it open
+            // check again: others may have removed or replaced it meanwhile, or had it open
             let mut found = self.look_alone(&path, look)?;
             while let Some(Damage { path, fault: Fault::Metadata(place) }) = &found
                 && self.is_sealed(path, place)?
@@ -156,7 +156,7 @@ impl Store {
         Ok(damages)
     }
 
-    /// Looks at a path while nobody removes or replaces it.
+    /// Checks a path while nobody can remove or replace it.
     fn look_alone(
         &self,
         path: &StorePath,
@@ -170,7 +170,7 @@ impl Store {
     }
 }
 
-/// Hashes a tree; files with several names only if their digest is not known. Gives a file or folder
+/// Hashes a tree; files with several names only if their digest is not known. Returns a file or folder
 /// whose metadata are not canonical, too.
 fn measure(root: &Path, digests: &Digests) -> Result<(Measure, Option<PathBuf>), TreeError> {
     let odd = OnceLock::new();

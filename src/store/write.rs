@@ -1,5 +1,5 @@
-//! Trees and texts that the store itself writes into a scratch folder: canonical from the start, and
-//! hashed and searched for references while they are written.
+//! Writes trees and texts into a scratch folder: canonical from the start, and hashed and scanned for
+//! references while they are written.
 
 use std::{
     io::Write as _,
@@ -22,12 +22,11 @@ use crate::{
     tree::{self, Digest, Leaf, Listing, Node, NodeKind, TreeError},
 };
 
-/// Copies what a listing holds to `target`, which does not exist yet. `leaves` are what it held when
-/// it was listed: a file that the pool has is linked. What has changed since has another hash in the
-/// result.
+/// Copies a listing to `target`, which does not exist yet. `leaves` are its contents when it was listed: a file
+/// that the pool has is linked. A file that has changed since gives the result another hash.
 ///
 /// # Errors
-/// If something cannot be read or written; what was written so far is left.
+/// If something cannot be read or written; a partial copy is left.
 pub(super) fn copy(
     listing: &Listing,
     leaves: &[Option<Leaf>],
@@ -68,7 +67,7 @@ pub(super) fn copy(
         .collect::<Result<Vec<_>, TreeError>>()?
         .into_iter()
         .unzip();
-    // from behind, so that a folder is changed when nothing in it changes any more
+    // backwards, so that a folder is changed after everything in it
     for node in folders().collect::<Vec<_>>().into_iter().rev() {
         let place = place(node);
         // a folder can only be moved while it is writable
@@ -127,7 +126,7 @@ fn copy_file(
     if size >= SMALLEST && pool.link(&shareable, size, buffer, &mut look) {
         return Ok((Some(*known), None));
     }
-    // what was a file is no link now
+    // a file may have become a link
     let flags = OFlags::NOFOLLOW.bits().cast_signed();
     let mut source = fs_err::OpenOptions::new().read(true).custom_flags(flags).open(&node.path)?;
     let mut found: (Digest, u64) = Default::default();

@@ -1,4 +1,4 @@
-//! What work heeds on a tree that somebody else has made: when to end early, and how large a file may be.
+//! Bounds for work on untrusted trees: a way to stop early, and a largest file.
 
 use std::{
     io::{self, Read},
@@ -10,12 +10,12 @@ use super::TreeError;
 /// Bounds of work on a tree.
 #[derive(Clone, Copy)]
 pub struct Bounds<'a> {
-    /// Asked often, by any thread: whether to stop now.
+    /// Asked often, by any thread; true stops the work.
     pub stop: &'a (dyn Fn() -> bool + Sync),
     /// The most bytes that a file may have. Holes count: they take no room here, but time to hash, and room in
     /// an export.
     pub largest: u64,
-    /// What sets this, for messages.
+    /// The source of this bound, for messages.
     pub limit: &'static str,
 }
 
@@ -25,12 +25,12 @@ impl Bounds<'static> {
 }
 
 impl<'a> Bounds<'a> {
-    /// Goes on, if it is not to stop.
+    /// Fails if the work should stop.
     pub(crate) fn check(&self) -> Result<(), TreeError> {
         if (self.stop)() { Err(TreeError::Stopped) } else { Ok(()) }
     }
 
-    /// Goes on with a file of that size.
+    /// Fails if a file has too many bytes.
     pub(crate) fn check_file(&self, path: &Path, size: u64) -> Result<(), TreeError> {
         self.check()?;
         let Self { largest, limit, .. } = *self;

@@ -1,4 +1,4 @@
-//! The hash that a fixed output is checked by, over a tree as it lies on disk.
+//! The hash of a fixed output, over its tree on disk.
 
 use std::{io::Read, os::unix::fs::PermissionsExt, path::Path};
 
@@ -8,7 +8,7 @@ use crate::{
     hash::{Algorithm, Hash, Hasher},
 };
 
-/// The hash of the tree at `root` in that mode. Nothing if the mode is for a file that is not
+/// The hash of the tree at `root` in that mode. `None` if the mode is for a file that is not
 /// executable, and this is something else.
 ///
 /// # Errors

@@ -11,7 +11,7 @@ use std::{
 use super::{Bounds, TreeError};
 use crate::limits;
 
-/// What an entry is.
+/// The type of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeKind {
     /// A regular file.
@@ -25,15 +25,15 @@ pub enum NodeKind {
 /// One entry.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// Where it is: the root's path, then names.
+    /// Its place: the root's path, then names.
     pub path: PathBuf,
-    /// What it is.
+    /// Its type.
     pub kind: NodeKind,
     /// The index of the folder that it is in; the root is its own.
     pub parent: usize,
 }
 
-/// Whether an entry, by its path from the root on, is listed.
+/// True if an entry, by its path from the root on, is listed.
 pub type Keep<'k> = dyn FnMut(&Path, Option<NodeKind>) -> bool + 'k;
 
 /// All entries of a tree, the root first.
@@ -59,7 +59,7 @@ impl Listing {
         Self::read_within(root, Bounds::NONE)
     }
 
-    /// As [`Listing::read`], of a tree that may be anything.
+    /// As [`Listing::read`], for an untrusted tree.
     ///
     /// # Errors
     /// As [`Listing::read`], and if `bounds` say so.
@@ -67,12 +67,11 @@ impl Listing {
         Self::list(root, &mut |_, _| true, bounds)
     }
 
-    /// Lists what `keep` accepts of the tree at `root`; it is asked in the canonical order, with the path from
-    /// the root on and what it is, nothing for what is neither a file nor a folder nor a link. The root
-    /// itself is always kept.
+    /// Lists the part of the tree at `root` that `keep` accepts. It is called in canonical order, with the path
+    /// from the root and the type (`None` for special files). The root itself is always kept.
     ///
     /// # Errors
-    /// As [`Listing::read`]; what is not kept is never an error.
+    /// As [`Listing::read`]; an entry that is not kept is never an error.
     pub fn read_some(root: &Path, keep: &mut Keep<'_>) -> Result<Self, TreeError> {
         Self::list(root, keep, Bounds::NONE)
     }

@@ -14,14 +14,14 @@ pub type Digest = [u8; 32];
 /// From this size on (bytes) one file is hashed by several threads.
 const LARGE: u64 = 4 << 20;
 
-/// What the hash of a tree takes from a file or a symlink.
+/// The part of a file or symlink that goes into the hash of a tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Leaf {
-    /// Whether it may be executed; never for symlinks.
+    /// True if it may be executed; never for symlinks.
     pub executable: bool,
     /// BLAKE3 of the content or of the target.
     pub digest: Digest,
-    /// How many bytes that was taken over.
+    /// The size in bytes.
     pub size: u64,
 }
 
@@ -43,7 +43,7 @@ pub fn measure(root: &Path) -> Result<Measure, TreeError> {
     Ok(fold(&listing, &leaves(&listing)?))
 }
 
-/// Hashes the files and symlinks of a listing in parallel; nothing for folders.
+/// Hashes the files and symlinks of a listing in parallel; `None` for folders.
 ///
 /// # Errors
 /// If something cannot be read.
@@ -51,7 +51,7 @@ pub fn leaves(listing: &Listing) -> Result<Vec<Option<Leaf>>, TreeError> {
     leaves_within(listing, Bounds::NONE)
 }
 
-/// As [`leaves`], of a tree that may be anything.
+/// As [`leaves`], for an untrusted tree.
 ///
 /// # Errors
 /// As [`leaves`], and if `bounds` say so.
@@ -71,7 +71,7 @@ pub fn fold(listing: &Listing, leaves: &[Option<Leaf>]) -> Measure {
     for (at, node) in nodes.iter().enumerate().skip(1) {
         folders[node.parent].push(at);
     }
-    // a folder stands before what is in it, so its entries are known when it is reached from behind
+    // a folder comes before its entries, so going backwards they are known
     let mut digests = vec![[0; 32]; nodes.len()];
     for (at, leaf) in leaves.iter().enumerate().rev() {
         digests[at] = leaf.as_ref().map_or_else(
@@ -104,7 +104,7 @@ fn letter(node: &Node, leaf: Option<&Leaf>) -> u8 {
     }
 }
 
-/// Hashes one file or symlink; nothing for a folder. `buffer` is kept between calls.
+/// Hashes one file or symlink; `None` for a folder. `buffer` is kept between calls.
 ///
 /// # Errors
 /// If it cannot be read.
@@ -137,8 +137,8 @@ fn leaf_within(
     }
 }
 
-/// Hashes what `file` gives and shows every piece to `see`. `expected` is its size if that is
-/// known; `buffer` is kept between files.
+/// Hashes the bytes of `file` and shows every piece to `see`. `expected` is its size, if known; `buffer` is kept
+/// between files.
 ///
 /// # Errors
 /// If reading fails.
@@ -156,7 +156,7 @@ pub fn hash_file(
     let mut hasher = blake3::Hasher::new();
     let mut size = 0;
     loop {
-        // a file that has its expected size has ended: asking again would cost a call a file
+        // a file with its expected size has ended: reading again would cost a call a file
         let left = usize::try_from(expected.saturating_sub(size)).unwrap_or(wanted);
         let end = if left > 0 { left.min(wanted) } else { wanted };
         let filled = fill(file, &mut buffer[..end])?;

@@ -24,7 +24,7 @@ pub use nar::{nar, nar_hash_listed, nar_hash_within};
 pub use pack::{pack, pack_bytes, pack_end};
 pub use unpack::{Announced, UnpackError, unpack, unpack_bytes};
 
-/// Why a tree cannot be read.
+/// An error of reading a tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
     /// Reading failed; the text names the path.
@@ -36,36 +36,36 @@ pub enum TreeError {
         .path.display()
     )]
     Unsupported {
-        /// Where it is.
+        /// Its place.
         path: PathBuf,
-        /// What it is.
+        /// Its type.
         kind: &'static str,
     },
-    /// Folders in folders without end.
+    /// Folders nested too deep.
     #[error(
-        "'{}' is in more than {} folders of its tree, the most that the store takes",
+        "'{}' is in more than {} folders of its tree, the most in a store path",
         shown(.0), limits::DEPTH
     )]
     Deep(PathBuf),
     /// A path that no program can open.
     #[error(
-        "'{}' has a path of {} bytes, but Linux takes no longer ones than {}; use shorter names",
+        "'{}' has a path of {} bytes, the most on Linux is {}; use shorter names",
         shown(.0), .0.as_os_str().len(), limits::PATH
     )]
     Long(PathBuf),
     /// A file that is larger than it may be.
     #[error("'{}' has {size} bytes, holes included; the most is {largest}, {limit}", shown(.path))]
     Large {
-        /// Where it is.
+        /// Its place.
         path: PathBuf,
         /// Its bytes.
         size: u64,
         /// The most that there may be.
         largest: u64,
-        /// What sets that.
+        /// The source of that limit.
         limit: &'static str,
     },
-    /// The caller's [`Bounds`] said so.
+    /// The caller's [`Bounds`] stopped the work.
     #[error("stopped")]
     Stopped,
 }

@@ -1,5 +1,5 @@
-//! Nix's archive format (NAR), so that hashes of trees that Nix's users know hold here. It is only
-//! written, as a stream; nothing here reads it. The format is figure 5.2 of Eelco Dolstra's thesis,
+//! Nix's archive format (NAR), so that Nix's hashes of trees are valid here. It is only written, as a stream,
+//! and never read. The format is figure 5.2 of Eelco Dolstra's thesis,
 //! "The Purely Functional Software Deployment Model".
 
 use std::{
@@ -21,8 +21,8 @@ pub fn nar(root: &Path) -> Result<(Hash, u64), TreeError> {
     Ok((out.hasher.finish(), out.size))
 }
 
-/// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means. The tree may be
-/// anything.
+/// The hash of the tree at `root` in that format: what `outputHashMode = "recursive"` means. The tree is
+/// untrusted.
 ///
 /// # Errors
 /// As [`nar`], and if `bounds` say so.
@@ -36,7 +36,7 @@ pub fn nar_hash_within(
     Ok(hasher.finish())
 }
 
-/// The hash of what a listing holds, as that of a tree.
+/// The hash of the tree in a listing.
 ///
 /// # Errors
 /// If something cannot be read.
@@ -64,7 +64,7 @@ impl Write for Counted {
     }
 }
 
-/// Writes what a listing holds in that format.
+/// Writes the tree in a listing in that format.
 fn write_nar(listing: &Listing, out: &mut impl Write, bounds: Bounds<'_>) -> Result<(), TreeError> {
     let mut out = Nar { out, buffer: vec![0; 128 << 10], bounds };
     out.texts(&[b"nix-archive-1"])?;
@@ -107,7 +107,7 @@ struct Nar<'a, W> {
 }
 
 impl<W: Write> Nar<'_, W> {
-    /// Ends a folder, and the entry that it is of the folder above; the root is of none.
+    /// Ends a folder, and its entry in the folder above unless it is the root.
     fn close(&mut self, folder: Option<usize>) -> io::Result<()> {
         match folder {
             Some(0) => self.texts(&[b")"]),

@@ -59,7 +59,7 @@ pub fn pack_bytes(name: &str, bytes: &[u8], out: &mut impl Write) -> io::Result<
     pad(bytes.len() as u64, out)
 }
 
-/// Writes what ends a tar file.
+/// Writes the end of a tar file.
 ///
 /// # Errors
 /// If `out` fails.
@@ -75,7 +75,7 @@ fn entry(
     mode: u32,
     size: u64,
 ) -> io::Result<()> {
-    // texts that do not fit into the header stand in an entry of their own before it
+    // a text too long for the header gets an entry of its own before it
     for (text, kind) in [(target, EntryType::GNULongLink), (name, EntryType::GNULongName)] {
         if text.len() > SHORT {
             let size = text.len() as u64 + 1;
@@ -95,7 +95,7 @@ pub(super) fn header(kind: EntryType, name: &[u8], target: &[u8], mode: u32, siz
         field[..length].copy_from_slice(&text[..length]);
     }
     let mut header = Header::new_gnu();
-    // written as they are: the setters of the crate would tidy a path up
+    // write the bytes directly: the crate's setters would normalise a path
     if let Some(gnu) = header.as_gnu_mut() {
         fill(&mut gnu.name, name);
         fill(&mut gnu.linkname, target);

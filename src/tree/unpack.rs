@@ -1,6 +1,5 @@
-//! The reader of what `pack` writes. It takes exactly that, byte for byte but for the compression:
-//! whatever else an archive holds is refused, with the entry and the reason. So a tree has one form,
-//! and an entry needs no more memory than its name.
+//! Reads the entries that `pack` writes. It accepts exactly their bytes (the compression may differ). An error
+//! names the entry and the reason. So a tree has one form, and an entry needs no more memory than its name.
 
 use std::{
     ffi::OsStr,
@@ -18,26 +17,26 @@ use crate::limits;
 /// Entries are made of blocks of this size.
 const BLOCK: usize = 512;
 
-/// Why an archive is refused.
+/// An error of reading an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum UnpackError {
     /// The stream ends too early or does not inflate; or writing failed.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// An entry is not as `pack` writes it.
+    /// An entry differs from the one that `pack` writes.
     #[error("entry '{entry}': {problem}")]
     Entry {
         /// Its name.
         entry: String,
-        /// What is wrong.
+        /// The problem.
         problem: String,
     },
-    /// The whole is not as announced.
+    /// The archive does not match the announced entries.
     #[error("{0}")]
     Whole(String),
 }
 
-/// What a tree may hold at most: what the archive announced.
+/// The bounds of a tree: the numbers that the archive announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Announced {
     /// Entries: files, folders and symlinks.
@@ -143,7 +142,7 @@ impl Entry {
     }
 }
 
-/// How many bytes of a name a message shows.
+/// The bytes of a name that a message shows.
 const SHOWN: usize = 200;
 
 fn refuse(name: &[u8], problem: &str) -> UnpackError {
@@ -153,7 +152,7 @@ fn refuse(name: &[u8], problem: &str) -> UnpackError {
     UnpackError::Entry { entry, problem: problem.to_owned() }
 }
 
-/// Where an entry is in its tree.
+/// The place of an entry in its tree.
 struct Place {
     /// Names with slashes between them; empty for the root.
     below: Vec<u8>,
@@ -161,17 +160,17 @@ struct Place {
 }
 
 impl Place {
-    /// Whether this entry may stand behind that one: what it is put into was made by an entry before,
+    /// True if this entry may follow that one: its folder was made by an earlier entry,
     /// so that no link is ever followed, and each tree has one order.
     fn follows(&self, last: Option<&Self>) -> Result<(), &'static str> {
         let Some(last) = last else {
             return match self.below.is_empty() {
                 true => Ok(()),
-                false => Err("the folder that it is in does not stand before it"),
+                false => Err("its folder must come before it"),
             };
         };
         if self.below.is_empty() {
-            return Err("it is a second tree");
+            return Err("the archive has a second tree");
         }
         let folder =
             self.below.iter().rposition(|b| *b == b'/').map_or(&[][..], |at| &self.below[..at]);
@@ -183,13 +182,13 @@ impl Place {
             None => false,
         };
         if !is_made {
-            return Err("the folder that it is in does not stand before it");
+            return Err("its folder must come before it");
         }
         let is_later = || names(&last.below).lt(names(&self.below));
         match last.below.is_empty() || is_later() {
             true => Ok(()),
-            false if last.below == self.below => Err("there are two of this name"),
-            false => Err("it is not in its order, which is that of the names' bytes"),
+            false if last.below == self.below => Err("the name occurs twice"),
+            false => Err("it is out of order, expected names sorted by their bytes"),
         }
     }
 }
@@ -213,7 +212,7 @@ fn problem<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Problem(text.into()))
 }
 
-/// The next entry; nothing if the stream ends.
+/// The next entry; `None` if the stream ends.
 fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
     let (mut target, mut name) = (None, None);
     loop {
@@ -221,7 +220,11 @@ fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
         match fill(from, &mut block)? {
             0 if target.is_none() && name.is_none() => return Ok(None),
             BLOCK => {}
-            _ => return Err(UnpackError::Whole("it ends in the header of an entry".to_owned())),
+            _ => {
+                return Err(UnpackError::Whole(
+                    "the archive ends in the header of an entry".to_owned(),
+                ));
+            }
         }
         if block == [0; BLOCK] {
             return Err(UnpackError::Whole("bytes follow the last entry".to_owned()));
@@ -231,7 +234,7 @@ fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
         let own = found.as_old().name;
         let own = own.split(|b| *b == 0).next().unwrap_or_default();
         let (long, limit) = match kind {
-            // the target stands before the name
+            // the target comes before the name
             EntryType::GNULongLink if target.is_none() && name.is_none() => {
                 (&mut target, limits::LINK_TARGET)
             }
@@ -247,9 +250,7 @@ fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
             )));
         }
         if size <= SHORT as u64 + 1 || header(kind, LONG, b"", 0, size).as_bytes() != &block {
-            return Err(refuse(format!(
-                "the {what} that follows is not written as an export's is"
-            )));
+            return Err(refuse(format!("the long {what} is not in the canonical form")));
         }
         let mut text = vec![0; size as usize];
         from.read_exact(&mut text)?;
@@ -258,15 +259,13 @@ fn read(from: &mut dyn Read) -> Result<Option<Entry>, UnpackError> {
             Refusal::Io(e) => e.into(),
         })?;
         if text.pop() != Some(0) || text.contains(&0) {
-            return Err(refuse(format!(
-                "the {what} that follows does not end with its only zero byte"
-            )));
+            return Err(refuse(format!("the long {what} must end with its only zero byte")));
         }
         *long = Some(text);
     }
 }
 
-/// The entry of that header, which must be the one that `pack` writes.
+/// Reads the entry of a header, which must be the one that `pack` writes.
 fn entry(found: &Header, name: &[u8], target: Option<Vec<u8>>) -> Result<Entry, UnpackError> {
     let refuse = |problem: String| refuse(name, &problem);
     let kind = found.entry_type();
@@ -299,7 +298,7 @@ fn entry(found: &Header, name: &[u8], target: Option<Vec<u8>>) -> Result<Entry, 
     }
     // names of owners, versions of the format, other ways to write a number, bytes behind a name
     if header(kind, name, &target, mode, size).as_bytes() != found.as_bytes() {
-        return Err(refuse("its header is not the one that an export has".to_owned()));
+        return Err(refuse("its header is not in the canonical form".to_owned()));
     }
     Ok(Entry { name: name.to_owned(), target, kind, mode, size })
 }
@@ -322,7 +321,7 @@ fn place<'n>(full: &'n [u8], name: &str) -> Result<&'n [u8], String> {
     Ok(below)
 }
 
-/// Makes what the entry says and gives its size.
+/// Makes the entry and returns its size.
 fn make(entry: &Entry, from: &mut dyn Read, path: &Path, limit: u64) -> Result<u64, Refusal> {
     let Entry { target, kind, mode, size, .. } = entry;
     let (mode, size) = (*mode, *size);
@@ -356,18 +355,18 @@ fn make(entry: &Entry, from: &mut dyn Read, path: &Path, limit: u64) -> Result<u
             padding(from, size)?;
             Ok(size)
         }
-        _ => problem(format!("mode {mode:o}, size or target is not what a store path has")),
+        _ => problem(format!("mode {mode:o}, size or target is not allowed in a store path")),
     }
 }
 
-/// Reads what follows a content up to the next block.
+/// Reads the padding after a content.
 fn padding(from: &mut dyn Read, size: u64) -> Result<(), Refusal> {
     let mut rest = [0; BLOCK];
     let rest = &mut rest[..(size.wrapping_neg() % BLOCK as u64) as usize];
     from.read_exact(rest)?;
     match rest.iter().all(|byte| *byte == 0) {
         true => Ok(()),
-        false => problem("what follows its content up to the next block is not zero"),
+        false => problem("the padding after its content is not zero"),
     }
 }
 

@@ -102,10 +102,10 @@ fn try_import(file: &[u8]) -> Option<String> {
     None
 }
 
-/// The hash that a tree has, and the one that the header says, out of the error that tells both.
+/// The hash of a tree and the one in the header, from the error that has both.
 fn hashes(error: &str) -> Option<(&str, &str)> {
     let (_, rest) = error.split_once("its tree has hash ")?;
-    let (found, said) = rest.split_once(", but the header says ")?;
+    let (found, said) = rest.split_once(", expected ")?;
     Some((found.get(..64)?, said.get(..64)?))
 }
 

@@ -22,7 +22,7 @@ fn a_store_is_removed_as_a_whole() {
     fs_err::write(victim.join("precious"), "precious").unwrap();
     symlink(&victim, space.store().join("var/failed-link")).unwrap();
     let said = space.fails(3, ["store", "delete", "--yes"]);
-    assert!(said.contains("'var/failed-link', which is none of clutch's"), "{said}");
+    assert!(said.contains("'var/failed-link', which clutch did not make"), "{said}");
     fs_err::remove_file(space.store().join("var/failed-link")).unwrap();
     // in folders that hold anything it goes, and is not followed
     fs_err::create_dir_all(space.store().join("var/failed")).unwrap();
@@ -91,7 +91,11 @@ fn what_is_no_store_stays() {
         let place = space.store().join(stranger);
         fs_err::write(&place, "precious").unwrap();
         let ran = at(&space.store());
-        assert!(ran.code == 3 && ran.stderr.contains("none of clutch's"), "{}", ran.stderr);
+        assert!(
+            ran.code == 3 && ran.stderr.contains("which clutch did not make"),
+            "{}",
+            ran.stderr
+        );
         fs_err::remove_file(&place).unwrap();
     }
     assert_eq!(space.problems(), Vec::<String>::new());

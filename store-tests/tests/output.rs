@@ -232,7 +232,7 @@ fn devices_are_written_into() {
     }
     // a result link is a link, and takes nobody's place
     let error = space.fails(1, ["build", "-o", null.to_str().unwrap()]);
-    assert!(error.contains("is there already and is no result link") && is_device(), "{error}");
+    assert!(error.contains("exists and is not a result link") && is_device(), "{error}");
 }
 
 #[test]
@@ -273,7 +273,7 @@ fn an_import_reads_standard_input_and_pipes() {
     {
         let ran = shell(&other, script);
         assert!(
-            ran.code == 5 && ran.stderr.contains("this is no export"),
+            ran.code == 5 && ran.stderr.contains("it is not an export"),
             "{script}: {}",
             ran.stderr
         );

@@ -332,7 +332,7 @@ fn what_is_no_profile_is_left_alone() {
     }
     fs_err::create_dir_all(profile(&space, "taken")).unwrap();
     let error = space.fails(1, ["profile", "set", "taken", &one]);
-    assert!(error.contains("is there already and is no profile"), "{error}");
+    assert!(error.contains("exists and is not a profile"), "{error}");
     for words in [
         &["list", "none"][..],
         &["rollback", "none"],

@@ -132,7 +132,7 @@ pub(super) fn processors(most: u32) -> Result<(), Failure> {
     sched_setaffinity(None, &some).fail(Step::Limits, "sched_setaffinity")
 }
 
-/// Gives up every capability for good, and every way to get one.
+/// Returns up every capability for good, and every way to get one.
 pub(super) fn drop_privileges() -> Result<(), Failure> {
     use rustix::thread as t;
     let done = |r: rustix::io::Result<()>, on: &str| r.fail(Step::Privileges, on);

@@ -22,7 +22,7 @@ use super::{
 pub struct Finding {
     /// What was looked at.
     pub subject: &'static str,
-    /// Whether clutch works with it.
+    /// True if clutch works with it.
     pub state: Health,
     /// What was found.
     pub found: String,
@@ -30,7 +30,7 @@ pub struct Finding {
     pub remedies: Vec<String>,
 }
 
-/// Whether clutch works with what was found.
+/// True if clutch works with what was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
     /// As it should be.
@@ -164,7 +164,7 @@ fn landlock() -> Finding {
     }
 }
 
-/// Whether `--max-memory` can be kept.
+/// True if `--max-memory` can be kept.
 fn memory() -> Finding {
     let subject = "limit of memory";
     match groups::place(Controller::Memory) {
@@ -180,7 +180,7 @@ fn memory() -> Finding {
     }
 }
 
-/// Whether the number of a build's processes has a bound, and can be given another.
+/// True if the number of a build's processes has a bound, and can be given another.
 fn processes() -> Finding {
     let subject = "limit of processes";
     if !rustix::process::geteuid().is_root() {

@@ -77,7 +77,7 @@ pub(super) fn place(controller: Controller) -> Result<Place, GroupError> {
     found[controller as usize].clone()
 }
 
-/// Whether the memory of a run can be limited here.
+/// True if the memory of a run can be limited here.
 ///
 /// # Errors
 /// If it cannot, the reason.
@@ -137,7 +137,7 @@ impl Own {
     }
 }
 
-/// Whether groups with that controller can be made in a folder of version 2: it has to be given to this
+/// True if groups with that controller can be made in a folder of version 2: it has to be given to this
 /// user, and no process but this one may be in it, since only leaves of the tree hold processes.
 fn usable(folder: &Path, controller: &str) -> Result<Place, GroupError> {
     let files = [".", "cgroup.procs", "cgroup.subtree_control"];
@@ -162,7 +162,7 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes what the limits need; nothing if they need none.
+    /// Makes what the limits need; `None` if they need none.
     ///
     /// # Errors
     /// If they need what cannot be made.
@@ -284,7 +284,7 @@ fn make(parent: &Place, name: &str, controller: Controller, most: u64) -> io::Re
     Ok(place)
 }
 
-/// Gives a controller to the groups below a folder of version 2.
+/// Returns a controller to the groups below a folder of version 2.
 fn enable(folder: &Path, controller: Controller) -> io::Result<()> {
     let control = folder.join("cgroup.subtree_control");
     let given = fs_err::read_to_string(&control)?;

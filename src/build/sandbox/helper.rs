@@ -126,7 +126,7 @@ impl First {
         }
     }
 
-    /// Whether it is gone. It says nothing before it has an order.
+    /// True if it is gone. It says nothing before it has an order.
     fn has_ended(&self) -> bool {
         recv(&self.orders, &mut [0; 1], RecvFlags::DONTWAIT) != Err(Errno::AGAIN)
     }
@@ -287,7 +287,7 @@ fn reap(program: i32) -> Reply {
     }
 }
 
-/// Becomes the program. Gives back why that was not possible.
+/// Becomes the program. Returns back why that was not possible.
 fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> Failure {
     let run = || -> Result<std::convert::Infallible, Failure> {
         confine::own_session(log)?;

@@ -1,9 +1,9 @@
-//! Whether the machine ran out of memory: then the kernel ends processes, and what is left of a build says no
+//! True if the machine ran out of memory: then the kernel ends processes, and what is left of a build says no
 //! more than that one was killed.
 
 use std::sync::OnceLock;
 
-/// How many processes the kernel had ended for it when clutch began to run programs.
+/// The number of processes the kernel had ended for it when clutch began to run programs.
 static BEFORE: OnceLock<u64> = OnceLock::new();
 
 /// Begins to watch; further calls change nothing.
@@ -11,7 +11,7 @@ pub(super) fn watch() {
     BEFORE.get_or_init(ended);
 }
 
-/// Whether the kernel has ended a process for lack of memory meanwhile, whichever that was.
+/// True if the kernel has ended a process for lack of memory meanwhile, whichever that was.
 fn ran_out() -> bool {
     BEFORE.get().is_some_and(|before| ended() > *before)
 }

@@ -72,7 +72,7 @@ pub(super) fn enclose(place: Option<&Path>) -> Result<(), Failure> {
 }
 
 /// Makes a mount namespace in which what root owns below `place` is [`OTHER`]'s, and gives a user namespace in
-/// which that is user 0. Nothing if that cannot be done.
+/// which that is user 0. `None` if that cannot be done.
 fn appear(place: &Path) -> Option<OwnedFd> {
     let is_everybody = |file: &str| {
         let map = fs_err::read_to_string(file).unwrap_or_default();
@@ -145,7 +145,7 @@ pub(super) fn enter(network: bool) -> Result<(), Failure> {
     if network { Ok(()) } else { confine::loopback() }
 }
 
-/// Gives this process's user and group these numbers in its new user namespace.
+/// Returns this process's user and group these numbers in its new user namespace.
 pub(super) fn map_user(inside: (u32, u32), (uid, gid): (Uid, Gid)) -> Result<(), Failure> {
     let put = |file: &str, text: String| {
         let fd = open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())

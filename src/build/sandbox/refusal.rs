@@ -74,7 +74,7 @@ fn cause(reason: impl Into<String>, remedy: impl Into<String>) -> Cause {
     Cause { reason: reason.into(), remedy: remedy.into() }
 }
 
-/// Whether the root of this process is not that of its mount namespace: then no mount lies there, unless the
+/// True if the root of this process is not that of its mount namespace: then no mount lies there, unless the
 /// folder happens to be one.
 fn is_in_chroot() -> bool {
     let mounts = fs_err::read_to_string("/proc/self/mountinfo").unwrap_or_default();

@@ -21,7 +21,7 @@ pub struct Request {
     pub root: Option<PathBuf>,
     /// What is bound in, in this order: a later one may lie inside an earlier one.
     pub binds: Vec<Bind>,
-    /// Whether the network of the host is reachable, with its name resolution and certificates:
+    /// True if the network of the host is reachable, with its name resolution and certificates:
     /// only for what is checked by hash afterwards.
     pub network: bool,
     /// What it may use.
@@ -37,7 +37,7 @@ pub struct Bind {
     pub host: PathBuf,
     /// The absolute path where it shows; made (and its parents) if it is missing.
     pub inside: PathBuf,
-    /// Whether it may be written to.
+    /// True if it may be written to.
     pub writable: bool,
 }
 
@@ -46,7 +46,7 @@ pub struct Bind {
 pub struct Variation {
     /// On how many processors the program runs, as far as there are so many.
     pub processors: usize,
-    /// How many processes there have been before it, so that its number is another one.
+    /// The number of processes there have been before it, so that its number is another one.
     pub processes: u32,
 }
 

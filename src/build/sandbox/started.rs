@@ -43,7 +43,7 @@ static RECORD: extern "C" fn() = {
     record
 };
 
-/// Whether this program was started with that signal ignored: then its user does not want it to end by it.
+/// True if this program was started with that signal ignored: then its user does not want it to end by it.
 #[must_use]
 pub fn was_ignored(signal: i32) -> bool {
     IGNORED.load(Relaxed) & bit(signal) != 0

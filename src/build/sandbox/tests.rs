@@ -236,7 +236,7 @@ fn a_fork_bomb_ends_at_a_limit() {
     }
 }
 
-/// Whether the kernel refuses the signal (Landlock) or process 1 does not notice it.
+/// True if the kernel refuses the signal (Landlock) or process 1 does not notice it.
 #[test]
 fn the_first_process_cannot_be_killed_from_inside() {
     let log = Trial::new(&["kill=1", "sleep=1", "say=still here"]).log();

@@ -35,7 +35,7 @@ pub(super) struct Usage {
 }
 
 impl Usage {
-    /// Nothing if there is no limit.
+    /// `None` if there is no limit.
     pub(super) fn of(request: &Request) -> Option<Self> {
         let Limits { disk, files, .. } = request.limits;
         if disk.is_none() && files.is_none() {
@@ -113,7 +113,7 @@ impl Count {
         }
     }
 
-    /// Adds the entries of a folder. Gives the names of those that are folders on this device.
+    /// Adds the entries of a folder. Returns the names of those that are folders on this device.
     fn folder(&mut self, folder: &OwnedFd, device: u64) -> Vec<CString> {
         let mut folders = Vec::new();
         let Ok(entries) = Dir::read_from(folder) else { return folders };

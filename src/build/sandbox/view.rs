@@ -45,13 +45,13 @@ pub struct View {
     pub cwd: PathBuf,
     /// What is bound in.
     pub binds: Vec<Bind>,
-    /// Whether nothing of the host shows but `/proc`, some devices, an empty `/tmp` and the binds.
+    /// True if nothing of the host shows but `/proc`, some devices, an empty `/tmp` and the binds.
     /// Else all of the host shows, and the binds on top.
     pub isolated: bool,
 }
 
 impl View {
-    /// Replaces this process by the program. Gives back why that was not possible, or what went
+    /// Replaces this process by the program. Returns back why that was not possible, or what went
     /// wrong before it could be tried; a later failure is what [`super::init_if_helper`] gives in
     /// the process that sets up the view. Nothing is dropped: end builds before.
     #[must_use]
@@ -99,7 +99,7 @@ impl View {
     }
 }
 
-/// Sets up the view that this process was started for and becomes its program. Gives back what went
+/// Sets up the view that this process was started for and becomes its program. Returns back what went
 /// wrong.
 pub(super) fn become_program(mut args: impl Iterator<Item = std::ffi::OsString>) -> SandboxError {
     let number = args.next().and_then(|n| n.to_str()?.parse::<i32>().ok());

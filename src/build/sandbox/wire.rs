@@ -26,7 +26,7 @@ pub(super) struct Order {
     pub(super) binds: Vec<WireBind>,
     /// On how many processors the program runs; 0 for all.
     pub(super) processors: u32,
-    /// How many process numbers are to have been used before it.
+    /// The number of process numbers are to have been used before it.
     pub(super) numbers: u32,
     /// The most processes and threads.
     pub(super) most_processes: u64,
@@ -166,7 +166,7 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
     Ok(())
 }
 
-/// Receives one packet with its descriptors; nothing if the other side is gone.
+/// Receives one packet with its descriptors; `None` if the other side is gone.
 pub(super) fn receive(socket: impl AsFd) -> io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -68,7 +68,7 @@ pub(super) fn add_links(out: &Path, links: &BTreeMap<String, String>) -> Result<
     Ok(())
 }
 
-/// Makes the links whose target is there, or will be once another one is made. Gives the places of
+/// Makes the links whose target is there, or will be once another one is made. Returns the places of
 /// the others.
 fn make_links(
     task: &Task<'_>,
@@ -135,7 +135,7 @@ impl<'a> Folders<'a> {
         Self { out, known: FxHashSet::default() }
     }
 
-    /// Whether something is there, perhaps behind links that were made.
+    /// True if something is there, perhaps behind links that were made.
     fn has(&self, place: &str) -> bool {
         fs::symlink_metadata(self.out.join(place)).is_ok()
     }

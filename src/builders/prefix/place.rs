@@ -73,7 +73,7 @@ pub(super) fn place(name: &str) -> Option<String> {
 }
 
 /// The file that a symbolic link of a package leads to, as packages name files: `target` is read
-/// from the link at `name`. Nothing if it climbs above the root.
+/// from the link at `name`. `None` if it climbs above the root.
 pub(super) fn link_target(name: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = match target.strip_prefix('/') {
         Some(_) => Vec::new(),

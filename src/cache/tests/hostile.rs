@@ -1,5 +1,4 @@
-//! Exports that no `clutch export` writes: each is refused with the place and the reason, and leaves
-//! nothing.
+//! Exports that `clutch export` never writes: each is refused with place and reason, and leaves nothing.
 
 use super::*;
 use crate::{derivation, limits};
@@ -61,10 +60,10 @@ fn hostile_trees_are_refused_with_place_and_reason() {
         ([folder(), file("//x")].concat(), "has an empty part"),
         ([folder(), entry(Type::Regular, "/etc/x", 0o444, b"")].concat(), "it is not in"),
         ([folder(), file("-other")].concat(), "it is not in"),
-        ([folder(), file("/no/x")].concat(), "does not stand before it"),
-        ([folder(), link.clone(), file("/l/x")].concat(), "does not stand before it"),
-        ([folder(), file("/x"), file("/x")].concat(), "there are two of this name"),
-        ([folder(), folder()].concat(), "it is a second tree"),
+        ([folder(), file("/no/x")].concat(), "must come before it"),
+        ([folder(), link.clone(), file("/l/x")].concat(), "must come before it"),
+        ([folder(), file("/x"), file("/x")].concat(), "the name occurs twice"),
+        ([folder(), folder()].concat(), "has a second tree"),
         (
             [folder(), entry(Type::Link, &format!("{root}/x"), 0o444, b"/etc/passwd")].concat(),
             "hard links",
@@ -102,7 +101,10 @@ fn headers_that_do_not_agree_are_refused() {
     let missing = refused(|h| {
         h.paths[0].references.insert(path(9));
     });
-    assert!(missing.contains("path-9', which is neither here nor in the store"), "{missing}");
+    assert!(
+        missing.contains("path-9', which is neither in the export nor in the store"),
+        "{missing}"
+    );
     let tree_hash = refused(|h| h.paths[0].tree.0[0] ^= 1);
     assert!(tree_hash.contains("its tree has hash"), "{tree_hash}");
     let entries = refused(|h| h.paths[0].announced.entries = 0);
@@ -110,17 +112,17 @@ fn headers_that_do_not_agree_are_refused() {
     let root = refused(|h| {
         h.roots.insert(path(9));
     });
-    assert!(root.contains("but does not hold it"), "{root}");
+    assert!(root.contains("is not in the export"), "{root}");
     let twice = refused(|h| h.paths.push(h.paths[0].clone()));
-    assert!(twice.contains("stands in it twice"), "{twice}");
+    assert!(twice.contains("is listed twice"), "{twice}");
     let deriver = refused(|h| h.paths[0].deriver = Some(path(9)));
-    assert!(deriver.contains("which is no derivation"), "{deriver}");
+    assert!(deriver.contains("expected a derivation"), "{deriver}");
     let size = refused(|h| h.paths[0].announced.size = u64::MAX);
     assert!(size.contains("1 entries with 9 bytes"), "{size}");
     let needless = refused(|h| {
         h.paths.push(header::Exported { path: path(9), ..h.paths[0].clone() });
     });
-    assert!(needless.contains("is needed by nothing"), "{needless}");
+    assert!(needless.contains("no exported path needs"), "{needless}");
     space().import(&forged(&tree, |_| {})).unwrap();
 }
 
@@ -134,7 +136,7 @@ fn small(root: &str) -> Vec<Vec<u8>> {
     ]
 }
 
-/// Such entries as an import takes them, the tree's hash included.
+/// The same entries with everything as an import expects it, the tree's hash included.
 fn announced(h: &mut header::Header, entries: u64, size: u64) {
     h.paths[0].announced = crate::tree::Announced { entries, size };
 }
@@ -149,7 +151,7 @@ fn a_tree_has_one_form() {
         assert!(to.is_empty());
         result.unwrap_err().to_string()
     };
-    // so far, all is as it should be
+    // valid but for the hash
     let all = small(&root);
     assert!(import(&all).contains("its tree has hash"), "{}", import(&all));
     /// The header of an entry, changed and with its checksum right.
@@ -160,7 +162,7 @@ fn a_tree_has_one_form() {
         header.set_cksum();
         [header.as_bytes(), &entry[512..]].concat()
     }
-    let odd = "its header is not the one that an export has";
+    let odd = "its header is not in the canonical form";
     type Change = fn(&mut tar::Header);
     let changes: [(Change, &str); 11] = [
         (|h| h.set_mtime(2), "modification time 2, expected 1"),
@@ -171,7 +173,7 @@ fn a_tree_has_one_form() {
         (|h| h.as_gnu_mut().unwrap().uname[0] = b'u', odd),
         (|h| h.as_gnu_mut().unwrap().atime[0] = b'1', odd),
         (|h| h.as_gnu_mut().unwrap().pad[3] = 1, odd),
-        (|h| h.as_old_mut().linkname[0] = b'x', "target is not what"),
+        (|h| h.as_old_mut().linkname[0] = b'x', "target is not allowed"),
         (|h| h.as_old_mut().name[99] = b'x', odd),
         (|h| h.set_entry_type(Type::Continuous), "only files"),
     ];
@@ -187,7 +189,7 @@ fn a_tree_has_one_form() {
     assert!(import(&spaced).contains(odd), "{}", import(&spaced));
     let mut other = all.clone();
     other.swap(1, 2);
-    assert!(import(&other).contains("not in its order"), "{}", import(&other));
+    assert!(import(&other).contains("out of order"), "{}", import(&other));
     let mut filled = all.clone();
     *filled[1].last_mut().unwrap() = 1;
     assert!(import(&filled).contains("is not zero"), "{}", import(&filled));
@@ -195,8 +197,8 @@ fn a_tree_has_one_form() {
     for (kind, expected) in [
         (Type::XHeader, "extended headers (PAX)"),
         (Type::XGlobalHeader, "extended headers (PAX)"),
-        (Type::GNULongName, "is not written as an export's is"),
-        (Type::GNULongLink, "is not written as an export's is"),
+        (Type::GNULongName, "is not in the canonical form"),
+        (Type::GNULongLink, "is not in the canonical form"),
     ] {
         let mut other = all.clone();
         let mut long = entry(kind, "././@LongLink", 0, b"9 path=x\n\0");
@@ -223,7 +225,7 @@ fn names_and_targets_are_bounded_before_they_are_read() {
         assert!(to.is_empty());
         result.unwrap_err().to_string()
     };
-    // what follows is not there: nothing may be reserved for it
+    // the announced bytes are missing: nothing may be reserved for them
     let claim = |kind, size: u64| {
         let mut header = tar::Header::new_gnu();
         header.as_gnu_mut().unwrap().name[..13].copy_from_slice(b"././@LongLink");
@@ -254,7 +256,7 @@ fn names_and_targets_are_bounded_before_they_are_read() {
     named.extend(entry(Type::Directory, &deep[..100], 0o555, b""));
     let text = import(&named);
     assert!(text.contains("1001 folders deep, at most 1000"), "{text}");
-    // a message shows the beginning of a name, and nothing that a terminal would obey
+    // a message shows the start of a name, with control characters escaped
     let evil = format!("{root}/\u{1b}]0;title\u{7}{}", "y".repeat(1000));
     let mut named = long(Type::GNULongName, evil.as_bytes());
     named.extend(entry(Type::Directory, &evil[..100], 0o555, b""));
@@ -290,7 +292,7 @@ fn a_header_has_one_form() {
     other.roots = (0..3).map(path).collect();
     header::Header::from_bytes(&other.to_bytes().unwrap()).unwrap();
     other.paths.swap(0, 1);
-    assert!(refuse(&other).contains("paths are in another order"), "{}", refuse(&other));
+    assert!(refuse(&other).contains("canonical order"), "{}", refuse(&other));
     // a list that is not sorted: the first two references of the last path are exchanged
     let mut raw = header.to_bytes().unwrap();
     let base = |n: u8| path(n).base().as_bytes().to_vec();
@@ -300,8 +302,8 @@ fn a_header_has_one_form() {
     raw[zero..zero + base(1).len()].copy_from_slice(&base(1));
     raw[one..one + base(0).len()].copy_from_slice(&base(0));
     let text = header::Header::from_bytes(&raw).unwrap_err().to_string();
-    assert!(text.contains("in another order"), "{text}");
-    // many members are not counted before the header has said how many there are
+    assert!(text.contains("canonical order"), "{text}");
+    // the count of members is not read beyond the number in the header
     let mut many = bytes.clone();
     let last = members(&bytes).last().unwrap().to_vec();
     for _ in 0..100_000 {
@@ -332,13 +334,13 @@ fn nothing_follows_and_members_are_ours() {
     let length = doubled[1].len() as u64;
     doubled[1][16..24].copy_from_slice(&length.to_le_bytes());
     for (changed, expected) in [
-        ([&bytes[..], b"\0"].concat(), "no member where the one before ends"),
+        ([&bytes[..], b"\0"].concat(), "expected the start of a member"),
         ([&bytes[..], b"\x1f\x8b"].concat(), "ends in the header of a member"),
-        ([&bytes[..], &[0; 1024]].concat(), "no member where the one before ends"),
-        ([&bytes[..], &plain(b"")].concat(), "no member where the one before ends"),
-        ([&plain(b"")[..], &bytes].concat(), "this is no export"),
-        ([b"\0", &bytes[..]].concat(), "this is no export"),
-        (dated, "this is no export"),
+        ([&bytes[..], &[0; 1024]].concat(), "expected the start of a member"),
+        ([&bytes[..], &plain(b"")].concat(), "expected the start of a member"),
+        ([&plain(b"")[..], &bytes].concat(), "it is not an export"),
+        ([b"\0", &bytes[..]].concat(), "it is not an export"),
+        (dated, "it is not an export"),
         (doubled.concat(), "bytes follow its checksum"),
     ] {
         let text = to.import(&changed).unwrap_err().to_string();
@@ -388,7 +390,7 @@ fn a_derivation_is_one_plain_canonical_file() {
     let text = refused(entry(Type::Fifo, &root, 0o444, b""), 0);
     assert!(text.contains("only files"), "{text}");
     let text = refused(Vec::new(), limits::DERIVATION + 1);
-    assert!(text.contains("larger than any that is read"), "{text}");
+    assert!(text.contains("larger than the limit"), "{text}");
     let longer = [&bytes[..], b"x"].concat();
     let text = refused(entry(Type::Regular, &root, 0o444, &longer), longer.len() as u64);
     assert!(text.contains("1 bytes follow its end"), "{text}");

@@ -1,4 +1,4 @@
-//! What is addressed by its content is believed by its content; everything else on trust alone.
+//! Content-addressed paths are accepted by their content, all others by trust alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,7 +46,7 @@ impl Space {
         self.store.insert(vec![insertion]).unwrap();
     }
 
-    /// Whether an import that trusts nothing takes the export of these paths whole.
+    /// True if an import that trusts nothing takes the export of these paths whole.
     fn is_proved(&self, paths: &[StorePath]) -> bool {
         let to = space();
         let bytes = self.export(paths);
@@ -99,7 +99,7 @@ fn sources_and_texts_are_what_their_names_say() {
     let source = from.store.add_source("source", &tree, &mut |_, _| true).unwrap();
     let mentions = format!("mentions {source}");
     let text = from.store.add_text("text", mentions.as_bytes(), [source.clone()].into()).unwrap();
-    // words that look like a reference
+    // text that looks like a reference
     let plain = from.store.add_text("plain", mentions.as_bytes(), BTreeSet::new()).unwrap();
     assert!(from.is_proved(&[text.clone(), plain.clone()]));
 
@@ -174,13 +174,13 @@ fn fixed_outputs_are_what_their_hash_says() {
             evil.put(&output, b"evil", folder, Some(&drv));
             let error = evil.refused(&[output.clone(), drv.clone()]);
             assert!(error.contains("its hash is") && error.contains("-made.drv' says"), "{error}");
-            // alone, it is no better than an output of a build
+            // alone, it counts as an output of a build
             let alone = evil.export(std::slice::from_ref(&output));
             assert!(matches!(
                 space().import_with(&alone, Trust::Nothing).unwrap_err(),
                 TransferError::Unproved { .. }
             ));
-            // but if the derivation is in the store, whoever is trusted
+            // refused if the derivation is in the store, even if trusted
             let to = space();
             to.store.add_derivations(std::slice::from_ref(&record)).unwrap();
             let error = to.import(&alone).unwrap_err().to_string();
@@ -201,7 +201,7 @@ fn a_flat_output_is_a_plain_file() {
     evil.store.add_derivations(&[record]).unwrap();
     evil.put(&output, b"x", true, Some(&drv));
     let error = evil.refused(&[output, drv]);
-    assert!(error.contains("it is no plain file"), "{error}");
+    assert!(error.contains("gives the hash of a plain file"), "{error}");
 }
 
 /// A derivation with one output that is named by its inputs, and that output.
@@ -249,7 +249,7 @@ fn a_deriver_makes_the_path_or_is_not_believed() {
     from.put(&output, b"text", true, Some(&other_drv));
     // it is in the file, and makes something else
     let error = from.refused(&[output.clone(), other_drv.clone()]);
-    assert!(error.contains("which does not make it"), "{error}");
+    assert!(error.contains("does not make it"), "{error}");
     // it is nowhere
     let bytes = from.export(std::slice::from_ref(&output));
     let to = space();
@@ -284,7 +284,7 @@ fn references_of_an_output_are_those_that_it_holds() {
     let to = space();
     let error = to.import(&packed(&header, &trees)).unwrap_err().to_string();
     assert!(
-        error.contains("says that it refers to") && error.contains("but it does not"),
+        error.contains("lists the reference") && error.contains("which it does not have"),
         "{error}"
     );
     assert!(to.is_empty());

@@ -1,6 +1,5 @@
-//! The index: which paths are valid, what they refer to and what made them, in SQLite
-//! (docs/formats.md, "Index"). A path is in the store exactly if its row is here. `lost` says if this is the
-//! index of what lies in the store.
+//! The index: the valid paths with their references and derivers, in SQLite (docs/formats.md, "Index"). A
+//! path is in the store exactly if it has a row here. `lost` checks that the index fits the trees in the store.
 
 mod rows;
 mod schema;
@@ -25,15 +24,15 @@ pub(super) use self::{
 use super::StoreError;
 use crate::files;
 
-/// How long to wait for another process that writes.
+/// The time to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How an index is used.
+/// The state of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Access {
     Write,
     Read,
-    /// There is none: one without rows, in memory, stands for it.
+    /// There is none: an empty one in memory takes its place.
     Nothing,
 }
 
@@ -41,16 +40,16 @@ enum Access {
 pub(super) struct Index {
     path: PathBuf,
     access: Access,
-    /// It is of an earlier program and cannot be written.
+    /// An earlier version made it, and it cannot be written.
     is_older: bool,
     idle: Mutex<Vec<Connection>>,
-    /// Threads of one process wait here, where they are woken at once; processes wait in SQLite.
+    /// Threads of one process wait here, because this wakes them at once; processes wait in SQLite.
     writing: Mutex<()>,
 }
 
 impl Index {
-    /// Opens the index; nothing if there is none yet. One of an earlier program is brought up to date, or is read as
-    /// it is if it cannot be written.
+    /// Opens the index; `None` if there is none yet. An index of an earlier version is migrated, or read as it
+    /// is if it cannot be written.
     pub(super) fn open(path: PathBuf, writable: bool) -> Result<Option<Self>, StoreError> {
         // before SQLite makes an empty file
         if !path.metadata().is_ok_and(|found| found.len() > 0 || !found.is_file()) {
@@ -62,7 +61,7 @@ impl Index {
         if (1..VERSION).contains(&found) {
             if writable {
                 index.upgrade(&mut connection)?;
-                // a newer program may have been quicker
+                // a newer clutch may have been faster
                 found = index.explain(version(&connection))?;
             } else {
                 index.explain(schema::read_as_current(&connection))?;
@@ -81,8 +80,8 @@ impl Index {
         }
     }
 
-    /// Makes the index, unless another process was quicker. It is on disk when this returns, so that no power
-    /// cut leaves trees in a store that seems to have had no index.
+    /// Makes the index, unless another process was faster. It is on disk when this returns, so no power cut
+    /// leaves trees without an index.
     pub(super) fn create(path: PathBuf) -> Result<Self, StoreError> {
         let (index, mut connection) = Self::connected(path, Access::Write)?;
         index.explain(connection.pragma_update(None, "synchronous", "FULL"))?;
@@ -93,7 +92,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Brings the tables up to date in one transaction.
+    /// Migrates the tables in one transaction.
     fn upgrade(&self, connection: &mut Connection) -> Result<(), StoreError> {
         let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
         self.explain(begun.and_then(|transaction| {
@@ -102,10 +101,10 @@ impl Index {
         }))
     }
 
-    /// Closes the index of which this is the only user; everything is in its one file then, and on disk.
+    /// Closes an index without other users; everything is then in its one file, and on disk.
     pub(super) fn close(self) -> Result<(), StoreError> {
         let connection = self.take()?;
-        // closing does the same, and says nothing if it fails
+        // closing does the same, but ignores errors
         let busy: i64 =
             self.explain(
                 connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get(0)),
@@ -122,7 +121,7 @@ impl Index {
         Ok(fs_err::File::open(&place)?.sync_all()?)
     }
 
-    /// What stands for an index that is not there: no path is valid, and nothing is written.
+    /// The stand-in for a missing index: no path is valid, and nothing is written.
     pub(super) fn nothing(path: PathBuf) -> Self {
         Self {
             path,
@@ -171,9 +170,9 @@ impl Index {
         Ok(connection)
     }
 
-    /// Opens the index if nothing can be written. If somebody who can write is at work, or has
-    /// left all three files, SQLite reads them as usual. Else nobody is there: the index is read as a file
-    /// that does not change, or, with a log that was left behind, into memory without any locks.
+    /// Opens the index on a read-only file system. If a writer is at work or has left all three files, SQLite
+    /// reads them as usual. Otherwise the index is read as an immutable file or, if a log was left behind, into
+    /// memory without locks.
     fn connect_to_read(&self) -> rusqlite::Result<Connection> {
         let open = |options: &str| {
             let name: String = self
@@ -218,7 +217,7 @@ impl Index {
         })
     }
 
-    /// Reads with a connection of its own; all that `work` reads is of one moment.
+    /// Reads with a connection of its own, in one snapshot.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -229,8 +228,7 @@ impl Index {
         self.explain(result)
     }
 
-    /// Makes what was written durable: everything committed is in the log, or was synced when it
-    /// left it.
+    /// Makes all commits durable: they are in the log, or were synced when they left it.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
         match fs_err::File::open(self.path.with_extension("sqlite-wal")) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -243,7 +241,7 @@ impl Index {
         }
     }
 
-    /// As [`Index::write`], and what it did is on disk when this returns.
+    /// As [`Index::write`], and the result is on disk when this returns.
     pub(super) fn write_durably<T>(
         &self,
         work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
@@ -257,7 +255,7 @@ impl Index {
         Ok(result)
     }
 
-    /// Does `work` in one transaction, alone among all threads and processes. An error undoes it.
+    /// Runs `work` in one exclusive transaction. An error undoes it.
     pub(super) fn write<T>(
         &self,
         work: impl FnOnce(&Writer<'_>) -> Result<T, StoreError>,
@@ -289,8 +287,8 @@ impl Index {
     }
 }
 
-/// Tries again while somebody else is at it. SQLite waits by itself, but not if a reader becomes a
-/// writer, which is so when several processes make one index.
+/// Retries while the index is busy. SQLite waits by itself, but not if a reader becomes a writer, as when
+/// several processes make one index.
 fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -306,20 +304,20 @@ fn patiently<T>(work: impl Fn() -> rusqlite::Result<T>) -> rusqlite::Result<T> {
     }
 }
 
-/// Whether there is no space left for an index.
+/// True if the disk is too full for an index.
 fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error().is_some_and(|error| {
-        // the second where readers and writers of the log meet cannot be made
+        // the second if the shared memory of the log cannot be made
         error.code == rusqlite::ErrorCode::DiskFull
             || error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
     })
 }
 
-/// Whether an index is not what it should be, such that another one has to be made.
+/// True if an index is damaged and must be rebuilt.
 pub(super) fn is_damaged(error: &rusqlite::Error) -> bool {
     use rusqlite::{Error, ErrorCode};
     match error {
-        // `Unknown` is what SQLite says of a table or a column that is missing
+        // `Unknown` stands for a missing table or column
         Error::SqliteFailure(e, _) | Error::SqlInputError { error: e, .. } => matches!(
             e.code,
             ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::Unknown

@@ -1,4 +1,4 @@
-//! Questions to the index.
+//! Queries of the index.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use crate::{
     store_path::StorePath,
 };
 
-/// What a [`PathInfo`] is read from.
+/// The columns of a [`PathInfo`].
 const COLUMNS: &str = "id, base, tree, size, deriver, registered, nar, nar_size, signatures";
 
-/// Whether the index says of itself that it has rows.
+/// True if the index is marked as having rows.
 pub(in crate::store) fn has_had_rows(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA application_id", (), |row| row.get::<_, i32>(0)).map(|id| id != 0)
 }
@@ -33,7 +33,7 @@ pub(in crate::store) fn left_out(
     statement.query_map((), |row| path_column(row, 0))?.collect()
 }
 
-/// When each valid path was used last, in seconds since 1970.
+/// The time of each valid path's last use, in seconds since 1970.
 pub(in crate::store) fn uses(
     connection: &Connection,
 ) -> rusqlite::Result<FxHashMap<StorePath, u64>> {
@@ -43,7 +43,7 @@ pub(in crate::store) fn uses(
         .collect()
 }
 
-/// Those of the paths that are valid and were not used since that time.
+/// The valid ones of these paths that were not used since that time.
 pub(in crate::store) fn unused_since<'p>(
     connection: &Connection,
     paths: impl IntoIterator<Item = &'p StorePath>,
@@ -72,7 +72,7 @@ pub(in crate::store) fn id(
         .optional()
 }
 
-/// What is known of a path.
+/// The info of a path.
 pub(in crate::store) fn info(
     connection: &Connection,
     path: &StorePath,
@@ -86,8 +86,7 @@ pub(in crate::store) fn info(
     Ok(Some(info))
 }
 
-/// Some paths with all that they refer to, however indirectly; nothing for one that is not valid.
-/// The order is that in which they are met.
+/// The closure of some paths, in the order in which they are met; `None` for a path that is not valid.
 pub(in crate::store) fn reachable(
     connection: &Connection,
     roots: &[StorePath],
@@ -131,7 +130,7 @@ pub(in crate::store) fn derivations(connection: &Connection) -> rusqlite::Result
         .collect()
 }
 
-/// Every valid path with what is known of it, ordered by path.
+/// The info of every valid path, ordered by path.
 pub(in crate::store) fn all(connection: &Connection) -> rusqlite::Result<Vec<PathInfo>> {
     let mut places: FxHashMap<i64, usize> = FxHashMap::default();
     let mut infos: Vec<PathInfo> = Vec::new();
@@ -198,7 +197,7 @@ fn to_path(base: &str, column: usize) -> rusqlite::Result<StorePath> {
     StorePath::from_base(base).map_err(odd(column))
 }
 
-/// That a column of text does not hold what it should.
+/// The error for a text column with a bad value.
 fn odd<E: std::error::Error + Send + Sync + 'static>(
     column: usize,
 ) -> impl Fn(E) -> rusqlite::Error {
@@ -207,7 +206,7 @@ fn odd<E: std::error::Error + Send + Sync + 'static>(
     }
 }
 
-/// A reference to a row that is not there, which a whole index does not have.
+/// The error for a reference to a missing row: the index is damaged.
 fn dangling(column: usize) -> rusqlite::Error {
     let problem = "a reference leads to a row that is not there".into();
     rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Integer, problem)

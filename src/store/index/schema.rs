@@ -1,13 +1,12 @@
-//! The tables of the index (docs/formats.md, "Index"), and how those of an earlier program become them.
+//! The tables of the index (docs/formats.md, "Index") and their migrations.
 
 use rusqlite::{Connection, Transaction};
 
 /// The version of the tables, kept in SQLite's `user_version`.
 pub(super) const VERSION: i32 = STEPS.len() as i32;
 
-/// The SQL that brings an index from version `n` to `n + 1`. A new index takes all of it, so there is one way to
-/// the tables. A step only adds: a process of an earlier program that has the index open goes on reading and
-/// writing what it knows.
+/// The SQL that brings an index from version `n` to `n + 1`. A new index runs all of it, so there is one way
+/// to the tables. A step only adds, so an earlier clutch that has the index open can go on.
 const STEPS: [&str; 2] = [
     "
     CREATE TABLE paths (
@@ -26,7 +25,7 @@ const STEPS: [&str; 2] = [
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX refs_reference ON refs (reference);
     ",
-    // programs of version 1 made `left_out` when they needed it
+    // version 1 made `left_out` on demand
     "
     CREATE TABLE IF NOT EXISTS left_out (base TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
     ALTER TABLE paths ADD COLUMN nar BLOB CHECK (length(nar) = 32);
@@ -40,8 +39,7 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<i32> {
     connection.query_row("PRAGMA user_version", (), |row| row.get(0))
 }
 
-/// Makes the tables, or brings those of an earlier program up to date. Does nothing if another process has done
-/// so.
+/// Makes or migrates the tables. Does nothing if another process has done so.
 pub(super) fn upgrade(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     let found = version(transaction)?;
     if found < VERSION {
@@ -52,8 +50,7 @@ pub(super) fn upgrade(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Lets questions find the tables of today in an index of an earlier version that cannot be written: what it
-/// lacks is empty.
+/// Adds views for the tables and columns that a read-only index of an earlier version lacks: they are empty.
 pub(super) fn read_as_current(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.execute_batch(
@@ -96,7 +93,7 @@ mod tests {
             assert_eq!(columns(&reader), columns(&new));
             reader.prepare("SELECT base FROM left_out").unwrap();
             drop(reader);
-            // a process that dies in the middle leaves what was there
+            // a process that dies in the middle leaves the old version
             let behavior = TransactionBehavior::Immediate;
             let transaction = old.transaction_with_behavior(behavior).unwrap();
             upgrade(&transaction).unwrap();

@@ -1,4 +1,4 @@
-//! Changes to the index, each in a transaction that is alone among all threads and processes.
+//! Changes to the index, each in an exclusive transaction.
 
 use std::{collections::BTreeSet, ops::Deref};
 
@@ -21,12 +21,12 @@ pub(in crate::store) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// What is known of a path.
+    /// The info of a path.
     pub(in crate::store) fn info(&self, path: &StorePath) -> Result<Option<PathInfo>, StoreError> {
         self.index.explain(info(&self.transaction, path))
     }
 
-    /// Adds paths; what they refer to is among them or valid.
+    /// Adds paths; their references must be among them or valid.
     pub(in crate::store) fn register(&self, infos: &[&PathInfo]) -> Result<(), StoreError> {
         let add = |info: &PathInfo| {
             self.transaction
@@ -57,8 +57,8 @@ impl Writer<'_> {
         infos.iter().zip(ids).try_for_each(|(info, own)| self.refer(info, own))
     }
 
-    /// Changes what is known of a valid path: its tree, size and references, and what made it if that is said. The
-    /// NAR hash of another tree and signatures of another statement are forgotten.
+    /// Updates a valid path: its tree, size and references, and its deriver if given. A NAR hash of another tree
+    /// and signatures of other info are dropped.
     pub(in crate::store) fn change(&self, info: &PathInfo) -> Result<(), StoreError> {
         let Some(before) = self.info(&info.path)? else {
             return Err(StoreError::NotValid(info.path.clone()));
@@ -94,7 +94,7 @@ impl Writer<'_> {
         )
     }
 
-    /// Keeps the NAR hash of a path, if its tree is still this one.
+    /// Records the NAR hash of a path, if its tree is still this one.
     pub(in crate::store) fn know_nar(
         &self,
         path: &StorePath,
@@ -127,7 +127,7 @@ impl Writer<'_> {
 }
 
 impl Writer<'_> {
-    /// Makes paths invalid. Nothing that stays may refer to them.
+    /// Makes paths invalid. No path that stays may refer to them.
     pub(in crate::store) fn forget(&self, paths: &[StorePath]) -> Result<(), StoreError> {
         let each = |sql: &str| {
             let mut statement = self.transaction.prepare_cached(sql)?;
@@ -144,7 +144,7 @@ impl Writer<'_> {
         self.index.explain(has_rows())
     }
 
-    /// Says of more trees that they need no row.
+    /// Marks more trees as needing no row.
     pub(in crate::store) fn excuse<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
@@ -157,7 +157,7 @@ impl Writer<'_> {
         self.index.explain(excuse())
     }
 
-    /// Says which trees have no row and need none, instead of those said before.
+    /// Replaces the list of trees that need no row.
     pub(in crate::store) fn leave_out<'p>(
         &self,
         paths: impl IntoIterator<Item = &'p StorePath>,
@@ -167,7 +167,7 @@ impl Writer<'_> {
         self.excuse(paths)
     }
 
-    /// Says of trees that get a row that they need one.
+    /// Takes trees off the list of those that need no row.
     fn miss<'p>(&self, mut paths: impl Iterator<Item = &'p StorePath>) -> rusqlite::Result<()> {
         if left_out(&self.transaction)?.is_empty() {
             return Ok(());
@@ -177,8 +177,7 @@ impl Writer<'_> {
         paths.try_for_each(|path| remove.execute([path.base()]).map(drop))
     }
 
-    /// Keeps in the index itself that it has rows, or has none, so that rows that somebody has deleted are
-    /// missed. It changes seldom.
+    /// Records in the index whether it has rows, so that deleted rows are noticed. It changes seldom.
     fn say_whether_it_has_rows(&self, has: bool) -> rusqlite::Result<()> {
         if has_had_rows(&self.transaction)? == has {
             return Ok(());
@@ -219,7 +218,7 @@ fn number(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Signatures as a column has them, a line each.
+/// Signatures as stored in a column, one a line.
 fn signatures(signatures: &BTreeSet<Signature>) -> Option<String> {
     let lines: Vec<String> = signatures.iter().map(ToString::to_string).collect();
     (!lines.is_empty()).then(|| lines.join("\n"))

@@ -1,4 +1,4 @@
-//! What goes and what stays.
+//! Collections: the paths that go and those that stay.
 
 use super::*;
 
@@ -363,7 +363,7 @@ fn a_pin_that_cannot_be_read_stops_a_collection() {
     space.store.collect(Limits::default()).unwrap();
 }
 
-/// What the store's paths and pool take on disk, each file once.
+/// The disk space of the store's paths and pool, each file once.
 fn on_disk(store: &Store) -> u64 {
     fn walk(folder: &Path, seen: &mut std::collections::BTreeMap<u64, u64>) {
         for entry in fs_err::read_dir(folder).unwrap() {

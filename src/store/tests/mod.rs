@@ -255,7 +255,7 @@ fn a_result_link_is_a_root_until_it_goes() {
     assert_eq!(links(), []);
     fs_err::write(&link, "precious").unwrap();
     let text = space.store.link_root(&link, &second).unwrap_err().to_string();
-    assert!(text.contains("is no result link"), "{text}");
+    assert!(text.contains("is not a result link"), "{text}");
     assert_eq!(fs_err::read_to_string(&link).unwrap(), "precious");
 }
 
@@ -297,7 +297,7 @@ fn derivations_are_added_in_one_batch() {
     fs_err::set_permissions(&record, PermissionsExt::from_mode(0o644)).unwrap();
     fs_err::write(&record, all[8].to_bytes().unwrap()).unwrap();
     let text = space.store.read_derivation(&paths[7]).unwrap_err().to_string();
-    assert!(text.contains("does not belong to its path"), "{text}");
+    assert!(text.contains("does not match its path"), "{text}");
 }
 
 /// Another open store on the same folder: what another process would have.

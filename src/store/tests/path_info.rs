@@ -1,4 +1,4 @@
-//! What is learned of a path after it was inserted, and what another tree makes of it.
+//! Info that is added to a path after its insertion, and the effect of another tree on it.
 
 use super::*;
 

@@ -98,7 +98,7 @@ fn a_file_with_many_names_gives_way_to_a_new_one() {
     assert!(inodes[1] != inodes[2] && inodes[3] != inodes[4], "{inodes:?}");
 }
 
-/// What the file system itself refuses. Ext4 allows 65,000 names.
+/// The file system's own limit on names. Ext4 allows 65,000.
 #[test]
 fn what_can_have_no_more_names_gives_way_to_a_new_one() {
     let Space { mut store, _dir } = space();

@@ -1,4 +1,4 @@
-//! What the store writes itself: copies and texts.
+//! Copies and texts that the store writes itself.
 
 use super::*;
 use crate::{
@@ -85,8 +85,8 @@ fn what_changes_before_it_is_copied_is_refused() {
         change(&tree.join("file"));
         let error = space.store.insert(vec![insertion]).unwrap_err();
         match what {
-            "a link" => assert!(matches!(error, StoreError::Archive(_)), "{what}: {error}"),
-            _ => assert!(matches!(error, StoreError::Tree { .. }), "{what}: {error}"),
+            "a link" => assert!(matches!(error, StoreError::Tree(_)), "{what}: {error}"),
+            _ => assert!(matches!(error, StoreError::Hash { .. }), "{what}: {error}"),
         }
         assert!(space.store.all().unwrap().is_empty() && space.entries().is_empty(), "{what}");
     }
