@@ -1,5 +1,5 @@
-//! The built-in builders (`builtin:NAME`) as a table. Each module that has some contributes rows; all
-//! that the rest of clutch knows of a built-in builder stands in its row.
+//! The built-in builders (`builtin:NAME`) as a table. Modules with builders contribute rows; a row has
+//! all that the rest of clutch knows of a builder.
 
 use super::{
     plan::{BuildStep, Step, Work},
@@ -9,21 +9,21 @@ use crate::{derivation::Derivation, net::network::Network};
 
 /// A built-in builder.
 pub struct Builtin {
-    /// The text that follows `builtin:`.
+    /// The name after `builtin:`.
     pub name: &'static str,
     /// The work. It reads declared inputs only and writes the task's outputs only; the caller hashes,
     /// scans and registers.
     pub build: fn(&Task<'_>) -> Result<(), TaskError>,
-    /// The sort of work that this is.
+    /// The kind of work.
     pub kind: BuiltinKind,
     /// The verb of its line of progress, such as "unpacking".
     pub verb: &'static str,
 }
 
-/// Sorts of work of built-in builders.
+/// Kinds of work of built-in builders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BuiltinKind {
-    /// It waits for the network and not for the processor.
+    /// It waits for the network, not for the processor.
     Fetch,
     /// It lays out one download, so a collection that keeps downloads keeps its output, too.
     Install,

@@ -1,6 +1,5 @@
-//! Building what is there again and comparing: whether a build makes the same at another time, on other
-//! processors, by other processes. All that a builder is promised (docs/builds.md, "A builder's view") is
-//! the same both times.
+//! Builds finished outputs again and compares: at another time, on other processors, with other process numbers.
+//! Everything that a builder is promised (docs/builds.md, "A builder's view") is the same both times.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,38 +22,36 @@ use crate::{
     tree::Bounds,
 };
 
-/// Times in zip archives are even: this long after a build the same clock writes another time
-/// everywhere. In seconds.
+/// The least seconds between the builds, so that all formats store another time (zip has even seconds).
 const LATER: u64 = 3;
 
-/// The number of processes there have been when the program starts.
+/// The number of process numbers used before the program starts.
 const PROCESSES: u32 = 40;
 
-/// Derivations whose outputs are valid, to be built again for comparison. What was found is in it when
-/// the builds have ended.
+/// A comparison of derivations with valid outputs. It holds the results when the builds have ended.
 pub struct Check {
     derivations: BTreeSet<StorePath>,
     keep_differing: bool,
     found: Mutex<BTreeMap<StorePath, Verdict>>,
 }
 
-/// What a comparison found of one output.
+/// The result for one output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the same.
+    /// Equal.
     Same,
-    /// It is not.
+    /// Different.
     Differs {
-        /// Where; the first of each pair is what the store has.
+        /// The differences; the first of each pair is the store's.
         differences: Vec<Difference>,
-        /// Where the other tree is, if it was to be kept.
+        /// The place of the other tree, if it is kept.
         kept: Option<PathBuf>,
     },
 }
 
 impl Check {
-    /// Compares the outputs of these derivations. With `keep_differing` a tree that is another one than
-    /// that of the store stays in `var/check` below the store's root.
+    /// Compares the outputs of these derivations. With `keep_differing`, a tree that differs from
+    /// the store's stays in `var/check` below the store's root.
     #[must_use]
     pub fn new(derivations: BTreeSet<StorePath>, keep_differing: bool) -> Self {
         Self { derivations, keep_differing, found: Mutex::default() }
@@ -74,7 +71,7 @@ impl Check {
         plan(&Without { derivations, hidden }, &goals)
     }
 
-    /// What was found, by output. What could not be built is not there.
+    /// The results by output, without outputs that could not be built.
     #[must_use]
     pub fn found(self) -> BTreeMap<StorePath, Verdict> {
         self.found.into_inner().unwrap_or_else(PoisonError::into_inner)
@@ -85,7 +82,7 @@ impl Check {
         self.derivations.contains(derivation)
     }
 
-    /// Compares an output that was made again with what the store has.
+    /// Compares a new output with the store's.
     pub(super) fn compare(
         &self,
         store: &Store,
@@ -111,21 +108,21 @@ impl Check {
     }
 }
 
-/// How a build is to differ from one that may use this many processors.
+/// The variation of a build that may use this many processors.
 pub(super) fn variation(cores: usize) -> Variation {
     let processors = if cores > 1 { cores / 2 } else { 2 };
     Variation { processors, processes: PROCESSES }
 }
 
-/// How long to wait until a clock differs from the time at which these were made.
+/// The time to wait until the clock differs from the time at which these were made.
 pub(super) fn until_later(infos: &[PathInfo]) -> Duration {
     let last = infos.iter().map(|info| info.registered).max().unwrap_or(0);
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    // a clock that was set back is not waited for
+    // do not wait if the clock was set back
     Duration::from_secs(last + LATER).saturating_sub(now).min(Duration::from_secs(LATER))
 }
 
-/// Moves a tree to where it stays, in place of an earlier one.
+/// Keeps a tree, in place of an earlier one.
 fn keep(store: &Store, path: &StorePath, tree: &Path) -> Result<PathBuf, BuildError> {
     let folder = store.differing();
     fs_err::create_dir_all(&folder)?;
@@ -139,7 +136,7 @@ fn all_outputs(derivation: StorePath) -> Goal {
     Goal { derivation, outputs: BTreeSet::new() }
 }
 
-/// The world without some paths, so that they are planned to be built.
+/// The world without some paths, so that a plan builds them.
 struct Without<'a> {
     derivations: &'a Derivations<'a>,
     hidden: BTreeSet<StorePath>,

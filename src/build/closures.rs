@@ -1,5 +1,5 @@
-//! The closure of a build's inputs. References of valid paths never change, so what was asked once
-//! is remembered for all builds of a run.
+//! The closure of a build's inputs. References of valid paths never change, so they are remembered for all
+//! builds of a run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +25,7 @@ impl<'a> Closures<'a> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers what has just been registered.
+    /// Remembers newly registered paths.
     pub(super) fn learn(&self, infos: &[PathInfo]) {
         let mut known = self.known();
         for info in infos {
@@ -37,7 +37,7 @@ impl<'a> Closures<'a> {
         if let Some(found) = self.known().get(path) {
             return Ok(found.clone());
         }
-        // kept as an input, or by the input that refers to it
+        // it has a root as an input, or by an input that refers to it
         let info = self.store.glimpse(path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
         self.learn(std::slice::from_ref(&info));
         Ok(info.references.into_iter().collect())

@@ -1,5 +1,5 @@
 //! Digests of the files of inputs, for executors that name files by their content. Paths of the store
-//! never change, so a path that was hashed once is remembered for all builds of a run.
+//! never change, so digests are remembered for all builds of a run.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -33,7 +33,7 @@ impl<'a> Digests<'a> {
         Self { store, known: Mutex::default() }
     }
 
-    /// The digests of a valid path. They fit its tree hash: no executor gets a damaged input.
+    /// The digests of a valid path, checked against its tree hash: no executor gets a damaged input.
     ///
     /// # Errors
     /// If the path is not valid, cannot be read or is damaged.
@@ -42,7 +42,7 @@ impl<'a> Digests<'a> {
         if let Some(found) = known().get(path) {
             return Ok(found.clone());
         }
-        // not under the lock: hashing takes long, and two who hash the same get the same
+        // not under the lock, because hashing takes long
         let info = self.store.glimpse(path)?.ok_or_else(|| StoreError::NotValid(path.clone()))?;
         let listing = Listing::read(&self.store.real(path))?;
         let leaves = tree::leaves(&listing)?;

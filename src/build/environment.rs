@@ -1,5 +1,5 @@
-//! What a builder finds in its environment and in its working directory, as data: a pure function of
-//! the derivation (docs/builds.md, "A builder's view").
+//! A builder's environment and the files in its working directory, as a pure function of the derivation
+//! (docs/builds.md, "A builder's view").
 
 use std::collections::BTreeMap;
 
@@ -87,8 +87,7 @@ fn replace(bytes: &[u8], mark: &[u8], path: &[u8]) -> Vec<u8> {
     filled
 }
 
-/// How the file of an attribute is called: by its name, which messages of a shell show then, unless
-/// that is none for a file.
+/// The file name for an attribute: its own name, for messages of a shell, unless that is not valid for a file.
 fn attribute_file(name: &str, number: usize) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
@@ -98,11 +97,10 @@ fn attribute_file(name: &str, number: usize) -> String {
     }
 }
 
-/// The environment of a derivation's builder, which may use that many processors and has asked for these
-/// graphs.
+/// The environment of a derivation's builder, with its number of processors and the requested graphs.
 ///
 /// # Errors
-/// If `passAsFile` or the structured attributes are not what they should be.
+/// If `passAsFile` or the structured attributes have the wrong form.
 pub(super) fn environment(
     derivation: &Derivation,
     cores: usize,

@@ -10,10 +10,9 @@ use super::{
 };
 use crate::{derivation::Derivation, store_path::StorePath};
 
-/// A program to run, with all that it may see and use.
+/// A program to run, with everything that it may see and use.
 pub struct Action<'a> {
-    /// The derivation, with its own paths in the place of placeholders: system, program, arguments, and
-    /// the outputs that the program has to make.
+    /// The derivation with placeholders replaced: system, program, arguments, and the outputs to make.
     pub derivation: &'a Derivation,
     /// The variables of the environment.
     pub env: BTreeMap<String, Vec<u8>>,
@@ -27,15 +26,15 @@ pub struct Action<'a> {
     pub root: Option<StorePath>,
     /// True if it may use the network.
     pub network: bool,
-    /// What it may use before it is ended.
+    /// Its limits.
     pub limits: Limits,
-    /// How this run is to differ from an earlier one, if it is made for a comparison.
+    /// The variation of this run, if it is made for a comparison.
     pub vary: Option<Variation>,
-    /// An empty folder on this machine: the working directory, as far as the executor has one here. It
-    /// is what a failed build may keep.
+    /// An empty folder on this machine for the working directory, if the executor has one here. A failed build
+    /// may keep it.
     pub build: &'a Path,
-    /// An empty folder on this machine, on the store's file system. When a run has succeeded, each output
-    /// is in it under the base name of its store path.
+    /// An empty folder on this machine, on the store's file system. After a successful run it holds
+    /// each output under the base name of its store path.
     pub outputs: &'a Path,
 }
 

@@ -7,7 +7,7 @@ use crate::{hash::TreeHash, store_path::StorePath};
 /// The attribute that asks for one.
 pub(super) const ATTRIBUTE: &str = "exportReferencesGraph";
 
-/// A store path in a reference graph: as much of it as follows from its content.
+/// A store path in a reference graph: the facts that follow from its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GraphNode {
     /// The path.
@@ -20,7 +20,7 @@ pub struct GraphNode {
     pub tree: TreeHash,
 }
 
-/// Why the graph that a derivation asks for cannot be made.
+/// An error of a requested graph.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
     /// A file name without a path.
@@ -37,7 +37,7 @@ pub enum GraphError {
     /// A text that is not a store path.
     #[error("attribute '{ATTRIBUTE}': '{0}' is not a store path")]
     NotAPath(String),
-    /// A path that the build does not see.
+    /// A path that is not an input.
     #[error(
         "attribute '{ATTRIBUTE}': '{0}' is not an input of the derivation, so its references cannot be \
          exported"

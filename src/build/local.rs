@@ -11,7 +11,7 @@ use crate::{
     store_path::{STORE_DIR, StorePath},
 };
 
-/// Features that only say that a build takes long or much.
+/// Features that need no special machine.
 const FEATURES: [&str; 3] = ["benchmark", "big-parallel", "nixos-test"];
 
 /// Sandboxes over one store.
@@ -49,7 +49,7 @@ impl<'a> Local<'a> {
         };
         match request.vary {
             None => inputs.iter().fold(request, show),
-            // on some file systems the last that was made is the first that is listed
+            // some file systems list the newest entry first
             Some(_) => inputs.iter().rev().fold(request, show),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use crate::store::LogWriter;
 
-/// The number of lines a failure report shows.
+/// The number of lines in a failure report.
 const TAIL: usize = 25;
 
 /// The longest piece of a line that is kept in memory, in bytes; the file has all of it.
@@ -20,7 +20,7 @@ pub(super) struct Log<'a> {
     line: Vec<u8>,
     tail: VecDeque<String>,
     observe: &'a (dyn Fn(&str) + Sync),
-    /// A log that cannot be written does not end a build; the first error is kept for the report.
+    /// A write error does not end the build; the first one is kept for the report.
     error: Option<io::Error>,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Log<'a> {
         self.line.clear();
     }
 
-    /// Ends the log: its last lines, and why it is not whole, if so.
+    /// Ends the log: its last lines, and the first write error.
     pub(super) fn finish(mut self) -> (Vec<String>, Option<io::Error>) {
         if !self.line.is_empty() {
             self.end_line();

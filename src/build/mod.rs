@@ -42,22 +42,22 @@ use crate::{
     store_path::StorePath,
 };
 
-/// The derivations of a store, and some that have just been evaluated and need not be read again.
+/// The derivations of a store, and some from the evaluation that need not be read again.
 pub struct Derivations<'a> {
     /// The store.
     pub store: &'a Store,
     /// Derivations in memory, by path.
     pub fresh: &'a Records,
-    /// What else is asked for paths.
+    /// The substituters.
     pub substituters: Substituters<'a>,
 }
 
-/// Places that have store paths, and what is not to be taken from any of them.
+/// Substituters, and the paths not to take from them.
 #[derive(Clone, Copy, Default)]
 pub struct Substituters<'a> {
-    /// The places; the first that has a path gives it.
+    /// The substituters in order; the first that has a path gives it.
     pub all: &'a [&'a dyn Substituter],
-    /// Paths that could not be taken before.
+    /// Paths that could not be taken in an earlier plan.
     pub without: Option<&'a BTreeSet<StorePath>>,
 }
 

@@ -1,4 +1,4 @@
-//! What builds tell while they run, for progress displays. Nothing here prints.
+//! Events of running builds, for progress displays. Nothing here prints.
 
 use std::time::Duration;
 
@@ -18,14 +18,13 @@ pub enum Event<'a> {
     Started(&'a Step),
     /// A step wrote a line (without its end) to its log.
     Line(&'a Step, &'a str),
-    /// So many bytes of a step are done, of so many if that is known.
+    /// Progress of a step: bytes done, and the total if known.
     Progress(&'a Step, u64, Option<u64>),
-    /// The outputs of a step are valid, this long after it started; it was built by another process
-    /// if that is nothing.
+    /// The outputs of a step are valid, this long after it started; with `None`, another process built them.
     Finished(&'a Step, Option<Duration>),
     /// A step failed.
     Failed(&'a Step, &'a BuildFailure),
-    /// The first step cannot be started, since the second has failed.
+    /// The first step cannot start, because the second has failed.
     Skipped(&'a Step, &'a Step),
 }
 
@@ -35,7 +34,7 @@ pub trait Observer: Sync {
     fn event(&self, event: Event<'_>);
 }
 
-/// Takes no notice.
+/// Ignores events.
 impl Observer for () {
     fn event(&self, _: Event<'_>) {}
 }

@@ -10,7 +10,7 @@ use crate::build::task::{Task, TaskError};
 /// has none, from the environment's texts.
 ///
 /// # Errors
-/// Names the attribute that is missing or is not what the builder expects.
+/// If an attribute is missing or has the wrong type; the error names it.
 pub fn read<T: DeserializeOwned>(task: &Task<'_>) -> Result<T, TaskError> {
     let fail = |e: &serde_json::Error| TaskError::Failed(format!("attributes: {e}"));
     if let Some(json) = &task.derivation.structured {
@@ -24,7 +24,7 @@ pub fn read<T: DeserializeOwned>(task: &Task<'_>) -> Result<T, TaskError> {
 /// A text; `None` if the attribute is not set, or null.
 ///
 /// # Errors
-/// If it is no text.
+/// If it is not a text.
 pub fn text(task: &Task<'_>, name: &str) -> Result<Option<String>, TaskError> {
     let Some(json) = &task.derivation.structured else {
         return Ok(task.attribute(name)?.map(str::to_owned));
@@ -68,7 +68,7 @@ pub fn flag(task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
 /// A whole number; `None` if it is not set.
 ///
 /// # Errors
-/// If it is no number, or negative.
+/// If it is not a number, or negative.
 pub fn number(task: &Task<'_>, name: &str) -> Result<Option<u64>, TaskError> {
     match text(task, name)?.filter(|text| !text.is_empty()) {
         None => Ok(None),

@@ -1,4 +1,4 @@
-//! `builtin:fetch`: one file, known by its hash. Attributes say where it may be found: `index` with
+//! `builtin:fetch`: one file, known by its hash. Its locations are attributes: `index` with
 //! `project` and `file` (a package index), or with `file` alone (a path below the index's base
 //! address); `url` or `urls`. They are tried in that order. `size`, if given, is checked too.
 //!
@@ -35,8 +35,8 @@ use crate::{
 /// Runs `builtin:fetch`.
 ///
 /// # Errors
-/// If no location has the file: what happened at each. If a location has another file
-/// under that name and no other location is left: both hashes.
+/// If no location has the file: the errors of each. If the last location has another file under that name:
+/// both hashes.
 pub(super) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let network = task.network()?;
     let wanted = Wanted::of(task)?;
@@ -144,7 +144,7 @@ fn download(
             Ok(place_file(&partial, task.output("out")?, mode)?)
         }
         Err(error) => {
-            // an empty partial file is of no use to anybody
+            // an empty partial file is useless
             if fs::metadata(&partial).is_ok_and(|meta| meta.len() == 0) {
                 fs::remove_file(&partial)?;
             }
@@ -175,7 +175,7 @@ fn partial_file(
         let mut options = fs::OpenOptions::new();
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         let file = options.write(true).create(true).truncate(false).open(&path)?;
-        // the lock only counts if nobody has moved the file away in the meantime
+        // the lock is void if somebody has moved the file away meanwhile
         let same = |now: std::fs::Metadata| Ok(now.ino() == file.metadata()?.ino());
         if file.file().try_lock().is_ok() && fs::metadata(&path).and_then(same)? {
             return Ok((path, Some(file)));
@@ -184,7 +184,7 @@ fn partial_file(
     Ok((scratch.join(name), None))
 }
 
-/// Why an address with credentials is not fetched.
+/// The error for an address with credentials.
 fn credentials(shown: &str) -> String {
     format!(
         "'{shown}' is given with a name or password, which everybody could read in the derivation; put \
@@ -192,9 +192,9 @@ fn credentials(shown: &str) -> String {
     )
 }
 
-/// What the output is to be.
+/// The expected output.
 struct Wanted {
-    /// The file's hash; `None` if that of the tree is known, which is checked afterwards.
+    /// The file's hash; `None` if the tree's hash is checked afterwards.
     hash: Option<Hash>,
     size: Option<u64>,
     unpack: bool,
@@ -205,14 +205,14 @@ impl Wanted {
     fn of(task: &Task<'_>) -> Result<Self, TaskError> {
         let output = task.derivation.outputs.get("out").and_then(|output| output.fixed);
         let fixed = output.ok_or_else(|| {
-            let problem = "it is missing: what is fetched must be known by its hash";
+            let problem = "it is missing; every fetch needs the hash of its content";
             attributes::bad("outputHash", problem)
         })?;
         let (unpack, executable) =
             (attributes::flag(task, "unpack")?, attributes::flag(task, "executable")?);
         let hash = match fixed.mode {
             HashMode::Flat if unpack || executable => {
-                let problem = "expected 'recursive', since the output is more than a file's bytes";
+                let problem = "expected 'recursive', because the output is not a plain file";
                 return Err(attributes::bad("outputHashMode", problem));
             }
             HashMode::Flat => Some(fixed.hash),
@@ -222,7 +222,7 @@ impl Wanted {
     }
 }
 
-/// A place in which a file may be found.
+/// A place of the file.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
     Url(String),

@@ -1,4 +1,4 @@
-//! `builtin:text`: a text as a file. Attributes: `text`; `executable`, whether to set the executable
+//! `builtin:text`: a text as a file. Attributes: `text`; `executable`, which sets the executable
 //! bits; `destination`, a relative path below the output, which then is a folder.
 
 use std::{io::Write, os::unix::fs::PermissionsExt};

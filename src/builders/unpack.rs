@@ -1,6 +1,6 @@
 //! `builtin:unpack`: an archive as a folder. Attributes: `src`, the archive's path in the store;
-//! `format` (`zip`, `tar` or `deb`; by the first bytes if it is not given); `strip`, how many
-//! parts every name loses in front, or `auto`: the one folder that holds everything.
+//! `format` (`zip`, `tar` or `deb`; by the first bytes if it is not given); `strip`, the
+//! number of leading parts to drop from names, or `auto`: the one folder that holds everything.
 
 use std::{
     ffi::OsStr,
@@ -32,10 +32,10 @@ pub enum Format {
     Deb,
 }
 
-/// What is dropped in front of every name.
+/// The leading parts to drop from every name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Strip {
-    /// So many parts. What has no more is left out.
+    /// This many parts. Entries without more are left out.
     Parts(usize),
     /// The one folder that holds everything, if there is one.
     Auto,
@@ -44,7 +44,7 @@ pub enum Strip {
 /// Runs `builtin:unpack`.
 ///
 /// # Errors
-/// Names the archive, the entry and what is wrong with it; or the attribute.
+/// If the archive, an entry or an attribute is wrong; the error names it.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let source = attributes::required(task, "src")?;
     let archive = task.input(&source)?;
@@ -69,11 +69,11 @@ pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     Ok(())
 }
 
-/// Unpacks an archive into the new folder `destination`. `cancelled` is asked again and again, and ends
-/// the work when it says so.
+/// Unpacks an archive into the new folder `destination`. `cancelled` is asked often; true ends the
+/// work.
 ///
 /// # Errors
-/// Names the archive, the entry and what is wrong with it.
+/// If the archive or an entry is wrong; the error names it.
 pub fn unpack(
     archive: &fs::File,
     format: Option<Format>,
@@ -140,8 +140,8 @@ fn lift_single_folder(archive: &Path, tree: &Tree<'_>) -> Result<(), ArchiveErro
     Ok(fs::rename(aside, folder)?)
 }
 
-/// What the first bytes say. A tar has no mark in front: it is what is neither zip nor deb, and its
-/// reader says if it is not a tar.
+/// Detects the kind by the first bytes. A tar has no magic: it is anything but zip and deb, and its reader
+/// reports other files.
 fn recognise(mut archive: &fs::File) -> Result<Format, ArchiveError> {
     let mut start = Vec::new();
     archive.take(8).read_to_end(&mut start)?;

@@ -215,7 +215,7 @@ fn members_that_are_exchanged_doubled_or_missing_are_refused() {
     assert!(refused(&[0, 2, 1, 3]).contains("it is not in 'store/"));
     assert!(refused(&[0, 1, 1, 3]).contains("it is not in 'store/"));
     assert!(refused(&[0, 1, 3]).contains("it has 3 members, expected 4"));
-    assert!(refused(&[0, 1, 2, 3, 3]).contains("more than the 4 members"));
+    assert!(refused(&[0, 1, 2, 3, 3]).contains("more than 4 members"));
     assert!(refused(&[0, 1, 3, 2]).contains("expected 1024 zeros"));
     assert!(refused(&[1, 0, 2, 3]).contains("expected one file 'export'"));
 }

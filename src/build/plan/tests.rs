@@ -10,7 +10,7 @@ use crate::derivation::Output;
 struct World {
     derivations: FxHashMap<StorePath, Derivation>,
     valid: BTreeSet<StorePath>,
-    /// What can be taken, and what it refers to.
+    /// The substitutes and their references.
     offered: FxHashMap<StorePath, BTreeSet<StorePath>>,
     questions: RefCell<usize>,
 }
@@ -234,7 +234,7 @@ fn nothing_is_built_that_can_be_taken_and_nothing_taken_that_is_not_needed() {
             match numbers.below(4) {
                 0 => drop(world.valid.insert(path(&format!("{name}-out")))),
                 1 => {
-                    // what it refers to can be had, as a substituter promises
+                    // its references are available, as a substituter promises
                     let outs = (0..n).map(|m| format!("{}-out", all[m])).filter(|out| {
                         let out = path(out);
                         world.valid.contains(&out) || world.offered.contains_key(&out)

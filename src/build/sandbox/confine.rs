@@ -1,4 +1,4 @@
-//! What a process of the sandbox gives up: its parent's session, descriptors, limits, privileges.
+//! Takes rights from a process of the sandbox: its parent's session, descriptors, limits, privileges.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -42,7 +42,7 @@ const LIMITS: &[(Resource, u64, u64)] = &[
 ];
 
 /// Takes the helper off its parent's session and signals, so that Ctrl-C reaches only clutch, which
-/// then ends the builds in order. What cannot be done here is not needed for safety.
+/// then ends the builds in order. Failures here do not weaken the sandbox.
 pub(super) fn detach() {
     let _ = rustix::process::setsid();
     // SAFETY: no code of this process relies on a handler, and no descriptor but the first three is
@@ -119,7 +119,7 @@ pub(super) fn limits(processes: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Leaves this process the first so many of its processors; all if that is 0 or there are fewer.
+/// Limits this process to the first `n` of its processors; 0 is all.
 pub(super) fn processors(most: u32) -> Result<(), Failure> {
     use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
     if most == 0 {
@@ -132,7 +132,7 @@ pub(super) fn processors(most: u32) -> Result<(), Failure> {
     sched_setaffinity(None, &some).fail(Step::Limits, "sched_setaffinity")
 }
 
-/// Returns up every capability for good, and every way to get one.
+/// Drops every capability for good, and every way to get one.
 pub(super) fn drop_privileges() -> Result<(), Failure> {
     use rustix::thread as t;
     let done = |r: rustix::io::Result<()>, on: &str| r.fail(Step::Privileges, on);

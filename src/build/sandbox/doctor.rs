@@ -1,4 +1,4 @@
-//! What this machine allows, found out by trying.
+//! Checks of this machine, by trying.
 
 use std::{
     io,
@@ -17,23 +17,23 @@ use super::{
     wire::Step,
 };
 
-/// What was found about one thing.
+/// The result of one check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What was looked at.
+    /// The subject of the check.
     pub subject: &'static str,
-    /// True if clutch works with it.
+    /// Its health.
     pub state: Health,
-    /// What was found.
+    /// The finding.
     pub found: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedies: Vec<String>,
 }
 
-/// True if clutch works with what was found.
+/// The health of one subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Health {
-    /// As it should be.
+    /// Good.
     Good,
     /// Something is slower or less strict than it could be.
     Limited,
@@ -66,7 +66,7 @@ pub fn examine(place: Option<&Path>) -> Vec<Finding> {
     findings
 }
 
-/// How programs find the store at its logical place, and what that takes from them.
+/// The way in which programs see the store, and its limits.
 fn view(place: &Path) -> Finding {
     let (subject, root) = ("programs that `run` and `shell` start", Path::new("/clutch"));
     if place == root {
@@ -106,8 +106,7 @@ const PARTS: &[(&str, Step)] = &[
     ("system call filter", Step::Filter),
 ];
 
-/// Makes a sandbox around a program that does not exist: where only that is wrong, all the rest
-/// works.
+/// Makes a sandbox around a program that does not exist: if only that fails, everything else works.
 fn sandbox() -> Vec<Finding> {
     let watch = Watch { output: &mut |_| {}, cancelled: &|| false };
     let sandbox = Sandbox::new();
@@ -135,7 +134,7 @@ fn sandbox() -> Vec<Finding> {
             findings
         }
         Err(_) if !Path::new("/proc/self").exists() => {
-            let found = "/proc is not mounted, without which no sandbox can be made";
+            let found = "/proc is not mounted; every sandbox needs it";
             let bad = finding("sandbox", Health::Bad, found);
             vec![bad.remedy("as root: mount -t proc proc /proc")]
         }
@@ -144,7 +143,7 @@ fn sandbox() -> Vec<Finding> {
     }
 }
 
-/// How long it takes when the helper runs already.
+/// The time that it takes when the helper is running.
 fn warm(sandbox: &Sandbox, nothing: &Request) -> Option<Duration> {
     let one = || {
         let start = Instant::now();
@@ -164,7 +163,7 @@ fn landlock() -> Finding {
     }
 }
 
-/// True if `--max-memory` can be kept.
+/// Checks `--max-memory`.
 fn memory() -> Finding {
     let subject = "limit of memory";
     match groups::place(Controller::Memory) {
@@ -180,7 +179,7 @@ fn memory() -> Finding {
     }
 }
 
-/// True if the number of a build's processes has a bound, and can be given another.
+/// Checks `--max-processes` and its default.
 fn processes() -> Finding {
     let subject = "limit of processes";
     if !rustix::process::geteuid().is_root() {
@@ -216,7 +215,7 @@ fn overlay() -> Finding {
     }
 }
 
-/// What the file system of the store can do.
+/// Checks the file system of the store.
 fn store(place: &Path) -> Vec<Finding> {
     match try_store(place) {
         Ok(findings) => findings,

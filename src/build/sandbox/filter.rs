@@ -1,18 +1,17 @@
-//! The system calls that a process in the sandbox is refused, each with the reason. What is not in
-//! the table is allowed: the namespaces are the wall, this closes doors in it.
+//! The system calls that the sandbox refuses, each with the reason. All others are allowed: the namespaces are
+//! the wall, and this closes doors in it.
 
 use libc::{BPF_ABS, BPF_JEQ, BPF_JGE, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W};
 
 /// A group of calls refused for one reason.
 pub(super) struct Refused {
-    /// The calls; none stands in two groups.
+    /// The calls; none is in two groups.
     pub(super) calls: &'static [libc::c_long],
-    /// With which arguments.
+    /// The arguments that are refused.
     when: When,
-    /// The error that the caller gets: `ENOSYS` if programs have another way to fall back to, 0 if it is to
-    /// be told that there is nothing.
+    /// The error for the caller: `ENOSYS` if programs have a fallback, 0 to pretend an empty success.
     answer: i32,
-    /// Why; for the reader, and for the list in the documentation.
+    /// The reason, for readers.
     #[cfg_attr(not(test), expect(dead_code, reason = "the table documents itself"))]
     pub(super) why: &'static str,
 }
@@ -281,7 +280,7 @@ const ARCH: u32 = 0xC000_003E;
 #[cfg(target_arch = "aarch64")]
 const ARCH: u32 = 0xC000_00B7;
 
-/// Where `struct seccomp_data` has the call's number, the architecture and the arguments.
+/// The offsets in `struct seccomp_data`: call number, architecture, arguments.
 const NUMBER_AT: u32 = 0;
 const ARCH_AT: u32 = 4;
 const fn argument_at(n: u32) -> u32 {
@@ -313,7 +312,7 @@ pub(super) fn program() -> Vec<libc::sock_filter> {
     code
 }
 
-/// The answer to a call whose number is loaded, of which all but these are allowed.
+/// The answer to a call whose number is loaded; all but these are allowed.
 fn search(calls: &[(u32, &Refused)]) -> Vec<libc::sock_filter> {
     match calls {
         [] => vec![give(libc::SECCOMP_RET_ALLOW)],
@@ -335,7 +334,7 @@ fn search(calls: &[(u32, &Refused)]) -> Vec<libc::sock_filter> {
     }
 }
 
-/// How far a jump leads that passes over code.
+/// The distance of a jump over code.
 fn length(code: &[libc::sock_filter]) -> u8 {
     u8::try_from(code.len()).expect("the table is short")
 }
@@ -383,7 +382,7 @@ fn give(result: u32) -> libc::sock_filter {
 mod tests {
     use super::*;
 
-    /// What the program answers for a call, by interpreting it.
+    /// Interprets the program for a call.
     fn run(arch: u32, number: libc::c_long, args: [u32; 6]) -> u32 {
         let code = program();
         let (mut at, mut value) = (0, 0);

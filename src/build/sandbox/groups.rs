@@ -22,7 +22,7 @@ const PREFIX: &str = "clutch-";
 /// Groups are made by one thread at a time: the first may have to move this process.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// What can be bounded.
+/// The resources that can be bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Controller {
     Memory,
@@ -42,7 +42,7 @@ pub(super) struct Place {
     version: Version,
 }
 
-/// The files of `/proc/self` that say where this process's groups are.
+/// The files of `/proc/self` with the groups of this process.
 struct Own {
     groups: String,
     mounts: String,
@@ -86,7 +86,7 @@ pub fn can_limit_memory() -> Result<(), GroupError> {
 }
 
 impl Place {
-    /// What the place is, for people.
+    /// A description of the place.
     pub(super) fn told(&self) -> String {
         let version = if self.version == Version::One { 1 } else { 2 };
         format!("version {version}, in '{}'", self.folder.display())
@@ -162,10 +162,10 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Makes what the limits need; `None` if they need none.
+    /// Makes the groups that the limits need; `None` if they need none.
     ///
     /// # Errors
-    /// If they need what cannot be made.
+    /// If a needed group cannot be made.
     pub(super) fn make(limits: &Limits) -> Result<Option<Self>, SandboxError> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         // the number of processes has a limit of another kind, which does not bind root
@@ -227,7 +227,7 @@ impl Group {
 impl Drop for Group {
     fn drop(&mut self) {
         for place in self.places() {
-            // its last processes are on their way out; what stays is removed by the next clutch
+            // its last processes may still be exiting; the next clutch removes leftovers
             for _ in 0..50 {
                 match fs_err::remove_dir(&place.folder) {
                     Err(e) if e.kind() == io::ErrorKind::ResourceBusy => {
@@ -268,7 +268,7 @@ fn make(parent: &Place, name: &str, controller: Controller, most: u64) -> io::Re
             file.write_all(value.to_string().as_bytes())
         })
     };
-    // swap is no way around the bound; not every kernel counts it
+    // bound swap, too; not every kernel counts it
     let bound = match (controller, parent.version) {
         (Controller::Pids, _) => write("pids.max", most),
         (Controller::Memory, Version::Two) => {
@@ -284,7 +284,7 @@ fn make(parent: &Place, name: &str, controller: Controller, most: u64) -> io::Re
     Ok(place)
 }
 
-/// Returns a controller to the groups below a folder of version 2.
+/// Gives a controller to the groups below a folder of version 2.
 fn enable(folder: &Path, controller: Controller) -> io::Result<()> {
     let control = folder.join("cgroup.subtree_control");
     let given = fs_err::read_to_string(&control)?;

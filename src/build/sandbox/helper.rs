@@ -29,18 +29,18 @@ use super::{
 /// The name (`argv[0]`) by which the helper knows itself.
 pub(super) const NAME: &str = "clutch-sandbox";
 
-/// Bytes of stack for what runs before a program does.
+/// Bytes of stack for the code before the program.
 const STACK: usize = 128 << 10;
 
 /// The control socket, where the parent puts it.
 const CONTROL: i32 = 0;
 
 /// Serves orders until clutch is gone or has no more. Then it ends every sandbox and waits for each first process,
-/// because process 1 of the machine or container may wait for nobody's. If it is killed itself, the kernel ends them:
+/// because process 1 of a container may not reap them. If it is killed itself, the kernel ends them:
 /// each first process asked for that.
 ///
 /// One first process is always made ahead: it has its namespaces and the common part of its root when
-/// an order comes. If the host's network is to stay, it is of no use, and another one is made.
+/// an order comes. An order with the host's network needs another one.
 ///
 /// `place` is the folder of [`super::Sandbox::within`].
 pub(super) fn serve(place: Option<&Path>) -> ! {
@@ -126,7 +126,7 @@ impl First {
         }
     }
 
-    /// True if it is gone. It says nothing before it has an order.
+    /// True if it is gone. It sends nothing before it has an order.
     fn has_ended(&self) -> bool {
         recv(&self.orders, &mut [0; 1], RecvFlags::DONTWAIT) != Err(Errno::AGAIN)
     }
@@ -179,11 +179,11 @@ fn fork_first() -> Result<Forked, Errno> {
 }
 
 fn fail(status: impl AsFd, failure: Failure) {
-    // If the parent is gone too, nobody is left to tell.
+    // ignore: the parent may be gone, too
     let _ = wire::send_reply(status, &Reply::Failed(failure), &[]);
 }
 
-/// Process 1 of a sandbox. What goes wrong before the order is told when it comes.
+/// Process 1 of a sandbox. An error before the order is reported when the order comes.
 fn first(orders: &OwnedFd, network: bool, place: Option<&Path>, filter: &[libc::sock_filter]) -> ! {
     confine::die_with_parent();
     let ready = namespaces::enter(network).and_then(|()| root::lay_out(place));
@@ -191,7 +191,7 @@ fn first(orders: &OwnedFd, network: bool, place: Option<&Path>, filter: &[libc::
         && let Ok([order, status, log]) = <[OwnedFd; 3]>::try_from(fds)
     {
         let reply = ready.and_then(|host| run(order, host, &status, log, filter));
-        // If the parent is gone too, nobody is left to tell.
+        // ignore: the parent may be gone, too
         let _ = wire::send_reply(status, &reply.unwrap_or_else(Reply::Failed), &[]);
     }
     // SAFETY: ends this process without running what the helper registered.
@@ -246,7 +246,7 @@ fn spawn(mut child: impl FnMut()) -> Result<i32, Errno> {
     if pid < 0 { Err(last_errno()) } else { Ok(pid) }
 }
 
-/// Lets so many processes begin and end.
+/// Starts and ends this many processes.
 fn use_up_numbers(processes: u32) -> Result<(), Failure> {
     for _ in 0..processes {
         // SAFETY: this process has one thread; the child does nothing but end.
@@ -260,7 +260,7 @@ fn use_up_numbers(processes: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Waits for the program, and reaps what is left to process 1 meanwhile. Whatever still runs when
+/// Waits for the program, and reaps orphans meanwhile. Whatever still runs when
 /// the program has ended is killed and waited for, so that nothing writes to the outputs any more.
 fn reap(program: i32) -> Reply {
     let mut reply = Reply::Killed(libc::SIGKILL);
@@ -287,7 +287,7 @@ fn reap(program: i32) -> Reply {
     }
 }
 
-/// Becomes the program. Returns back why that was not possible.
+/// Becomes the program. Returns only an error.
 fn builder(order: &Order, log: BorrowedFd<'_>, filter: &[libc::sock_filter]) -> Failure {
     let run = || -> Result<std::convert::Infallible, Failure> {
         confine::own_session(log)?;

@@ -1,9 +1,9 @@
-//! True if the machine ran out of memory: then the kernel ends processes, and what is left of a build says no
-//! more than that one was killed.
+//! Detects that the machine ran out of memory: then the kernel kills processes, and the build only shows that
+//! one was killed.
 
 use std::sync::OnceLock;
 
-/// The number of processes the kernel had ended for it when clutch began to run programs.
+/// The number of processes that the kernel had killed for it when clutch began to run programs.
 static BEFORE: OnceLock<u64> = OnceLock::new();
 
 /// Begins to watch; further calls change nothing.
@@ -11,12 +11,12 @@ pub(super) fn watch() {
     BEFORE.get_or_init(ended);
 }
 
-/// True if the kernel has ended a process for lack of memory meanwhile, whichever that was.
+/// True if the kernel has killed any process for lack of memory meanwhile.
 fn ran_out() -> bool {
     BEFORE.get().is_some_and(|before| ended() > *before)
 }
 
-/// What an error says of it; else `otherwise`.
+/// The words for an error, or `otherwise`.
 pub(in crate::build) fn words(otherwise: &'static str) -> &'static str {
     match ran_out() {
         true => {

@@ -1,6 +1,5 @@
-//! A process that sees nothing but what it is given: its own namespaces, an empty root with the
-//! folders that were bound in, no network, no privilege. Knows paths and arguments, never
-//! derivations.
+//! Runs a process in its own namespaces, with an empty root and the folders bound into it, without network and
+//! privileges. Knows paths and arguments, never derivations.
 //!
 //! [`Sandbox::run`] sends an order to the helper, which is this program started once more with a
 //! single thread; the helper forks a first process for each order (`helper`), which makes its
@@ -42,9 +41,8 @@ pub use request::{Bind, Limits, Request, Variation};
 pub use supervise::{Exit, Watch};
 pub use view::View;
 
-/// Does the work that this process was started for, if that is not the program itself: the helper
-/// never returns, and a process that was to become a [`View`]'s program gives back why it could not.
-/// Every program that uses [`Sandbox`] or [`View`] calls this first of all.
+/// Does this process's work if it was started as a helper, which never returns, or to become a [`View`]'s
+/// program, which returns only an error. A program that uses [`Sandbox`] or [`View`] calls this first.
 ///
 /// # Errors
 /// See above.

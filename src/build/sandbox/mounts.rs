@@ -1,4 +1,4 @@
-//! Binds and small file systems: what a root is put together from. Every host path is opened before
+//! Binds and small file systems, from which a root is built. Every host path is opened before
 //! the root changes and every path inside is made after it, so a link in a tree that was bound in
 //! cannot lead to the host.
 
@@ -69,7 +69,7 @@ pub(super) struct Host {
     last: Option<(PathBuf, OwnedFd)>,
 }
 
-/// How a folder is opened on the way to something: its owner need not be allowed to list it.
+/// The flags for opening a folder on the way: it need not be listable.
 const ON_THE_WAY: OFlags =
     OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 

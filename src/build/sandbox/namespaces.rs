@@ -1,4 +1,4 @@
-//! The namespaces of a sandbox, and who a process is in them.
+//! The namespaces of a sandbox, and the user ids in them.
 
 use std::{
     os::fd::{AsFd, OwnedFd},
@@ -38,7 +38,7 @@ const OPENER_COUNTS: (u32, u32) = (5, 16);
 /// clutch.
 ///
 /// An ordinary user stays who it is. Root becomes somebody else, to whom what root owns in `place` appears as its
-/// own: so all that belongs to root outside is a stranger's in a sandbox, as it is for a user. Where the
+/// own: so all that belongs to root outside is a stranger's in a sandbox, as it is for a user. If the
 /// file system of `place` cannot do that, root stays root.
 pub(super) fn enclose(place: Option<&Path>) -> Result<(), Failure> {
     // Asked for now: in a new user namespace nobody has an id yet.
@@ -145,7 +145,7 @@ pub(super) fn enter(network: bool) -> Result<(), Failure> {
     if network { Ok(()) } else { confine::loopback() }
 }
 
-/// Returns this process's user and group these numbers in its new user namespace.
+/// Maps this process's user and group to these numbers in its new user namespace.
 pub(super) fn map_user(inside: (u32, u32), (uid, gid): (Uid, Gid)) -> Result<(), Failure> {
     let put = |file: &str, text: String| {
         let fd = open(file, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())

@@ -1,15 +1,15 @@
-//! Why a machine refuses sandboxes, and what its owner can do.
+//! Explains why a machine refuses sandboxes, with remedies.
 
 use std::{fmt, io, path::Path};
 
 use super::wire::Step;
 
-/// A refusal, with what was found to be its reason and the remedy.
+/// A refusal with its causes and remedies.
 #[derive(Debug)]
 pub struct Refusal {
     /// The step that was refused.
     step: Step,
-    /// The thing that it was about, if that says more.
+    /// The subject of the step, if it has one.
     on: String,
     /// The system's answer.
     source: io::Error,
@@ -17,12 +17,12 @@ pub struct Refusal {
     causes: Vec<Cause>,
 }
 
-/// A setting that stands against sandboxes.
+/// A setting that prevents sandboxes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
-    /// What was found.
+    /// The setting.
     pub reason: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: String,
 }
 
@@ -57,7 +57,7 @@ impl Refusal {
                 "end others of this user, or raise its limit: `ulimit -u`",
             )],
             Some(libc::ENOSPC) if step <= Step::Namespaces => vec![cause(
-                "there are as many namespaces as are allowed",
+                "the limit on namespaces is reached",
                 "end other sandboxes and containers, or as root raise the sysctls user.max_*_namespaces",
             )],
             _ => causes(),

@@ -1,11 +1,11 @@
-//! What to run, and all that it may see and use.
+//! A request: the program to run, and everything that it may see and use.
 
 use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// What to run, and all that it may see. Everything not named here is absent.
+/// The program to run, and everything that it may see. All else is absent.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// The program: an absolute path inside the sandbox.
@@ -19,21 +19,21 @@ pub struct Request {
     /// A folder of the host that shows read-only as `/`, with `/build`, `/tmp`, `/proc`, `/dev` and
     /// the binds on top; without one the root is empty.
     pub root: Option<PathBuf>,
-    /// What is bound in, in this order: a later one may lie inside an earlier one.
+    /// The binds, in this order: a later one may lie inside an earlier one.
     pub binds: Vec<Bind>,
     /// True if the network of the host is reachable, with its name resolution and certificates:
     /// only for what is checked by hash afterwards.
     pub network: bool,
-    /// What it may use.
+    /// The limits.
     pub limits: Limits,
-    /// How this run is to differ from others of the same program.
+    /// The variation of this run.
     pub vary: Option<Variation>,
 }
 
 /// A file or folder of the host that shows inside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind {
-    /// Where it is on the host.
+    /// Its place on the host.
     pub host: PathBuf,
     /// The absolute path where it shows; made (and its parents) if it is missing.
     pub inside: PathBuf,
@@ -41,16 +41,16 @@ pub struct Bind {
     pub writable: bool,
 }
 
-/// What may be another thing in every run, and must not show in what a builder makes.
+/// Properties of a run that must not influence outputs, so that comparisons vary them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variation {
-    /// On how many processors the program runs, as far as there are so many.
+    /// The number of processors, at most those of the machine.
     pub processors: usize,
-    /// The number of processes there have been before it, so that its number is another one.
+    /// The number of process numbers used before it.
     pub processes: u32,
 }
 
-/// What a process may use before it is ended.
+/// The limits at which a run is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// The longest time from start to end.

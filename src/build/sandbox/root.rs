@@ -1,4 +1,4 @@
-//! The root of a sandbox: laid out before it is known what will run, filled when it is.
+//! The root of a sandbox: prepared ahead, and filled when the order comes.
 
 use std::{
     ffi::OsStr,

@@ -1,6 +1,6 @@
-//! How this program was started: which signals were ignored and which were blocked. The language's runtime
-//! ignores SIGPIPE before `main` begins, and clutch handles others; a program that takes this one's place, or
-//! that it starts for its user, is to find what it would have found without clutch.
+//! The signals that were ignored or blocked when this program was started. Rust's runtime ignores SIGPIPE
+//! before `main`, and clutch handles others. A program that replaces clutch, or is started for its user, gets
+//! the signals as they were.
 
 use std::{
     os::unix::process::CommandExt as _,
@@ -49,7 +49,7 @@ pub fn was_ignored(signal: i32) -> bool {
     IGNORED.load(Relaxed) & bit(signal) != 0
 }
 
-/// Makes signals what they were. Nothing of this program that relies on a handler works afterwards.
+/// Restores the signals. Nothing of this program that relies on a handler works afterwards.
 pub fn restore() {
     let (ignored, blocked) = (IGNORED.load(Relaxed), BLOCKED.load(Relaxed));
     // SAFETY: these calls may be made between fork and exec; no handler of ours is installed by them, and all

@@ -27,14 +27,14 @@ use super::{
     wire::{self, Order, Reply, Step, WireBind},
 };
 
-/// How often a run asks whether it has been cancelled.
+/// The interval at which a run checks for cancellation.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Files of the host that make its network usable, shown if the request allows the network.
 const NETWORK_FILES: &[&str] =
     &["/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/services", "/etc/hosts", "/etc/ssl/certs"];
 
-/// How a program ended.
+/// The end of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// With this status.
@@ -43,11 +43,11 @@ pub enum Exit {
     Signal(i32),
 }
 
-/// Who listens to a run.
+/// The listeners of a run.
 pub struct Watch<'a> {
     /// Takes output as it comes, in pieces that need not be lines.
     pub output: &'a mut dyn FnMut(&[u8]),
-    /// Asked about ten times a second whether to stop.
+    /// Asked about ten times a second; true stops the run.
     pub cancelled: &'a dyn Fn() -> bool,
 }
 
@@ -139,7 +139,7 @@ struct Run {
     status: OwnedFd,
     /// The first process; killing it ends all of the sandbox.
     pidfd: Option<OwnedFd>,
-    /// Why clutch ended it.
+    /// The reason why clutch ended it.
     stopped: Option<SandboxError>,
     result: Option<Reply>,
 }
@@ -179,7 +179,7 @@ impl Run {
                             self.kill();
                         }
                     }
-                    // The first failure is the cause of what follows.
+                    // the first failure causes the others
                     Some((reply, _)) => drop(self.result.get_or_insert(reply)),
                     None => status_open = false,
                 }
@@ -217,7 +217,7 @@ impl Run {
                     group.filter(|_| failed)?.out_of_processes().map(SandboxError::Processes)
                 })
                 .or_else(|| usage.and_then(|usage| usage.count()))
-                // it may have filled the disk between two looks, and failed for it
+                // it may have filled the disk between two checks, and failed because of it
                 .or_else(|| disk.filter(|_| failed)?.look());
         }
         Ok(())

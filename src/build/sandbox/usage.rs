@@ -1,6 +1,5 @@
-//! What a run has written so far, counted while it writes: on disk, and how many files and folders.
-//! What is counted may change at any moment, by somebody who wants it to: no link is ever followed, no
-//! name is used twice.
+//! Counts the bytes and files that a run has written, while it writes. A hostile builder may change them at any
+//! moment, so no link is ever followed, and no name is used twice.
 
 use std::{
     ffi::CString,
@@ -65,7 +64,7 @@ impl Usage {
     pub(super) fn count(&self) -> Option<SandboxError> {
         let mut count = Count::default();
         for place in &self.places {
-            // what vanishes meanwhile is not there
+            // entries may vanish meanwhile
             let _ = count.add(place);
         }
         let files = count.files.saturating_sub(self.own);
@@ -138,7 +137,7 @@ impl Count {
     }
 }
 
-/// How full the disk of the first place is that may be written to.
+/// The free space on the disk of the first writable place.
 pub(super) struct Disk<'a> {
     place: &'a std::path::Path,
     least: u64,
@@ -154,7 +153,7 @@ impl<'a> Disk<'a> {
         Some(Self { place, least: request.limits.keep_free?, next: Instant::now() })
     }
 
-    /// Looks, if it is time.
+    /// Checks, if it is time.
     pub(super) fn check(&mut self, now: Instant) -> Option<SandboxError> {
         if now < self.next {
             return None;
@@ -163,7 +162,7 @@ impl<'a> Disk<'a> {
         self.look()
     }
 
-    /// Looks; says what is short.
+    /// Checks; returns the shortage.
     pub(super) fn look(&self) -> Option<SandboxError> {
         let status = rustix::fs::statvfs(self.place).ok()?;
         let free = status.f_bavail.saturating_mul(status.f_frsize);

@@ -1,6 +1,6 @@
-//! Runs a program that sees the store at its logical place, for the machines on which it is kept
-//! elsewhere. This is no wall: the program has the user's own rights. It takes the place of this
-//! process, so that signals, terminal and exit status are its own.
+//! Runs a program that sees the store at its logical place, if it is kept elsewhere. This does not confine the
+//! program: it has the user's own rights. It replaces this process, so signals, terminal and exit status are
+//! its own.
 
 use std::{
     ffi::{CString, OsStr},
@@ -31,7 +31,7 @@ use super::{
 /// The name (`argv[0]`) by which a process knows that it is to set up a view.
 pub(super) const NAME: &str = "clutch-view";
 
-/// A program, and what it sees.
+/// A program and its view.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The program: a path as it is in the view, or a name that is looked for in the environment's
@@ -43,7 +43,7 @@ pub struct View {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     /// The working directory; `/` if the view has no such folder.
     pub cwd: PathBuf,
-    /// What is bound in.
+    /// The binds.
     pub binds: Vec<Bind>,
     /// True if nothing of the host shows but `/proc`, some devices, an empty `/tmp` and the binds.
     /// Else all of the host shows, and the binds on top.
@@ -51,9 +51,8 @@ pub struct View {
 }
 
 impl View {
-    /// Replaces this process by the program. Returns back why that was not possible, or what went
-    /// wrong before it could be tried; a later failure is what [`super::init_if_helper`] gives in
-    /// the process that sets up the view. Nothing is dropped: end builds before.
+    /// Replaces this process by the program. Returns only an error; [`super::init_if_helper`] returns later errors
+    /// in the process that sets up the view. Nothing is dropped: end builds first.
     #[must_use]
     pub fn exec(&self) -> SandboxError {
         let exec = || -> io::Result<std::convert::Infallible> {
@@ -99,8 +98,8 @@ impl View {
     }
 }
 
-/// Sets up the view that this process was started for and becomes its program. Returns back what went
-/// wrong.
+/// Sets up the view that this process was started for and becomes its program. Returns only an
+/// error.
 pub(super) fn become_program(mut args: impl Iterator<Item = std::ffi::OsString>) -> SandboxError {
     let number = args.next().and_then(|n| n.to_str()?.parse::<i32>().ok());
     let Some(number) = number.filter(|&n| n > 2) else {
@@ -207,7 +206,7 @@ fn start(order: &ViewOrder) -> Failure {
     Failure::new(Step::Exec, OsStr::from_bytes(&order.program), errno)
 }
 
-/// Where the program may be.
+/// The places to look for the program.
 fn places(order: &ViewOrder) -> Vec<Vec<u8>> {
     if order.program.contains(&b'/') {
         return vec![order.program.clone()];

@@ -1,4 +1,4 @@
-//! What travels between clutch and the helper: an order with three descriptors in, replies out.
+//! The messages between clutch and the helper: an order with three descriptors in, replies out.
 
 use std::{
     io::{self, IoSlice, IoSliceMut, Read, Seek, Write},
@@ -24,9 +24,9 @@ pub(super) struct Order {
     pub(super) cwd: Vec<u8>,
     pub(super) root: Option<Vec<u8>>,
     pub(super) binds: Vec<WireBind>,
-    /// On how many processors the program runs; 0 for all.
+    /// The number of processors for the program; 0 for all.
     pub(super) processors: u32,
-    /// The number of process numbers are to have been used before it.
+    /// The number of process numbers to use before it.
     pub(super) numbers: u32,
     /// The most processes and threads.
     pub(super) most_processes: u64,
@@ -50,7 +50,7 @@ pub(super) struct WireBind {
     pub(super) writable: bool,
 }
 
-/// What the helper says about one order.
+/// The helper's replies to one order.
 #[derive(Debug, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(super) enum Reply {
     /// The first process of the sandbox exists; its pidfd comes with this.
@@ -63,7 +63,7 @@ pub(super) enum Reply {
     Killed(i32),
 }
 
-/// The step that failed, on what, and why.
+/// The failed step, its subject and the error.
 #[derive(Debug, Clone, PartialEq, Eq, bincode::Encode, bincode::Decode)]
 pub(super) struct Failure {
     pub(super) step: Step,

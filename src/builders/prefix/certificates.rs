@@ -13,8 +13,8 @@ use crate::{
 /// The place of certificates in the package, from the prefix.
 const AUTHORITIES: &str = "share/ca-certificates";
 
-/// Makes `etc/ssl/cert.pem`, and the name by which most other programs know it, where the packages
-/// have certificates. They are sorted by name, so that the file depends on nothing else.
+/// Makes `etc/ssl/cert.pem`, and the name by which most other programs know it, if the packages
+/// have certificates. They are sorted by name, so the file is deterministic.
 pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
     let folder = prefix.join(AUTHORITIES);
     if !folder.is_dir() {
@@ -24,7 +24,7 @@ pub(super) fn bundle(prefix: &Path) -> std::io::Result<()> {
     for (path, _) in walk(&folder)? {
         bundle.extend(regular::read(&path, Link::Follow, limits::METADATA)?);
         if bundle.len() as u64 > limits::PROGRAM {
-            return Err(std::io::Error::other("the certificates are too large together"));
+            return Err(std::io::Error::other("the certificates of all packages are too large"));
         }
         if bundle.last() != Some(&b'\n') {
             bundle.push(b'\n');

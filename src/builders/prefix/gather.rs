@@ -122,8 +122,8 @@ fn make_link(folders: &mut Folders<'_>, place: &str, target: &str) -> Result<(),
     Err(TaskError::Failed(format!("two packages have different files at '{place}'")))
 }
 
-/// The folders of the prefix. Nothing is put behind a link: what a relative link there means would
-/// depend on where that one leads, which may be out of the prefix.
+/// The folders of the prefix. Nothing is put behind a link: a relative link there
+/// would depend on the first one's target, which may be outside of the prefix.
 struct Folders<'a> {
     out: &'a Path,
     /// Those that are known to be no links.
@@ -154,7 +154,7 @@ impl<'a> Folders<'a> {
                 Ok(found) if found.is_dir() => {}
                 Ok(_) => {
                     return Err(TaskError::Failed(format!(
-                        "two packages disagree: one has '{place}', for another '{folder}' is no folder"
+                        "two packages disagree: one has '{place}', in another '{folder}' is not a folder"
                     )));
                 }
                 Err(_) => fs::create_dir(path)?,

@@ -1,6 +1,5 @@
-//! The paths of the host that libraries were compiled with, and what they become: places in the
-//! prefix. So nothing is read from a host that happens to be a Debian, and all is found where there
-//! is none. Variables by which a library would load the host's code all the same are not heeded. What belongs to
+//! Replaces the host's paths in libraries by places in the prefix. So nothing is read from a host that happens
+//! to be a Debian, and everything is found on any other host. Variables by which a library would load the host's code all the same are not heeded. What belongs to
 //! the running system (`/etc/resolv.conf`, `/etc/passwd`, `/etc/localtime`,
 //! `/etc/krb5.conf`) stays.
 
@@ -8,7 +7,7 @@ use crate::elf::{ElfError, Image};
 
 /// A library, and the texts in it to be changed.
 struct Library {
-    /// By which other files ask for it.
+    /// The name by which other files load it.
     soname: &'static str,
     /// Texts that become a path in the prefix.
     moved: &'static [(&'static str, &'static str)],
@@ -101,7 +100,7 @@ pub(super) fn replace_shell(image: &mut Image, prefix: &str) -> Result<bool, Elf
             *image = changed;
             Ok(true)
         }
-        // many have no such text, and in others it is part of a message
+        // many have no such text; in others it is part of a message
         Err(ElfError::Missing(_) | ElfError::Unused(_) | ElfError::FixedAddress) => Ok(false),
         Err(error) => Err(error),
     }

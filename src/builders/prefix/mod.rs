@@ -31,11 +31,11 @@ use crate::{
     inputs::InputPath,
 };
 
-/// What these builders make of the same packages. It is an attribute, so it is part of a derivation's
-/// identity: it grows with every change of what is made, and one path never stands for two contents.
+/// The revision of these builders' output. It grows with every change of that. As an attribute it is part of a
+/// derivation's identity, so one path never has two contents.
 pub const REVISION: u64 = 3;
 
-/// What the builder is told.
+/// The builder's attributes.
 #[derive(Deserialize)]
 struct Attributes {
     revision: u64,
@@ -47,7 +47,7 @@ struct Attributes {
 /// The builder.
 ///
 /// # Errors
-/// Names the attribute, package or file that is at fault.
+/// If an attribute, package or file is wrong; the error names it.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     check_revision(attributes.revision)?;
@@ -76,7 +76,7 @@ pub fn check_revision(revision: u64) -> Result<(), TaskError> {
 /// The packages of the attribute `debs`.
 ///
 /// # Errors
-/// If there are none, or one is no input.
+/// If there are none, or one is not an input.
 pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<InputPath<'a>>, TaskError> {
     if debs.is_empty() {
         return Err(attributes::bad("debs", "expected at least one .deb"));
@@ -85,7 +85,7 @@ pub fn packages<'a>(task: &'a Task<'_>, debs: &[String]) -> Result<Vec<InputPath
 }
 
 /// Unpacks the packages into the prefix `out` and makes it run at the logical path of that output.
-/// `keep` is asked for each place in the prefix whether it is wanted.
+/// `keep` says for each place in the prefix if it is wanted.
 ///
 /// # Errors
 /// If a package is damaged, two packages disagree about a file, or a program or library is not

@@ -3,8 +3,8 @@
 /// The multiarch folder of libraries.
 const MULTIARCH: &str = "lib/x86_64-linux-gnu";
 
-/// Folders (after `usr/`) of which nothing is taken: documentation, translations, and what only a
-/// running system has a use for. Licences are taken all the same.
+/// Folders (after `usr/`) that are left out: documentation, translations, and files for a running system
+/// only. Licences are kept.
 const LEFT_OUT: &[&str] = &[
     "etc",
     "games",
@@ -72,8 +72,8 @@ pub(super) fn place(name: &str) -> Option<String> {
     Some(format!("{folder}{rest}"))
 }
 
-/// The file that a symbolic link of a package leads to, as packages name files: `target` is read
-/// from the link at `name`. `None` if it climbs above the root.
+/// The file that a symbolic link of a package leads to, in the names of packages: `target` is
+/// relative to the link at `name`. `None` if it climbs above the root.
 pub(super) fn link_target(name: &str, target: &str) -> Option<String> {
     let mut parts: Vec<&str> = match target.strip_prefix('/') {
         Some(_) => Vec::new(),

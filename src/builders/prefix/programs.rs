@@ -22,7 +22,7 @@ use crate::{
 /// The dynamic linker, from the prefix.
 const LINKER: &str = "lib/ld-linux-x86-64.so.2";
 
-/// What the prefix has that its files refer to.
+/// The parts of the prefix that its files refer to.
 struct Prefix<'a> {
     /// Its logical path.
     path: &'a str,

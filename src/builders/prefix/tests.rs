@@ -14,7 +14,7 @@ use crate::{
     unpack::deb::tests::{ar, header},
 };
 
-/// What a package holds: names ending in `*` are executable, contents starting with `->` are links.
+/// A package's files: names ending in `*` are executable, contents starting with `->` are links.
 fn deb(package: &str, architecture: &str, files: &[(&str, &str)]) -> Vec<u8> {
     let mut data = tar::Builder::new(Vec::new());
     for (name, content) in files {

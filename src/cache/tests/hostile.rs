@@ -310,7 +310,7 @@ fn a_header_has_one_form() {
         many.extend(&last);
     }
     let text = to.import(&many).unwrap_err().to_string();
-    assert!(text.contains("more than the 5 members"), "{text}");
+    assert!(text.contains("more than 5 members"), "{text}");
     assert!(to.is_empty());
 }
 
