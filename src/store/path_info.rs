@@ -57,13 +57,13 @@ pub enum PathInfoError {
     #[error("it begins with {0:?}, expected \"{FIRST}\"")]
     First(String),
     /// A line is missing.
-    #[error("it has no line '{0}: ...' where one is expected")]
+    #[error("expected a line '{0}: ...'")]
     Missing(&'static str),
     /// A line does not belong there.
-    #[error("line {0:?} is not expected there: it is unknown, twice, or in another order")]
+    #[error("line {0:?} is unknown, repeated or out of order")]
     Line(String),
     /// A value is not one.
-    #[error("line {0:?} does not hold {1}")]
+    #[error("line {0:?}: expected {1}")]
     Value(String, &'static str),
     /// A path is not one.
     #[error(transparent)]
