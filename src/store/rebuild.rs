@@ -292,7 +292,8 @@ impl Store {
                 Some(Ok(_)) => {}
                 Some(Err(e)) => strangers.push((name.display().to_string(), e.to_string())),
                 None => {
-                    strangers.push((name.display().to_string(), "its name is not UTF-8".to_owned()))
+                    strangers
+                        .push((name.display().to_string(), "its name is not UTF-8".to_owned()));
                 }
             }
         }
