@@ -79,7 +79,7 @@ pub(crate) enum SessionError {
     Missing(PathBuf),
     /// Nothing has this name.
     #[error(
-        "there is no file, folder, profile or pin '{}'", .0.display()
+        "'{}' is not a file, folder, profile or pin", .0.display()
     )]
     Unknown(PathBuf),
     /// The file is not an expression.

@@ -20,7 +20,7 @@ fn shell(space: &Space, program: &[&str], line: &str) -> Ran {
 }
 
 #[test]
-fn a_working_folder_that_was_removed_is_told() {
+fn a_removed_working_folder_is_reported() {
     let space = built("gone");
     for words in ["eval -E 1", "build", "run -- tool", "shell -- true"] {
         let line = format!("mkdir gone; cd gone; rmdir ../gone; $clutch {words}");

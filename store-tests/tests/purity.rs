@@ -192,7 +192,7 @@ fn git_and_what_it_ignores_are_not_of_the_project() {
 }
 
 #[test]
-fn a_home_is_no_project() {
+fn a_home_is_not_a_project() {
     let space = Space::new(BINARY);
     let home = space.path("home");
     fs_err::create_dir_all(home.join(".git")).unwrap();
