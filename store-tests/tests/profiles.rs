@@ -346,7 +346,7 @@ fn what_is_no_profile_is_left_alone() {
     let many = "[ (import ./1.0.nix) (import ./2.0.nix) ]";
     service(&space, "2.0", "lib-1", "tool-1");
     let error = space.fails(2, ["profile", "set", "web", "-E", many]);
-    assert!(error.contains("holds 2"), "{error}");
+    assert!(error.contains("has 2"), "{error}");
     space.fails(
         1,
         ["profile", "set", "web", "/clutch/store/00000000000000000000000000000000-missing"],

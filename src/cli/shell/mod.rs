@@ -58,8 +58,8 @@ pub(super) fn run(context: &Context, arguments: &Arguments) -> Outcome {
             if let Some(mount) = noexec_mount(store.dir()) {
                 let mount = mount.display();
                 context.warn(format!(
-                    "programs of the environment cannot be executed: the store's mount '{mount}' has the \
-                     option 'noexec'; as root, run `mount -o remount,exec {mount}`, or choose another store \
+                    "programs of the environment cannot be executed: '{mount}', which holds the store, is mounted \
+                     'noexec'; as root, run `mount -o remount,exec {mount}`, or choose another store \
                      with --store DIR"
                 ));
             }
