@@ -316,7 +316,8 @@ fn an_import_that_needs_trust_says_what_to_type() {
     let json: Value = serde_json::from_str(&other.run(["import", "--json", file]).stderr).unwrap();
     let hint = json["error"]["hints"][0].as_str().unwrap();
     // which is what the hint says
-    let typed = hint.split_once("made the file: clutch ").expect(hint).1;
+    let typed = hint.split_once("run `clutch ").and_then(|(_, rest)| rest.strip_suffix('`'));
+    let typed = typed.expect(hint);
     let ran = shell(&other, &format!("$CLUTCH {typed}"));
     assert_eq!(ran.code, 0, "{typed}: {}", ran.stderr);
     let done: Value = serde_json::from_str(&ran.stdout).unwrap();
