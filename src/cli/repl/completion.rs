@@ -2,8 +2,6 @@
 
 use std::{path::Path, sync::mpsc, time::Duration};
 
-use clutch_expr::text::quote::attribute_name;
-
 use super::{
     command::{Command, NAMES},
     evaluator::Evaluator,
@@ -93,13 +91,6 @@ fn starting(names: impl Iterator<Item = String>, start: &str) -> Vec<String> {
     found
 }
 
-/// An attribute's name as written after a dot.
-pub(super) fn written(name: &[u8]) -> String {
-    let mut text = Vec::new();
-    attribute_name(&mut text, name);
-    String::from_utf8_lossy(&text).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,10 +104,5 @@ mod tests {
         assert_eq!(word("é = "), "");
         assert_eq!(word("{é"), "é");
         assert_eq!(word(""), "");
-    }
-
-    #[test]
-    fn names_that_need_quotes_get_them() {
-        assert_eq!([written(b"a-b"), written(b"3.11")], ["a-b", "\"3.11\""]);
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     os::unix::ffi::OsStrExt as _,
     path::{Path, PathBuf},
-    sync::atomic::Ordering,
 };
 
 use clutch_expr::{
@@ -13,14 +12,15 @@ use clutch_expr::{
     limit::Limit,
     show::Style,
     string::ContextBuilder,
+    text::quote::attribute_name,
     value::{Attrs, AttrsBuilder, Value},
 };
 use serde_json::json;
 
 use super::{
-    End, Named, Repl,
     command::{Command, HELP},
-    completion::written,
+    named::Named,
+    state::{End, Repl},
 };
 use crate::{
     cli::{
@@ -313,6 +313,23 @@ impl<'s, 'c, 'a> Evaluator<'s, 'c, 'a> {
 
     /// True during completion.
     pub(super) fn set_completing(&self, on: bool) {
-        self.repl.realiser.completing.store(on, Ordering::Relaxed);
+        self.repl.realiser.set_completing(on);
+    }
+}
+
+/// An attribute's name as written after a dot.
+fn written(name: &[u8]) -> String {
+    let mut text = Vec::new();
+    attribute_name(&mut text, name);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_need_quotes_get_them() {
+        assert_eq!([written(b"a-b"), written(b"3.11")], ["a-b", "\"3.11\""]);
     }
 }

@@ -20,7 +20,7 @@ use rustyline::{
 };
 use signal_hook::{consts::SIGINT, iterator::Signals};
 
-use super::{End, evaluator::Evaluator};
+use super::{evaluator::Evaluator, state::End};
 use crate::cli::{
     failure::{Failure, Kind},
     interruption, output,
