@@ -136,7 +136,7 @@ fn other_kind(error: Errno, link: Link) -> io::Error {
 
 /// An error with the file that it is about.
 pub(crate) fn named(path: impl AsRef<Path>, error: &io::Error) -> io::Error {
-    let text = format!("failed to open file '{}': {error}", path.as_ref().display());
+    let text = format!("cannot read '{}': {error}", path.as_ref().display());
     io::Error::new(error.kind(), text)
 }
 

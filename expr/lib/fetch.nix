@@ -31,7 +31,7 @@ let
     else throw "fetch: expected url, urls, or index and file";
   named =
     if own != "" then own
-    else throw "fetch: ${builtins.head places} does not end in a file's name; give a name";
+    else throw "fetch: ${builtins.head places} does not end in a file name; add name = \"FILE\"";
   given =
     {
       ${if index == null then null else "index"} = index;

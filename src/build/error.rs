@@ -65,7 +65,7 @@ pub enum BuildError {
     #[error(transparent)]
     Graph(#[from] GraphError),
     /// An output is missing.
-    #[error("the builder succeeded but made no output '{name}' at '{path}'")]
+    #[error("the builder succeeded but did not create ${name}, '{path}'")]
     NoOutput {
         /// The output's name.
         name: String,
@@ -231,7 +231,7 @@ impl fmt::Display for BuildFailure {
                 let head = if n == 0 { "\nend of the log:" } else { "" };
                 write!(f, "{head}\n  > {line}")?;
             }
-            write!(f, "\nto see the whole log, run: clutch log {}", self.path)?;
+            write!(f, "\nfull log: clutch log {}", self.path)?;
         }
         if let Some(kept) = &self.kept {
             write!(f, "\nits working directory is kept: {}", kept.display())?;

@@ -19,8 +19,16 @@ pub enum TransferError {
     /// The header cannot be written.
     #[error(transparent)]
     Codec(#[from] CodecError),
-    /// The file is not an export, or is damaged. The store is unchanged.
-    #[error("cannot read export '{file}': {place}: {problem}")]
+    /// The file is something else.
+    #[error("'{file}' is {problem}")]
+    NoExport {
+        /// The file.
+        file: String,
+        /// What it is, and what was expected.
+        problem: &'static str,
+    },
+    /// The file is damaged. Nothing of it was taken.
+    #[error("'{file}' is refused: {place}: {problem}")]
     Refused {
         /// The file.
         file: String,
@@ -29,15 +37,14 @@ pub enum TransferError {
         /// The problem.
         problem: String,
     },
-    /// The content of some paths does not prove their names. The store is unchanged.
-    #[error("{}", unproved(.file, .paths, *.total))]
+    /// The content of some paths does not prove their names. Nothing of the file was taken.
+    // not how many: the file may be refused before the content of all is read
+    #[error("'{file}' holds outputs of builds, which cannot be verified, such as '{path}'")]
     Unproved {
         /// The file.
         file: String,
-        /// Those paths, at least one.
-        paths: Vec<StorePath>,
-        /// The number of paths in the export.
-        total: usize,
+        /// The first of those paths.
+        path: StorePath,
     },
 }
 
@@ -49,18 +56,9 @@ impl TransferError {
         match self {
             Self::Unproved { .. } | Self::Io(_) => true,
             Self::Store(error) => matches!(error, Dangling { .. } | NotValid(_)),
-            Self::Tree(_) | Self::Codec(_) | Self::Refused { .. } => false,
+            Self::Archive(_) | Self::Codec(_) | Self::NoExport { .. } | Self::Refused { .. } => {
+                false
+            }
         }
-    }
-}
-
-fn unproved(file: &str, paths: &[StorePath], total: usize) -> String {
-    let first = paths.first().map(ToString::to_string).unwrap_or_default();
-    match paths.len() {
-        1 => format!("'{file}': nothing proves that the content of '{first}' fits its name"),
-        count => format!(
-            "'{file}': nothing proves that the content of {count} of its {total} paths fits their names, \
-             such as '{first}'"
-        ),
     }
 }

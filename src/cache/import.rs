@@ -163,11 +163,13 @@ impl Export {
     /// Refuses paths whose content does not prove their names, unless they are trusted.
     fn prove(&self, unproved: Vec<StorePath>) -> Result<Vec<StorePath>, TransferError> {
         match self.trust {
-            Trust::Nothing if !unproved.is_empty() => {
-                let (file, total) = (self.source.name().to_owned(), self.header.paths.len());
-                Err(TransferError::Unproved { file, paths: unproved, total })
-            }
-            _ => Ok(unproved),
+            Trust::Nothing => match unproved.into_iter().next() {
+                Some(path) => {
+                    Err(TransferError::Unproved { file: self.source.name().to_owned(), path })
+                }
+                None => Ok(Vec::new()),
+            },
+            Trust::Outputs => Ok(unproved),
         }
     }
 

@@ -9,6 +9,7 @@ use std::{
 
 use flate2::bufread::GzDecoder;
 use fs_err::File;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 
 use super::{
     TransferError,
@@ -17,7 +18,7 @@ use super::{
     header::{self, Exported, Header},
 };
 use crate::{
-    limits,
+    limits, regular,
     store::{Scratch, Store, StoreError},
     tree::{self, Announced, UnpackError},
 };
@@ -43,14 +44,15 @@ impl Source {
             let input = rustix::io::dup(rustix::stdio::stdin()).map_err(io::Error::from)?;
             File::from_parts(input.into(), &name)
         } else {
-            File::open(path)?
+            let opened = openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+            File::from_parts(opened.map_err(|e| regular::named(path, &e.into()))?.into(), path)
         };
         let found = file.metadata()?;
         // a descriptor that was read in part counts as a pipe: the export starts at its position
         let at_start = || rustix::fs::tell(&file).is_ok_and(|at| at == 0);
         if found.is_dir() {
-            let (place, problem) = ("the file".to_owned(), "it is a folder".to_owned());
-            return Err(TransferError::Refused { file: name, place, problem });
+            let problem = "a folder, expected a file written by `clutch export`";
+            return Err(TransferError::NoExport { file: name, problem });
         }
         if found.is_file() && at_start() {
             return Ok(Self { name, file, length: found.len(), stream: None, members: Vec::new() });
@@ -98,11 +100,11 @@ impl Source {
             return Ok(false);
         }
         if !is_ours {
-            let problem = match at {
-                0 => "it is not an export; make one with `clutch export`",
-                _ => "expected the start of a member",
-            };
-            return Err(self.refuse(place(), problem));
+            if at == 0 {
+                let problem = "not a file written by `clutch export`";
+                return Err(TransferError::NoExport { file: self.name.clone(), problem });
+            }
+            return Err(self.refuse(place(), "there is no member where the one before ends"));
         }
         if filled < start.len() {
             return Err(self.refuse(place(), "the file ends in the header of a member"));

@@ -214,7 +214,10 @@ impl Classified for TargetError {
 
 impl Classified for RequirementsError {
     fn kind(&self) -> Kind {
-        Kind::Input
+        match self {
+            Self::Io(_) => Kind::Failed,
+            Self::Line { .. } | Self::Several(_) => Kind::Input,
+        }
     }
 }
 
@@ -284,15 +287,21 @@ fn of_session(error: &SessionError) -> Failure {
             })
         }
         SessionError::Thread(_) => failure(Kind::Failed),
-        SessionError::Missing(_) => failure(Kind::Usage)
-            .hint("give an expression file, a folder with a default.nix, or -E EXPRESSION"),
-        SessionError::Unknown(_) => failure(Kind::Usage)
-            .hint("to list profiles and pins, run `clutch profile list` and `clutch pin`"),
+        SessionError::Missing(_) => failure(Kind::Usage).hint(EXPRESSION),
+        SessionError::NoDefault(folder) => failure(Kind::Usage).hint(
+            match folder.join("requirements.txt").is_file() {
+                true => "run `clutch lock requirements.txt`, then write a default.nix that uses clutch.lock",
+                false => EXPRESSION,
+            },
+        ),
+        SessionError::Unknown(_) => {
+            failure(Kind::Usage).hint("to list profiles and pins, run `clutch profile list` and `clutch pin`")
+        }
         SessionError::NoExpression { kind, .. } => failure(Kind::Usage).hint(advice(*kind)),
         SessionError::NoDerivation(_) => {
             failure(Kind::Usage).hint("to use a built path, run `clutch run` or `clutch closure`")
         }
-        SessionError::NothingToBuild => failure(Kind::Failed).hint(
+        SessionError::NothingToBuild(_) => failure(Kind::Failed).hint(
             "to include the derivations of a nested set, add `recurseForDerivations = true` to it",
         ),
         SessionError::OtherStore { root, .. } => failure(Kind::Usage)
@@ -365,16 +374,26 @@ fn place(place: Option<&Place>) -> Value {
     place.map_or(Value::Null, at)
 }
 
+/// The things to give where an expression is expected.
+const EXPRESSION: &str = "give an expression file, a folder with a default.nix, or -E EXPRESSION";
+
 /// Advice for a file that is not an expression.
-fn advice(kind: FileKind) -> &'static str {
+pub(super) fn advice(kind: FileKind) -> &'static str {
     match kind {
         FileKind::Script => {
             "to run it in an environment: `clutch run ENVIRONMENT -- python SCRIPT`; to make a program of \
              it: python.program { script = ./SCRIPT; ... } in a default.nix"
         }
+        FileKind::Binary => EXPRESSION,
         FileKind::Wheel => "to pin wheels, run `clutch lock requirements.txt`",
         FileKind::Lock => "use it in an expression: `lock = ./clutch.lock;` in python.environment",
-        FileKind::Toml => "to pin the packages of a requirements file, run `clutch lock FILE`",
-        FileKind::Requirements => "to make a lock of it for an expression, run `clutch lock FILE`",
+        FileKind::Toml => {
+            "for a pyproject.toml, run `uv pip compile pyproject.toml -o requirements.txt`, then \
+             `clutch lock requirements.txt`"
+        }
+        FileKind::Requirements => {
+            "run `clutch lock FILE`, then use the lock in an expression: `lock = ./clutch.lock;` in \
+             python.environment"
+        }
     }
 }

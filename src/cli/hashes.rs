@@ -1,7 +1,7 @@
 //! Evaluates and builds an expression. With `--update-hashes`, replaces wrong hashes in the expression's
 //! files and tries again.
 
-use std::{fmt::Write as _, sync::Arc};
+use std::{fmt::Write as _, path::Path, sync::Arc};
 
 use clutch_expr::error::Cause;
 
@@ -61,7 +61,20 @@ impl HashArguments {
         if self.update_hashes || failure.mismatches.is_empty() {
             return failure;
         }
-        failure.hint("to accept the new content, run the command again with --update-hashes")
+        let is_lock = |file: &Path| file.extension().is_some_and(|extension| extension == "lock");
+        let places = failure.mismatches.iter().filter_map(|mismatch| mismatch.place.as_ref());
+        let locked = places.map(|(file, _)| file).find(|file| is_lock(file));
+        let hint = match locked.and_then(|file| file.file_name()) {
+            Some(lock) => format!(
+                "a file is not the one that was locked: find out why; --update-hashes accepts it, and \
+                 changes {}",
+                lock.display()
+            ),
+            None => {
+                "to accept the new content, run the command again with --update-hashes".to_owned()
+            }
+        };
+        failure.hint(hint)
     }
 }
 

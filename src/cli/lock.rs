@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{
     context::Context,
-    destination,
+    destination, errors,
     failure::{Failure, Kind, Outcome, expect_file},
     interruption::is_cancelled,
     quantity::counted,
@@ -22,6 +22,7 @@ use crate::{
         locking,
         requirements_file::{self, ReadFile},
     },
+    session::FileKind,
 };
 
 #[derive(clap::Args)]
@@ -102,7 +103,13 @@ fn python(
         }
     }
     let file = Path::new(file);
-    expect_file(file)?;
+    expect_file(file).map_err(|failure| {
+        failure.hint("give a requirements file; names of packages are only for --debian SUITE")
+    })?;
+    if file.extension().is_some_and(|extension| extension == "toml") {
+        let message = format!("'{}' is a TOML file, not a requirements file", file.display());
+        return Err(Failure::new(Kind::Usage, message).hint(errors::advice(FileKind::Toml)));
+    }
     let requirements = requirements_file::read(file)?;
     if requirements.lines.is_empty() {
         let message = format!("{}: the file has no requirements", file.display());

@@ -147,8 +147,7 @@ pub(super) fn refused(error: TransferError) -> Failure {
     match is_unproved {
         false => failure,
         true => failure.hint(format!(
-            "the hash in the path of a build's output does not cover its content; if you \
-             trust the origin of the file, run `{} --accept-unsigned`",
+            "if you trust the origin of the file, run: {} --accept-unsigned",
             again()
         )),
     }

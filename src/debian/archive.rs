@@ -58,6 +58,14 @@ pub(crate) enum ArchiveIndexError {
         /// The problem.
         reason: String,
     },
+    /// There is no such suite.
+    #[error("the index has no suite '{suite}' ({address})")]
+    NoSuite {
+        /// The suite.
+        suite: String,
+        /// Its file that was looked for.
+        address: Address,
+    },
     /// The suite lacks something.
     #[error("suite '{suite}': {error}")]
     Closure {
@@ -134,7 +142,13 @@ fn packages_text(
         address: address.clone(),
         reason,
     };
-    let signed = http.page(&address, "*/*", limits::RELEASE)?.body;
+    let signed = match http.page(&address, "*/*", limits::RELEASE) {
+        Err(HttpError::Status { code: 404, .. }) => {
+            let suite = request.suite.to_owned();
+            return Err(ArchiveIndexError::NoSuite { suite, address });
+        }
+        page => page?.body,
+    };
     let release = verified(&signed, &request.keyrings, &|reason| bad(&address, reason), warn)?;
     let folder = format!("{}/binary-{}", request.component, request.architecture);
     let names = ["Packages.xz", "Packages.gz", "Packages"].map(|name| format!("{folder}/{name}"));

@@ -130,6 +130,25 @@ impl HashPositions {
         }
     }
 
+    /// The file and the line that hold the hash of that derivation, as far as that is certain.
+    #[must_use]
+    pub fn place(
+        &self,
+        derivation: &StorePath,
+        right: &Hash,
+        project: &Path,
+    ) -> Option<(PathBuf, usize)> {
+        let Edit { file, range: (start, end), .. } = self.edit(derivation, right, project).ok()?;
+        let text = fs_err::read(&file).ok()?;
+        (start <= text.len()).then(|| (file, line(&text, &(start..end))))
+    }
+
+    /// True if no hash of a fixed output is known, as after an evaluation from the cache.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+
     /// The files in the project that were read.
     fn texts(&self, project: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
         let real = self.files.iter().filter_map(|file| fs_err::canonicalize(file).ok());

@@ -12,7 +12,7 @@ use clutch_expr::host::{HostError, HostResult};
 use super::{Access, Realise, hash_positions::HashPositions, pending::Pending};
 use crate::{
     derivation::Records,
-    hash::{Algorithm, Hash},
+    hash::{Algorithm, Hash, ParseHashError},
     store::{Store, StoreError},
 };
 
@@ -117,6 +117,11 @@ pub(super) fn parse(text: &str, algorithm: Option<Algorithm>) -> HostResult<Hash
     match (text, algorithm) {
         ("", Some(algorithm)) => Ok(Hash::from_slice(algorithm, &[0; 64][..algorithm.size()])),
         ("", None) => Err(refuse("empty hash requires explicit hash algorithm")),
-        (text, algorithm) => Hash::parse(text, algorithm).map_err(refuse),
+        (text, algorithm) => Hash::parse(text, algorithm).map_err(|error| match error {
+            ParseHashError::NoAlgorithm(text) => refuse(format!(
+                "'{text}' is not a hash, expected \"sha256-...\", or \"\" if you do not know it yet"
+            )),
+            error => refuse(error),
+        }),
     }
 }

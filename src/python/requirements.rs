@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    excerpt::excerpt,
+    excerpt::{excerpt, several},
     marker::{Marker, MarkerEnvironment},
     requirement::Requirement,
     version::{Specifiers, Version},
@@ -43,10 +43,28 @@ enum Reason {
 }
 
 impl Unmet {
-    /// True if the distribution is not there in any version.
+    /// The name of the distribution if it is not there in any version.
     #[must_use]
-    pub fn is_missing(&self) -> bool {
-        self.reason == Reason::Missing
+    pub fn missing(&self) -> Option<&str> {
+        let is_name = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        let end = self.need.find(|c| !is_name(c)).unwrap_or(self.need.len());
+        (self.reason == Reason::Missing).then(|| &self.need[..end])
+    }
+}
+
+/// The next thing to do about requirements that are not met: how to change the requirements file.
+#[must_use]
+pub fn advice<'a>(unmet: impl IntoIterator<Item = &'a Unmet>) -> String {
+    let missing: BTreeSet<&str> = unmet.into_iter().filter_map(Unmet::missing).collect();
+    match missing.into_iter().collect::<Vec<_>>()[..] {
+        [] => {
+            "change the versions in your requirements file (`uv pip compile` finds some that fit)"
+                .to_owned()
+        }
+        ref names => format!(
+            "add {} to your requirements file (`uv pip compile` writes dependencies, too)",
+            several(names, 8, ", ")
+        ),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     excerpt::several,
-    lock::{LockedFile, LockedPackage, PythonLock, TargetError},
+    lock::{LockedFile, LockedPackage, PythonLock, Target, TargetError},
     marker::MarkerEnvironment,
     tags::{Platform, Tags},
     version::Version,
@@ -32,6 +32,18 @@ impl Runtime {
         });
         let minor = minor.ok_or_else(|| TargetError::Python(version.to_owned()))?;
         Ok(Self { minor, version: version.to_owned(), platform })
+    }
+
+    /// The options with which `clutch lock` locks for it.
+    fn options(&self) -> String {
+        let python = format!("3.{}", self.minor);
+        let platform = self.platform.to_string();
+        let usual = Target::usual(&python, self.platform.machine());
+        match usual.is_ok_and(|usual| Target::new(&python, &platform).is_ok_and(|own| own == usual))
+        {
+            true => format!("--python {python}"),
+            false => format!("--python {python} --platform {platform}"),
+        }
     }
 
     /// The environment of markers.
@@ -75,8 +87,10 @@ pub enum ChoiceError {
     },
     /// None of its wheels fits.
     #[error(
-        "package '{name}' {version} has no wheel for {runtime}, only {}; lock it for this interpreter \
-         with 'clutch lock --python 3.{} --platform {}'", several(files, 8, ", "), runtime.minor, runtime.platform
+        "package '{name}' {version} has no wheel for {runtime}, only {}; run 'clutch lock {} \
+         requirements.txt', or set 'interpreter' in python.environment to one that a wheel fits",
+        several(files, 8, ", "),
+        runtime.options()
     )]
     NoWheel {
         /// The place at which the package begins in the lock, in bytes.
@@ -222,8 +236,8 @@ mod tests {
         let chosen = select(&lock, &runtime, None).unwrap();
         let error = |name| chosen[name].as_ref().unwrap_err().to_string();
         let expected = "package 'a' 1 has no wheel for Python 3.11 on manylinux_2_36_x86_64, only \
-                        a-1-cp39-cp39-win_amd64.whl; lock it for this interpreter with 'clutch lock \
-                        --python 3.11 --platform manylinux_2_36_x86_64'";
+                        a-1-cp39-cp39-win_amd64.whl; run 'clutch lock --python 3.11 requirements.txt', or \
+                        set 'interpreter' in python.environment to one that a wheel fits";
         assert_eq!(error("a"), expected);
         assert!(error("b").contains("has several versions for Python 3.11 on"), "{}", error("b"));
         assert_eq!(chosen["c"].as_ref().unwrap().1.name, "c-1-12x-py3-none-any.whl");

@@ -77,6 +77,9 @@ pub(crate) enum SessionError {
     /// The expression's file does not exist.
     #[error("'{}' does not exist", .0.display())]
     Missing(PathBuf),
+    /// A folder is not an expression.
+    #[error("folder '{}' has no default.nix", .0.display())]
+    NoDefault(PathBuf),
     /// Nothing has this name.
     #[error(
         "'{}' is not a file, folder, profile or pin", .0.display()
@@ -94,8 +97,10 @@ pub(crate) enum SessionError {
     #[error("'{0}' is not a derivation")]
     NoDerivation(StorePath),
     /// The expression holds no derivation.
-    #[error("the expression holds no derivation")]
-    NothingToBuild,
+    #[error(
+        "nothing to build: the expression evaluates to {0}, expected an environment, a program or another derivation"
+    )]
+    NothingToBuild(String),
     /// The text does not name anything in the store.
     #[error("'{0}' is not a path in {STORE_DIR}, a link to one, a profile or a pin")]
     NotStored(String),

@@ -88,15 +88,20 @@ pub(super) fn of_expression(
         return Ok(Evaluation { targets, derivations: Records::default() });
     }
     let recording = Recording::new(&host);
+    let mut outline = String::new();
     let found = interpret(session, &recording, expression, observer, |it, value, args| {
-        it.derivations(value, args)
+        let found = it.derivations(value, args)?;
+        if found.is_empty() {
+            outline = it.outline(value, args)?;
+        }
+        Ok(found)
     });
     *positions = host.hash_positions();
     let found = found?.into_iter().flatten();
     let targets =
         found.map(|found| target(found, expression)).collect::<Result<Vec<_>, SessionError>>()?;
     if targets.is_empty() {
-        return Err(SessionError::NothingToBuild);
+        return Err(SessionError::NothingToBuild(outline));
     }
     let store = session.store()?;
     if store.is_writable() {

@@ -72,12 +72,15 @@ impl Source {
     /// syntax error.
     ///
     /// # Errors
-    /// [`SessionError::Missing`] or [`SessionError::NoExpression`].
+    /// [`SessionError::Missing`], [`SessionError::NoDefault`] or [`SessionError::NoExpression`].
     pub(crate) fn file(path: &Path) -> Result<Self, SessionError> {
         let path = absolute(path)?;
         // the store may be in another folder
         if path.symlink_metadata().is_err() && !path.starts_with(STORE_DIR) {
             return Err(SessionError::Missing(path));
+        }
+        if path.is_dir() && path.join("default.nix").symlink_metadata().is_err() {
+            return Err(SessionError::NoDefault(path));
         }
         match FileKind::of(&path) {
             Some(kind) => Err(SessionError::NoExpression { path, kind }),

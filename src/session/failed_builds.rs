@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    path::PathBuf,
 };
 
 use serde_json::Value;
@@ -47,6 +48,8 @@ pub(crate) struct Mismatch {
     pub specified: String,
     /// The hash of its content.
     pub got: Hash,
+    /// The file and the line that hold the wrong hash, if they are known.
+    pub place: Option<(PathBuf, usize)>,
 }
 
 impl FailedBuilds {
@@ -106,6 +109,7 @@ impl Mismatch {
             name: derivation.name.clone(),
             specified: written.unwrap_or_else(|| specified.to_string()),
             got,
+            place: None,
         }
     }
 }
@@ -159,11 +163,15 @@ fn table(mismatches: &[Mismatch]) -> String {
         1 => "hash mismatch: the content of a file does not match its hash:".to_owned(),
         n => format!("hash mismatch: the content of {n} files does not match their hashes:"),
     };
-    for Mismatch { derivation, name, specified, got } in mismatches {
+    let here = std::env::current_dir().unwrap_or_default();
+    for Mismatch { derivation, name, specified, got, place } in mismatches {
+        let place = place.as_ref().map_or_else(String::new, |(file, line)| {
+            format!(" ({}:{line})", file.strip_prefix(&here).unwrap_or(file).display())
+        });
         let got = like(specified, got);
         let specified = if specified.is_empty() { "\"\"" } else { specified };
         text += &format!(
-            "\n  {name}\n    specified {specified}\n    got       {got}\n    \
+            "\n  {name}{place}\n    specified {specified}\n    got       {got}\n    \
              log       clutch log {derivation}"
         );
     }

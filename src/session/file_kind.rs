@@ -17,6 +17,8 @@ pub(crate) enum FileKind {
     Toml,
     /// `requirements.txt` and its like.
     Requirements,
+    /// Bytes that are not a text.
+    Binary,
 }
 
 impl FileKind {
@@ -32,13 +34,17 @@ impl FileKind {
             "toml" => Self::Toml,
             "txt" if stem.contains("requirements") => Self::Requirements,
             _ => {
-                let mut start = [0; 64];
+                let mut start = [0; 1024];
                 let file = regular::open(path, Link::Follow).ok()?;
                 let length = (&file).read(&mut start).ok()?;
                 let line = start[..length].split(|byte| *byte == b'\n').next()?;
                 let is_script =
                     line.starts_with(b"#!") && line.windows(6).any(|part| part == b"python");
-                is_script.then_some(Self::Script)?
+                match is_script {
+                    true => Self::Script,
+                    false if start[..length].contains(&0) => Self::Binary,
+                    false => return None,
+                }
             }
         };
         path.is_file().then_some(kind)
@@ -53,6 +59,7 @@ impl std::fmt::Display for FileKind {
             Self::Lock => "a lock",
             Self::Toml => "a TOML file",
             Self::Requirements => "a requirements file",
+            Self::Binary => "a binary file",
         })
     }
 }

@@ -19,6 +19,9 @@ use crate::{
     store_path::StorePath,
 };
 
+/// How many wrong hashes are looked for in the files of the project to tell their places.
+const PLACES: usize = 100;
+
 /// The result of an attempt, and what its evaluation read.
 pub(crate) struct Attempt<T> {
     /// The result.
@@ -73,7 +76,10 @@ pub(crate) fn updating<T>(
     apply: Option<&Apply<'_>>,
     mut attempt: impl FnMut(Operation<'_>, &Expression) -> Attempt<T>,
 ) -> Result<T, SessionError> {
-    let Some(apply) = apply else { return attempt(operation, expression).result };
+    let Some(apply) = apply else {
+        let Attempt { result, positions } = attempt(operation, expression);
+        return result.map_err(|error| located(operation, expression, error, positions));
+    };
     // only an evaluation knows the places of hashes, and every build must be tried
     let expression = Expression { cached: false, ..expression.clone() };
     let options = Options { keep_going: true, ..operation.options.clone() };
@@ -108,6 +114,29 @@ pub(crate) fn updating<T>(
             .extend(mismatches.iter().map(|m| (m.name.clone(), like(&m.specified, &m.got))));
         operation.observer.say("trying again with the new hashes");
     }
+}
+
+/// The same error; wrong hashes have their places.
+fn located(
+    operation: Operation<'_>,
+    expression: &Expression,
+    mut error: SessionError,
+    mut positions: HashPositions,
+) -> SessionError {
+    if let SessionError::Builds(builds) = &mut error
+        && !builds.mismatches.is_empty()
+        && let Ok(root) = project::root(operation.session, expression)
+    {
+        if positions.is_empty() {
+            // it was in the cache, which does not know them
+            let expression = Expression { cached: false, ..expression.clone() };
+            let _ = of_expression(operation, &expression, &mut positions);
+        }
+        for mismatch in builds.mismatches.iter_mut().take(PLACES) {
+            mismatch.place = positions.place(&mismatch.derivation, &mismatch.got, &root);
+        }
+    }
+    error
 }
 
 /// A file and a byte range in it.

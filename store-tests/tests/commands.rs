@@ -2,7 +2,7 @@
 
 use std::{os::unix::fs::PermissionsExt as _, process::Stdio};
 
-use clutch_store_tests::{Ran, Space, probing};
+use clutch_store_tests::{Ran, Space, index::Index, probing};
 use serde_json::Value;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_clutch-under-test");
@@ -36,7 +36,7 @@ fn attributes_arguments_and_links() {
     let error = space.fails(1, ["build", "-A", "tow", "--no-link"]);
     assert!(error.contains("did you mean 'two'"), "{error}");
     let error = space.fails(1, ["build", "-E", "{ a = 5; }"]);
-    assert!(error.contains("no derivation"), "{error}");
+    assert!(error.contains("nothing to build") && error.contains("'a', an integer"), "{error}");
 }
 
 #[test]
@@ -302,6 +302,50 @@ fn exit_codes_are_the_documented_ones() {
     let error = space.fails(1, ["eval", "default.nix"]);
     assert!(error.contains("exit code 1"), "{error}");
     space.fails(3, ["--store", file.to_str().unwrap(), "eval", "default.nix"]);
+}
+
+#[test]
+fn a_file_of_another_kind_is_told_with_what_to_give() {
+    let (space, index) = (Space::new(BINARY), Index::new());
+    space.write("empty/file", "");
+    space.write("wanted/requirements.txt", "a==1\n");
+    space.write("function.nix", "x: x");
+    space.write("list.nix", "[ ]");
+    space.write("pyproject.toml", "[project]\nname = \"x\"\n");
+    space.write("binary", "\x7fELF\0\x01");
+    space.write("other.nix", "1");
+    let hash = "(import <clutch>).fetch { url = \"http://127.0.0.1/x\"; hash = \"abc\"; }";
+    let debian = format!("--index=debian={}", index.url("archive"));
+    let cases: [(i32, &[&str], &str, &str); 12] = [
+        (2, &["build", "empty"], "empty' has no default.nix", "-E EXPRESSION"),
+        (2, &["build", "wanted"], "wanted' has no default.nix", "`clutch lock requirements.txt`"),
+        (1, &["build", "function.nix"], "a derivation, or a set or list", "to a function"),
+        (1, &["build", "list.nix"], "nothing to build", "evaluates to an empty list"),
+        (2, &["lock", "requests"], "'requests' does not exist", "only for --debian"),
+        (
+            2,
+            &["lock", "pyproject.toml"],
+            "not a requirements file",
+            "uv pip compile pyproject.toml",
+        ),
+        (2, &["build", "pyproject.toml"], "not an expression", "uv pip compile pyproject.toml"),
+        (1, &["lock", "empty"], "cannot read 'empty': it is a folder", ""),
+        (2, &["eval", "binary"], "binary' is a binary file, not an expression", "-E EXPRESSION"),
+        (
+            5,
+            &["import", "empty"],
+            "'empty' is a folder, expected a file written by `clutch export`",
+            "",
+        ),
+        (5, &["import", "other.nix"], "'other.nix' is not a file written by `clutch export`", ""),
+        (1, &["build", "-E", hash], "'abc' is not a hash, expected \"sha256-...\", or \"\"", ""),
+    ];
+    for (code, command, message, advice) in cases {
+        let error = space.fails(code, command);
+        assert!(error.contains(message) && error.contains(advice), "{command:?}: {error}");
+    }
+    let error = space.fails(1, ["lock", "--debian", "nosuite", "hello", &debian]);
+    assert!(error.contains("the index has no suite 'nosuite' (http"), "{error}");
 }
 
 #[test]

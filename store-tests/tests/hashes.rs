@@ -120,6 +120,11 @@ fn a_hash_in_a_lock_is_written_there() {
     let at = format!("--index=test={}", index.simple());
     let error = space.fails(1, ["build", "--no-link", &at]);
     assert!(error.contains(&format!("specified {wrong}\n    got       {right}")), "{error}");
+    // also if the evaluation was in the cache
+    for error in [error, space.fails(1, ["build", "--no-link", &at])] {
+        assert!(error.contains("-none-any.whl (clutch.lock:15)"), "{error}");
+        assert!(error.contains("accepts it, and changes clutch.lock"), "{error}");
+    }
     let path = space.ok(["build", "--no-link", "--update-hashes", &at]);
     assert_eq!(fs_err::read_to_string(space.real(&path)).unwrap(), "content");
     assert_eq!(read(&space, "clutch.lock"), lock(&right));

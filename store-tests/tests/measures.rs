@@ -195,12 +195,12 @@ fn errors_of_the_library_show_the_users_line_first() {
         (
             "python.environment {\n  name = \"x\";\n  lock = ./missing;\n}",
             "project/missing does not exist; to create it, run `clutch lock requirements.txt -o missing`",
-            "raised at /__clutch__/python/environment.nix:",
+            "`--show-trace` shows the steps that led here",
         ),
         (
             "fetch {\n  urls = 5;\n}",
             "expected a list but found an integer: 5",
-            "raised at /__clutch__/fetch.nix:",
+            "`--show-trace` shows the steps that led here",
         ),
     ];
     for (call, message, other) in cases {

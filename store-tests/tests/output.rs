@@ -273,7 +273,7 @@ fn an_import_reads_standard_input_and_pipes() {
     {
         let ran = shell(&other, script);
         assert!(
-            ran.code == 5 && ran.stderr.contains("it is not an export"),
+            ran.code == 5 && ran.stderr.contains("is not a file written by `clutch export`"),
             "{script}: {}",
             ran.stderr
         );
@@ -308,7 +308,7 @@ fn an_import_that_needs_trust_says_what_to_type() {
     let ran = other.run(["import", file, "--pin", "kept"]);
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     assert!(
-        ran.stderr.contains(&path) && ran.stderr.contains("nothing proves that"),
+        ran.stderr.contains(&path) && ran.stderr.contains("which cannot be verified"),
         "{}",
         ran.stderr
     );
@@ -316,8 +316,7 @@ fn an_import_that_needs_trust_says_what_to_type() {
     let json: Value = serde_json::from_str(&other.run(["import", "--json", file]).stderr).unwrap();
     let hint = json["error"]["hints"][0].as_str().unwrap();
     // which is what the hint says
-    let typed = hint.split_once("run `clutch ").and_then(|(_, rest)| rest.strip_suffix('`'));
-    let typed = typed.expect(hint);
+    let typed = hint.split_once("origin of the file, run: clutch ").expect(hint).1;
     let ran = shell(&other, &format!("$CLUTCH {typed}"));
     assert_eq!(ran.code, 0, "{typed}: {}", ran.stderr);
     let done: Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -43,6 +43,27 @@ impl<'a> Interpreter<'a> {
         Ok(found)
     }
 
+    /// A value in which no derivation was found, in words: its kind and, of a set, its first attribute.
+    ///
+    /// # Errors
+    /// Those of computing it.
+    pub fn outline(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<String> {
+        let value = self.auto_call(value, args)?;
+        Ok(match value {
+            Value::Attrs(attrs) => match self.sorted_attrs(attrs).first() {
+                Some((key, slot)) => {
+                    let name = self.symbols.show(key.symbol);
+                    let kind = self.force(slot)?.describe();
+                    let more = if attrs.len() > 1 { " and others" } else { "" };
+                    format!("a set with the attribute '{name}', {kind}{more}")
+                }
+                None => "an empty set".to_owned(),
+            },
+            Value::List(list) if list.items.is_empty() => "an empty list".to_owned(),
+            other => other.describe().into_owned(),
+        })
+    }
+
     fn collect(
         &mut self,
         value: Value<'a>,
@@ -113,8 +134,7 @@ impl<'a> Interpreter<'a> {
             }
             _ => {
                 let message = format!(
-                    "expression does not evaluate to a derivation (or a set or list of those) \
-                     but to {}",
+                    "expected a derivation, or a set or list of those; the expression evaluates to {}",
                     value.describe()
                 );
                 Err(Error::new(ErrorKind::Type, Span::NONE, message))

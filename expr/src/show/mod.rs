@@ -33,7 +33,7 @@ const FEW: usize = 3;
 
 /// The text of `error`, ending with a newline.
 ///
-/// A failure inside the library is shown at the call of the library. The steps
+/// A failure inside the library is shown at the call of the library, with the steps in the program alone. The steps
 /// that the program named itself (`addErrorContext`) come first. Without [`Style::trace`] a few
 /// others follow, those in the program before those in the library, innermost first, and how many
 /// there are besides.
@@ -50,10 +50,16 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
     plain.retain(|step| seen.insert((step.span, &step.text)));
     let once = plain.len();
     // how the library does what it was asked for is its own business
-    if place != error.span() && !style.trace {
+    let by_library = place != error.span() && !style.trace && is_library(error.span(), sources);
+    if by_library {
+        let line = |span| sources.place(span).map(|place| (place.origin, place.line));
+        let shown = line(place);
+        plain.retain(|step| in_program(step.span, sources) && line(step.span) != shown);
+    } else if place != error.span() && !style.trace {
         plain.retain(|step| !is_library(step.span, sources));
     }
-    let raised = if place == error.span() { None } else { sources.place(error.span()) };
+    let is_elsewhere = place != error.span() && !by_library;
+    let raised = is_elsewhere.then(|| sources.place(error.span())).flatten();
     let mut groups = vec![headline(error, place, raised, sources)];
     // all of them if only one would be left
     let shown = if style.trace || plain.len() <= FEW + 1 { plain.len() } else { FEW };
@@ -65,7 +71,10 @@ pub fn error(error: &Error, sources: &Sources, style: Style) -> String {
         last = frame.span;
     }
     let left = all - shown;
-    if left > 0 {
+    if left > 0 && by_library {
+        let text = "`--show-trace` shows the steps that led here";
+        groups.push(Group::with_title(Level::NOTE.secondary_title(text)));
+    } else if left > 0 {
         let which = match (once - shown, all - once) {
             (0, repeated) if repeated > error.left_out() => ", the same ones again",
             (0, _) => "",

@@ -7,7 +7,7 @@ use crate::{
     build::task::TaskError,
     python::{
         excerpt::several,
-        requirements::Unmet,
+        requirements::{Unmet, advice},
         wheel::{entry_points::EntryPointsError, headers::HeadersError, record::RecordError},
     },
     store_path::{StorePath, StorePathError},
@@ -50,8 +50,10 @@ pub enum EnvironmentError {
     },
     /// Something that a distribution needs is not there.
     #[error(
-        "requirements are not met: {}; lock what is missing with 'clutch lock', or set check = false",
-        sentences(.0)
+        "requirements are not met: {}; {} and run 'clutch lock requirements.txt', or set \
+         'check = false;' in python.environment",
+        sentences(.0),
+        advice(.0)
     )]
     Requirements(Vec<Unmet>),
     /// Nothing of that name could be run.

@@ -19,7 +19,7 @@ pub use self::{
 use super::{
     lock::{LockedPackage, PythonLock, Target},
     marker::Marker,
-    requirements::{Needs, Unmet, unmet},
+    requirements::{Needs, Unmet, advice, unmet},
     requirements_file::Requirements,
 };
 use crate::net::{index::IndexError, network::Network};
@@ -88,8 +88,11 @@ pub fn lock(
         }
         let unmet = unmet_on(requirements, targets, &packages, &requires);
         unmet.iter().for_each(|unmet| warn(&unmet.to_string()));
-        if unmet.iter().any(Unmet::is_missing) {
-            warn("add what is missing to the file: `uv pip compile` and `pip freeze` write all");
+        if !unmet.is_empty() {
+            warn(&format!(
+                "an environment of this lock will fail; {}, then lock again",
+                advice(&unmet)
+            ));
         }
         let (index, targets) = (index.to_owned(), targets.to_vec());
         Ok(PythonLock { index, requirements: Vec::new(), targets, packages })

@@ -99,7 +99,7 @@ pub enum Problem {
     )]
     OnlySource(String),
     /// The index does not have this version.
-    #[error("its newest versions are: {}", versions(newest))]
+    #[error("{}", versions(newest))]
     NoVersion {
         /// The newest that it has.
         newest: Vec<Version>,
@@ -111,7 +111,9 @@ impl Problem {
     fn of(&self, name: &str, version: &Version) -> String {
         match self {
             Self::Page(_) | Self::Size(_) | Self::NoHash(_) => self.to_string(),
-            Self::NoVersion { .. } => format!("the index has no {name} {version}; {self}"),
+            Self::NoVersion { .. } => {
+                format!("the index has no version {version} of '{name}'; {self}")
+            }
             _ => format!("{name} {version} {self}"),
         }
     }
@@ -123,7 +125,11 @@ fn count(files: &[String]) -> String {
 
 fn versions(versions: &[Version]) -> String {
     let texts: Vec<String> = versions.iter().map(ToString::to_string).collect();
-    texts.join(", ")
+    match &texts[..] {
+        [] => "it has no wheel in any version".to_owned(),
+        [one] => format!("it has {one} only"),
+        _ => format!("its newest are {}", texts.join(", ")),
+    }
 }
 
 /// A package that was found in the index, and what its metadata requires.

@@ -196,7 +196,7 @@ fn every_line_that_fails_is_named() {
     for expected in [
         "txt:1: a-b 1.0 has 4 wheels, but none fits Python 3.10 on manylinux_2_36_x86_64",
         "txt:2: source 1.0 has no wheel, only the source distribution source-1.0.tar.gz",
-        "txt:3: the index has no pure 7; its newest versions are: 2, 1",
+        "txt:3: the index has no version 7 of 'pure'; its newest are 2, 1",
         "has no project 'none'",
         "txt:5: new 2 has 1 wheel, but none fits",
     ] {
