@@ -1,5 +1,5 @@
-//! Reading and writing of `clutch.lock` (docs/formats.md), as far as all its kinds have it in
-//! common: strict fields, with errors that name file, line, package and field.
+//! The parts of `clutch.lock` (docs/formats.md) that all its kinds share: strict fields, and errors
+//! that name file, line, package and field.
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -14,7 +14,7 @@ pub const VERSION: u64 = 1;
 /// The first line of every lock.
 pub const HEAD: &str = "# Written by `clutch lock`.\n";
 
-/// Why a text is not a lock.
+/// An error in the text of a lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}:{line}: {place}{problem}", file.display())]
 pub struct LockError {
@@ -47,7 +47,7 @@ impl Source<'_> {
     /// The fields of the whole file, after a check of its `version` and `kind`.
     ///
     /// # Errors
-    /// If they are not.
+    /// If either is missing or has another value.
     pub fn fields<'t>(
         &'t self,
         table: &'t Spanned<DeTable<'t>>,
@@ -56,12 +56,13 @@ impl Source<'_> {
         let fields = Fields { source: self, table: table.get_ref(), at: 0, place: String::new() };
         let version = fields.integer("version")?;
         if version != VERSION {
-            let problem = format!("it is {version}, this clutch knows {VERSION}");
+            let problem =
+                format!("expected version {VERSION}, found {version}; use a newer clutch");
             return Err(fields.bad("version", &problem));
         }
         let found = fields.string("kind")?;
         if found != kind {
-            return Err(fields.bad("kind", &format!("it is '{found}', expected '{kind}'")));
+            return Err(fields.bad("kind", &format!("expected '{kind}', found '{found}'")));
         }
         Ok(fields)
     }
@@ -108,7 +109,7 @@ impl<'t> Fields<'t> {
         }
     }
 
-    /// The place at which the table begins, in bytes from the start of the text.
+    /// The offset in bytes at which the table begins in the text.
     #[must_use]
     pub fn at(&self) -> usize {
         self.at
@@ -144,7 +145,7 @@ impl<'t> Fields<'t> {
     /// A whole number that must be there and not negative.
     ///
     /// # Errors
-    /// If it is missing or another thing.
+    /// If it is missing or of another form.
     pub fn integer(&self, field: &str) -> Result<u64, LockError> {
         let expected = "a whole number";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;
@@ -157,7 +158,7 @@ impl<'t> Fields<'t> {
     /// A SHA-256 in lower-case hexadecimal.
     ///
     /// # Errors
-    /// If it is missing or another thing.
+    /// If it is missing or of another form.
     pub fn sha256(&self, field: &str) -> Result<&'t str, LockError> {
         let expected = "64 lower-case hexadecimal digits";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;
@@ -171,7 +172,7 @@ impl<'t> Fields<'t> {
     /// A list of strings that must be there.
     ///
     /// # Errors
-    /// If it is missing or another thing.
+    /// If it is missing or of another form.
     pub fn strings(&self, field: &str) -> Result<Vec<&'t str>, LockError> {
         let expected = "a list of strings";
         let value = self.table.get(field).ok_or_else(|| self.missing(field, expected))?;

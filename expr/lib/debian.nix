@@ -8,7 +8,7 @@ let
   # Debian's name for the system.
   architecture = {
     x86_64-linux = "amd64";
-  }.${system} or (throw "no interpreters and tools for '${system}', only for 'x86_64-linux'");
+  }.${system} or (throw "system '${system}' is not supported, expected 'x86_64-linux'");
 
   base = path:
     let parts = filter isString (split "/" path);
@@ -45,13 +45,13 @@ rec {
   # A version as upstream writes it: without Debian's epoch and revision.
   upstream = version: elemAt (match "([0-9]+:)?([^-+]+).*" version) 1;
 
-  # The revision of the builders of prefixes and interpreters, which refuse any other.
+  # The revision of the builders of prefixes and interpreters. They refuse any other.
   revision = 3;
 
-  # Packages as one prefix (bin, lib, share, ...) that runs anywhere with nothing of the host.
+  # One prefix (bin, lib, share, ...) of several packages. It uses nothing of the host.
   #
   #   packages   a list of .deb files, or the path of a lock
-  #   links      further links, such as a maintainer script makes: { "bin/awk" = "mawk"; }
+  #   links      more links, such as those of maintainer scripts: { "bin/awk" = "mawk"; }
   prefix =
     { name
     , packages

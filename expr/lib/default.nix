@@ -1,14 +1,14 @@
 # The library: the result of `import <clutch>`, for the system of the evaluation (`--system`).
-# `forSystem "x86_64-linux"` is the library for that system. In these files `host` has functions of clutch
-# itself (src/library/).
+# `forSystem "x86_64-linux"` is the library for that system. In these files, `host` holds functions that
+# clutch itself implements (src/library/).
 #
-#   fetch        a file from outside, known by its hash
-#   fakeHash     stands for a hash that is not known yet
-#   unpack       an archive as a folder
-#   text         a file out of a text
-#   derivation   what a shell script makes, in a sandbox that holds its inputs and nothing else
-#   shell        the shell and the tools that these scripts have
-#   debian       packages of a lock; `debian.prefix` makes a prefix of them that runs anywhere
+#   fetch        download a file with a known hash
+#   fakeHash     a placeholder for a hash that you do not know yet
+#   unpack       unpack an archive into a folder
+#   text         write a text to a file
+#   derivation   run a shell script in a sandbox that holds its inputs and nothing else
+#   shell        the shell and the tools of these scripts
+#   debian       Debian packages of a lock; `debian.prefix` makes a prefix of them that runs anywhere
 #   python       interpreters, environments and programs
 let
   forSystem = system:

@@ -1,4 +1,4 @@
-# The result of a shell script.
+# Runs a shell script in a sandbox.
 #
 #   clutch.derivation {
 #     name = "greeting";
@@ -11,14 +11,14 @@
 #     '';
 #   }
 #
-#   name      of the result
-#   script    run by bash; it stops at the first command that fails. It sees its inputs and nothing
-#             else: no network, no file of the host, not even /bin/sh. It starts in an empty folder
-#   outputs   the names of its results: each is a variable that holds the path to write to
-#   inputs    derivations whose `bin` folders are in PATH, in front of the shell's own
-#   meta      kept beside the result, not part of it: `clutch run` starts `mainProgram`
-#   system    default: that of the library
-#   ...       everything else is in the script's environment
+#   name      the name of the result
+#   script    run by bash, which stops at the first command that fails. It starts in an empty folder and
+#             sees only its inputs: no network, no file of the host, not even /bin/sh
+#   outputs   the names of the results; each is a variable that holds the path to write to
+#   inputs    derivations whose `bin` folders are in PATH, before the shell's own
+#   meta      not part of the result; `clutch run` starts `mainProgram`
+#   system    the system to build for; default: the library's
+#   ...       all other attributes become environment variables of the script
 { system, shell }:
 { name
 , script
@@ -36,7 +36,7 @@ derivation ({
   args = [ "-euo" "pipefail" "-c" ". \"$scriptPath\"" name ];
   PATH = builtins.concatStringsSep ":" (map (input: "${input}/bin") (inputs ++ [ shell ]));
 } // own // {
-  # a file, since a variable holds no more than 128 KiB
+  # a file, because a variable holds at most 128 KiB
   passAsFile = own.passAsFile or [ ] ++ [ "script" ];
 }) // {
   inherit meta;

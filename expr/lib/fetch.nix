@@ -1,13 +1,13 @@
-# A file from outside, known by its hash.
+# Downloads a file with a known hash.
 #
 #   url, urls      its addresses, tried in order
-#   index          or the name of an index, whose address the machine knows; with
-#   file           the file's name there (for Debian: its path), and
+#   index          instead of an address: the name of an index, with
+#   file           the name of the file there (for Debian its path), and
 #   project        for a Python index, the project
-#   hash           as `sha256-...`, or
-#   sha256         in any of the usual forms; `clutch.fakeHash` or "" stand for one that you do not know
-#                  yet: the build tells it, and `--update-hashes` writes it
-#   name           of the store path; default: the file's own
+#   hash           `sha256-...`, or
+#   sha256         in any of the usual forms. If you do not know it yet, write `clutch.fakeHash` or "":
+#                  the build prints the right one, and `--update-hashes` writes it
+#   name           the name of the store path; default: the file's name
 { name ? null
 , url ? null
 , urls ? [ ]
@@ -41,7 +41,7 @@ let
     };
 in
 derivation (given // {
-  # names in the store have fewer characters than file names
+  # store paths allow fewer characters than file names
   name = replaceStrings [ "!" "~" "@" " " "%" ":" ] [ "_" "_" "_" "_" "_" "_" ] named;
   system = "builtin";
   builder = "builtin:fetch";
@@ -51,5 +51,5 @@ derivation (given // {
   outputHash =
     if hash != null then hash
     else if sha256 != null then sha256
-    else throw "fetch: '${own}': expected hash or sha256; with hash = \"\" the build says the right one";
+    else throw "fetch: '${own}': expected hash or sha256; set hash = \"\", and the build prints the right one";
 })

@@ -1,6 +1,6 @@
-# Files and folders that built-in builders make.
+# Files and folders made by built-in builders.
 {
-  # A file with that text, or a folder with it at `destination`.
+  # Writes a text to a file, or to the file `destination` in a folder.
   #
   #   clutch.text { name = "greet"; text = "..."; executable = true; destination = "bin/greet"; }
   text =
@@ -15,11 +15,11 @@
       builder = "builtin:text";
     };
 
-  # An archive as a folder.
+  # Unpacks an archive into a folder.
   #
   #   src      the archive: zip, tar (gz, xz, zst, bz2) or deb
-  #   format   "zip", "tar" or "deb", if the first bytes do not tell
-  #   strip    how many folders to drop in front of every name; "auto" drops the one that holds all
+  #   format   "zip", "tar" or "deb"; default: detected from the first bytes
+  #   strip    the number of leading folders to drop from every name; "auto" drops a single top folder
   unpack =
     { name
     , src

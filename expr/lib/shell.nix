@@ -1,6 +1,6 @@
-# The shell and the tools that scripts of derivations have: bash and dash (as `sh`), coreutils, sed,
-# grep, awk (mawk), find, xargs, diff, cmp, patch, tar, gzip, bzip2, xz. One prefix, in the closure of
-# whatever refers to it: `#!${clutch.shell}/bin/sh`.
+# The shell and the tools of derivations' scripts: bash, dash (as `sh`), coreutils, sed, grep, awk
+# (mawk), find, xargs, diff, cmp, patch, tar, gzip, bzip2, xz. To use it at run time, refer to it:
+# `#!${clutch.shell}/bin/sh`.
 #
 # To update the lock, run `clutch lock --debian` with the packages in its `roots`.
 { debian }:

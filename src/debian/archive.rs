@@ -41,7 +41,7 @@ pub(crate) struct Request<'a> {
     pub keyrings: Vec<PathBuf>,
 }
 
-/// Why nothing was locked.
+/// An error while locking packages.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ArchiveIndexError {
     /// The archive's address is not known.
@@ -98,8 +98,7 @@ pub(crate) fn keyrings(root: &std::path::Path) -> Vec<PathBuf> {
     found
 }
 
-/// Pins the closure of some packages as the archive has them now. `warn` takes warnings for the
-/// user.
+/// Pins the closure of some packages in the archive's current state. `warn` takes warnings for the user.
 ///
 /// # Errors
 /// If the index cannot be fetched or trusted, or lacks a package.
@@ -156,7 +155,7 @@ fn packages_text(
         names.iter().find_map(|name| Some((listed(&release, name)?, name))).ok_or_else(|| {
             bad(&address, format!("expected an entry '{folder}/Packages', found none"))
         })?;
-    // by hash, so that an update of the archive between the two requests does no harm
+    // by hash: the archive may be updated between the two requests
     let by_hash = suite.below(&folder).below("by-hash/SHA256").below(&sha256);
     let plain = suite.below(name);
     let (address, page) = match http.page(&by_hash, "*/*", limits::PACKAGES) {
@@ -193,7 +192,7 @@ fn listed(release: &str, name: &str) -> Option<String> {
     })
 }
 
-/// The text that is signed. `gpgv` checks the signature if it is installed.
+/// The signed text. `gpgv` checks the signature if it is installed.
 fn verified(
     signed: &[u8],
     keyrings: &[PathBuf],
@@ -206,7 +205,7 @@ fn verified(
         cleartext(text).ok_or_else(|| bad("expected a signed message".to_owned()))
     };
     if keyrings.is_empty() {
-        return unverified("this machine has no keyring of the archive");
+        return unverified("the archive's keyring is not installed");
     }
     let mut command = Command::new("gpgv");
     for keyring in keyrings {
@@ -234,7 +233,7 @@ fn verified(
     // a second signature by a key that this machine does not have is not an error
     if !says("VALIDSIG ") || says("BADSIG ") {
         return Err(bad(
-            "its signature is not valid (by gpgv and this machine's keyring)".to_owned()
+            "gpgv does not accept its signature with this machine's keyring".to_owned()
         ));
     }
     String::from_utf8(output.stdout).map_err(|_| bad("it is not UTF-8".to_owned()))

@@ -1,4 +1,4 @@
-//! The packages that some packages need to work: the closure over Pre-Depends and Depends.
+//! The closure of packages over Pre-Depends and Depends.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -7,9 +7,9 @@ use super::packages::{Need, Package, Packages};
 /// The limits of a closure.
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
-    /// Leave out everything but the packages that were asked for.
+    /// Leave out all dependencies.
     pub no_dependencies: bool,
-    /// Packages that are left out, with those that only they need.
+    /// Packages to leave out, with the packages that only they need.
     pub stop: BTreeSet<String>,
 }
 
@@ -22,25 +22,22 @@ pub struct Member<'a> {
     pub depends: BTreeSet<&'a str>,
 }
 
-/// Why there is no closure.
+/// An error while computing a closure.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum ClosureError {
-    /// A package that the suite does not have.
+    /// The suite does not have a package.
     #[error("the suite has no package '{0}'")]
     NoPackage(String),
-    /// A virtual package was asked for.
-    #[error("'{name}' is a virtual package; ask for one of those that provide it: {providers}")]
+    /// A virtual package was requested.
+    #[error("'{name}' is a virtual package; name one that provides it: {providers}")]
     Virtual {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
         /// The packages that provide it.
         providers: String,
     },
-    /// The dependencies are too many.
-    #[error(
-        "its dependencies are too many to resolve: {} packages were looked at",
-        crate::limits::PACKAGE_LOOKS
-    )]
+    /// There are too many dependencies.
+    #[error("too many dependencies: gave up after {} packages", crate::limits::PACKAGE_LOOKS)]
     TooMuch,
     /// No package of the suite fulfils a dependency.
     #[error(
@@ -49,18 +46,18 @@ pub enum ClosureError {
     Unfulfilled {
         /// The package that needs it.
         package: String,
-        /// The package that is needed.
+        /// The missing package.
         need: String,
-        /// The chain from a package that was asked for to this one.
+        /// The chain from a requested package to this one.
         chain: String,
     },
 }
 
-/// The closure of `roots`, by name. Of several alternatives the first that is in the closure
-/// already is taken, else the first that exists; of several providers the first by name.
+/// The closure of `roots`, by name. Of several alternatives, takes the first that is already in the
+/// closure, else the first that exists. Of several providers, takes the first by name.
 ///
 /// # Errors
-/// If something is not in the suite.
+/// If a package is not in the suite.
 pub fn closure<'a>(
     packages: &Packages<'a>,
     roots: &'a [String],
@@ -203,7 +200,7 @@ mod tests {
             many.iter().map(|(name, version, fields)| (&**name, *version, *fields)).collect();
         all.push(("root", "1", &needs));
         let error = names(&all, &["root"], &Scope::default()).unwrap_err();
-        assert!(error.contains("too many to resolve"), "{error}");
+        assert!(error.contains("too many dependencies"), "{error}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 use super::closure::Member;
 use crate::lock_file::{Fields, HEAD, LockError, Source, VERSION, write_string, write_strings};
 
-/// The kind that stands in the file.
+/// The value of the field `kind`.
 pub const KIND: &str = "debian";
 
 /// A closure of packages, pinned.
@@ -17,7 +17,7 @@ pub struct DebianLock {
     pub suite: String,
     /// The architecture, such as `amd64`.
     pub architecture: String,
-    /// The packages that were asked for.
+    /// The requested packages.
     pub roots: BTreeSet<String>,
     /// The packages, sorted by name.
     pub packages: Vec<LockedDeb>,
@@ -91,12 +91,12 @@ impl DebianLock {
         let mut names = BTreeSet::new();
         for (package, table) in packages.iter().zip(&tables) {
             if !names.insert(&package.name) {
-                return Err(table.bad("name", "it stands in the lock twice"));
+                return Err(table.bad("name", "it is in the lock twice"));
             }
         }
         for (package, table) in packages.iter().zip(&tables) {
             if let Some(name) = package.depends.iter().find(|name| !names.contains(name)) {
-                let problem = format!("'{name}' is not in the lock, expected a package that is");
+                let problem = format!("'{name}' is not a package of this lock");
                 return Err(table.bad("depends", &problem));
             }
         }
@@ -110,7 +110,7 @@ impl DebianLock {
     }
 }
 
-/// The text of the lock: the same for the same pins.
+/// The text of the lock. Equal pins give equal texts.
 impl std::fmt::Display for DebianLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = format!("{HEAD}version = {VERSION}\n");
@@ -194,12 +194,12 @@ mod tests {
             (
                 "version = 1\n",
                 "version = 2\n",
-                "my.lock:2: field 'version': it is 2, this clutch knows 1",
+                "my.lock:2: field 'version': expected version 1, found 2; use a newer clutch",
             ),
             (
                 "\"debian\"",
                 "\"python\"",
-                "my.lock:3: field 'kind': it is 'python', expected 'debian'",
+                "my.lock:3: field 'kind': expected 'debian', found 'python'",
             ),
             (
                 "pool/main/a",
@@ -212,11 +212,7 @@ mod tests {
                 "[1]",
                 "my.lock:7: field 'roots' is of type integer, expected a list of strings",
             ),
-            (
-                "name = \"b\"",
-                "name = \"a\"",
-                "package 'a': field 'name': it stands in the lock twice",
-            ),
+            ("name = \"b\"", "name = \"a\"", "package 'a': field 'name': it is in the lock twice"),
             ("[[package]]", "[[package", "my.lock:9: not TOML"),
         ] {
             let error = fail(from, to);

@@ -1,5 +1,5 @@
-//! Debian archives: the package files of a closure of packages, pinned in a lock. Reads the
-//! archive's index; builders read the package files.
+//! Debian archives: pins the package files of a closure in a lock. Reads the archive's index; builders
+//! read the package files.
 
 pub(crate) mod archive;
 pub mod closure;

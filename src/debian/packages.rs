@@ -27,7 +27,7 @@ pub struct Package<'a> {
     provides: &'a str,
 }
 
-/// Why an index cannot be used.
+/// An error in an index.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PackagesError {
     /// More packages than an archive can have.
@@ -36,7 +36,7 @@ pub enum PackagesError {
     /// More names in `Provides` than an archive can have.
     #[error("it provides more than {} names", limits::PROVIDED)]
     Provided,
-    /// A field that cannot stand in a lock.
+    /// A field that a lock cannot hold.
     #[error("package '{package}': {field} '{value}', expected {expected}")]
     Field {
         /// The package.
@@ -45,12 +45,12 @@ pub enum PackagesError {
         field: &'static str,
         /// The beginning of its value.
         value: String,
-        /// The form that is expected.
+        /// The expected form.
         expected: &'static str,
     },
 }
 
-/// A package that is needed, perhaps in some versions only.
+/// A dependency on a package, perhaps in some versions only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need<'a> {
     /// The package, real or virtual.
@@ -69,7 +69,7 @@ impl std::fmt::Display for Need<'_> {
 }
 
 impl<'a> Package<'a> {
-    /// Its needs, each as a list of alternatives with the preferred one first.
+    /// Its dependencies, each as a list of alternatives with the preferred one first.
     pub fn needs(&self) -> impl Iterator<Item = Vec<Need<'a>>> + use<'a> {
         [self.pre_depends, self.depends]
             .into_iter()
@@ -78,7 +78,7 @@ impl<'a> Package<'a> {
             .filter(|alternatives| !alternatives.is_empty())
     }
 
-    /// Checks that it can stand in a lock.
+    /// Checks that a lock can hold it.
     ///
     /// # Errors
     /// Names the field that is wrong.
@@ -136,7 +136,7 @@ pub struct Packages<'a> {
     /// By name, the newest version first.
     by_name: FxHashMap<&'a str, Vec<usize>>,
     providers: FxHashMap<&'a str, Vec<(usize, Option<&'a str>)>>,
-    /// The packages that were looked at so far.
+    /// The number of packages examined so far.
     looks: Cell<u64>,
 }
 
@@ -177,14 +177,14 @@ impl<'a> Packages<'a> {
         Ok(Self { packages, by_name, providers, looks: Cell::new(0) })
     }
 
-    /// True once more packages were looked at than any real archive needs. Nothing is found from then on.
+    /// True once more packages were examined than any real archive needs. From then on, nothing is found.
     #[must_use]
     pub fn is_exhausted(&self) -> bool {
         self.looks.get() > limits::PACKAGE_LOOKS
     }
 
-    /// Every package that fulfils a need: the real ones first (newest first), then those that
-    /// provide it, by name. A need of some version is fulfilled by a provider of that version only.
+    /// Every package that satisfies a dependency: real ones first (newest first), then providers, by name. A
+    /// dependency on a version accepts only a provider of that version.
     pub fn fulfilling(&self, need: Need<'a>) -> impl Iterator<Item = &Package<'a>> {
         let fits = move |version: Option<&str>| match need.version {
             None => true,

@@ -56,7 +56,7 @@ fn part(left: &str, right: &str) -> Ordering {
     Ordering::Equal
 }
 
-/// True if `version` stands in that relation (`<<`, `<=`, `=`, `>=`, `>>`) to `other`.
+/// True if `version` is in this relation (`<<`, `<=`, `=`, `>=`, `>>`) to `other`.
 #[must_use]
 pub(crate) fn satisfies(version: &str, relation: &str, other: &str) -> bool {
     let order = compare(version, other);

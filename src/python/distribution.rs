@@ -1,6 +1,5 @@
-//! `builtin:distribution`: pure Python sources as an installed distribution, without a build
-//! backend: the content of a folder goes to site-packages, with a description, programs and byte
-//! code.
+//! `builtin:distribution`: installs pure Python sources as a distribution, without a build backend.
+//! The content of a folder goes to site-packages, with metadata, programs and byte code.
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +53,7 @@ struct Attributes {
 /// Runs `builtin:distribution`.
 ///
 /// # Errors
-/// If an attribute does not follow the specifications, or the folder has something that cannot be
+/// If an attribute violates a specification, or the folder contains something that cannot be
 /// installed.
 pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
@@ -80,7 +79,9 @@ pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let escaped = attributes.distribution.replace(['-', '.'], "_");
     let info = format!("{escaped}-{}.dist-info", attributes.version);
     if fs::symlink_metadata(library.join(&info)).is_ok() {
-        return Err(TaskError::Failed(format!("the sources have a '{info}' of their own")));
+        return Err(TaskError::Failed(format!(
+            "the sources contain '{info}', which this build writes itself"
+        )));
     }
     fs::create_dir(library.join(&info))?;
     for (leaf, text) in description.files {
@@ -107,11 +108,11 @@ fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
     let plain = |c: char| c.is_ascii_alphanumeric();
     let inner = |c: char| plain(c) || "-_.".contains(c);
     if !(name.starts_with(plain) && name.ends_with(plain) && name.chars().all(inner)) {
-        let problem = format!("'{}' is not a distribution's name", excerpt(name));
+        let problem = format!("'{}' is not a distribution name", excerpt(name));
         return Err(wrong("distribution", problem));
     }
     version.parse::<Version>().map_err(|e| wrong("version", e.to_string()))?;
-    // it becomes part of a folder's name, in which a dash would separate
+    // it becomes part of a folder's name, and a dash is the separator there
     if !version.chars().all(|c| plain(c) || ".+!_".contains(c)) {
         let problem = format!("'{}' is not a version as PEP 440 normalises it", excerpt(version));
         return Err(wrong("version", problem));
@@ -120,7 +121,7 @@ fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
     for requirement in &attributes.requires {
         requirement.parse::<Requirement>().map_err(|e| wrong("requires", e.to_string()))?;
         if requirement.contains(['\n', '\r']) {
-            return Err(wrong("requires", "a requirement has more than one line".into()));
+            return Err(wrong("requires", "a requirement contains a line break".into()));
         }
         let _ = writeln!(metadata, "Requires-Dist: {requirement}");
     }
@@ -133,14 +134,14 @@ fn describe(attributes: &Attributes) -> Result<Description, TaskError> {
         description.scripts =
             entry_points::scripts(text.as_bytes()).map_err(|e| wrong("scripts", e.to_string()))?;
         if description.scripts.len() != attributes.scripts.len() {
-            return Err(wrong("scripts", "a name has a line break or an equals sign".into()));
+            return Err(wrong("scripts", "a name contains a line break or '='".into()));
         }
         description.files.push(("entry_points.txt", text));
     }
     Ok(description)
 }
 
-/// Copies folders and files, byte code left out; links have no place in a distribution.
+/// Copies folders and files, except byte code. A link is an error.
 fn copy(
     task: &Task<'_>,
     from: &InputPath<'_>,
@@ -283,6 +284,6 @@ mod tests {
         };
         assert!(make(&[], link).unwrap().map(|_| ()).unwrap_err().contains("not a file or folder"));
         let own = |source: &Path| fs::create_dir(source.join("my_app-1.0.dist-info")).unwrap();
-        assert!(make(&[], own).unwrap().map(|_| ()).unwrap_err().contains("of their own"));
+        assert!(make(&[], own).unwrap().map(|_| ()).unwrap_err().contains("writes itself"));
     }
 }

@@ -1,6 +1,6 @@
-//! Text from outside for messages: its beginning, on one line, with control characters escaped.
+//! Excerpts of outside text for messages: the beginning, on one line, control characters escaped.
 
-/// The most characters that are shown.
+/// The greatest number of characters shown.
 const SHOWN: usize = 120;
 
 /// The beginning of a text, control characters escaped.

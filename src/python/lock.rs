@@ -13,7 +13,7 @@ use crate::{
     net::simple::normalised,
 };
 
-/// The kind that stands in the file.
+/// The value of the field `kind`.
 pub const KIND: &str = "python";
 
 /// Pinned packages.
@@ -21,19 +21,19 @@ pub const KIND: &str = "python";
 pub struct PythonLock {
     /// The name of the index that holds the files.
     pub index: String,
-    /// The files of requirements that it was made of, in the order in which they were read; none if
-    /// that is not known.
+    /// The requirements files that it was made from, in the order in which they were read; empty if
+    /// they are not known.
     pub requirements: Vec<LockedRequirements>,
-    /// The targets that it was made for.
+    /// The targets.
     pub targets: Vec<Target>,
     /// The packages.
     pub packages: Vec<LockedPackage>,
 }
 
-/// A file of requirements.
+/// A requirements file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LockedRequirements {
-    /// Its path from the lock's folder, in or below which it is.
+    /// Its path, relative to the lock's folder. It is in or below that folder.
     pub file: String,
     /// The SHA-256 of its content in lower-case hexadecimal.
     pub sha256: String,
@@ -55,11 +55,11 @@ pub struct LockedPackage {
     pub name: String,
     /// Its version.
     pub version: Version,
-    /// Its marker, if that does not hold for every target.
+    /// Its marker, unless that holds for every target.
     pub marker: Option<Marker>,
     /// Its wheels.
     pub files: Vec<LockedFile>,
-    /// The place at which it begins in the text that was read, in bytes; 0 if the lock was not read.
+    /// The offset in bytes at which it begins in the text; 0 if the lock was not read from a text.
     pub at: usize,
 }
 
@@ -76,7 +76,7 @@ pub struct LockedFile {
     pub sha256: String,
 }
 
-/// A version or a platform is not that of a target.
+/// A malformed version or platform of a target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
     /// The version.
@@ -88,10 +88,10 @@ pub enum TargetError {
 }
 
 impl Target {
-    /// A target out of `3.11` and `manylinux_2_36_x86_64`.
+    /// The target of a version such as `3.11` and a platform such as `manylinux_2_36_x86_64`.
     ///
     /// # Errors
-    /// Says which of the two is none, and what was expected.
+    /// Says which of the two is malformed, and what was expected.
     pub fn new(python: &str, platform: &str) -> Result<Self, TargetError> {
         let minor = python.strip_prefix("3.").and_then(|minor| minor.parse().ok());
         let minor = minor.filter(|minor| (2..100).contains(minor));
@@ -119,13 +119,13 @@ impl Target {
         format!("3.{}", self.minor)
     }
 
-    /// The tags that it takes.
+    /// The tags of the wheels that it accepts.
     #[must_use]
     pub fn tags(&self) -> Tags {
         Tags::cpython(self.minor, &self.platform)
     }
 
-    /// The environment of markers. The last part of the version is not known yet; 0 stands for it.
+    /// The environment for markers. The patch version is not known, so it is 0.
     #[must_use]
     pub fn markers(&self) -> MarkerEnvironment {
         MarkerEnvironment {
@@ -176,7 +176,7 @@ impl LockedPackage {
         Ok(Self { name: name.to_owned(), version, marker, files, at: fields.at() })
     }
 
-    /// By what packages are sorted.
+    /// The key that packages are sorted by.
     fn key(&self) -> (&str, &Version, Option<String>) {
         (&self.name, &self.version, self.marker.as_ref().map(ToString::to_string))
     }
@@ -219,7 +219,7 @@ impl PythonLock {
         let mut seen = BTreeSet::new();
         for (package, table) in packages.iter().zip(&tables) {
             if !seen.insert(package.key()) {
-                return Err(table.bad("name", "it stands in the lock twice"));
+                return Err(table.bad("name", "it is in the lock twice"));
             }
         }
         let index = fields.string("index")?.to_owned();
@@ -227,7 +227,7 @@ impl PythonLock {
     }
 }
 
-/// The text of the lock: the same for the same pins.
+/// The text of the lock. Equal pins give equal texts.
 impl std::fmt::Display for PythonLock {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut out = format!("{HEAD}version = {VERSION}\n");

@@ -1,5 +1,5 @@
-//! Environment markers (PEP 508 and the "Dependency specifiers" specification): which requirement
-//! is for which machine.
+//! Environment markers (PEP 508 and the "Dependency specifiers" specification): conditions under which
+//! a requirement applies.
 
 use std::{collections::BTreeSet, fmt, str::FromStr};
 
@@ -35,14 +35,14 @@ pub enum Operand {
     Text(String),
 }
 
-/// How two sides are compared.
+/// The comparison of two sides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
     /// As versions if the variable holds one, else for equality as texts.
     By(Operator),
-    /// The left text is a part of the right one.
+    /// The left text is part of the right one.
     In,
-    /// It is not.
+    /// The left text is not part of the right one.
     NotIn,
 }
 
@@ -71,7 +71,7 @@ pub enum Variable {
     ImplementationName,
     /// `implementation_version`: `3.11.2`.
     ImplementationVersion,
-    /// `extra`: one that is asked for.
+    /// `extra`: a requested extra.
     Extra,
 }
 
@@ -89,7 +89,7 @@ impl Variable {
         ("implementation_name", Self::ImplementationName),
         ("implementation_version", Self::ImplementationVersion),
         ("extra", Self::Extra),
-        // the spellings of before PEP 508
+        // spellings older than PEP 508
         ("os.name", Self::OsName),
         ("sys.platform", Self::SysPlatform),
         ("platform.version", Self::PlatformVersion),
@@ -113,7 +113,7 @@ impl Variable {
     }
 }
 
-/// The environment that markers are asked about: CPython on Linux.
+/// The environment that markers are evaluated in: CPython on Linux.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MarkerEnvironment {
     /// `3.11`.
@@ -142,7 +142,7 @@ impl MarkerEnvironment {
     }
 }
 
-/// A text is not a marker.
+/// A text that is not a marker.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not an environment marker (PEP 508): {reason}", excerpt(text))]
 pub struct MarkerError {
@@ -151,7 +151,7 @@ pub struct MarkerError {
 }
 
 impl Marker {
-    /// True if it holds when these extras (normalised names) are asked for.
+    /// True if it holds when these extras (normalised names) are requested.
     #[must_use]
     pub fn holds(&self, environment: &MarkerEnvironment, extras: &BTreeSet<&str>) -> bool {
         match self {
@@ -163,7 +163,7 @@ impl Marker {
         }
     }
 
-    /// The marker that holds if one of several does. Nothing if there is none, or if together they have more
+    /// The marker that holds if any of several does. `None` if there are none, or if together they have more
     /// comparisons than a marker may have.
     #[must_use]
     pub fn any(markers: Vec<Self>) -> Option<Self> {
@@ -216,7 +216,7 @@ fn compare(
         Operand::Text(text) => text.clone(),
     };
     let (left, right) = (value(left), value(right));
-    // if no extra is asked for, the variable is the empty text
+    // without a requested extra, the variable is the empty text
     if is_extra && !extras.is_empty() {
         let text = if left.is_empty() { &right } else { &left };
         let asked = extras.contains(text.as_str());
@@ -238,7 +238,7 @@ fn compare(
     }
     match operator {
         Operator::NotEqual => left != right,
-        // texts have no order, so that only equality is left of these
+        // texts have no order: only equality is left of these operators
         Operator::Equal | Operator::Same | Operator::AtMost | Operator::AtLeast => left == right,
         Operator::Below | Operator::Above | Operator::Compatible => false,
     }
@@ -325,7 +325,7 @@ impl<'a> Parser<'a> {
 
     fn one(&mut self, depth: usize) -> Result<Marker, String> {
         if depth > MAX_DEPTH {
-            return Err(format!("more than {MAX_DEPTH} parentheses inside each other"));
+            return Err(format!("parentheses are nested deeper than {MAX_DEPTH}"));
         }
         if self.eat("(") {
             let marker = self.or(depth + 1)?;
@@ -339,7 +339,7 @@ impl<'a> Parser<'a> {
         let comparison = self.comparison()?;
         let right = self.operand()?;
         if matches!((&left, &right), (Operand::Text(_), Operand::Text(_))) {
-            return Err("neither side of a comparison is a variable".to_owned());
+            return Err("expected a variable on one side of a comparison".to_owned());
         }
         Ok(Marker::Compare(left, comparison, right))
     }

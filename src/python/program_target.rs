@@ -1,4 +1,4 @@
-//! The module and function that a program calls, looked for in sources, without running anything.
+//! Looks for the module and function that a program calls in its sources, without running anything.
 
 use std::{io, path::Path};
 
@@ -10,12 +10,11 @@ use crate::{
     regular::{self, Link},
 };
 
-/// Says that the module or function which a program calls is certainly not there. Nothing if it is there or
-/// may be. `library` is the folder that modules are imported from; `is_elsewhere` says of a module that this
-/// folder does not have whether another may.
+/// A message if the module or function that a program calls is certainly missing. `library` is the folder that
+/// modules are imported from. `is_elsewhere` is true for a module that another folder may have.
 ///
 /// # Errors
-/// Reading fails.
+/// If reading fails.
 pub(crate) fn missing<E: From<io::Error>>(
     library: &Path,
     script: &Script,
@@ -49,7 +48,7 @@ pub(crate) fn missing<E: From<io::Error>>(
     Ok(None)
 }
 
-/// True if a folder has a module of that name in another form: machine code, or byte code alone.
+/// True if a folder has a module with that name in another form: machine code, or only byte code.
 fn has_other(folder: &Path, name: &str) -> io::Result<bool> {
     for entry in fs::read_dir(folder)? {
         let file = entry?.file_name();
@@ -61,9 +60,9 @@ fn has_other(folder: &Path, name: &str) -> io::Result<bool> {
     Ok(false)
 }
 
-/// True if a source file may define a name: the name is in it, or the file makes names that are not.
+/// True if a source file may define a name: it contains the name, or defines names dynamically.
 fn may_define(source: &[u8], name: &str) -> bool {
-    // how other names are compared depends on Unicode
+    // other names are compared by Unicode's rules
     if !name.is_ascii() {
         return true;
     }

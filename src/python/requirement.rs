@@ -14,17 +14,17 @@ use crate::{limits, net::simple::normalised};
 pub struct Requirement {
     /// The normalised name of the distribution.
     pub name: String,
-    /// Extras, normalised, in the order in which they stand.
+    /// Extras, normalised, in the order of the text.
     pub extras: Vec<String>,
-    /// Which versions.
+    /// The accepted versions.
     pub versions: Specifiers,
-    /// The address behind `@`, which then stands in the place of versions.
+    /// The address after `@`, which replaces versions.
     pub url: Option<String>,
-    /// For which environments.
+    /// The condition on the environment.
     pub marker: Option<Marker>,
 }
 
-/// A text is not a requirement.
+/// A text that is not a requirement.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a requirement (PEP 508): {reason}", excerpt(text))]
 pub struct RequirementError {
@@ -33,7 +33,7 @@ pub struct RequirementError {
 }
 
 impl Requirement {
-    /// The one version that it allows, if it is pinned.
+    /// The pinned version, if it allows only one.
     #[must_use]
     pub fn pin(&self) -> Option<&Version> {
         let mut pins = self.versions.0.iter().filter_map(|clause| clause.pin());
@@ -41,7 +41,7 @@ impl Requirement {
     }
 }
 
-/// True for the name of a distribution: letters, digits and `-_.`, the latter not at the ends.
+/// True for a distribution name: letters, digits and, not at the ends, `-_.`.
 #[must_use]
 pub fn is_name(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
@@ -70,7 +70,7 @@ impl FromStr for Requirement {
                 inner.split_once(']').ok_or_else(|| fail("'[' is not closed".to_owned()))?;
             for extra in list.split(',').map(str::trim) {
                 if !is_name(extra) && !list.trim().is_empty() {
-                    return Err(fail(format!("'{}' is not the name of an extra", excerpt(extra))));
+                    return Err(fail(format!("'{}' is not a name of an extra", excerpt(extra))));
                 }
                 if !extra.is_empty() {
                     extras.push(normalised(extra));
@@ -143,7 +143,7 @@ mod tests {
             ("a-", "expected a name"),
             ("./a", "expected a name"),
             ("a[x", "not closed"),
-            ("a[x y]", "not the name of an extra"),
+            ("a[x y]", "not a name of an extra"),
             ("a 1.0", "'1.0' is not a version specifier"),
             ("a=1", "'=1' is not a version specifier"),
             ("a==1 ; x", "not an environment marker"),

@@ -1,5 +1,5 @@
-//! The requirements that distributions do not meet among themselves: every `Requires-Dist` whose marker
-//! holds, with the extras that others ask for, and `Requires-Python`.
+//! Finds unmet requirements among distributions: every `Requires-Dist` whose marker holds, with the extras
+//! that others request, and `Requires-Python`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{
     version::{Specifiers, Version},
 };
 
-/// A distribution, as far as others need it and it needs others.
+/// The parts of a distribution that requirements are about.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs<'a> {
     /// Its normalised name.
@@ -23,7 +23,7 @@ pub struct Needs<'a> {
     pub requires_python: Option<&'a str>,
 }
 
-/// A requirement that is not met. The order is that of the distributions that have it.
+/// An unmet requirement. Sorted by the distribution that has it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Unmet {
     /// The distribution that has the requirement.
@@ -36,7 +36,7 @@ pub struct Unmet {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason {
     Missing,
-    /// There is another version.
+    /// Another version is present.
     Version(String),
     /// The interpreter has another version.
     Python(String),
@@ -79,10 +79,9 @@ impl std::fmt::Display for Unmet {
     }
 }
 
-/// The requirements of `distributions` that are not met among themselves. `extras` are those that are
-/// asked for from outside, as a name and an extra. A requirement that cannot be read is told to `log` and
-/// has no effect: it is in a published file that nobody can change. Once `cancelled` is true, the
-/// requirements found so far are returned.
+/// The unmet requirements of `distributions`. `extras` are requested from outside, as a name and an extra. A
+/// malformed requirement is logged and ignored, because nobody can change a published file. Once `cancelled`
+/// is true, the requirements found so far are returned.
 pub fn unmet<'a>(
     distributions: &[Needs<'a>],
     extras: &[(&'a str, &'a str)],
@@ -94,8 +93,8 @@ pub fn unmet<'a>(
     let wanted: BTreeMap<&str, Wanted> =
         distributions.iter().map(|d| (d.name, Wanted::read(d, log))).collect();
 
-    // Asking for an extra can make further requirements hold, which may ask for extras. Those that do
-    // not depend on what was asked for since are not looked at again.
+    // An extra can make more requirements hold, which may request more extras. Requirements that do not
+    // depend on the new extras are not checked again.
     let mut asked: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     let mut waiting: BTreeMap<&str, BTreeSet<&str>> =
         by_name.keys().map(|name| (*name, BTreeSet::new())).collect();
@@ -144,7 +143,7 @@ pub fn unmet<'a>(
 struct Wanted {
     /// Each with its text up to the marker.
     all: Vec<(Requirement, String)>,
-    /// The numbers of those whose markers name an extra.
+    /// The indices of those whose markers name an extra.
     by_extra: BTreeMap<String, Vec<usize>>,
 }
 
@@ -165,7 +164,7 @@ impl Wanted {
         Self { all, by_extra }
     }
 
-    /// The numbers of those that depend on one of these extras.
+    /// The indices of those that depend on one of these extras.
     fn depending_on(&self, extras: &BTreeSet<&str>) -> BTreeSet<usize> {
         extras.iter().filter_map(|extra| self.by_extra.get(*extra)).flatten().copied().collect()
     }

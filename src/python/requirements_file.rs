@@ -1,5 +1,5 @@
-//! requirements.txt as pip reads it ("Requirements File Format"), as far as a lock can follow: what
-//! is pinned, with or without hashes. What a lock cannot hold is an error with the reason.
+//! requirements.txt as pip reads it ("Requirements File Format"): pinned requirements, with or without
+//! hashes. Anything that a lock cannot hold is an error.
 
 use std::{
     collections::BTreeSet,
@@ -19,7 +19,7 @@ use crate::{
 /// The deepest nesting of `-r`.
 const MAX_DEPTH: usize = 16;
 
-/// The most wrong lines that are told.
+/// The greatest number of wrong lines in an error.
 const MAX_WRONG: usize = 100;
 
 /// A requirement with its place.
@@ -27,7 +27,7 @@ const MAX_WRONG: usize = 100;
 pub struct Line {
     /// The requirement.
     pub requirement: Requirement,
-    /// The SHA-256 hashes of the files that are allowed; empty if the line has no `--hash`.
+    /// The SHA-256 hashes of allowed files; empty if the line has no `--hash`.
     pub sha256: Vec<String>,
     /// The file.
     pub file: PathBuf,
@@ -59,17 +59,17 @@ pub struct Requirements {
     pub files: Vec<ReadFile>,
     /// Every requirement, in order.
     pub lines: Vec<Line>,
-    /// Warnings about what was passed over.
+    /// Warnings about ignored options.
     pub warnings: Vec<String>,
 }
 
-/// Why a requirements file cannot be locked.
+/// An error in a requirements file.
 #[derive(Debug, thiserror::Error)]
 pub enum RequirementsError {
     /// It cannot be read.
     #[error(transparent)]
     Io(#[from] std::io::Error),
-    /// A line is wrong, or says what a lock cannot hold.
+    /// A line is malformed, or asks for something that a lock cannot hold.
     #[error("{}:{line}: {reason}", file.display())]
     Line {
         /// The file.
@@ -79,12 +79,12 @@ pub enum RequirementsError {
         /// The problem, and what to do.
         reason: String,
     },
-    /// Several lines are.
+    /// Several lines are wrong.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
     Several(Vec<RequirementsError>),
 }
 
-/// Options that say where an index is or how pip searches: a lock has neither.
+/// Options for the address of an index or the search of pip. A lock has neither.
 const WITHOUT_EFFECT: &[&str] = &[
     "-i",
     "--index-url",
@@ -100,7 +100,7 @@ const WITHOUT_EFFECT: &[&str] = &[
     "--pre",
 ];
 
-/// Options that a lock cannot follow, and why.
+/// Options that a lock cannot follow, with advice.
 const REFUSED: &[(&str, &str)] = &[
     ("-e", "an editable project cannot be locked; make it a source of the environment instead"),
     (
@@ -109,13 +109,13 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("-c", "constraints are not read; put the pins into the requirements"),
     ("--constraint", "constraints are not read; put the pins into the requirements"),
-    ("--no-binary", "only wheels can be locked; leave the option out"),
+    ("--no-binary", "only wheels can be locked; remove the option"),
 ];
 
 /// Reads a file and those that it includes by `-r`.
 ///
 /// # Errors
-/// Names file and line, of every line that is wrong.
+/// Names file and line of every wrong line.
 pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     let mut reading = Reading::default();
     read_into(file, &mut reading)?;
@@ -127,16 +127,16 @@ pub fn read(file: &Path) -> Result<Requirements, RequirementsError> {
     }
 }
 
-/// The lines that were read so far.
+/// The lines read so far.
 #[derive(Default)]
 struct Reading {
     all: Requirements,
     wrong: Vec<RequirementsError>,
-    /// How many lines there were.
+    /// The number of lines.
     lines: usize,
-    /// The files that were read, by their real paths: a second time would say the same again.
+    /// The files read so far, by their real paths. A file is read once.
     read: BTreeSet<PathBuf>,
-    /// Those that are being read, which include each other.
+    /// The files being read, from the outermost to the included one.
     open: Vec<PathBuf>,
 }
 
@@ -157,12 +157,11 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
     for (number, text) in joined(text.strip_prefix('\u{feff}').unwrap_or(&text)) {
         reading.lines += 1;
         if reading.lines > limits::REQUIREMENT_LINES {
-            let reason = format!("more than {} lines are required", limits::REQUIREMENT_LINES);
+            let reason = format!("more than {} requirements", limits::REQUIREMENT_LINES);
             return Err(RequirementsError::Line { file: file.to_owned(), line: number, reason });
         }
         if reading.wrong.len() == MAX_WRONG {
-            let reason =
-                format!("what follows is not looked at, after {MAX_WRONG} lines are wrong");
+            let reason = format!("stopped here, after {MAX_WRONG} wrong lines");
             let file = file.to_owned();
             reading.wrong.push(RequirementsError::Line { file, line: number, reason });
         }
@@ -172,7 +171,7 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
         if let Some(name) = option(&text, &["-r", "--requirement"]) {
             let other = file.parent().unwrap_or(Path::new("")).join(name);
             if reading.open.len() > MAX_DEPTH || reading.open.contains(&real(&other)) {
-                // nothing else that such a file says can be right
+                // the rest of such a file is not worth an error
                 let reason = "the files include each other".to_owned();
                 let file = file.to_owned();
                 return Err(RequirementsError::Line { file, line: number, reason });
@@ -199,7 +198,7 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
                 "{}:{number}: option '{word}' has no effect on a lock{}",
                 file.display(),
                 if word.contains("index") || word == "-i" {
-                    "; an index is named by --index"
+                    "; name an index with --index"
                 } else {
                     ""
                 }
@@ -215,7 +214,7 @@ fn read_into(file: &Path, reading: &mut Reading) -> Result<(), RequirementsError
     Ok(())
 }
 
-/// The real path of a file, or its path as it is if there is no other.
+/// The real path of a file, or the given path if it cannot be resolved.
 fn real(file: &Path) -> PathBuf {
     fs::canonicalize(file).unwrap_or_else(|_| file.to_owned())
 }
@@ -266,12 +265,12 @@ fn line(text: &str, file: &Path, number: usize) -> Result<Line, RequirementsErro
         }
     }
     if sha256.is_empty() && others > 0 {
-        return Err(fail("a lock holds SHA-256 hashes, and the line has none".to_owned()));
+        return Err(fail("expected a SHA-256 hash; a lock holds no others".to_owned()));
     }
     let requirement: Requirement = spec.parse().map_err(|e| fail(format!("{e}")))?;
     if requirement.url.is_some() {
         return Err(fail(format!(
-            "'{}' is found by an address; a lock pins names and versions",
+            "'{}' is given by an address; a lock pins names and versions",
             requirement.name
         )));
     }
@@ -295,8 +294,8 @@ fn option<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     })
 }
 
-/// Lines with those joined that end in a backslash, without comments and without empty ones; each
-/// with the number of its first.
+/// The lines without comments and empty lines, each with its number. A line that ends in a backslash is
+/// joined with the next.
 fn joined(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut lines = text.lines().enumerate();
     let whole = move || {
@@ -307,7 +306,7 @@ fn joined(text: &str) -> impl Iterator<Item = (usize, String)> {
             match line.strip_suffix('\\').filter(|_| !is_comment) {
                 Some(part) => whole.push_str(part),
                 None => {
-                    // a comment ends a line that was to go on
+                    // a comment ends a continued line
                     whole.push_str(if is_comment { "" } else { line });
                     break;
                 }

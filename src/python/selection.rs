@@ -1,4 +1,4 @@
-//! The wheels of a lock that an interpreter takes: markers say which packages, tags which wheel of each.
+//! Chooses the wheels of a lock for an interpreter: the packages by markers, the wheel of each by tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::{
     version::Version,
 };
 
-/// An interpreter, as far as markers and tags ask for it.
+/// An interpreter, as markers and tags describe it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Runtime {
     minor: u32,
@@ -23,7 +23,7 @@ impl Runtime {
     /// CPython of that full version.
     ///
     /// # Errors
-    /// The version is not one of CPython 3.
+    /// If it is not a version of CPython 3.
     pub fn new(version: &str, platform: Platform) -> Result<Self, TargetError> {
         let parsed = version.parse::<Version>().ok();
         let minor = parsed.and_then(|parsed| match parsed.release() {
@@ -63,20 +63,20 @@ impl std::fmt::Display for Runtime {
     }
 }
 
-/// Packages that are wanted are not in the lock.
+/// Requested packages that are not in the lock.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it does not hold {}", several(names, 8, ", "))]
+#[error("not in the lock: {}", several(names, 8, ", "))]
 pub struct NotLocked {
     names: Vec<String>,
 }
 
-/// Why no wheel can be chosen for a package.
+/// An error while choosing a wheel for a package.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChoiceError {
     /// Markers do not tell its versions apart.
     #[error("package '{name}' has several versions for {runtime}: {}", several(versions, 8, ", "))]
     Several {
-        /// The place at which the second of them begins in the lock, in bytes.
+        /// The offset in bytes at which the second of them begins in the lock.
         at: usize,
         /// Its name.
         name: String,
@@ -93,7 +93,7 @@ pub enum ChoiceError {
         runtime.options()
     )]
     NoWheel {
-        /// The place at which the package begins in the lock, in bytes.
+        /// The offset in bytes at which the package begins in the lock.
         at: usize,
         /// Its name.
         name: String,
@@ -107,7 +107,7 @@ pub enum ChoiceError {
 }
 
 impl ChoiceError {
-    /// The place at which the package begins in the lock, in bytes.
+    /// The offset in bytes at which the package begins in the lock.
     #[must_use]
     pub fn at(&self) -> usize {
         match self {
@@ -116,14 +116,14 @@ impl ChoiceError {
     }
 }
 
-/// A package and the wheel of it that an interpreter prefers, or why there is none.
+/// A package, with the wheel that an interpreter prefers or an error.
 pub type Choice<'l> = Result<(&'l LockedPackage, &'l LockedFile), ChoiceError>;
 
-/// The packages of a lock for an interpreter, by name. `wanted` are the names (normalised) of those that
-/// are meant; nothing for all of them.
+/// The packages of a lock for an interpreter, by name. `wanted` are the normalised names of the packages to
+/// choose; `None` chooses all.
 ///
 /// # Errors
-/// A package that is wanted is not in the lock, or not for this interpreter.
+/// If a requested package is not in the lock, or not for this interpreter.
 pub fn select<'l>(
     lock: &'l PythonLock,
     runtime: &Runtime,
@@ -243,7 +243,7 @@ mod tests {
         assert_eq!(chosen["c"].as_ref().unwrap().1.name, "c-1-12x-py3-none-any.whl");
         let wanted = ["c", "d", "e"].map(str::to_owned).into();
         let error = select(&lock, &runtime, Some(&wanted)).unwrap_err();
-        assert_eq!(error.to_string(), "it does not hold d, e");
+        assert_eq!(error.to_string(), "not in the lock: d, e");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Which wheels an interpreter takes, and which it prefers (PEP 425, 600, 656): CPython on Linux.
+//! The tags of the wheels that an interpreter accepts, in its order of preference (PEP 425, 600, 656):
+//! CPython on Linux.
 
 use std::{fmt, str::FromStr};
 
@@ -10,7 +11,7 @@ use super::wheel_name::WheelName;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Platform {
     libc: Libc,
-    /// Of the C library.
+    /// The version of the C library.
     major: u32,
     minor: u32,
     /// Such as `x86_64`.
@@ -23,7 +24,7 @@ enum Libc {
     Musl,
 }
 
-/// A text is not a platform.
+/// A text that is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "'{0}' is not a platform, expected 'manylinux_<major>_<minor>_<arch>' or 'musllinux_<major>_<minor>_<arch>' with the version of glibc or musl"
@@ -34,7 +35,7 @@ impl Platform {
     /// Linux with that version of glibc, such as `2.36`.
     ///
     /// # Errors
-    /// The version or the machine is none.
+    /// If the version or the machine is malformed.
     pub fn glibc(version: &str, machine: &str) -> Result<Self, PlatformError> {
         Self::of("manylinux", version, machine)
     }
@@ -42,12 +43,12 @@ impl Platform {
     /// Linux with that version of musl, such as `1.2`.
     ///
     /// # Errors
-    /// The version or the machine is none.
+    /// If the version or the machine is malformed.
     pub fn musl(version: &str, machine: &str) -> Result<Self, PlatformError> {
         Self::of("musllinux", version, machine)
     }
 
-    /// The first two parts of a version count.
+    /// Uses the first two parts of a version.
     fn of(name: &str, version: &str, machine: &str) -> Result<Self, PlatformError> {
         let end = version.match_indices('.').nth(1).map_or(version.len(), |(at, _)| at);
         format!("{name}_{}_{machine}", version[..end].replace('.', "_")).parse()
@@ -146,8 +147,8 @@ impl Tags {
         Self { native, pure, platforms: platforms.collect() }
     }
 
-    /// How good a wheel is for the interpreter: the smaller, the better; nothing if it does not
-    /// fit. Of two that are equal the higher build number wins.
+    /// The rank of a wheel for the interpreter: the smaller, the better. `None` if it does not fit. Of two
+    /// equal wheels, the higher build number wins.
     #[must_use]
     pub fn rank(&self, wheel: &WheelName) -> Option<(usize, std::cmp::Reverse<(u64, String)>)> {
         let platforms = wheel.platform.iter().filter_map(|platform| match &**platform {

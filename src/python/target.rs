@@ -17,10 +17,10 @@ use crate::{
 /// A CPython prefix.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreter {
-    /// The folder in which it is being made. One that is an input has only its logical path, under which a
-    /// sandbox shows it.
+    /// The folder in which it is being built. `None` for an input, which a sandbox shows at its logical
+    /// path.
     pub making: Option<PathBuf>,
-    /// Its path in builds and at run time: a store path, as text.
+    /// Its store path, in builds and at run time.
     pub logical: String,
     /// The second part of its version: 11 for Python 3.11.
     pub minor: u32,
@@ -30,17 +30,17 @@ impl Interpreter {
     /// The interpreter that an attribute names by its logical path.
     ///
     /// # Errors
-    /// It is not an input of this build, or not an interpreter.
+    /// If it is not an input of this build, or not an interpreter.
     pub fn input(task: &Task<'_>, logical: &str) -> Result<Self, TaskError> {
         let programs = task.input(logical)?.join("bin").entries()?;
         let minor = minor(programs.into_iter().map(|entry| entry.name), logical)?;
         Ok(Self { making: None, logical: logical.to_owned(), minor })
     }
 
-    /// The interpreter that is being made at `place`.
+    /// The interpreter that is being built at `place`.
     ///
     /// # Errors
-    /// There is not exactly one `bin/python3.<minor>`.
+    /// If there is not exactly one `bin/python3.<minor>`.
     pub fn at(place: &Path, logical: &str) -> Result<Self, TaskError> {
         let entries = fs::read_dir(place.join("bin"))?.map(|entry| Ok(entry?.file_name()));
         let programs: Vec<_> = entries.collect::<std::io::Result<_>>()?;
@@ -66,22 +66,21 @@ impl Interpreter {
         format!("{}/bin/{}", self.logical, self.name())
     }
 
-    /// True if its standard library has a module of that name. It is an input.
+    /// True if the standard library of this input has a module with that name.
     ///
     /// # Errors
-    /// The library cannot be read.
+    /// If the library cannot be read.
     pub fn has_module(&self, task: &Task<'_>, name: &str) -> Result<bool, TaskError> {
         let library = task.input(&self.logical)?.join("lib").join(self.name());
         let found = |place: &str| Ok::<_, TaskError>(library.join(place).kind()?.is_some());
         Ok(found(name)? || found(&format!("{name}.py"))?)
     }
 
-    /// The dynamic linker that the executable asks for, if it is one of the store's: programs in
-    /// machine code need the same. An interpreter that uses the host's has none to offer. It is an
-    /// input.
+    /// The dynamic linker of this input's executable, if it is in the store. Programs in machine code
+    /// need the same one. `None` for an interpreter that uses the host's.
     ///
     /// # Errors
-    /// The executable cannot be read.
+    /// If the executable cannot be read.
     pub fn loader(&self, task: &Task<'_>) -> Result<Option<String>, TaskError> {
         let bytes = task.input(&self.program())?.read(limits::PROGRAM)?;
         let Ok(image) = Image::parse(bytes) else { return Ok(None) };

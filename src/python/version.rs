@@ -30,7 +30,7 @@ enum Local {
     Number(u64),
 }
 
-/// A text is not a version.
+/// A text that is not a version.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a version (PEP 440)", excerpt(.0))]
 pub struct VersionError(String);
@@ -48,7 +48,7 @@ impl Version {
         self.pre.is_some() || self.dev.is_some()
     }
 
-    /// Without what stands behind `+`.
+    /// Without the local part (after `+`).
     #[must_use]
     pub fn public(&self) -> Self {
         Self { local: Vec::new(), ..self.clone() }
@@ -214,8 +214,8 @@ impl Rest<'_> {
         Some(version)
     }
 
-    /// A word with a number that may be missing (then 0), separated or not: `Some(None)` if the
-    /// word is not here, nothing if the number is too large.
+    /// A word with an optional number (default 0), separated or not. `Some(None)` if the word is not here,
+    /// `None` if the number is too large.
     fn suffix(&mut self, word: &str) -> Option<Option<u64>> {
         let separator = |text: &'_ str| text.starts_with(['.', '-', '_']);
         let start = if separator(self.0) { &self.0[1..] } else { self.0 };
@@ -251,7 +251,7 @@ fn is_digit(c: char) -> bool {
     c.is_ascii_digit()
 }
 
-/// How a version is compared with that of a specifier.
+/// The comparison of a specifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operator {
     /// `~=`
@@ -293,11 +293,11 @@ pub struct Specifier {
     version: Version,
     /// `.*` stands behind the version.
     prefix: bool,
-    /// The text behind `===`, which need be no version.
+    /// The text after `===`, which need not be a version.
     text: String,
 }
 
-/// A text is not a specifier.
+/// A text that is not a specifier.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a version specifier (PEP 440)", excerpt(.0))]
 pub struct SpecifierError(String);
@@ -306,7 +306,7 @@ impl Specifier {
     /// The clause of an operator and the text behind it.
     ///
     /// # Errors
-    /// They do not go together.
+    /// If the text does not fit the operator.
     pub fn new(operator: Operator, text: &str) -> Result<Self, SpecifierError> {
         let text = text.trim();
         let fail = || SpecifierError(text.to_owned());
@@ -391,7 +391,7 @@ fn zero() -> Version {
     Version { epoch: 0, release: vec![0], pre: None, post: None, dev: None, local: Vec::new() }
 }
 
-/// Clauses separated by commas, which all have to be fulfilled. No clause fits every version.
+/// Clauses separated by commas, which must all hold. Without clauses, every version fits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Specifiers(pub Vec<Specifier>);
 

@@ -13,7 +13,7 @@ pub struct WheelName {
     pub name: String,
     /// Its version.
     pub version: Version,
-    /// The build number and the text behind it; 0 and nothing if there is none.
+    /// The build number and the text after it; 0 and empty without one.
     pub build: (u64, String),
     /// Python tags.
     pub python: Vec<String>,
@@ -23,7 +23,7 @@ pub struct WheelName {
     pub platform: Vec<String>,
 }
 
-/// A text is not a wheel's file name.
+/// A text that is not the file name of a wheel.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("'{}' is not a wheel's file name: {reason}", excerpt(text))]
 pub struct WheelNameError {
@@ -53,10 +53,10 @@ impl FromStr for WheelName {
         };
         let word = |b: u8| b.is_ascii_alphanumeric() || b"._".contains(&b);
         if normalised(name).is_empty() || !name.bytes().all(word) {
-            return Err(fail("the name is not one"));
+            return Err(fail("the name is malformed"));
         }
         let version =
-            version.replace('_', "-").parse().map_err(|_| fail("the version is not one"))?;
+            version.replace('_', "-").parse().map_err(|_| fail("the version is malformed"))?;
         let digits = build.find(|c: char| !c.is_ascii_digit()).unwrap_or(build.len());
         let build = match build {
             "" => (0, String::new()),
@@ -72,7 +72,7 @@ impl FromStr for WheelName {
             return Err(fail("a tag is empty"));
         }
         if ![&python, &abi, &platform].into_iter().flatten().all(|tag| tag.bytes().all(word)) {
-            return Err(fail("a tag has another character than letters, digits and '_'"));
+            return Err(fail("a tag contains characters other than letters, digits and '_'"));
         }
         // each combination is a tag
         if python.len() * abi.len() * platform.len() > limits::WHEEL_TAGS {
@@ -82,7 +82,7 @@ impl FromStr for WheelName {
     }
 }
 
-/// The version in the file name of a source distribution, if it is one of `project`.
+/// The version in the file name of a source distribution of `project`; `None` for any other file.
 #[must_use]
 pub fn sdist_version(file: &str, project: &str) -> Option<Version> {
     if file.len() > limits::FILE_NAME {

@@ -137,7 +137,7 @@ fn a_wrong_lock_is_told_with_its_line() {
         (
             "kind = \"python\"",
             "kind = \"debian\"",
-            "clutch.lock:2: field 'kind': it is 'debian', expected 'python'",
+            "clutch.lock:2: field 'kind': expected 'python', found 'debian'",
         ),
         ("[[target]]", "[[target", "clutch.lock:5: not TOML"),
         ("version = 1\n", "version = 2\n", "clutch.lock:1: field 'version': it is 2"),
@@ -151,7 +151,10 @@ fn a_wrong_lock_is_told_with_its_line() {
     }
     space.write("clutch.lock", &text);
     let error = space.fails(1, ["eval", "default.nix", "-A", "debian.packages"]);
-    assert!(error.contains("clutch.lock:2: field 'kind': it is 'python', expected"), "{error}");
+    assert!(
+        error.contains("clutch.lock:2: field 'kind': expected 'debian', found 'python'"),
+        "{error}"
+    );
     let caught = "builtins.tryEval (import ./default.nix).debian.packages";
     assert!(space.ok(["eval", "-E", caught]).contains("success = false"));
     // a lock counts as memory of the evaluation
@@ -309,7 +312,7 @@ fn mistakes_are_told_at_the_users_line_with_what_to_do() {
         ),
         (
             "python.package { name = \"x y\"; version = \"1\"; source = ./.; }",
-            "name = \"x y\" is not the name of a distribution",
+            "name = \"x y\" is not a distribution name",
         ),
         (
             "python.package { name = \"x\"; version = \"1\"; source = ./nothing; }",

@@ -1,4 +1,4 @@
-# `import <nix/fetchurl.nix>`: expressions written for Nix fetch a file by its hash with it.
+# `import <nix/fetchurl.nix>`, with which expressions written for Nix fetch a file by its hash.
 { url
 , system ? ""
 , hash ? ""
@@ -23,7 +23,7 @@
 , name ? baseNameOf (toString url)
 }:
 if unpack then
-  throw "<nix/fetchurl.nix>: '${name}': unpack, which is for Nix's own archives, is not supported; builtins.fetchTarball unpacks others"
+  throw "<nix/fetchurl.nix>: '${name}': `unpack` (of NAR files) is not supported; use builtins.fetchTarball for other archives"
 else
   derivation {
     inherit name outputHash outputHashAlgo;

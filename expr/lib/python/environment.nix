@@ -7,32 +7,31 @@ let
 
   default = interpreters."3.11";
 
-  # The store allows fewer characters in names than versions and file names do.
+  # Store paths allow fewer characters than versions and file names.
   storeName = replaceStrings [ "!" "~" "@" " " ] [ "_" "_" "_" "_" ];
 
-  # The value, with a warning if a file of requirements beside the lock is not the one that the lock was
-  # made of.
+  # Warns if a requirements file beside the lock has changed since the lock was made.
   fresh = lock: made: value:
     let
       folder = dirOf lock;
       path = file: folder + "/${file.file}";
       changed = filter (file: pathExists (path file) && hashFile "sha256" (path file) != file.sha256) made;
     in
-    # nothing belongs to a single file in the store
+    # a single file in the store has no requirements file beside it
     if !(isPath lock) || toString folder == builtins.storeDir || changed == [ ] then value
     else builtins.warn
       "${toString lock}: ${(head changed).file} has changed since the lock was made; run 'clutch lock ${(head made).file}'"
       value;
 
-  # A distribution that is installed already.
+  # Checks a distribution that is already installed.
   distribution = one:
     if !(isPath one) then one
     else if !(pathExists one) then throw "distributions: ${toString one} does not exist"
     else if readFileType one == "regular" then
-      throw "distributions: ${toString one} is a file, not an installed distribution; wheels come from a lock, and python.package makes a distribution of a folder of sources"
+      throw "distributions: ${toString one} is a file, not an installed distribution; use `lock` for wheels and python.package for a folder of sources"
     else one;
 
-  # One locked wheel, installed for an interpreter.
+  # Installs one locked wheel for an interpreter.
   wheel = { name, version, file, sha256, index, interpreter, record }: derivation {
     name = storeName "${name}-${version}";
     system = "builtin";
@@ -61,7 +60,7 @@ let
       };
     in
     if unused != [ ] then
-      throw "record names ${concatStringsSep ", " unused}, which the environment does not hold"
+      throw "record: the environment does not contain ${concatStringsSep ", " unused}"
     else fresh lock selected.requirements (mapAttrs one selected.wheels);
 in
 {
@@ -69,16 +68,16 @@ in
 
   # A virtual environment of locked packages.
   #
-  #   name           of the result
-  #   interpreter    default Python 3.11
+  #   name           the name of the result
+  #   interpreter    default: Python 3.11
   #   lock           the path of a clutch.lock
   #   packages       the names of the packages to install, or null for all of them
-  #   distributions  further distributions that are installed already, such as those of `package`
-  #   collisions     for a path that several distributions have, the name of the one to take it from
+  #   distributions  more distributions, already installed, such as those of `package`
+  #   collisions     for a path in several distributions, the name of the one to take it from
   #   record         for a package whose RECORD is known to be wrong: "lenient"
-  #   check          false if requirements of packages may be unmet
-  #   index          the name of another index than the lock's
-  #   mainProgram    the program that `clutch run` starts, default the interpreter
+  #   check          false to allow unmet requirements
+  #   index          the name of an index to use instead of the lock's
+  #   mainProgram    the program that `clutch run` starts; default: the interpreter
   environment =
     { name
     , interpreter ? default
@@ -112,18 +111,18 @@ in
       meta = { inherit mainProgram; };
     };
 
-  # A distribution of pure Python sources beside the expression, made without a build backend.
+  # Makes a distribution from pure Python sources, without a build backend.
   #
-  #   name, version  of the distribution
-  #   source         the folder whose content goes to site-packages
+  #   name, version  the name and version of the distribution
+  #   source         a folder; its content goes to site-packages
   #   scripts        programs: { serve = "module:function"; }
   #   requires       its requirements (PEP 508)
   package =
     { name, version, source, interpreter ? default, scripts ? { }, requires ? [ ] }:
     if !(host.isDistributionName name) then
-      throw "name = ${toJSON name} is not the name of a distribution, expected letters and digits, and between them '-', '_' or '.'"
+      throw "name = ${toJSON name} is not a distribution name, expected letters and digits with '-', '_' or '.' between them"
     else if !(host.isVersion version) then
-      throw "version = ${toJSON version} is not a version (PEP 440), expected one such as \"1.0\" or \"2.1.post3\""
+      throw "version = ${toJSON version} is not a version (PEP 440), expected one like \"1.0\" or \"2.1.post3\""
     else if isPath source && !(pathExists source) then throw "source: ${toString source} does not exist"
     else derivation {
       name = storeName "${name}-${version}";
@@ -134,16 +133,16 @@ in
       inherit version source interpreter scripts requires;
     };
 
-  # A program that runs a script in an environment. Arguments of the command line come after those given
-  # here.
+  # Makes a program that runs a script in an environment. Its arguments come before those of the command
+  # line.
   #
-  #   name           of the program and of the result
-  #   environment    as `environment` gives it
+  #   name           the name of the program and of the result
+  #   environment    a result of `environment`
   #   script         a path, or a text such as "${./src}/main.py" if it needs files beside it
   #   args           texts or paths
   program = { name, environment, script, args ? [ ] }:
     let
-      # JSON texts are Python texts.
+      # a JSON string is a Python string
       literal = value: toJSON (if isPath value then "${value}" else toString value);
     in
     derivation {

@@ -1,9 +1,9 @@
-# CPython of Debian's packages: relocated, complete, with nothing of the host.
+# CPython from Debian packages: relocated and complete. It uses nothing of the host.
 { debian }:
 let
-  # An interpreter.
+  # An interpreter from Debian packages.
   #
-  #   version    such as "3.11"
+  #   version    for example "3.11"
   #   packages   the path of a lock that holds the interpreter, its libraries and the C library;
   #              `clutch lock --debian SUITE --no-dependencies PACKAGE...` writes one
   fromDebian = { version, packages }:
@@ -22,7 +22,7 @@ let
     } // {
       version = full;
       pythonVersion = version;
-      # the newest manylinux wheels that it can load
+      # decides which manylinux wheels it can load
       glibc = debian.upstream locked.libc6.version;
       machine = "x86_64";
       meta.mainProgram = "python${version}";
@@ -31,7 +31,7 @@ in
 {
   inherit fromDebian;
 
-  # The interpreters by their version: `interpreter."3.11"`.
+  # The interpreters by version: `interpreter."3.11"`.
   interpreter = {
     "3.11" = fromDebian { version = "3.11"; packages = ../debian/python-3.11.lock; };
     "3.13" = fromDebian { version = "3.13"; packages = ../debian/python-3.13.lock; };

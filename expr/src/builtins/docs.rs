@@ -14,7 +14,7 @@ const DOCS: &[Entry] = &[
     (
         "addDrvOutputDependencies",
         "string",
-        "Return the string with its one reference to a derivation file turned into a reference to the derivation and all that it needs.",
+        "Turn the one reference of a string from a derivation file to the derivation with everything it needs.",
     ),
     (
         "addErrorContext",
@@ -24,17 +24,17 @@ const DOCS: &[Entry] = &[
     (
         "all",
         "predicate list",
-        "Return true if the predicate holds for every element. Stops at the first element for which it does not.",
+        "Return true if the predicate holds for every element. Stops at the first one that fails it.",
     ),
     (
         "any",
         "predicate list",
-        "Return true if the predicate holds for at least one element. Stops at the first for which it does.",
+        "Return true if the predicate holds for at least one element. Stops at the first one that passes it.",
     ),
     (
         "appendContext",
         "string context",
-        "Return the string with more references, in the form that `getContext` returns.",
+        "Add references to a string. The context has the form that `getContext` returns.",
     ),
     ("attrNames", "set", "Return the names of the attributes, sorted by their bytes."),
     ("attrValues", "set", "Return the values of the attributes, in the order of their names."),
@@ -50,7 +50,7 @@ const DOCS: &[Entry] = &[
     (
         "catAttrs",
         "name list",
-        "Return the attribute of that name from every set in the list that has it.",
+        "Collect the attribute with that name from every set in the list that has it.",
     ),
     ("ceil", "number", "Round a number up to an integer."),
     (
@@ -70,12 +70,12 @@ const DOCS: &[Entry] = &[
     (
         "derivation",
         "attributes",
-        "Describe a build. The result is a set with the attributes, `drvPath`, `outPath`, and one set for each output. `name`, `system` and `builder` are required.",
+        "Describe a build. `name`, `system` and `builder` are required. The result is a set with the given attributes, `drvPath`, `outPath`, and one set for each output.",
     ),
     (
         "derivationStrict",
         "attributes",
-        "Return the paths of a derivation and its outputs. Programs call `derivation`, which is built on this.",
+        "Return the paths of a derivation and its outputs. Use `derivation`, which calls this.",
     ),
     ("dirOf", "path", "Return the part of a path or string before the last slash."),
     (
@@ -99,7 +99,7 @@ const DOCS: &[Entry] = &[
     (
         "fetchTree",
         "{ type, ... }",
-        "Fetch a tree from the place that the attributes describe. Pure evaluation requires its hash.",
+        "Fetch the tree that the attributes describe. Pure evaluation requires its hash.",
     ),
     (
         "fetchurl",
@@ -110,9 +110,9 @@ const DOCS: &[Entry] = &[
     (
         "filterSource",
         "predicate path",
-        "Copy a folder to the store, with the entries for which the predicate holds. It is called with path and type. `path` does the same and more.",
+        "Copy a folder to the store, with the entries for which the predicate holds. The predicate is called with path and type. Prefer `path`, which can do more.",
     ),
-    ("findFile", "searchPath name", "Find a name in a search path. `<name>` is a call of this."),
+    ("findFile", "searchPath name", "Find a name in a search path. `<name>` calls this."),
     ("flakeRefToString", "attributes", "Write a flake reference as text."),
     ("floor", "number", "Round a number down to an integer."),
     (
@@ -130,15 +130,19 @@ const DOCS: &[Entry] = &[
     (
         "genList",
         "f length",
-        "Return the list of f called with 0, 1, and so on. Elements are computed when they are needed.",
+        "Return the list `[ (f 0) (f 1) ... ]`. Elements are computed when they are needed.",
     ),
     (
         "genericClosure",
         "{ startSet, operator }",
-        "Return all sets that are reached from `startSet` by calling `operator`, nearest first, and each `key` once.",
+        "Return all sets reached from `startSet` by calling `operator`, nearest first. Each `key` occurs once.",
     ),
     ("getAttr", "name set", "Return the attribute of that name: `set.${name}`."),
-    ("getContext", "string", "Return the references of a string, as a set by store path."),
+    (
+        "getContext",
+        "string",
+        "Return the references of a string as a set. Its names are the store paths.",
+    ),
     (
         "getEnv",
         "name",
@@ -178,27 +182,27 @@ const DOCS: &[Entry] = &[
     (
         "lessThan",
         "a b",
-        "Return true if a is less than b: `a < b`. Numbers, strings, paths and lists of these have an order.",
+        "Return true if a is less than b: `a < b`. Compares numbers, strings, paths and lists of these.",
     ),
     (
         "listToAttrs",
         "list",
-        "Build a set from a list of sets with `name` and `value`. If a name occurs more than once, the first one counts.",
+        "Build a set from a list of sets with `name` and `value`. If a name occurs more than once, the first one is used.",
     ),
     (
         "map",
         "f list",
-        "Return the list of f called with every element. Results are computed when they are needed.",
+        "Call f with every element and return the list of results. Results are computed when they are needed.",
     ),
     (
         "mapAttrs",
         "f set",
-        "Return the set of f called with the name and value of every attribute. Results are computed when they are needed.",
+        "Call f with the name and value of every attribute and return the set of results. Results are computed when they are needed.",
     ),
     (
         "match",
         "pattern string",
-        "Match a whole string against a POSIX extended pattern. The result is the list of its groups, `null` for a group that took no part, or `null` if the string does not match.",
+        "Match a whole string against a POSIX extended pattern. Returns the list of its groups (`null` for an unused group), or `null` if the string does not match.",
     ),
     ("mul", "a b", "Return the product of two numbers: `a * b`."),
     (
@@ -221,7 +225,7 @@ const DOCS: &[Entry] = &[
     (
         "placeholder",
         "output",
-        "Return the text that stands for the path of an output in the attributes of its own derivation.",
+        "Return a placeholder for the path of an output, to be used in the attributes of its own derivation.",
     ),
     (
         "readDir",
@@ -250,22 +254,18 @@ const DOCS: &[Entry] = &[
     (
         "split",
         "pattern string",
-        "Split a string at the matches of a POSIX extended pattern. Between the parts stands the list of groups of each match.",
+        "Split a string at the matches of a POSIX extended pattern. The result has the parts and, between them, the list of groups of each match.",
     ),
     ("splitVersion", "string", "Split a version into the parts that `compareVersions` compares."),
-    ("storePath", "path", "Return a path of the store as a string that refers to it."),
+    ("storePath", "path", "Return a store path as a string that refers to it."),
     ("stringLength", "string", "Return the number of bytes in a string."),
     ("sub", "a b", "Return the difference of two numbers: `a - b`."),
     (
         "substring",
         "start length string",
-        "Return `length` bytes of a string from the byte `start` on, counted from 0. With a negative length, return all the rest.",
+        "Return `length` bytes of a string, starting at byte `start` (the first is 0). A negative length returns the rest.",
     ),
-    (
-        "tail",
-        "list",
-        "Return a list without its first element. The time grows with the length of the list.",
-    ),
+    ("tail", "list", "Return a list without its first element."),
     ("throw", "message", "Fail with a message. `tryEval` catches it."),
     (
         "toFile",
@@ -285,7 +285,7 @@ const DOCS: &[Entry] = &[
     (
         "toString",
         "value",
-        "Convert a value to a string. Besides values that can be interpolated it takes numbers, `true` (\"1\"), `false` and `null` (\"\"), and lists, whose elements are joined by blanks.",
+        "Convert a value to a string. Beyond what can be interpolated, it accepts numbers, `true` (\"1\"), `false` and `null` (\"\"), and lists, whose elements are joined by blanks.",
     ),
     ("toXML", "value", "Write a value as XML."),
     ("trace", "message value", "Show the message, then return the value."),
@@ -307,7 +307,7 @@ const DOCS: &[Entry] = &[
     (
         "unsafeDiscardOutputDependency",
         "string",
-        "Return the string with references to derivations and all that they need turned into references to the derivation files alone.",
+        "Turn the references of a string from derivations with everything they need to the derivation files alone.",
     ),
     ("unsafeDiscardStringContext", "string", "Return the string without its references."),
     (
@@ -319,7 +319,7 @@ const DOCS: &[Entry] = &[
     (
         "zipAttrsWith",
         "f list",
-        "Combine a list of sets into one. Under every name is the result of f, called with the name and the list of the values of that name.",
+        "Combine a list of sets into one. For every name, f is called with the name and the list of its values.",
     ),
 ];
 

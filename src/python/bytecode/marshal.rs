@@ -1,12 +1,11 @@
 //! The canonical form of a code object's marshal stream, for CPython 3.11 to 3.14.
 //!
 //! The output of `marshal.dumps` depends on what the process did before (python/cpython#129724): on
-//! reference counts, and on which strings happen to be interned. Here a stream is read into a graph
-//! in which equal constants are one node, and written again so that the bytes follow from the graph
-//! alone:
+//! reference counts, and on which strings happen to be interned. This module reads a stream into a graph
+//! in which equal constants are one node, and writes it so that the bytes depend only on the graph:
 //!
-//! - a node that occurs twice or more is written once and referred to, any other has no flag;
-//! - a text is marked as interned exactly when it looks like an identifier;
+//! - a node that occurs more than once is written once and then referred to; any other has no flag;
+//! - a text is marked as interned if it looks like an identifier, and only then;
 //! - the elements of a frozen set are in the order of their content.
 //!
 //! Code objects are never merged. The result loads into an equal code object.
@@ -15,7 +14,7 @@ use std::{cmp::Ordering, rc::Rc};
 
 use rustc_hash::FxHashMap;
 
-/// The bit of a type byte that says that later parts may refer back to this object.
+/// The bit of a type byte that marks an object for back references.
 const FLAG_REF: u8 = 0x80;
 
 /// The deepest nesting of objects. The compiler's own bounds (100 levels of indentation, 200 of
@@ -29,7 +28,7 @@ pub(crate) const HEADER_LEN: usize = 16;
 /// read here: the final ones of CPython 3.11, 3.12, 3.13 and 3.14.
 const MAGIC: [u16; 4] = [3495, 3531, 3571, 3627];
 
-/// Why a stream has no canonical form.
+/// An error while reading a stream.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum MarshalError {
     /// Shorter than its header, or from an unknown interpreter.
@@ -41,8 +40,8 @@ pub(crate) enum MarshalError {
     /// The stream goes on after the code object.
     #[error("{0} bytes follow the code object")]
     Trailing(usize),
-    /// A type byte that no compiler puts into a code object.
-    #[error("type {0:#04x} at offset {1} does not belong into a code object")]
+    /// A type byte that does not occur in code objects.
+    #[error("unexpected type {0:#04x} at offset {1} of a code object")]
     Type(u8, usize),
     /// A back reference to an object that is not complete or does not exist.
     #[error("a back reference at offset {0} leads nowhere")]
@@ -283,7 +282,7 @@ impl<'a> Reader<'a> {
     }
 
     fn next_id(&self) -> Id {
-        // Each node has at least one byte of a stream whose sizes are 31 bits wide.
+        // a node takes at least one byte of a stream whose sizes have at most 31 bits
         Id::try_from(self.nodes.len()).unwrap_or(Id::MAX)
     }
 
@@ -304,7 +303,7 @@ impl<'a> Reader<'a> {
 struct Writer<'g, 'a, 'o> {
     graph: &'g Graph<'a>,
     uses: Vec<u32>,
-    /// The number by which a node that is written already is referred to.
+    /// The number that back references to a written node use.
     slots: Vec<Option<u32>>,
     next: u32,
     out: &'o mut Vec<u8>,
@@ -373,7 +372,7 @@ impl Writer<'_, '_, '_> {
 
     fn sized(&mut self, kind: u8, len: usize) {
         self.out.push(kind);
-        // What was read had a size of 31 bits.
+        // sizes that were read have at most 31 bits
         self.out.extend_from_slice(&u32::try_from(len).unwrap_or(u32::MAX).to_le_bytes());
     }
 

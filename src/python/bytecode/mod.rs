@@ -1,7 +1,6 @@
-//! Byte code that is made once, at build time: for every `.py` file of a tree its `.pyc`, which the
-//! interpreter then loads without looking at the source (PEP 552, unchecked hash). The bytes follow
-//! from the source and the interpreter alone: not from the order of files, the number of workers or
-//! the place in the store.
+//! Compiles every `.py` file of a tree to a `.pyc` at build time. The interpreter loads it without
+//! looking at the source (PEP 552, unchecked hash). The bytes depend only on the source and the
+//! interpreter, not on the order of files, the number of workers or the place in the store.
 
 pub(crate) mod marshal;
 
@@ -43,16 +42,16 @@ pub(crate) struct Compiled {
     pub size: u64,
 }
 
-/// Compiles every `.py` file below `tree` into the `__pycache__` beside it. A source file is known in its byte code
-/// by its path from `tree`; the interpreter puts the real one there when it loads it. Files that do not compile, such
-/// as templates and Python 2, or are larger or nested deeper than real ones, get no byte code and are named in the
-/// log.
+/// Compiles every `.py` file below `tree` into the `__pycache__` beside it. Byte code names its source file by the
+/// path from `tree`; the interpreter replaces it by the real path when it loads the file. Files that do not compile,
+/// such as templates and Python 2, or that are unusually large or deeply nested, get no byte code and are named in
+/// the log.
 ///
-/// No other build can reach `tree`: it is a scratch folder or an output being made. The interpreter
-/// may itself be an output being made.
+/// `tree` must be out of reach of other builds: a scratch folder, or an output of this build. The
+/// interpreter may be an output of this build, too.
 ///
 /// # Errors
-/// If the interpreter cannot be run, or writes byte code of an unknown form.
+/// If the interpreter cannot be run, or writes byte code of an unknown format.
 pub(crate) fn compile(
     task: &Task<'_>,
     interpreter: &Interpreter,
@@ -108,7 +107,7 @@ struct Source {
     size: u64,
 }
 
-/// Every `.py` file, the largest first, so that workers that take turns end together.
+/// Every `.py` file, the largest first, so that the workers finish at about the same time.
 fn sources(tree: &Path) -> Result<Vec<Source>, TaskError> {
     let mut found = Vec::new();
     let mut folders = vec![(tree.to_owned(), String::new())];
@@ -130,12 +129,13 @@ fn sources(tree: &Path) -> Result<Vec<Source>, TaskError> {
     Ok(found)
 }
 
-/// One a core, but each for at least a few files: a process costs as much as compiling these.
+/// The number of workers: one per core, but each with at least a few files, because starting a process
+/// takes as long as compiling them.
 fn workers(files: usize) -> usize {
     thread::available_parallelism().map_or(1, NonZero::get).min(files.div_ceil(4))
 }
 
-/// Runs the driver; its answers are in `scratch/out` then.
+/// Runs the driver, which writes its answers to `scratch/out`.
 fn run(
     task: &Task<'_>,
     interpreter: &Interpreter,
@@ -153,8 +153,8 @@ fn run(
     fs::write(scratch.join("list"), list)?;
     fs::create_dir(scratch.join("out"))?;
 
-    // Hash randomisation is set by the environment, so that cannot be ignored (`-E`, `-I`); it
-    // holds nothing else.
+    // The environment turns off hash randomisation, so `-E` and `-I` cannot be given. It contains
+    // nothing else.
     let mut request = Request::new(interpreter.program())
         .args(["-s", "-S", "-P", "-B", "-W", "ignore", "/build/job/driver.py"])
         .args(["/build/tree", "/build/job/list", "/build/job/out"])
@@ -175,7 +175,7 @@ struct Record<'a> {
     file: &'a fs::File,
     at: u64,
     size: u32,
-    /// True for byte code, false for the reason why there is none.
+    /// True for byte code, false for an error message.
     done: bool,
 }
 
@@ -190,7 +190,7 @@ impl Record<'_> {
 /// Finds the answers of a worker in its file, without reading them.
 ///
 /// # Errors
-/// If it is not whole.
+/// If it is cut off.
 fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(), TaskError> {
     let cut_off = || TaskError::Failed("the byte compiler's answer is cut off".into());
     let (mut at, end) = (0, file.metadata()?.len());
@@ -211,13 +211,13 @@ fn split<'a>(file: &'a fs::File, records: &mut [Option<Record<'a>>]) -> Result<(
     Ok(())
 }
 
-/// Why a source file has no byte code. Python compiles it on import, or reports the error then.
+/// The reason why a source file has no byte code. Python compiles it on import, or reports the error then.
 #[derive(Debug, thiserror::Error)]
 enum Uncompiled {
     /// The compiler's message.
     #[error("{0}")]
     Source(String),
-    /// Byte code that is nested too deeply to be written in one form.
+    /// Byte code nested too deeply for the canonical form.
     #[error(transparent)]
     Nested(MarshalError),
     /// The name of the `.pyc` is too long for the file system.
@@ -225,7 +225,7 @@ enum Uncompiled {
     LongName,
 }
 
-/// Writes one `.pyc`; the inner error says why the file has none.
+/// Writes one `.pyc`. The inner error is the reason why the file has none.
 fn finish(
     tree: &Path,
     source: &Source,

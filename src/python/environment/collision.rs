@@ -1,4 +1,4 @@
-//! Two distributions that want one path.
+//! A path that several distributions contain.
 
 use std::fmt;
 

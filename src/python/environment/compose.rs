@@ -1,6 +1,6 @@
-//! One tree out of several, by links: a folder or file of one object alone is one link; a folder of
-//! several is made, and its content composed in turn. The result does not depend on the order of
-//! the objects.
+//! Composes several trees into one by links. A folder or file of one object alone becomes one link. A
+//! folder of several objects is created, and its content composed in turn. The order of the objects does
+//! not matter.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,20 +35,20 @@ pub(super) struct Source<'a> {
 pub(super) struct Composition<'a> {
     /// The trees.
     pub sources: Vec<Source<'a>>,
-    /// Folders that are made even if one tree alone has them.
+    /// Folders that are created even if only one tree has them.
     pub folders: BTreeSet<String>,
     /// Paths that are left out.
     pub without: BTreeSet<String>,
-    /// For a path of several trees, the name of the one that it is taken from.
+    /// For a path of several trees, the name of the tree to take it from.
     pub policy: BTreeMap<String, String>,
 }
 
 impl Composition<'_> {
-    /// Writes the links into the folder `out`, which exists. Paths that several trees have with
-    /// different content and for which the policy says nothing are returned.
+    /// Writes the links into the existing folder `out`. Returns the paths that several trees have with
+    /// different content, unless the policy decides them.
     ///
     /// # Errors
-    /// If reading or writing fails, or the policy names a tree that has no such path.
+    /// If reading or writing fails, or the policy names a tree without that path.
     pub(super) fn write(
         &self,
         task: &Task<'_>,

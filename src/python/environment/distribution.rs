@@ -23,9 +23,9 @@ use crate::{
 /// A store object that an environment is composed from.
 #[derive(Clone, Debug)]
 pub(super) struct Distribution<'a> {
-    /// The name as it is compared; of an object without a description, the store path's.
+    /// The normalised name; without metadata, the name of the store path.
     pub name: String,
-    /// The version; empty without a description.
+    /// The version; empty without metadata.
     pub version: String,
     /// Its place in the store.
     pub path: StorePath,
@@ -33,11 +33,11 @@ pub(super) struct Distribution<'a> {
     pub tree: InputPath<'a>,
     /// The name of its `.dist-info` folder.
     pub dist_info: Option<String>,
-    /// The programs that it asks for.
+    /// The programs that it declares.
     pub scripts: Vec<Script>,
     /// Its requirements, as PEP 508 writes them.
     pub requires: Vec<String>,
-    /// The versions of Python that it is for.
+    /// The versions of Python that it supports.
     pub requires_python: Option<String>,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Distribution<'a> {
     }
 }
 
-/// A store object that is not for this interpreter, in words.
+/// Describes a store object that was not built for this interpreter.
 fn found(tree: &InputPath<'_>) -> String {
     let kind = match tree.kind() {
         Ok(Some(EntryKind::Folder)) => "a folder that is not a distribution",

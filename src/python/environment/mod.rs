@@ -48,10 +48,10 @@ struct Attributes {
     version: Option<String>,
     /// The store paths of the installed distributions, in any order.
     distributions: Vec<String>,
-    /// For a path that several distributions have, whose it is.
+    /// For a path that several distributions have, the name of the one to take it from.
     #[serde(default)]
     collisions: BTreeMap<String, String>,
-    /// True if unmet requirements are an error; otherwise they are noted in the log.
+    /// True to fail on unmet requirements; false to note them in the log.
     #[serde(default = "yes")]
     check: bool,
     /// The program that `clutch run` runs if none is named.
@@ -73,7 +73,7 @@ fn x86_64() -> String {
 /// Runs `builtin:environment`.
 ///
 /// # Errors
-/// If distributions collide or do not fit; names them.
+/// If distributions collide or were built for another interpreter. The error names them.
 pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     Ok(environment(task)?)
 }
@@ -148,7 +148,7 @@ fn check_main_program(out: &Path, name: &str) -> Result<(), EnvironmentError> {
     Err(EnvironmentError::MainProgram { name: name.to_owned(), has: has.join(", ") })
 }
 
-/// Looks whether every distribution has what it needs.
+/// Checks the requirements of every distribution.
 fn check(
     task: &Task<'_>,
     attributes: &Attributes,
@@ -207,8 +207,7 @@ fn distributions<'a>(
     Ok(found)
 }
 
-/// The policy by paths from the environment: those that a distribution has in site-packages may be
-/// given from there.
+/// The policy by paths from the environment. A path in site-packages may also be given from there.
 fn policy(
     given: &BTreeMap<String, String>,
     library: &str,

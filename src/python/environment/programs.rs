@@ -37,15 +37,15 @@ const FIRST_LINE: u64 = 4 << 10;
 pub(super) enum Program {
     /// Written for this environment.
     Text(Vec<u8>),
-    /// Taken as it is: the base name of the store object that has it.
+    /// Linked as it is, to the store object with this base name.
     Link(String),
 }
 
 /// Every program of the distributions by its name in `bin`.
 pub(super) type Programs = BTreeMap<String, Program>;
 
-/// Finds the programs. Names of several distributions that the policy does not decide are returned
-/// beside them.
+/// Finds the programs. Also returns the names of several distributions that the policy does not
+/// decide.
 ///
 /// # Errors
 /// If the environment's path is too long for scripts, or reading fails.
@@ -111,7 +111,7 @@ fn programs(distribution: &Distribution<'_>, python: &str) -> Result<Programs, E
     Ok(found)
 }
 
-/// The content of a script for Python; empty for anything else.
+/// The content of a Python script; empty for anything else.
 fn script_at(place: &InputPath<'_>) -> std::io::Result<Vec<u8>> {
     let mut file = place.open()?;
     let mut head = Vec::new();
@@ -133,9 +133,9 @@ fn text(script: &Script, python: &str) -> String {
     )
 }
 
-/// A script for Python with this interpreter in its first line; nothing for another script. Wheels
-/// write `#!python` (or `#!pythonw`); a path to Python, or `/usr/bin/env` with it, leads nowhere in
-/// an environment that has nothing of the host.
+/// A Python script with this interpreter in its first line; `None` for another script. Wheels write
+/// `#!python` or `#!pythonw`. A path to Python, or `/usr/bin/env` with it, is replaced too: an
+/// environment uses nothing of the host.
 fn with_interpreter(content: &[u8], python: &str) -> Option<Vec<u8>> {
     let line = content.strip_prefix(b"#!")?;
     let end = line.iter().position(|b| *b == b'\n').unwrap_or(line.len());

@@ -1,5 +1,5 @@
-//! The record that an environment keeps in its `pyvenv.cfg`, for readers that have its tree and nothing
-//! else: after an import the derivation may not be there.
+//! The record that an environment keeps in its `pyvenv.cfg`, for readers that only have its tree: after
+//! an import, the derivation may be missing.
 
 use std::io;
 
@@ -21,7 +21,7 @@ pub(crate) struct Recorded {
 /// Reads the record of a tree; nothing if it is not an environment, or its file leads elsewhere.
 ///
 /// # Errors
-/// If the file is there and cannot be read.
+/// If the file exists and cannot be read.
 pub(crate) fn read(tree: &InputPath<'_>) -> io::Result<Option<Recorded>> {
     use io::ErrorKind::{CrossesDevices, InvalidInput, IsADirectory, NotADirectory, NotFound};
     let bytes = match tree.join(FILE).read(limits::METADATA) {

@@ -91,7 +91,10 @@ fn the_main_program_is_written_down_where_it_is_there() {
     assert_eq!(build("python"), Ok(Some("python".to_owned())));
     for name in ["web", "", "../lib", "/bin/sh"] {
         let error = build(name).unwrap_err();
-        assert!(error.contains("no such program; it has ") && error.contains("python"), "{error}");
+        assert!(
+            error.contains("does not contain this program, only ") && error.contains("python"),
+            "{error}"
+        );
     }
 }
 
@@ -239,7 +242,7 @@ fn two_owners_of_one_file_are_named() {
         let two = both(&mut bench);
         let error =
             compose(bench, &interpreter, &two, &json!({ key: value })).map(|_| ()).unwrap_err();
-        assert!(error.contains("no distribution of that name"), "{error}");
+        assert!(error.contains("no distribution with that name"), "{error}");
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 /// The folder of the wheels, from the prefix.
 const FOLDER: &str = "share/python-wheels";
 
-/// In pip's wheel: the file with the place of the certificates, and the host's place in it.
+/// The file in pip's wheel that names the place of the certificates, and the host's place in it.
 const CERTIFICATES: &str = "pip/_vendor/certifi/core.py";
 const HOST: &str = "'/etc/ssl/certs/ca-certificates.crt'";
 
@@ -41,10 +41,10 @@ pub(super) fn use_certificates(prefix: &Path, logical: &str) -> Result<(), TaskE
     Ok(())
 }
 
-/// The wheel with `place` as the Python text of the place of the certificates.
+/// The wheel with `place` (Python source) as the place of the certificates.
 fn edit(path: &Path, place: &str) -> Result<Vec<u8>, TaskError> {
     let wrong = |reason: String| TaskError::from(ArchiveError::archive(path, reason));
-    // checked by our reader before the library copies from it
+    // our reader checks it before the library copies from it
     let file = regular::open(path, Link::Refuse)?;
     let checked = Zip::open_wheel(&file)?;
     let read = |name: &str| -> Result<String, TaskError> {

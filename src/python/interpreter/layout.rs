@@ -1,4 +1,4 @@
-//! The files of an interpreter's prefix: those of Debian's that are wanted, and the changes that make the rest of an
+//! The files of an interpreter's prefix: which of Debian's are kept, and the changes that complete an
 //! installation.
 
 use std::path::Path;
@@ -52,7 +52,7 @@ pub(super) fn complete(prefix: &Path, minor: u32) -> Result<(), TaskError> {
     let library = prefix.join("lib").join(&name);
     if !library.join("os.py").is_file() {
         return Err(TaskError::Failed(format!(
-            "the packages do not hold the standard library: 'lib/{name}/os.py' is missing"
+            "the packages do not contain the standard library: 'lib/{name}/os.py' is missing"
         )));
     }
     fs::create_dir_all(library.join("site-packages"))?;

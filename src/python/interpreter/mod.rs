@@ -1,5 +1,5 @@
-//! `builtin:python`: CPython out of Debian's packages, relocated so that it runs with nothing of the
-//! host, laid out as CPython's own installation is, with its byte code.
+//! `builtin:python`: CPython from Debian packages, with byte code, relocated so that it uses nothing of
+//! the host, in the layout of CPython's own installation.
 //!
 //! Attributes (structured): `revision`, as for `builtin:prefix`; `debs`, the packages of the
 //! interpreter and of every library that it needs, the C library included; `version`, such as `3.11`.
@@ -32,8 +32,7 @@ struct Attributes {
 /// The builder.
 ///
 /// # Errors
-/// If the packages are not those of that interpreter, or one of them has changed in a way that
-/// needs attention: every text that is replaced must be there.
+/// If the packages are not those of that interpreter, or a text to be replaced is missing from one.
 pub(crate) fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     prefix::check_revision(attributes.revision)?;

@@ -1,6 +1,6 @@
-//! Debian's changes of CPython's own files, undone: the places in which modules are installed and looked
-//! for (`dist-packages`, `/usr/local`), and paths of the host. Everything that is replaced must be
-//! there exactly once, so that a new version of the packages which differs is noticed.
+//! Undoes Debian's changes to CPython's own files: the folders for modules (`dist-packages`,
+//! `/usr/local`) and paths of the host. Every replaced text must be there exactly once, so that a changed
+//! package is noticed.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::{
     regular::{self, Link},
 };
 
-/// The releases (3.x) whose files are known.
+/// The supported releases (3.x).
 pub(super) const KNOWN: [u32; 2] = [11, 13];
 
 /// One change of a text file, in its folder of the standard library.
@@ -229,7 +229,7 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
         let text = regular::read_text(&path, Link::Follow, limits::METADATA)?;
         let text = apply(&edit.change, &text).map_err(|problem| {
             TaskError::Failed(format!(
-                "{}: {problem}; use the packages of a Debian suite that this clutch knows",
+                "{}: {problem}; use packages of a Debian suite that this version of clutch supports",
                 path.display()
             ))
         })?;
@@ -246,13 +246,13 @@ pub(super) fn undo_distribution(prefix: &Path, minor: u32) -> Result<(), TaskErr
     Ok(fs::write(&program, image.into_bytes())?)
 }
 
-/// Why a text cannot be changed: it is not the known one.
+/// An error while changing a text that is not the expected one.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChangeError {
-    /// A part that must be there.
+    /// A required part is missing.
     #[error("expected the text {0:?}, found none")]
     Missing(&'static str),
-    /// A part that must be there once.
+    /// A part occurs more than once.
     #[error("expected the text {0:?} once, found it more than once")]
     Twice(&'static str),
 }

@@ -1,5 +1,5 @@
-//! The values that CPython's build left for building extensions (`sysconfig`), adapted to the place
-//! of the prefix. Flags that only fit Debian's own build are dropped.
+//! Adapts the values that CPython's build recorded for building extensions (`sysconfig`) to the prefix.
+//! Flags that only fit Debian's own build are dropped.
 
 use std::path::Path;
 
@@ -64,7 +64,7 @@ fn relocate(text: &str, prefix: &str) -> Result<String, ChangeError> {
     Ok(flags(&paths(&text, prefix)))
 }
 
-/// `/usr` at the start of a path, and as a whole one, is the prefix.
+/// Replaces `/usr`, as a whole path or at the start of one, by the prefix.
 fn paths(text: &str, prefix: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -79,8 +79,8 @@ fn paths(text: &str, prefix: &str) -> String {
     out + rest
 }
 
-/// Word by word: no debugging symbols, which would hold the folder of a build, and no mention of the
-/// folder of Debian's.
+/// Edits the flags word by word: no debugging symbols, which would contain the folder of a build, and no
+/// mention of Debian's build folder.
 fn flags(text: &str) -> String {
     let is_dropped = |word: &str| {
         word.starts_with("-ffile-prefix-map=") || word.starts_with("-fdebug-prefix-map=")

@@ -1,5 +1,5 @@
 //! The requirements of a wheel in the index, from its METADATA. The index has that beside the wheel (PEP
-//! 658), or it is read out of the wheel.
+//! 658), or it is read from the wheel.
 
 use crate::{
     limits,
@@ -13,7 +13,7 @@ use crate::{
     python::wheel::headers::{Headers, HeadersError},
 };
 
-/// Why the requirements of a wheel cannot be had.
+/// An error while reading the requirements of a wheel.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {reason}")]
 pub struct MetadataError {

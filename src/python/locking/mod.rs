@@ -24,10 +24,10 @@ use super::{
 };
 use crate::net::{index::IndexError, network::Network};
 
-/// How many requests are made at once.
+/// The number of simultaneous requests.
 const REQUESTS: usize = 16;
 
-/// No lock can be made.
+/// An error while making a lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockingError {
     /// The index's address is not known.
@@ -83,8 +83,11 @@ pub fn lock(
     }
     if failed.is_empty() {
         if let Some(first) = unread.first() {
-            let number = unread.len();
-            warn(&format!("not known what {number} of the wheels require, such as {first}"));
+            let such = match unread.len() {
+                1 => String::new(),
+                number => format!("{number} wheels, such as "),
+            };
+            warn(&format!("cannot read the requirements of {such}{first}"));
         }
         let unmet = unmet_on(requirements, targets, &packages, &requires);
         unmet.iter().for_each(|unmet| warn(&unmet.to_string()));
@@ -104,7 +107,7 @@ pub fn lock(
 /// The requirements of each package by name and version, as far as they are known.
 type Requires = BTreeMap<(String, String), Vec<String>>;
 
-/// What the packages need on one of the targets and the lock does not hold.
+/// The requirements of the packages on one of the targets that the lock does not contain.
 fn unmet_on(
     requirements: &Requirements,
     targets: &[Target],
@@ -138,7 +141,7 @@ fn unmet_on(
             .filter(|requirement| holds(&requirement.marker))
             .flat_map(|r| r.extras.iter().map(|extra| (r.name.as_str(), extra.as_str())))
             .collect();
-        // the environment tells of requirements that cannot be read
+        // the environment reports requirements that cannot be read
         problems.extend(unmet(&needs, &extras, &markers, &|_| (), &|| false));
     }
     problems

@@ -36,19 +36,17 @@ pub struct PinError {
 /// The reason why a requirement cannot be locked.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The index's page of the project cannot be had.
+    /// The index's page of the project cannot be fetched.
     #[error(transparent)]
     Page(#[from] SimpleError),
-    /// A file's size cannot be had.
+    /// The size of a file cannot be fetched.
     #[error(transparent)]
     Size(#[from] HttpError),
-    /// The index does not say a file's hash.
-    #[error(
-        "the index gives no SHA-256 (64 hexadecimal digits) for {0}, so that it cannot be pinned"
-    )]
+    /// The index gives no hash for a file.
+    #[error("the index gives no SHA-256 for {0}, so it cannot be pinned")]
     NoHash(String),
-    /// Its lines have too many markers to be one.
-    #[error("has more markers than a lock holds")]
+    /// Its lines have more markers than one marker can combine.
+    #[error("has more markers than a lock can hold")]
     Markers,
     /// Another version is for the same target.
     #[error("and {other} ({place}) are both for {target}")]
@@ -60,7 +58,7 @@ pub enum Problem {
         /// The target.
         target: String,
     },
-    /// The hashes in the file are those of no wheel.
+    /// No wheel has a hash of this line.
     #[error(
         "has {}, but none with a hash of this line ({}); write the hashes again, for instance with \
          `uv pip compile --generate-hashes`",
@@ -68,7 +66,7 @@ pub enum Problem {
         several(files, 8, ", ")
     )]
     OtherHashes {
-        /// The wheels that there are.
+        /// The wheels in the index.
         files: Vec<String>,
     },
     /// The wheels with the hashes in the file are for other targets.
@@ -79,7 +77,7 @@ pub enum Problem {
         several(files, 8, ", ")
     )]
     NoHashFits {
-        /// The wheels that there are.
+        /// The wheels in the index.
         files: Vec<String>,
         /// The target.
         target: String,
@@ -87,7 +85,7 @@ pub enum Problem {
     /// All wheels are for other targets.
     #[error("has {}, but none fits {target} ({})", count(files), several(files, 8, ", "))]
     NoneFits {
-        /// The wheels that there are.
+        /// The wheels in the index.
         files: Vec<String>,
         /// The target.
         target: String,
@@ -101,7 +99,7 @@ pub enum Problem {
     /// The index does not have this version.
     #[error("{}", versions(newest))]
     NoVersion {
-        /// The newest that it has.
+        /// Its newest versions.
         newest: Vec<Version>,
     },
 }
@@ -132,13 +130,13 @@ fn versions(versions: &[Version]) -> String {
     }
 }
 
-/// A package that was found in the index, and what its metadata requires.
+/// A package found in the index, with the requirements of its metadata.
 pub(super) struct Pinned {
     pub(super) package: LockedPackage,
     pub(super) requires: Result<Vec<String>, MetadataError>,
 }
 
-/// A package in one version, with all that the file says about it.
+/// One version of a package, with everything that the file says about it.
 pub(super) struct Pin<'a> {
     name: &'a str,
     version: &'a Version,
@@ -150,8 +148,8 @@ pub(super) struct Pin<'a> {
     place: String,
 }
 
-/// Brings lines about the same version together, drops those for no target, and refuses two versions
-/// for one target.
+/// Merges lines about the same version, drops those that fit no target, and refuses two versions for
+/// one target.
 pub(super) fn pins<'a>(
     lines: &'a [Line],
     targets: &'a [Target],
@@ -255,7 +253,7 @@ impl Pin<'_> {
                 None => return Err(self.nothing_fits(&listed, &wheels, target)),
             };
         }
-        // those of one version have the same requirements, but for the odd one
+        // files of one version almost always have the same requirements
         let first = chosen.values().find(|(file, _)| file.metadata).or(chosen.values().next());
         let requires = first.map_or_else(|| Ok(Vec::new()), |(file, _)| requires(network, file));
         let mut files = Vec::new();
@@ -285,7 +283,7 @@ impl Pin<'_> {
         Ok(LockedFile { name: file.name.clone(), wheel: wheel.clone(), size, sha256 })
     }
 
-    /// Why no wheel was found for a target.
+    /// The reason why no wheel fits a target.
     fn nothing_fits(
         &self,
         listed: &[File],
@@ -323,7 +321,7 @@ impl Pin<'_> {
 
 /// True if a file is for a version of Python. The last part of the version is not known, so any will do.
 fn is_for_python(file: &File, target: &Target) -> bool {
-    // a text that is not a specifier is passed over, as by installers
+    // a malformed specifier is ignored, as installers do
     let Some(Ok(asked)) = file.requires_python.as_ref().map(|text| text.parse::<Specifiers>())
     else {
         return true;

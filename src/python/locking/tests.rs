@@ -28,9 +28,9 @@ fn lock_text(index: &Index, text: &str, pythons: &[&str]) -> Result<String, Stri
         partial: None,
     });
     let warned = std::sync::Mutex::new(String::new());
-    // most files of these tests are no wheels
+    // most files of these tests are not wheels
     let warn = |line: &str| {
-        if !line.contains("odd") && line.starts_with("not known what") {
+        if !line.contains("odd") && line.starts_with("cannot read the requirements") {
             return;
         }
         warned.lock().unwrap().push_str(line);
@@ -105,7 +105,7 @@ fn many_lines_about_one_version_are_one_pin_or_refused() {
         .map(|n| format!("pure==1 ; python_version < '3.12' and os_name != '{n}'\n"))
         .collect();
     let error = lock_text(&index, &many, &["3.11", "3.12"]).unwrap_err();
-    assert!(error.contains("txt:1: pure 1 has more markers than a lock holds"), "{error}");
+    assert!(error.contains("txt:1: pure 1 has more markers than a lock can hold"), "{error}");
     let many: String = (0..20_000).map(|n| format!("pure==1.{n}\n")).collect();
     let error = lock_text(&index, &many, &["3.11"]).unwrap_err();
     assert_eq!(error.lines().count(), 19_999);
@@ -161,10 +161,10 @@ fn what_the_lock_misses_is_a_warning() {
     for text in ["app[x]==1\n", "app==1\ntool==1\n"] {
         assert!(lock(text).contains("'app' needs 'gone', which is missing"), "{text}");
     }
-    // metadata that cannot be had is no reason to have no lock
+    // a lock is made even if metadata cannot be fetched
     index.release("odd", "odd-1-py3-none-any.whl", "odd", json!({"core-metadata": true}));
     let warned = lock("odd==1\n");
-    let expected = "not known what 1 of the wheels require, such as odd-1-py3-none-any.whl: ";
+    let expected = "cannot read the requirements of odd-1-py3-none-any.whl: ";
     assert!(warned.contains(expected), "{warned}");
     // of a large wheel, only the end is asked for
     let seen = index.seen("files/tool-1-py3-none-any.whl");

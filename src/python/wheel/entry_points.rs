@@ -4,14 +4,14 @@
 use super::text::{decode, lines};
 use crate::{limits, python::excerpt::excerpt};
 
-/// Why entry points cannot be read. Texts of the file are given by their beginning.
+/// An error in entry points. Texts of the file are shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EntryPointsError {
     /// A line without an equals sign.
     #[error("expected 'name = value', found '{0}'")]
     Line(String),
     /// A line in front of the first `[group]`.
-    #[error("'{0}' stands before the first '[group]'")]
+    #[error("'{0}' comes before the first '[group]'")]
     NoGroup(String),
     /// More programs than any package has.
     #[error("more than {} programs", limits::PROGRAMS)]
@@ -83,7 +83,7 @@ pub fn scripts(content: &[u8]) -> Result<Vec<Script>, EntryPointsError> {
     }
 }
 
-/// `module:function [extras]`; extras are obsolete and have no meaning for a program.
+/// `module:function [extras]`. The obsolete extras are ignored.
 fn script(name: &str, value: &str) -> Result<Script, EntryPointsError> {
     program_name(name)?;
     let wrong =
@@ -111,7 +111,7 @@ fn script(name: &str, value: &str) -> Result<Script, EntryPointsError> {
 /// Checks that a distribution may put a program of that name into `bin`.
 ///
 /// # Errors
-/// If it is not one file name, or that of one of the environment's own programs.
+/// If it is not a single file name, or belongs to one of the environment's own programs.
 pub fn program_name(name: &str) -> Result<(), EntryPointsError> {
     let is_file_name = !matches!(name, "" | "." | "..") && !name.contains(['/', '\\', '\0']);
     if !is_file_name || name.len() > limits::FILE_NAME {

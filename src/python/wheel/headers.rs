@@ -3,7 +3,7 @@
 use super::text::{decode, lines};
 use crate::{limits, python::excerpt::excerpt};
 
-/// Why headers cannot be read.
+/// An error in headers.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HeadersError {
     /// A line without a colon: its beginning.
@@ -12,10 +12,10 @@ pub enum HeadersError {
     /// More headers than any package has.
     #[error("more than {} headers", limits::HEADERS)]
     Many,
-    /// A header that must be there.
-    #[error("no header '{0}'")]
+    /// A required header is missing.
+    #[error("header '{0}' is missing")]
     Missing(String),
-    /// A header that may be there once.
+    /// A header that may occur once has two values.
     #[error("header '{name}' is both '{}' and '{}'", values.0, values.1)]
     Ambiguous {
         /// Its name.
@@ -71,7 +71,7 @@ impl Headers {
     /// The value of the only header of that name (lower case).
     ///
     /// # Errors
-    /// If there is none, or more than one with different values.
+    /// If it is missing, or given more than once with different values.
     pub fn one(&self, name: &str) -> Result<&str, HeadersError> {
         let mut values = self.all.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str());
         let first = values.next().ok_or_else(|| HeadersError::Missing(name.to_owned()))?;

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Why an archive is not a wheel, or not the one that its file name says.
+/// An error about an archive that is not a wheel, or not the one that its file name says.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
     /// The file name.
@@ -30,8 +30,8 @@ pub enum IdentityError {
     /// Several folders that describe something.
     #[error("expected one '.dist-info' folder, found several: {0}")]
     SeveralDistInfo(String),
-    /// A file of its description is not there.
-    #[error("no '{0}'")]
+    /// A file of its description is missing.
+    #[error("'{0}' is missing")]
     Missing(String),
     /// A file of its description is larger than any such file.
     #[error("'{path}' has {size} bytes, at most {} MiB are allowed", limits::METADATA >> 20)]
@@ -79,7 +79,7 @@ pub(crate) struct Identity {
     pub version: String,
     /// The name of the `.dist-info` folder without that ending: `name-version`.
     pub stem: String,
-    /// Faults of the description for which the wheel is not refused.
+    /// Warnings about its description.
     pub warnings: Vec<String>,
 }
 

@@ -32,7 +32,7 @@ use crate::{
     unpack::zip_file::{Entry, EntryKind, Zip},
 };
 
-/// How many disagreements an error lists.
+/// The greatest number of mismatches in an error.
 const SHOWN: usize = 5;
 
 /// A wheel whose description was read and checked.
@@ -53,8 +53,7 @@ struct Planned<'a> {
 }
 
 impl Wheel {
-    /// Reads an opened archive and checks what can be known before anything is unpacked. `file` is its
-    /// own name.
+    /// Reads an opened archive and checks all that can be checked before unpacking. `file` is its name.
     ///
     /// # Errors
     /// If the archive is not a wheel, or its names and versions do not agree.
@@ -75,10 +74,10 @@ impl Wheel {
         Ok(Self { zip, file: file.to_owned(), identity, record })
     }
 
-    /// Installs into `out`, which is made.
+    /// Installs into `out`, which it creates.
     ///
     /// # Errors
-    /// Names the entry at fault. The files that were written by then must not be used.
+    /// Names the entry at fault. Files written until then must not be used.
     pub(crate) fn install(
         &self,
         task: &Task<'_>,
@@ -123,7 +122,7 @@ impl Wheel {
         seal(task, interpreter, &out.join(&library), &self.identity.dist_info(), rows)
     }
 
-    /// Gives every file its place, the largest first, so that all cores end together.
+    /// Gives every file its place, the largest first, so that all cores finish at about the same time.
     fn plan(&self, interpreter: &Interpreter) -> Result<Vec<Planned<'_>>, WheelError> {
         let mut plan = Vec::new();
         let mut taken: BTreeMap<String, &str> = BTreeMap::new();
@@ -176,7 +175,7 @@ impl Wheel {
         }
     }
 
-    /// Checks the entry points, so that environments need not.
+    /// Checks the entry points once, so that environments need not.
     fn scripts(
         &self,
         task: &Task<'_>,
@@ -211,7 +210,7 @@ impl Wheel {
         let listed = self.record.row(planned.number);
         let check = listed.map(|row| Check::of(&row.hash));
         let (mut check, mut problem) = match check {
-            None => (None, Some("it is not listed".to_owned())),
+            None => (None, Some("not listed".to_owned())),
             Some(Err(weak)) => (None, Some(weak.to_string())),
             Some(Ok(check)) => (Some(check), None),
         };
@@ -247,8 +246,8 @@ impl Wheel {
         Ok((Row::of(planned.path.clone(), &sha256, entry.size), problem))
     }
 
-    /// A program in machine code with the interpreter's dynamic linker in place of the host's: an
-    /// environment has nothing of the host. Libraries stay as they are.
+    /// Replaces the host's dynamic linker in a program in machine code by the interpreter's: an
+    /// environment uses nothing of the host. Libraries stay as they are.
     fn program(&self, planned: &Planned<'_>, loader: &str) -> Option<Vec<u8>> {
         let name = planned.path.rsplit('/').next().unwrap_or_default();
         if !planned.executable || name.ends_with(".so") || name.contains(".so.") {
@@ -266,7 +265,7 @@ impl Wheel {
         mut problems: Vec<String>,
     ) -> Result<(), WheelError> {
         let absent = self.record.absent();
-        let missing = |path| format!("'{}': it is listed but missing", excerpt(path));
+        let missing = |path| format!("'{}': listed but missing", excerpt(path));
         problems.extend(absent.map(missing));
         if problems.is_empty() {
             return Ok(());
@@ -295,8 +294,8 @@ fn check_cancelled(task: &Task<'_>) -> Result<(), WheelError> {
     if (task.cancelled)() { Err(TaskError::Cancelled.into()) } else { Ok(()) }
 }
 
-/// Ends an installation: compiles what is in `library`, says who installed it, and writes a RECORD
-/// of `rows` (the files so far, by their paths from `library`) and of what is added here.
+/// Ends an installation: compiles `library`, writes INSTALLER, and writes a RECORD of `rows` (the files
+/// so far, by their paths from `library`) and of the files added here.
 ///
 /// # Errors
 /// If compiling or writing fails.

@@ -9,12 +9,12 @@ use crate::{
     python::{excerpt::excerpt, target::Interpreter},
 };
 
-/// The files of a description that the installation writes itself, or that have no meaning once it
-/// has written its own RECORD.
+/// The files of a description that the installation writes itself, or that its own RECORD makes
+/// meaningless.
 pub(crate) const OWN: [&str; 6] =
     ["RECORD", "RECORD.jws", "RECORD.p7s", "INSTALLER", "REQUESTED", "direct_url.json"];
 
-/// Why an entry of a wheel has no place in an installation. Names are given by their beginning.
+/// An error about an entry that cannot be installed. Names are shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
     /// `.data` of another distribution.

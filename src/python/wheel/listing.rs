@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::record::{self, RecordError, Row};
 use crate::{limits, python::excerpt::excerpt, unpack::zip_file::Zip};
 
-/// Why the rows of a `RECORD` cannot be used. Paths are given by their beginning.
+/// An error in the rows of a `RECORD`. Paths are shortened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ListingError {
     /// It cannot be read.
@@ -32,7 +32,7 @@ impl Listing {
     /// Reads it, row by row. It takes no more memory than the archive's own directory.
     ///
     /// # Errors
-    /// If it is not a `RECORD`, lists a path twice, or many that the archive does not have.
+    /// If it is not a `RECORD`, lists a path twice, or lists many files that the archive does not have.
     pub(crate) fn read(text: &str, zip: &Zip) -> Result<Self, ListingError> {
         let names = zip.entries().iter().enumerate();
         let numbers: BTreeMap<&str, usize> = names.map(|(n, entry)| (&*entry.name, n)).collect();

@@ -40,7 +40,7 @@ struct Attributes {
 /// Runs `builtin:wheel`.
 ///
 /// # Errors
-/// If the archive is not a wheel that can be installed safely; names it, and the entry at fault.
+/// If the archive is not a wheel that can be installed safely. The error names it and the entry at fault.
 pub fn build(task: &Task<'_>) -> Result<(), TaskError> {
     let attributes: Attributes = attributes::read(task)?;
     let interpreter = Interpreter::input(task, &attributes.interpreter)?;

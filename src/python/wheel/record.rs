@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 use super::text::decode;
 use crate::{hash::encode_base64_url, python::excerpt::excerpt};
 
-/// Why a `RECORD` cannot be read.
+/// An error in a `RECORD`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("row {row}: {problem}")]
 pub struct RecordError {
@@ -19,14 +19,14 @@ pub struct RecordError {
     pub problem: RowError,
 }
 
-/// Why a row of a `RECORD` cannot be read.
+/// An error in a row of a `RECORD`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
     /// Fewer or more than three fields.
     #[error("expected three fields: path, hash, size")]
     Fields,
-    /// A double quote without the one that ends the field.
-    #[error("a quoted field does not end")]
+    /// A double quote without a closing one.
+    #[error("a quoted field is not closed")]
     Quote,
     /// The beginning of a text that should be a number.
     #[error("expected a size in bytes, found '{0}'")]

@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 
-/// A decoded text. If its bytes are not the UTF-8 that the specifications ask for, they are read as Latin-1, in which
-/// every byte is a character.
+/// A decoded text. Specifications ask for UTF-8; other bytes are read as Latin-1, in which every byte is a
+/// character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Text<'a> {
     /// The text, without a byte order mark.
