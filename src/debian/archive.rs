@@ -283,7 +283,9 @@ mod tests {
             &|_| warned.set(true),
         );
         match result {
-            Err(error) => assert!(error.to_string().contains("signature is not valid"), "{error}"),
+            Err(error) => {
+                assert!(error.to_string().contains("does not accept its signature"), "{error}")
+            }
             Ok(_) => assert!(warned.get()),
         }
     }

@@ -206,7 +206,11 @@ mod tests {
                 "../a",
                 "my.lock:12: package 'a': field 'file': expected a relative path",
             ),
-            ("[\"a\"]", "[\"z\"]", "package 'b': field 'depends': 'z' is not in the lock"),
+            (
+                "[\"a\"]",
+                "[\"z\"]",
+                "package 'b': field 'depends': 'z' is not a package of this lock",
+            ),
             (
                 "[\"b\"]",
                 "[1]",

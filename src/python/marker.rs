@@ -541,7 +541,7 @@ mod tests {
             ("(os_name == 'x'", "expected ')'"),
             ("os_name == 'x' extra == 'y'", "unexpected"),
             ("os == 'x'", "expected a variable"),
-            ("'a' == 'a'", "neither side"),
+            ("'a' == 'a'", "expected a variable on one side"),
             ("os_name == 'x' and", "at its end"),
             ("os_name not 'x'", "expected a comparison"),
         ] {

@@ -121,7 +121,11 @@ fn types_and_documentation() {
         "an integer\na set\nthe built-in function 'map'\n"
     );
     let shown = says(&space, &[], ":doc builtins.map\n:doc map (x: x)");
-    assert_eq!(shown.matches("builtins.map f list\n\nReturn the list of f").count(), 2, "{shown}");
+    assert_eq!(
+        shown.matches("builtins.map f list\n\nCall f with every element").count(),
+        2,
+        "{shown}"
+    );
     space.write(
         "lib.nix",
         "{\n  /**\n    Adds one.\n\n        plus 1\n  */\n  plus = n: n + 1;\n  none = x: x;\n}",

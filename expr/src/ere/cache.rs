@@ -7,22 +7,22 @@ use rustc_hash::FxHashMap;
 use super::{EreError, Regex};
 use crate::limit::Limit;
 
-/// How many patterns are kept, and how many states of theirs, about half a KiB each; a program that
-/// makes up more starts over.
+/// The greatest number of kept patterns, and of their states (about half a KiB each). The cache is emptied
+/// when it exceeds either.
 const CAPACITY: usize = 512;
 const STATES: usize = 100_000;
 
-/// Patterns by their text.
+/// Compiled patterns by their text.
 #[derive(Default)]
 pub(crate) struct Cache {
-    /// By which matching is stopped.
+    /// The limit that stops matching.
     limit: Limit,
     known: FxHashMap<Box<[u8]>, Rc<Regex>>,
     states: usize,
 }
 
 impl Cache {
-    /// An empty one, whose patterns stop matching when evaluations under this limit stop.
+    /// An empty cache. Its patterns stop matching when this limit stops evaluations.
     pub(crate) fn new(limit: Limit) -> Self {
         Self { limit, ..Self::default() }
     }

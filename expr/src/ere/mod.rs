@@ -1,16 +1,15 @@
 //! POSIX extended regular expressions, with the syntax and the choices of `builtins.match` and
 //! `builtins.split`.
 //!
-//! **Which match.** The leftmost start. From there the choices are made in order, left to right:
-//! a repetition takes as many turns as let the rest match, and of an alternation both branches are
-//! tried and the one whose whole match ends later wins, the first on a tie. That is what Nix does
-//! on Linux (its library's matcher), and it is POSIX's longest match, unless a repetition
-//! would have to take fewer turns for a longer whole. Groups hold their last turn.
+//! **The match.** The leftmost start wins. From there, choices are made from left to right. A repetition
+//! takes as many turns as let the rest match. Both branches of an alternation are tried; the one whose
+//! whole match ends later wins, the first on a tie. Nix on Linux does the same (by the matcher of its
+//! library). It is POSIX's longest match, unless a longer whole needs fewer turns of a repetition.
+//! Groups hold their last turn.
 //!
-//! **How.** Most patterns mean the same under the "first branch wins" rule of `regex-automata`
-//! (see `syntax::Traits`): those run there. The rest runs in `walk`, which makes the choices
-//! as said, with every decision remembered, so that time and memory are bounded by pattern times
-//! text, whatever the pattern.
+//! **The algorithm.** Most patterns match the same under the "first branch wins" rule of
+//! `regex-automata` (see `syntax::Traits`), which then runs them. `walk` runs the others by the rules
+//! above. It remembers every decision, so time and memory are bounded by pattern times text.
 //!
 //! Text and pattern are bytes; a class like `[[:alpha:]]` is ASCII; `.` is any byte but NUL.
 

@@ -11,8 +11,8 @@ pub(super) enum Instruction {
     Set(ByteSet, At),
     /// Tries both, the first one first.
     Either(At, At),
-    /// Takes one more turn if the rest then matches, else leaves. One whose turn can be empty has
-    /// a number, under which its turns are counted.
+    /// Takes one more turn if the rest then matches, else leaves. A repetition whose turn can be empty
+    /// has a number, and its turns are counted.
     Repeat {
         again: At,
         leave: At,
@@ -58,7 +58,7 @@ impl Program {
             Node::Concat(nodes) => {
                 nodes.iter().rev().fold(next, |next, node| self.node(node, next))
             }
-            // as the matcher that is followed nests them: ((a|b)|c)
+            // nested as in Nix's matcher: ((a|b)|c)
             Node::Either(nodes) => {
                 let branches: Vec<At> = nodes.iter().map(|node| self.node(node, next)).collect();
                 branches

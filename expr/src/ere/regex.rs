@@ -18,17 +18,17 @@ pub struct Regex {
     program: OnceCell<Program>,
     whole: OnceCell<Option<meta::Regex>>,
     search: OnceCell<Option<meta::Regex>>,
-    /// How often a whole text was matched: building an automaton pays from the second time on.
+    /// The number of whole texts matched so far. Building an automaton pays from the second on.
     uses: Cell<u32>,
-    /// By which a walk is stopped.
+    /// The limit that stops a walk.
     limit: Limit,
 }
 
 impl Regex {
-    /// Reads a pattern.
+    /// Compiles a pattern.
     ///
     /// # Errors
-    /// The pattern is malformed, or needs more than 100,000 states.
+    /// If the pattern is malformed, or needs more than 100,000 states.
     pub fn new(pattern: &[u8]) -> Result<Self, EreError> {
         Ok(Self {
             parsed: syntax::parse(pattern)?,
@@ -40,33 +40,33 @@ impl Regex {
         })
     }
 
-    /// The same, which stops matching when the evaluations under that limit stop.
+    /// The same regex, which stops matching when this limit stops evaluations.
     #[must_use]
     pub fn under(self, limit: Limit) -> Self {
         Self { limit, ..self }
     }
 
-    /// How many states it takes to follow the pattern.
+    /// The number of states of the pattern.
     pub(super) fn states(&self) -> usize {
         self.parsed.states
     }
 
-    /// How many groups the pattern has.
+    /// The number of groups in the pattern.
     #[must_use]
     pub fn groups(&self) -> usize {
         self.parsed.groups
     }
 
-    /// Matches the whole of `text`. If it matches, its groups are put into `groups`.
+    /// Matches the whole of `text`. If it matches, puts its groups into `groups`.
     ///
     /// # Errors
-    /// The memory limit does not suffice.
+    /// If the match needs more memory than the limit, or was interrupted.
     pub fn matches_whole(
         &self,
         text: &[u8],
         groups: &mut Vec<Option<Range>>,
     ) -> Result<bool, EreError> {
-        /// Up to that many steps a walk costs less than building an automaton.
+        /// Up to this many steps, a walk costs less than building an automaton.
         const CHEAP: usize = 2000;
         self.uses.set(self.uses.get().saturating_add(1));
         let once = self.uses.get() <= 4 && text.len() * self.parsed.states <= CHEAP;
@@ -99,7 +99,7 @@ impl Regex {
         self.program.get_or_init(|| Program::new(&self.parsed.node))
     }
 
-    /// The automaton, or `None` if one cannot be built (a group that `{0}` removes, say).
+    /// The automaton, or `None` if it cannot be built (for example, if `{0}` removes a group).
     fn build(&self, whole: bool) -> Option<meta::Regex> {
         let hir = self.parsed.node.hir();
         let hir = if whole {
@@ -147,11 +147,11 @@ pub struct Matches<'r, 't> {
 }
 
 impl Matches<'_, '_> {
-    /// The next match; its groups are put into `groups`. After an empty match comes a match from
-    /// the same place that is not empty, if there is one, else one that starts later.
+    /// The next match. Puts its groups into `groups`. An empty match is followed by a non-empty match at
+    /// the same place if there is one, else by a match that starts later.
     ///
     /// # Errors
-    /// The memory limit does not suffice.
+    /// If the match needs more memory than the limit, or was interrupted.
     pub fn next(&mut self, groups: &mut Vec<Option<Range>>) -> Result<Option<Range>, EreError> {
         let from = match self.last {
             None => 0,
@@ -174,7 +174,7 @@ impl Matches<'_, '_> {
         };
         let input = Input::new(self.text).span(from..self.text.len());
         if !self.regex.parsed.traits.search_is_first {
-            // where a match starts is the same under every rule of choice
+            // the start of a match is the same under every rule of choice
             return match search.search(&input) {
                 Some(found) => self.walk_from(found.start(), false, groups),
                 None => Ok(None),

@@ -1,12 +1,12 @@
-//! The pattern's text to a tree, with POSIX's rules: a backslash only before one of `.[\()*+?{|^$`,
+//! Parses a pattern into a tree, by POSIX's rules: a backslash only before one of `.[\()*+?{|^$`, and
 //! none inside brackets; a repetition sign only after something.
 
 use regex_syntax::hir::{Capture, Class, ClassBytes, ClassBytesRange, Hir, Look, Repetition};
 
-/// Why a pattern cannot be used.
+/// An error in a pattern, or while matching.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EreError {
-    /// The pattern is none; the reason, and the byte up to which it was read.
+    /// The pattern is malformed: the reason, and the byte where reading stopped.
     #[error("{0} (at byte {1})")]
     Invalid(&'static str, usize),
     /// The pattern, or matching with it, needs too much memory.
@@ -17,9 +17,9 @@ pub enum EreError {
     Stopped,
 }
 
-/// How many states a pattern may have.
+/// The greatest number of states of a pattern.
 const MAX_STATES: usize = 100_000;
-/// How deep groups and repetitions may be nested.
+/// The deepest nesting of groups and repetitions.
 const MAX_DEPTH: usize = 250;
 
 /// A set of bytes.
@@ -58,22 +58,22 @@ pub(super) enum Node {
     Group(usize, Box<Node>),
     Concat(Vec<Node>),
     Either(Vec<Node>),
-    /// From so many to so many turns.
+    /// The least and the greatest number of turns.
     Repeat(Box<Node>, u32, Option<u32>),
 }
 
-/// Traits of a pattern: whether taking the first branch that leads to a match is the same
-/// as the rules of the module.
+/// Traits of a pattern: true if taking the first branch that leads to a match gives the same result as the
+/// rules of the module.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Traits {
-    /// For a match of the whole text: all solutions end at one place, so the first wins. Only an
-    /// unbounded repetition of what can be empty differs in its last, empty turn.
+    /// In a match of the whole text, all solutions end at the same place, so the first wins. Only an
+    /// unbounded repetition of something that can be empty differs, in its last, empty turn.
     pub(super) whole_is_first: bool,
-    /// For a search also every alternation must be decided by its next byte.
+    /// In a search, the next byte must also decide every alternation.
     pub(super) search_is_first: bool,
 }
 
-/// A pattern that was read.
+/// A parsed pattern.
 pub(super) struct Pattern {
     pub(super) node: Node,
     pub(super) groups: usize,
@@ -101,7 +101,7 @@ pub(super) fn parse(pattern: &[u8]) -> Result<Pattern, EreError> {
 }
 
 impl Node {
-    /// How many states the tree needs, repetitions written out.
+    /// The number of states that the tree needs, with repetitions written out.
     fn states(&self) -> usize {
         let sum = |nodes: &[Self]| {
             nodes.iter().fold(1, |sum: usize, node| sum.saturating_add(node.states()))
@@ -207,7 +207,7 @@ struct Parser<'p> {
     at: usize,
     groups: usize,
     depth: usize,
-    /// Atoms, anchors and branches so far.
+    /// The number of atoms, anchors and branches so far.
     parts: usize,
 }
 
@@ -247,7 +247,7 @@ impl<'p> Parser<'p> {
     fn concat(&mut self) -> Result<Node, EreError> {
         let mut nodes = Vec::new();
         loop {
-            // each needs a state, at least
+            // each needs at least one state
             self.parts += 1;
             if self.parts > MAX_STATES {
                 return Err(EreError::TooLarge);
@@ -362,9 +362,9 @@ impl<'p> Parser<'p> {
         Ok(count as u32)
     }
 
-    /// The set between brackets; the opening one was passed.
+    /// The set between brackets, after the opening one.
     fn bracket(&mut self) -> Result<ByteSet, EreError> {
-        /// The element before the place: a range may begin after a single character only.
+        /// The previous element: a range may only start with a single character.
         enum Before {
             Nothing,
             Char(u8),
@@ -425,8 +425,8 @@ impl<'p> Parser<'p> {
         Ok(if negated { set.complement() } else { set })
     }
 
-    /// Adds `[:name:]`, `[=x=]` or `[.x.]`, whose first bracket was passed. The last is a single
-    /// character, which is returned.
+    /// Adds `[:name:]`, `[=x=]` or `[.x.]`, after its first bracket. The last is a single character, which
+    /// is returned.
     fn class(&mut self, set: &mut ByteSet) -> Result<Option<u8>, EreError> {
         let kind = self.text[self.at];
         self.at += 1;
@@ -485,7 +485,7 @@ fn class_test(name: &[u8]) -> Option<fn(&u8) -> bool> {
     })
 }
 
-/// POSIX's names of the characters that are not letters, in the order of their codes.
+/// POSIX's names for the characters that are not letters, in the order of their codes.
 const BEFORE_UPPER: [&str; 65] = [
     "NUL",
     "SOH",

@@ -1,8 +1,8 @@
-//! The matcher that makes every choice by the module's rules, and remembers each.
+//! The matcher that makes every choice by the module's rules and remembers it.
 //!
-//! How a match goes on depends only on the instruction, the place in the text, and, at that place,
-//! on how often repetitions that can be empty were entered (at most twice, or they would not end).
-//! So the outcome of each choice is kept under these three, and no choice is made twice.
+//! The rest of a match depends only on three things: the instruction, the place in the text, and how
+//! often repetitions that can be empty were entered at that place (at most twice, or they would not
+//! end). The outcome of each choice is kept under these three, so no choice is made twice.
 
 use rustc_hash::FxHashMap;
 
@@ -13,9 +13,9 @@ use crate::limit::{Limit, STEPS};
 /// A stretch of the text: start and end in bytes.
 pub type Range = (usize, usize);
 
-/// How many choices are remembered; about 40 bytes each.
+/// The greatest number of remembered choices, about 40 bytes each.
 const MAX_CHOICES: usize = 8_000_000;
-/// Above that many, what is remembered is dropped before the next search.
+/// If more choices are remembered, they are dropped before the next search.
 const KEPT_CHOICES: usize = 100_000;
 
 /// Number of a set of counters in [`Counters`]; 0 is the empty one.
@@ -23,7 +23,7 @@ type Counts = u32;
 
 type Choice = (At, usize, Counts);
 
-/// The result of a choice: the end of the best match, and whether its first way led there.
+/// The result of a choice: the end of the best match, and true if the first way led there.
 #[derive(Clone, Copy)]
 struct Outcome {
     end: Option<usize>,
@@ -42,11 +42,11 @@ pub(super) struct Walk<'p, 't> {
     counters: Counters,
     pending: Vec<Pending>,
     limit: &'p Limit,
-    /// Ways that were followed; once in [`STEPS`] of them the limit is looked at.
+    /// The number of ways followed so far. The limit is checked once in [`STEPS`] of them.
     steps: u32,
 }
 
-/// A choice whose outcome is waited for.
+/// A choice with a pending outcome.
 enum Pending {
     First { choice: Choice, second: At },
     Second { choice: Choice, first: Option<usize> },
@@ -120,8 +120,8 @@ impl<'p, 't> Walk<'p, 't> {
         Ok(outcome.end)
     }
 
-    /// Goes on to the end of the match or of the way. At a choice that is not known yet its first
-    /// way is followed, and the choice is left on the stack.
+    /// Continues to the end of the match or of the way. At a choice that is not known yet, follows its
+    /// first way and leaves the choice on the stack.
     fn advance(&mut self, mut at: At, mut place: usize, mut counts: Counts) -> Option<usize> {
         loop {
             let choice = (at, place, counts);
@@ -162,7 +162,7 @@ impl<'p, 't> Walk<'p, 't> {
         }
     }
 
-    /// The groups of the match that [`Self::run`] found from `start`: the choices, made again.
+    /// The groups of the match that [`Self::run`] found from `start`, by repeating its choices.
     pub(super) fn groups(&mut self, start: usize, count: usize, groups: &mut Vec<Option<Range>>) {
         groups.clear();
         groups.resize(count, None);
@@ -194,7 +194,7 @@ impl<'p, 't> Walk<'p, 't> {
     }
 }
 
-/// Sets of counters, each stored once: which repetitions were entered here, and how often.
+/// Sets of counters, each stored once: the repetitions entered here, and how often.
 #[derive(Default)]
 struct Counters {
     /// Sorted by the repetition's number.

@@ -20,7 +20,7 @@ impl<'a> Interpreter<'a> {
     /// ([`crate::value::share`]). The result is computed.
     ///
     /// # Errors
-    /// Those of the call; the value is not a function.
+    /// If the call fails, or the value is not a function.
     pub fn call(
         &mut self,
         function: Value<'a>,
@@ -186,7 +186,7 @@ impl<'a> Interpreter<'a> {
         Error::new(ErrorKind::Type, span, message)
     }
 
-    /// Takes the argument of a set pattern apart.
+    /// Destructures the argument of a set pattern.
     pub(super) fn bind_formals(
         &mut self,
         code: &'a Function<'a>,
@@ -233,8 +233,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// Advice for a missing argument if others are given that the function does not take: the
-    /// missing one may be misspelt.
+    /// Advice for a missing argument if the call has unexpected ones: the missing one may be misspelt.
     #[cold]
     fn superfluous(
         &self,
@@ -285,7 +284,7 @@ impl<'a> Interpreter<'a> {
         error.within(span, "from call site")
     }
 
-    /// The arguments of a set pattern, in words.
+    /// Describes the arguments of a set pattern.
     fn takes(&self, formals: &Formals<'a>) -> String {
         const SHOWN: usize = 20;
         let mut names: Vec<_> = formals.list.iter().map(|f| self.symbols.show(f.name)).collect();

@@ -1,4 +1,4 @@
-//! Types asked for, and values turned to strings.
+//! Conversions of values: to an expected type, and to strings.
 
 use std::path::Path;
 
@@ -12,12 +12,12 @@ use crate::{
     value::{Attrs, List, Value, share},
 };
 
-/// The way in which a value that is not a string becomes one.
+/// The rules by which a value becomes a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coercion {
-    /// True if numbers, truth values, `null` and lists are strings too.
+    /// True to convert numbers, booleans, `null` and lists, too.
     pub more: bool,
-    /// True if a path is copied to the store first.
+    /// True to copy paths to the store first.
     pub copy: bool,
 }
 
@@ -77,10 +77,10 @@ impl<'a> Interpreter<'a> {
         Error::new(ErrorKind::Type, Span::NONE, message)
     }
 
-    /// A float argument; an integer will do.
+    /// A float argument; accepts an integer.
     ///
     /// # Errors
-    /// It is something else, or an error of computing it.
+    /// If it is something else, or cannot be computed.
     pub fn float(&mut self, value: Value<'a>) -> Result<f64> {
         #[allow(clippy::cast_precision_loss)]
         match self.value(value)? {
@@ -93,7 +93,7 @@ impl<'a> Interpreter<'a> {
     /// An argument that can be called; it is computed and returned.
     ///
     /// # Errors
-    /// It is something else, or an error of computing it.
+    /// If it is something else, or cannot be computed.
     pub fn function(&mut self, value: Value<'a>) -> Result<Value<'a>> {
         match self.value(value)? {
             function if function.is_function() => Ok(function),
@@ -105,7 +105,7 @@ impl<'a> Interpreter<'a> {
     /// A string argument that must not refer to a store path.
     ///
     /// # Errors
-    /// It does, it is something else, or an error of computing it.
+    /// If it refers to one, is something else, or cannot be computed.
     pub fn plain_string(&mut self, value: Value<'a>) -> Result<&'a Str<'a>> {
         let value = self.value(value)?;
         self.as_plain_string(value)
@@ -142,10 +142,10 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// An attribute that an argument set must have.
+    /// A required attribute of an argument set.
     ///
     /// # Errors
-    /// It has not.
+    /// If it is missing.
     pub fn attr(&mut self, attrs: &'a Attrs<'a>, name: Symbol) -> Result<Value<'a>> {
         match attrs.get(name) {
             Some(slot) => Ok(share(slot)),
@@ -159,7 +159,7 @@ impl<'a> Interpreter<'a> {
         Value::String(self.arena.alloc(Str::plain(text)))
     }
 
-    /// A new string with the context that was collected for it.
+    /// A new string with a collected context.
     pub(crate) fn string_of(&self, text: &[u8], context: ContextBuilder) -> &'a Str<'a> {
         let context = self.arena.alloc_slice_copy(&context.finish());
         Str::with_context(self.arena, self.arena.alloc_slice_copy(text), context)
@@ -174,10 +174,10 @@ impl<'a> Interpreter<'a> {
         Value::String(Str::with_context(self.arena, self.arena.alloc_slice_copy(text), context))
     }
 
-    /// A value as a string, with the context that it had or got.
+    /// A value as a string, with its context.
     ///
     /// # Errors
-    /// It has no form as a string, or an error of computing it.
+    /// If it cannot become a string, or cannot be computed.
     pub fn coerce(&mut self, value: Value<'a>, how: Coercion) -> Result<&'a Str<'a>> {
         let value = self.value(value)?;
         let text: String = match value {
@@ -213,7 +213,7 @@ impl<'a> Interpreter<'a> {
         Error::new(ErrorKind::Type, Span::NONE, message)
     }
 
-    /// The elements with blanks between; no blank follows an empty list.
+    /// The elements, separated by blanks. No blank follows an empty list.
     fn coerce_list(&mut self, list: &'a List<'a>, how: Coercion) -> Result<&'a Str<'a>> {
         let mut text = Vec::new();
         let mut context = ContextBuilder::default();
@@ -255,11 +255,11 @@ impl<'a> Interpreter<'a> {
         Ok(text)
     }
 
-    /// An argument that names a path: a path, or something that becomes an absolute path. The
-    /// text is canonical; the context is what the string had.
+    /// An argument that names a path: a path, or a value that becomes an absolute path. The text is
+    /// canonical; the context is that of the string.
     ///
     /// # Errors
-    /// It is none.
+    /// If it is not an absolute path.
     pub fn path(&mut self, value: Value<'a>) -> Result<&'a Str<'a>> {
         let value = self.value(value)?;
         if let Value::Path(path) = value {

@@ -1,4 +1,4 @@
-//! The derivations in a value: it is one, or a list or set of them.
+//! Finds the derivations in a value: a derivation, or a list or set of them.
 
 use rustc_hash::FxHashSet;
 
@@ -10,7 +10,7 @@ use crate::{
     value::{Attrs, Value, share},
 };
 
-/// A derivation that was found in a value.
+/// A derivation found in a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The place in the value: names and numbers between dots; empty for the value itself.
@@ -19,12 +19,11 @@ pub struct Found {
     pub name: String,
     /// The derivation's store path.
     pub drv_path: String,
-    /// The outputs by name and path, in the derivation's order; the first is what is meant when
-    /// none is named.
+    /// The outputs by name and path, in the derivation's order. The first is the default.
     pub outputs: Vec<(String, String)>,
     /// The output that the value stands for.
     pub output_name: String,
-    /// `meta.mainProgram`, or else `pname`: what `run` starts.
+    /// The program that `run` starts: `meta.mainProgram`, or else `pname`.
     pub main_program: Option<String>,
     /// The path of its attribute `environment`, if that is a derivation: the environment that it runs in.
     pub environment: Option<String>,
@@ -36,7 +35,7 @@ impl<'a> Interpreter<'a> {
     /// [`Self::auto_call`].
     ///
     /// # Errors
-    /// The value is neither a derivation nor a set or list; an error of computing it.
+    /// If the value is not a derivation, set or list, or cannot be computed.
     pub fn derivations(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Vec<Found>> {
         let mut found = Vec::new();
         self.collect(value, args, &mut String::new(), &mut FxHashSet::default(), &mut found)?;
@@ -87,7 +86,7 @@ impl<'a> Interpreter<'a> {
         if self.take_derivation(value, path, seen, found)? {
             return Ok(());
         }
-        // one text for all the way down
+        // the path is one text that grows and shrinks during the walk
         let here = path.len();
         let go_below = |path: &mut String, name: &str| {
             path.truncate(here);
@@ -142,7 +141,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Adds a value that is a derivation; whether it was one.
+    /// Adds a value if it is a derivation; true if it was one.
     fn take_derivation(
         &mut self,
         value: Value<'a>,
@@ -187,7 +186,7 @@ impl<'a> Interpreter<'a> {
                 for slot in list.items {
                     let name = self.plain_string(share(slot))?;
                     let symbol = self.symbols.intern(name.bytes());
-                    // a set may name outputs that it does not have
+                    // a set may name outputs that it lacks
                     let Some(output) = attrs.get(symbol) else { continue };
                     let output = self.attrs(share(output))?;
                     let path = self.attr(output, known::out_path)?;
@@ -228,7 +227,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// True if `-A` could name it: other attributes are not searched.
+/// True if `-A` can name the attribute. Others are not searched.
 fn is_path_component(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphabetic() || first == b'_')

@@ -9,7 +9,7 @@ use crate::{
     value::{Attrs, List, Slot, Value},
 };
 
-/// Strings from this length on are looked at before they are compared.
+/// Strings of this length or more are checked before they are compared.
 const LONG: usize = 1 << 16;
 
 impl<'a> Interpreter<'a> {
@@ -109,7 +109,7 @@ impl<'a> Interpreter<'a> {
     /// `<` on computed values.
     ///
     /// # Errors
-    /// The values have no order.
+    /// If the values have no order.
     pub fn less(&mut self, left: Value<'a>, right: Value<'a>) -> Result<bool> {
         self.deeper()?;
         #[allow(clippy::cast_precision_loss)]
@@ -155,7 +155,7 @@ impl<'a> Interpreter<'a> {
         Error::new(ErrorKind::Eval, Span::NONE, message)
     }
 
-    /// How two values differ, for the message of a failed `assert a == b`.
+    /// Describes the difference of two values, for a failed `assert a == b`.
     pub(super) fn difference(
         &mut self,
         left: Value<'a>,

@@ -16,7 +16,7 @@ use crate::{
 };
 
 impl Interpreter<'_> {
-    /// A refusal of the host as an error of the evaluation.
+    /// Turns an error of the host into an error of the evaluation.
     ///
     /// # Errors
     /// The refusal of the host.
@@ -24,7 +24,7 @@ impl Interpreter<'_> {
         result.map_err(refused)
     }
 
-    /// The same for a question about one path. If the path does not exist, the error names what is there.
+    /// The same for one path. If the path does not exist, the error names its neighbours.
     ///
     /// # Errors
     /// The refusal of the host.
@@ -69,12 +69,12 @@ impl Interpreter<'_> {
         }
     }
 
-    /// Advice for a name that is not in a folder.
+    /// Advice for a name that a folder lacks.
     fn near(&self, folder: &Path, name: &OsStr) -> Option<String> {
         did_you_mean(&name.to_string_lossy(), self.names(folder).into_iter())
     }
 
-    /// The names in a folder, sorted. None if it cannot be read.
+    /// The names in a folder, sorted. `None` if it cannot be read.
     fn names(&self, folder: &Path) -> Vec<String> {
         let entries = self.host.read_dir(folder).unwrap_or_default();
         let mut names: Vec<String> =
@@ -176,7 +176,7 @@ fn parts(path: &Path) -> Option<(&Path, &OsStr)> {
     Some((path.parent()?, path.file_name()?))
 }
 
-/// The error of an evaluation for what the host refuses, with its own error behind it.
+/// The evaluation's error for an error of the host, which it keeps.
 #[cold]
 fn refused(error: HostError) -> Box<Error> {
     let (text, cause) = error.into_parts();

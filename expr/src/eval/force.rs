@@ -1,4 +1,4 @@
-//! Forcing: a suspended value becomes what it computes to.
+//! Forcing: computes suspended values.
 
 use super::{Interpreter, library, room::INTERVAL};
 use crate::{
@@ -9,7 +9,7 @@ use crate::{
 };
 
 impl<'a> Interpreter<'a> {
-    /// The value of a slot, computed now if it was not yet.
+    /// The value of a slot, computed now if it is suspended.
     ///
     /// # Errors
     /// Those of the computation. Failures that `tryEval` catches are kept in the slot.
@@ -19,7 +19,7 @@ impl<'a> Interpreter<'a> {
         if value.is_forced() { Ok(value) } else { self.force_suspended(slot, value) }
     }
 
-    /// The same for a value as builtins get it: computed already or a reference.
+    /// The same for an argument of a builtin: a computed value or a reference.
     ///
     /// # Errors
     /// As [`Self::force`].
@@ -43,7 +43,7 @@ impl<'a> Interpreter<'a> {
                 slot.set(Value::Running(code));
                 let expr = self.program.code[code.0 as usize];
                 match self.eval(expr, env) {
-                    // a list that a variable or a call gave is another object from here on
+                    // a list from a variable or a call is a new object from here on
                     Ok(Value::List(list))
                         if !matches!(expr, Expr::List(_) | Expr::ConstList(_)) =>
                     {
@@ -80,7 +80,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// A value that fails with this error, which `tryEval` catches, when it is asked for.
+    /// A value that fails with this error (which `tryEval` catches) when it is forced.
     pub fn failure(&mut self, error: Box<Error>) -> Value<'a> {
         let failed = Value::Failed(self.failures.len() as u32);
         self.hold(error.size());
@@ -104,8 +104,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// A value of the library that is computed later may fail when no call of the library is
-    /// on the stack any more. The activation still knows the place of its call.
+    /// Adds the place of the call to an error. A value of the library may fail later, when no call of the
+    /// library is on the stack any more. The activation still knows the place of its call.
     fn for_caller(&self, error: Box<Error>, code: CodeId, env: &Env<'a>) -> Box<Error> {
         if !self.is_library(self.program.code[code.0 as usize].span()) {
             return error;
@@ -131,7 +131,7 @@ impl<'a> Interpreter<'a> {
         self.call_of_library(env)
     }
 
-    /// Adds the call of the library that stands there, unless that is the last step already.
+    /// Adds the call of the library at that place, unless it is already the last step.
     pub(crate) fn within_call(&self, error: Box<Error>, site: u32) -> Box<Error> {
         // a call starts with the function, by name most of the time
         let source = self.sources.text(Span::new(site, u32::MAX));
@@ -174,7 +174,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Forces a value and all that is in it, as `deepSeq` does.
+    /// Forces a value and everything in it, as `deepSeq` does.
     ///
     /// # Errors
     /// As [`Self::force`].
@@ -232,7 +232,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// True if two slots have one value, so that comparing them is not needed.
+    /// True if two slots share one value, which need not be compared.
     pub(crate) fn is_same(left: &'a Slot<'a>, right: &'a Slot<'a>) -> bool {
         std::ptr::eq(home(left), home(right))
     }

@@ -1,4 +1,4 @@
-//! Arithmetic, and what `+` and interpolation make of strings and paths.
+//! Arithmetic, and `+` and interpolation of strings and paths.
 
 use super::{Coercion, Interpreter};
 use crate::{
@@ -76,8 +76,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// An operation of which at least one operand must be a float; else what was expected is an
-    /// integer, as Nix says it.
+    /// An operation with at least one float operand. For other operands the error expects an integer, as
+    /// Nix's does.
     fn floats(
         &mut self,
         left: Value<'a>,
@@ -118,7 +118,7 @@ impl<'a> Interpreter<'a> {
                     error.at(*span).within(*span, "while evaluating a path segment")
                 })?,
             };
-            // a long first part is joined and not copied
+            // a long first part is joined, not copied
             if code.parts.len() > 1 && whole.is_none() && text.is_empty() && part.len() >= 4096 {
                 whole = Some(part);
                 continue;

@@ -1,4 +1,4 @@
-//! The state of one evaluation, and how deep it may go.
+//! The state of one evaluation, and its limit on depth.
 
 use std::{cell::Cell, io, path::PathBuf};
 
@@ -28,7 +28,7 @@ pub struct Interpreter<'a> {
     pub arena: &'a Bump,
     /// The world.
     pub host: &'a dyn Host,
-    /// The names that files of the library see besides the global names: `host`. Made when first needed.
+    /// The names that only files of the library see: `host`. Made on first use.
     pub(super) library_scope: Option<&'a Attrs<'a>>,
     /// The names.
     pub symbols: Interner<'a>,
@@ -40,13 +40,13 @@ pub struct Interpreter<'a> {
     pub stats: Stats,
     /// The place of the call of the builtin that runs. Read it before anything is evaluated.
     pub site: Span,
-    /// The activation in which it was called, if that is known. Read it as early.
+    /// The activation that called it, if known. Read it as early.
     pub(crate) caller: Option<&'a Env<'a>>,
     pub(crate) regexes: Cache,
     /// The code so far.
     pub(crate) program: Program<'a>,
-    /// The functions of the builtins, by the number in their signature. The table has a place for every
-    /// number, so that a call needs no check.
+    /// The functions of the builtins, by the number in their signature. The table covers every number, so a
+    /// call needs no check.
     builtins: [Run; 256],
     builtin_count: usize,
     pub(crate) root: &'a Env<'a>,
@@ -59,22 +59,22 @@ pub struct Interpreter<'a> {
     #[expect(clippy::vec_box, reason = "an error is handed out in its box")]
     pub(super) failures: Vec<Box<Error>>,
     pub(super) spare: Spare<'a>,
-    /// Bytes that are held outside of the arena; see [`Self::hold`].
+    /// Bytes held outside of the arena; see [`Self::hold`].
     pub(super) held: Cell<usize>,
     pub(super) calls: u32,
-    /// Turns of loops so far; see [`Self::step`].
+    /// The number of loop turns so far; see [`Self::step`].
     pub(super) steps: u32,
-    /// Deeper calls are looked at: [`Options::max_call_depth`] or, with a profile, zero.
+    /// Calls deeper than this are checked: [`Options::max_call_depth`] or, with a profile, zero.
     pub(super) call_limit: u32,
     pub(super) profile: Option<Box<Profile>>,
     pub(super) stack: Stack,
 }
 
 impl<'a> Interpreter<'a> {
-    /// An evaluation that knows no names yet.
+    /// An evaluation without names.
     pub(crate) fn new(arena: &'a Bump, host: &'a dyn Host, options: Options) -> Self {
         let call_limit = options.max_call_depth;
-        // a part stays free for what recurses without asking, such as the host
+        // some room stays free for code that recurses without a check, such as the host
         let usable = options.stack_size - options.stack_size / 16 - (64 << 10);
         let regexes = Cache::new(options.limit.clone());
         Self {
@@ -106,7 +106,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// Adds a builtin to the table and gives it as a value.
+    /// Adds a builtin to the table and returns it as a value.
     pub(crate) fn add_builtin(&mut self, builtin: &Builtin) -> Value<'a> {
         let number = u8::try_from(self.builtin_count).expect("the table has room for 256 builtins");
         self.builtins[usize::from(number)] = builtin.run;
@@ -123,16 +123,16 @@ impl<'a> Interpreter<'a> {
     /// Checks that a walk may go deeper. Every recursive walk calls it first.
     ///
     /// # Errors
-    /// The stack is nearly used up.
+    /// If the stack is nearly used up.
     #[inline(always)]
     pub fn deeper(&self) -> Result<()> {
         self.stack.deeper()
     }
 
-    /// One step of a recursive walk over values, which counts as a call does.
+    /// One step of a recursive walk over values. It counts as a call.
     ///
     /// # Errors
-    /// Nesting too deep; an error of the step.
+    /// If the nesting is too deep, or the step fails.
     pub fn nest<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.descend()?;
         let result = step(self);
@@ -140,10 +140,10 @@ impl<'a> Interpreter<'a> {
         result
     }
 
-    /// One step down in a walk. If there is no error, [`Self::ascend`] follows.
+    /// One step down in a walk. If it succeeds, call [`Self::ascend`] afterwards.
     ///
     /// # Errors
-    /// Nesting too deep.
+    /// If the nesting is too deep.
     pub(crate) fn descend(&mut self) -> Result<()> {
         self.deeper()?;
         self.step()?;
@@ -157,13 +157,13 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// The step is done.
+    /// One step up in a walk.
     pub(crate) fn ascend(&mut self) {
         self.calls -= 1;
         self.leave();
     }
 
-    /// The numbers so far.
+    /// The counters so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats {
@@ -178,19 +178,19 @@ impl<'a> Interpreter<'a> {
         self.arena.alloc(Cell::new(value))
     }
 
-    /// Keeps a profile from here on.
+    /// Starts a profile.
     pub fn start_profile(&mut self) {
         self.call_limit = 0;
         self.profile = Some(Box::new(Profile::new()));
     }
 
-    /// Writes the profile so far as folded stacks, which flame-graph tools read: one line for each
-    /// stack of calls, outermost first with semicolons between, a blank, and the microseconds spent
-    /// in the innermost call itself. A frame is the place of the call and the name of the function,
-    /// as Nix's `flamegraph` profiler writes it.
+    /// Writes the profile so far as folded stacks, for flame-graph tools: one line for each stack of calls,
+    /// outermost first and separated by semicolons, then a blank and the microseconds spent in the
+    /// innermost call itself. A frame is the place of the call and the name of the function, as in Nix's
+    /// `flamegraph` profiler.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// If writing to `out` fails.
     pub fn write_profile(&self, out: &mut dyn io::Write) -> io::Result<()> {
         let Some(profile) = &self.profile else { return Ok(()) };
         profile.write(out, |callee, mut span| {

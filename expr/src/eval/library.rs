@@ -1,6 +1,5 @@
-//! The library that a host hands in: files of the language that are part of its program, and functions of
-//! the host that only these files can call. The language sees the files below a folder that exists nowhere
-//! else.
+//! The library of a host: files of the language inside its program, and functions of the host that only
+//! these files can call. The language sees the files in a virtual folder.
 
 use std::{
     ffi::OsStr,
@@ -15,15 +14,15 @@ use crate::{
     source::{Origin, Source},
 };
 
-/// The folder that the files seem to be in.
+/// The virtual folder of the files.
 const ROOT: &str = "/__clutch__";
 
 /// The files and functions of a host.
 pub struct Library {
     /// The files, by their paths below that folder.
     pub files: &'static [(&'static str, &'static [u8])],
-    /// Search path entries for the library, as `(prefix, folder below ROOT)`. An entry of the search path
-    /// with the same prefix comes first.
+    /// Search path entries for the library, as `(prefix, folder below ROOT)`. The user's entry with the same
+    /// prefix takes precedence.
     pub entries: &'static [(&'static str, &'static str)],
     /// The functions. In every file of the library, and nowhere else, they are attributes of the variable
     /// `host`. Each is a pure function of its arguments and of the files that it reads through the
@@ -88,7 +87,7 @@ impl Library {
         (!found.is_empty()).then_some(found)
     }
 
-    /// The path that `<name>` stands for: a file of the library, or a folder with a `default.nix`.
+    /// The path of `<name>`: a file of the library, or a folder with a `default.nix`.
     pub(crate) fn find(&self, name: &[u8]) -> Option<Vec<u8>> {
         self.entries.iter().find_map(|(prefix, folder)| {
             let rest = path::below(prefix.as_bytes(), name)?;

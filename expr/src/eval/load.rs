@@ -1,4 +1,4 @@
-//! Texts and files become values: parse, compile, evaluate; a file is evaluated once.
+//! Loads texts and files: parses, compiles and evaluates them. A file is evaluated once.
 
 use std::{
     os::unix::ffi::OsStrExt as _,
@@ -43,7 +43,7 @@ impl<'a> Interpreter<'a> {
         self.parse_with(origin, text, folder, syntax::parse)
     }
 
-    /// The same by a rule of the caller's.
+    /// The same with another parser.
     pub(super) fn parse_with<T>(
         &mut self,
         origin: Origin,
@@ -111,7 +111,7 @@ impl<'a> Interpreter<'a> {
     /// A text as `nix-instantiate --parse` prints it.
     ///
     /// # Errors
-    /// It is not of the language, or names a variable that nothing defines.
+    /// If it has a syntax error or an undefined variable.
     pub fn show_parsed(
         &mut self,
         origin: Origin,
@@ -138,7 +138,7 @@ impl<'a> Interpreter<'a> {
         self.eval(code, root)
     }
 
-    /// The value of a text that sees the attributes of a set as variables.
+    /// The value of a text, with the attributes of a set as variables.
     ///
     /// # Errors
     /// As [`Self::eval_text`].
@@ -175,14 +175,14 @@ impl<'a> Interpreter<'a> {
         }
         let mut file = self.follow(path)?;
         if self.file_type(&file)? == Some(FileType::Directory) {
-            // a link there is read, but paths in it are relative to this folder
+            // a link to a file is read, but paths in the file are relative to this folder
             file.push("default.nix");
         }
         self.resolved.insert(path.to_owned(), file.clone());
         Ok(file)
     }
 
-    /// The path with the links at its end followed, those on the way left.
+    /// The path with links at its end followed, but not those on the way.
     fn follow(&mut self, path: &Path) -> Result<PathBuf> {
         const MOST: usize = 1000;
         let mut path = path.to_owned();
@@ -211,7 +211,7 @@ impl<'a> Interpreter<'a> {
     /// The value of a file, or of `default.nix` in a folder; evaluated once.
     ///
     /// # Errors
-    /// It cannot be read; an error of parsing or evaluating it.
+    /// If it cannot be read, parsed or evaluated.
     pub fn import(&mut self, path: &Path) -> Result<Value<'a>> {
         let file = self.source_file(path)?;
         if let Some(slot) = self.files.get(&file) {
@@ -248,7 +248,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// The names that files of the library see besides the global names: the host's functions, as `host`.
+    /// The names that only files of the library see: the host's functions, as `host`.
     fn library_scope(&mut self) -> &'a Attrs<'a> {
         if let Some(scope) = self.library_scope {
             return scope;
@@ -264,7 +264,7 @@ impl<'a> Interpreter<'a> {
         self.library_scope.insert(scope.build(self.arena))
     }
 
-    /// The value of a file that sees the attributes of a set as variables; evaluated every time.
+    /// The value of a file, with the attributes of a set as variables. Evaluated every time.
     ///
     /// # Errors
     /// As [`Self::import`].
@@ -283,11 +283,11 @@ impl<'a> Interpreter<'a> {
         })
     }
 
-    /// Calls a function whose parameter is a set pattern with the arguments of the command line
-    /// and its own defaults; everything else stays as it is.
+    /// Calls a function that takes a set pattern with the arguments of the command line and its defaults.
+    /// Returns any other value unchanged.
     ///
     /// # Errors
-    /// [`ErrorKind::MissingArgument`]; an error of the call.
+    /// [`ErrorKind::MissingArgument`], or an error of the call.
     pub fn auto_call(&mut self, value: Value<'a>, args: &'a Attrs<'a>) -> Result<Value<'a>> {
         let function = self.value(value)?;
         if let Value::Attrs(attrs) = function
@@ -323,11 +323,11 @@ impl<'a> Interpreter<'a> {
         self.call(function, &[Value::Attrs(given)], Span::NONE)
     }
 
-    /// The value at an attribute path such as `a."b.c".0`; functions on the way are called as by
-    /// [`Self::auto_call`], one at the end is not; numbers select from lists.
+    /// The value at an attribute path such as `a."b.c".0`. Numbers select from lists. Functions on the way
+    /// are called as by [`Self::auto_call`], but not the one at the end.
     ///
     /// # Errors
-    /// The path is malformed or leads nowhere.
+    /// If the path is malformed or does not exist.
     pub fn at_path(
         &mut self,
         value: Value<'a>,
@@ -388,7 +388,7 @@ impl<'a> Interpreter<'a> {
     }
 }
 
-/// The names of an attribute path; quotes keep dots together.
+/// Splits an attribute path at its dots, except those in quotes.
 fn split_path(path: &str) -> Result<Vec<String>> {
     let mut names = Vec::new();
     if path.is_empty() {

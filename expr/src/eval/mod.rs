@@ -1,8 +1,8 @@
 //! The evaluator: a tree walk over the code in [`crate::compile`]. It recurses on the thread's
-//! stack, which is large and committed lazily; every recursive walk asks [`Interpreter::deeper`]
-//! first, so that nesting too deep is an ordinary error.
+//! stack, which is large and committed lazily. Every recursive walk calls [`Interpreter::deeper`] first,
+//! so deep nesting is an ordinary error.
 //!
-//! It knows no builtin: it calls them through a table that [`crate::builtins`] fills.
+//! It does not know the builtins: it calls them through a table that [`crate::builtins`] fills.
 
 mod builtin;
 mod call;

@@ -6,37 +6,37 @@ use crate::limit::Limit;
 /// Options of an evaluation.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How deep calls may nest; Nix's default is 10,000.
+    /// The deepest nesting of calls. Nix's default is 10,000.
     pub max_call_depth: u32,
-    /// True if `|>` and `<|` are part of the language.
+    /// True to allow `|>` and `<|`.
     pub pipe_operators: bool,
-    /// True if what is cheap to compute is computed at once and not suspended: functions,
-    /// sums of known numbers, attributes of known sets. It is not to be noticed, except that a
-    /// value printed without computing it shows less `<CODE>` than Nix shows.
+    /// True to compute cheap values at once instead of suspending them: functions, sums of known numbers,
+    /// attributes of known sets. The only visible effect: a value printed without computing it shows
+    /// `<CODE>` less often than in Nix.
     pub eager: bool,
-    /// True if `builtins.traceVerbose` traces.
+    /// True to print the messages of `builtins.traceVerbose`.
     pub trace_verbose: bool,
-    /// True if `builtins.warn` is an error (Nix's `abort-on-warn`).
+    /// True to make `builtins.warn` an error (Nix's `abort-on-warn`).
     pub abort_on_warn: bool,
-    /// True if `fromTOML` takes dates and times.
+    /// True to accept dates and times in `fromTOML`.
     pub toml_timestamps: bool,
-    /// The size of the evaluator's stack in bytes, at least [`MIN_STACK`]; the memory is used only when
-    /// it is needed.
+    /// The size of the evaluator's stack in bytes, at least [`MIN_STACK`]. Memory is committed when it is
+    /// used.
     pub stack_size: usize,
-    /// How much memory the evaluation may take, and the way to stop it.
+    /// The limit on memory, and the way to stop the evaluation.
     pub limit: Limit,
     /// The library that programs can import.
     pub library: &'static Library,
 }
 
-/// The smallest stack; less would leave the walks between two questions no room.
+/// The smallest stack. Less would not suffice between two checks.
 pub(crate) const MIN_STACK: usize = 1 << 20;
 
-/// The stack that an evaluation may have under any limit on memory.
+/// The size of stack that any limit on memory allows.
 pub(crate) const LITTLE_STACK: usize = 16 << 20;
 
 impl Default for Options {
-    /// As Nix's defaults, with a stack of 1 GiB and at most 4 GiB of memory.
+    /// Nix's defaults, with a stack of 1 GiB and at most 4 GiB of memory.
     fn default() -> Self {
         Self {
             max_call_depth: 10_000,
@@ -63,11 +63,11 @@ pub struct Stats {
     pub builtin_calls: u64,
     /// Uses of `//`.
     pub updates: u64,
-    /// Sets that were written out in the program and evaluated.
+    /// Evaluated set literals.
     pub sets: u64,
-    /// Lists, in the same way.
+    /// Evaluated list literals.
     pub lists: u64,
-    /// Attributes that were selected by name with `.`.
+    /// Selections by name (`.`).
     pub lookups: u64,
     /// Files that were parsed.
     pub files: u64,
@@ -77,7 +77,7 @@ pub struct Stats {
     pub arena_bytes: u64,
     /// Names.
     pub symbols: u64,
-    /// Nanoseconds spent in lexer and parser.
+    /// Nanoseconds spent in the lexer and parser.
     pub parse_nanos: u64,
     /// Nanoseconds spent in turning syntax trees into code.
     pub compile_nanos: u64,

@@ -1,4 +1,4 @@
-//! Values as text: as `nix-instantiate --eval` prints them, and shortened for messages.
+//! Prints values: as `nix-instantiate --eval` does, and shortened for messages.
 
 use rustc_hash::FxHashSet;
 
@@ -11,21 +11,21 @@ use crate::{
     value::{Attrs, Key, Slot, Value, share},
 };
 
-/// How much is printed, and in which form.
+/// The form and limits of printing.
 #[derive(Clone, Copy, Debug)]
 pub struct PrintOptions {
-    /// True if suspended values are computed; else they print as `<CODE>`.
+    /// True to compute suspended values; else they print as `<CODE>`.
     pub force: bool,
-    /// True if it is for a message: `«thunk»` and `«lambda f»` instead of `<CODE>` and `<LAMBDA>`.
+    /// True for messages: `«thunk»` and `«lambda f»` instead of `<CODE>` and `<LAMBDA>`.
     pub message: bool,
     /// Sets and lists deeper than this print as `{ ... }`.
     pub max_depth: usize,
-    /// No more elements and attributes than this, of all lists and sets together.
+    /// The greatest number of elements and attributes, in all lists and sets together.
     pub max_items: usize,
-    /// No more bytes of a string than this.
+    /// The greatest number of bytes of a string.
     pub max_string: usize,
-    /// True if it is for a session: nested things on lines of their own, a derivation as its path,
-    /// and what fails below the top as its message.
+    /// True for a session: nested values on lines of their own, a derivation as its path, and an error below
+    /// the top as its message.
     pub lines: bool,
 }
 
@@ -42,7 +42,7 @@ impl PrintOptions {
     /// For messages.
     pub(crate) const MESSAGE: Self =
         Self { message: true, max_depth: 10, max_items: 10, max_string: 1024, ..Self::PLAIN };
-    /// For a session: computed as far as it is shown, which is one level.
+    /// For a session: computes and shows one level.
     pub const SESSION: Self =
         Self { force: true, message: true, max_depth: 1, lines: true, ..Self::PLAIN };
 }
@@ -68,7 +68,7 @@ impl<'a> Interpreter<'a> {
     /// A value as text.
     ///
     /// # Errors
-    /// Nesting too deep; with `force`, an error of computing the parts.
+    /// If the nesting is too deep or, with `force`, a part cannot be computed.
     pub fn print(&mut self, value: Value<'a>, options: PrintOptions) -> Result<Vec<u8>> {
         let mut out = Vec::new();
         let seen = FxHashSet::default();
@@ -76,7 +76,7 @@ impl<'a> Interpreter<'a> {
         Ok(out)
     }
 
-    /// A value for a message: not computed further, and shortened.
+    /// A value for a message: shortened and not computed further.
     #[must_use]
     pub fn show_short(&mut self, value: Value<'a>) -> String {
         let text = self.print(value, PrintOptions::MESSAGE).unwrap_or_else(|_| b"...".to_vec());
@@ -196,8 +196,8 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// True if the parts of a list or set stand on lines of their own: several do, and one does
-    /// that has parts itself.
+    /// True to put the parts of a list or set on lines of their own: if there are several, or one that has
+    /// parts itself.
     fn is_long(
         &mut self,
         to: &Printer<'_>,
@@ -205,7 +205,7 @@ impl<'a> Interpreter<'a> {
     ) -> bool {
         match (slots.len(), slots.next()) {
             (1, Some(only)) if to.options.lines => {
-                // it is computed anyway; that it fails shows later
+                // it is computed anyway; an error shows later
                 matches!(self.force(only), Ok(Value::List(_) | Value::Attrs(_)))
             }
             (number, _) => to.options.lines && number > 1,
@@ -265,7 +265,7 @@ impl<'a> Interpreter<'a> {
         Ok(())
     }
 
-    /// The attributes in the alphabet's order.
+    /// The attributes in alphabetical order.
     #[must_use]
     pub fn sorted_attrs(&self, attrs: &'a Attrs<'a>) -> Vec<(Key, &'a Slot<'a>)> {
         let mut all: Vec<(&[u8], Key, &'a Slot<'a>)> = attrs

@@ -1,6 +1,6 @@
-//! The profile of an evaluation: the tree of calls, with the time that passed in each by
-//! itself. It is exact by call, with a clock read where a call begins and where it ends; what is
-//! computed later counts for the call that asked for it.
+//! The profile of an evaluation: the tree of calls with the time spent in each call itself. The clock is
+//! read at the beginning and end of every call. A value computed later counts for the call that asked
+//! for it.
 
 use std::{io, time::Instant};
 
@@ -8,8 +8,8 @@ use rustc_hash::FxHashMap;
 
 use crate::{source::Span, value::FunctionId};
 
-/// Calls within more calls than this count for the last of them, so that a deep recursion does not
-/// give stacks that nobody can read.
+/// The deepest call with a frame of its own. Deeper calls count for it, which keeps the stacks of a deep
+/// recursion readable.
 const DEEPEST: usize = 512;
 
 /// An event of the profile.
@@ -19,7 +19,7 @@ pub(super) enum Step {
     Function(FunctionId),
     /// A call of a builtin began.
     Builtin(&'static str),
-    /// A step began that counts as a call does and is none.
+    /// A step began that counts as a call.
     Nested,
     /// Calls ended.
     Returned,
@@ -29,7 +29,7 @@ pub(super) enum Step {
 pub(super) struct Profile {
     nodes: Vec<Node>,
     children: FxHashMap<(u32, Callee, Span), u32>,
-    /// The nodes of the calls under way; the first is the program itself.
+    /// The nodes of the running calls; the first is the program itself.
     open: Vec<u32>,
     since: Instant,
 }
@@ -62,8 +62,8 @@ impl Profile {
         }
     }
 
-    /// The time since the last step goes to the innermost call. `calls` is how many calls are under
-    /// way now: calls that ended have said nothing but by that.
+    /// Adds the time since the last event to the innermost call. `calls` is the number of running calls;
+    /// it alone shows which calls have ended.
     #[cold]
     #[inline(never)]
     pub(super) fn note(&mut self, step: Step, span: Span, calls: u32) {
@@ -81,7 +81,7 @@ impl Profile {
             Step::Builtin(name) => Some(Callee::Builtin(name)),
             Step::Nested => None,
         };
-        // the call itself is counted already
+        // the call itself is already counted
         self.open.truncate(calls as usize);
         let parent = self.open.last().copied().unwrap_or(0);
         let node = match callee {
@@ -120,7 +120,7 @@ impl Profile {
             write!(out, "(program)")?;
             while let Some(at) = stack.pop() {
                 let frame = frame_of(self.nodes[at].callee, self.nodes[at].span);
-                // these mean something between frames
+                // these characters separate frames and lines
                 write!(out, ";{}", frame.replace([';', '\n'], "_"))?;
             }
             writeln!(out, " {micros}")?;

@@ -1,6 +1,6 @@
-//! The limits of an evaluation, checked while it runs: its memory, and whether another thread stopped
-//! it. Both are checked once in [`INTERVAL`] calls or thunks and once in [`STEPS`] steps of loops that
-//! call nothing. Code that allocates much at once asks for [room](Interpreter::room) first.
+//! Checks the limits of a running evaluation: its memory, and a stop by another thread. Both are checked
+//! once in [`INTERVAL`] calls or thunks and once in [`STEPS`] steps of loops that call nothing. Code that
+//! allocates much at once asks for [room](Interpreter::room) first.
 
 use super::{Interpreter, profile::Step};
 use crate::{
@@ -10,11 +10,11 @@ use crate::{
     value::Slot,
 };
 
-/// How many calls, or thunks, pass between two looks at the limits.
+/// The number of calls, or thunks, between two checks of the limits.
 pub(super) const INTERVAL: u64 = 256;
 
 impl Interpreter<'_> {
-    /// Looks whether the evaluation may go on.
+    /// Checks that the evaluation may continue.
     #[cold]
     #[inline(never)]
     pub(super) fn look(&self, span: Span) -> Result<()> {
@@ -24,18 +24,18 @@ impl Interpreter<'_> {
         self.room(0).map_err(|error| error.at(span))
     }
 
-    /// One turn of a loop that may be long and calls nothing, or one value of a walk.
+    /// Counts one turn of a long loop that calls nothing, or one value of a walk.
     ///
     /// # Errors
-    /// The evaluation was stopped, or takes too much.
+    /// If the evaluation was stopped, or takes too much memory.
     #[inline]
     pub fn step(&mut self) -> Result<()> {
         self.steps = self.steps.wrapping_add(1);
         if self.steps.is_multiple_of(STEPS) { self.look(Span::NONE) } else { Ok(()) }
     }
 
-    /// A call began beyond [`Interpreter::call_limit`]: it is one too many, or there is a profile, for
-    /// which that limit is zero.
+    /// Handles a call beyond [`Interpreter::call_limit`]: it is too deep, or a profile set that limit to
+    /// zero.
     #[cold]
     #[inline(never)]
     pub(super) fn beyond(&mut self, step: Step, span: Span) -> Result<()> {
@@ -48,7 +48,7 @@ impl Interpreter<'_> {
         Ok(())
     }
 
-    /// The profile learns that calls have ended.
+    /// Tells the profile that calls have ended.
     #[inline(always)]
     pub(super) fn leave(&mut self) {
         if let Some(profile) = &mut self.profile {
@@ -56,8 +56,8 @@ impl Interpreter<'_> {
         }
     }
 
-    /// Asked before anything is made whose size comes from the data: whether so many bytes more are
-    /// allowed. What is made outside of the arena first and then copied there counts twice.
+    /// Checks that this many more bytes are allowed. Call it before making anything whose size comes from
+    /// data. Data made outside of the arena first and then copied there count twice.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfMemory`]
@@ -78,9 +78,8 @@ impl Interpreter<'_> {
         Ok(())
     }
 
-    /// Room at the end of a vector, which grows outside of the arena; room for the copy that is made of
-    /// it there in the end is to be asked for then. Where the machine refuses to double it, it grows by
-    /// what is needed.
+    /// Reserves room at the end of a vector outside of the arena. Ask for the room of its final copy
+    /// separately. If the machine refuses to double the vector, it grows by what is needed.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfMemory`]
@@ -98,8 +97,8 @@ impl Interpreter<'_> {
         grown.map_err(|_| self.no_room(len))
     }
 
-    /// The same for a text some of whose bytes are written as `longest` bytes at most: control
-    /// characters and the marks of JSON, XML and the language.
+    /// The same for a text in which some bytes become up to `longest` bytes: control characters and the
+    /// special characters of JSON, XML and the language.
     pub(crate) fn reserve_escaped(
         &self,
         out: &mut Vec<u8>,
@@ -110,16 +109,16 @@ impl Interpreter<'_> {
         let is_escaped = |byte: &&u8| **byte < 0x20 || b"\"\\<>&$".contains(*byte);
         let escaped =
             if text.len() < SHORT { text.len() } else { text.iter().filter(is_escaped).count() };
-        // what stands around a text finds room too
+        // includes room for quotes and the like
         self.reserve(out, text.len() + escaped * (longest - 1) + 256)
     }
 
-    /// How many bytes more are allowed.
+    /// The number of bytes that are still allowed.
     pub(crate) fn room_left(&self) -> usize {
         self.options.limit.bytes.saturating_sub(self.taken())
     }
 
-    /// The same for so many slots, or parts of lists and sets on their way there.
+    /// The same for a number of slots, or of parts of future lists and sets.
     ///
     /// # Errors
     /// [`ErrorKind::OutOfMemory`]
@@ -128,31 +127,31 @@ impl Interpreter<'_> {
         self.room(slots.saturating_mul(size_of::<Slot<'_>>()))
     }
 
-    /// True if it is time to look: a builtin can make much in few calls.
+    /// True if a check is due: a builtin can make much in few calls.
     #[inline]
     pub(super) fn may_be_full(&self) -> bool {
         self.most_taken() > self.options.limit.bytes
     }
 
-    /// The most memory that the evaluation takes: all of the arena, and what is held besides.
+    /// An upper bound of the evaluation's memory: the whole arena, and bytes held outside.
     #[inline]
     fn most_taken(&self) -> usize {
         self.arena.allocated_bytes() + self.held.get()
     }
 
-    /// The same without the part of the arena that is not used yet.
+    /// The same without the unused part of the arena.
     fn taken(&self) -> usize {
         self.most_taken() - self.arena.chunk_capacity()
     }
 
-    /// The same for what the host keeps under a store path, unless the path is known already.
+    /// The same for data that the host keeps under a store path, once for each path.
     pub(crate) fn hold_once(&self, path: &str, bytes: usize) {
         if self.symbols.find(path.as_bytes()).is_none() {
             self.hold(bytes);
         }
     }
 
-    /// From now on so many bytes are held outside of the arena, until the evaluation ends.
+    /// Counts bytes that are held outside of the arena until the evaluation ends.
     #[inline]
     pub fn hold(&self, bytes: usize) {
         self.held.set(self.held.get().saturating_add(bytes));
@@ -172,7 +171,7 @@ impl Interpreter<'_> {
     }
 }
 
-/// A number of bytes for people.
+/// A number of bytes in readable units.
 fn size(bytes: usize) -> String {
     const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
     let mut unit = 0;

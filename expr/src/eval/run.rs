@@ -1,4 +1,4 @@
-//! The evaluation of an expression. What stands in tail position is evaluated by the loop.
+//! Evaluates expressions. The loop handles tail positions.
 
 use std::cell::Cell;
 
@@ -18,7 +18,7 @@ use crate::{
 /// The call whose body the loop is evaluating, and its activation.
 type LastCall<'a> = Option<(FunctionId, Span, &'a Env<'a>)>;
 
-/// The first value of a place that computes later. It has no home yet.
+/// The first value of a delayed place. It is not in a slot yet.
 #[inline(always)]
 pub(super) fn delay<'a>(delay: Delay<'a>, env: &'a Env<'a>) -> Value<'a> {
     match delay {
@@ -51,8 +51,7 @@ pub(super) fn delay<'a>(delay: Delay<'a>, env: &'a Env<'a>) -> Value<'a> {
     }
 }
 
-/// The result of an operation on integers that are known already; `None` if it is another operation, or
-/// fails.
+/// The result of an operation on known integers; `None` for any other operation, or if it fails.
 #[inline]
 fn arithmetic<'a>(quick: &QuickArithmetic, env: &'a Env<'a>) -> Option<Value<'a>> {
     let operand = |operand| match operand {
@@ -150,7 +149,7 @@ impl<'a> Interpreter<'a> {
                             let inner = self.activation(code.frame as usize, up);
                             for (slot, arg) in inner.slots.iter().zip(call.args) {
                                 slot.set(match *arg {
-                                    // what a pattern takes apart needs no thunk
+                                    // a destructured argument needs no thunk
                                     Delay::Code(id)
                                         if code.formals.is_some()
                                             && std::ptr::eq(
@@ -285,7 +284,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// An activation of a function; all its slots are to be set.
+    /// An activation of a function. The caller must set all its slots.
     #[inline(always)]
     pub(super) fn activation(&mut self, size: usize, up: &'a Env<'a>) -> &'a Env<'a> {
         match self.spare.take(size, up) {
@@ -312,7 +311,7 @@ impl<'a> Interpreter<'a> {
         self.run_builtin(call.builtin, args, call.span)
     }
 
-    /// Counts a call; [`Self::eval`] counts back.
+    /// Counts a call. [`Self::eval`] undoes it.
     #[inline(always)]
     pub(super) fn enter(&mut self, id: FunctionId, span: Span) -> Result<()> {
         self.calls += 1;
@@ -334,7 +333,7 @@ impl<'a> Interpreter<'a> {
         Error::new(ErrorKind::StackOverflow, span, text).with_help(help)
     }
 
-    /// A suspended value gets a home, so that it can be handed on.
+    /// Puts a suspended value into a slot, so that it can be shared.
     #[inline(always)]
     pub(super) fn shared(&self, value: Value<'a>) -> Value<'a> {
         match value {
@@ -467,7 +466,7 @@ impl<'a> Interpreter<'a> {
         self.dynamic_attrs(code, keys, slots, inner)
     }
 
-    /// `__overrides` of a recursive set: what it defines replaces what the set defines.
+    /// Applies `__overrides` of a recursive set, whose attributes replace those of the set.
     fn override_attrs(
         &mut self,
         keys: &'a [Key],

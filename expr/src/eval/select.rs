@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl<'a> Interpreter<'a> {
-    /// The slot of an attribute that must be there, and the place of its definition.
+    /// The slot of a required attribute, and the place of its definition.
     #[inline]
     pub(super) fn select(
         &mut self,

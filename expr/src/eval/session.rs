@@ -1,7 +1,7 @@
-//! Lines that are evaluated one after another, with what the earlier ones defined. The scope of a
-//! session is an attribute set: a line is compiled with its names as the variables of one activation
-//! around it, as `scopedImport` compiles a file, and what it defines is a set again. So a later
-//! definition hides an earlier one from the lines that follow, and changes nothing that was made.
+//! A session: evaluates lines one after another, each with the definitions of the earlier ones. The scope
+//! is an attribute set. A line is compiled with its names as the variables of one activation around it,
+//! as `scopedImport` compiles a file, and its definitions are a set again. So a later definition hides an
+//! earlier one from the lines that follow, and does not change existing values.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::{
 
 /// The result of a line.
 pub enum Line<'a> {
-    /// There was nothing on it.
+    /// Nothing: the line is empty.
     Nothing,
-    /// The value of an expression, computed at its top.
+    /// The value of an expression, computed at the top level.
     Value(Value<'a>),
-    /// The names that `name = value`, several of these, or `inherit` define.
+    /// The names that bindings define.
     Bindings(&'a Attrs<'a>),
 }
 
 impl<'a> Interpreter<'a> {
-    /// Evaluates a line that sees the attributes of `scope` as variables.
+    /// Evaluates a line, with the attributes of `scope` as variables.
     ///
     /// # Errors
-    /// Those of parsing and evaluating it; [`ErrorKind::Incomplete`] if more must follow.
+    /// If it cannot be parsed or evaluated; [`ErrorKind::Incomplete`] if more input must follow.
     pub fn eval_line(
         &mut self,
         text: impl Into<Arc<[u8]>>,
@@ -49,7 +49,7 @@ impl<'a> Interpreter<'a> {
         }
     }
 
-    /// True if a text is the beginning of a line and not a whole one.
+    /// True if a text is an incomplete line.
     pub fn is_incomplete(&mut self, text: &[u8]) -> bool {
         let context = syntax::ParseContext {
             base: 1,

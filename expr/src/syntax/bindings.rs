@@ -1,5 +1,5 @@
-//! Bindings of sets and `let`: attribute paths, `inherit`, and how definitions with a common path
-//! become one set.
+//! Bindings of sets and `let`: attribute paths, `inherit`, and the merging of definitions with a common
+//! path.
 
 use super::{
     ast::{Bound, Dynamic, Entry, Expr, ExprId, Name, Path, Set, SetId},
@@ -13,11 +13,11 @@ use crate::{
     source::Span,
 };
 
-/// The names on the way to an attribute.
+/// The names of an attribute path.
 type Names = SmallVec<[Name; 4]>;
 
 impl Parser<'_, '_> {
-    /// A set, behind its opening brace.
+    /// A set, after its opening brace.
     pub(super) fn set(&mut self, start: Token, recursive: bool) -> Result<ExprId> {
         let open = self.last();
         let set = self.bindings(open, TokenKind::BraceClose)?;
@@ -27,9 +27,9 @@ impl Parser<'_, '_> {
         Ok(self.ast.add(Expr::Set(set), span))
     }
 
-    /// Bindings behind `open`, up to, not including, a token.
+    /// The bindings after `open`, up to a token that is not consumed.
     pub(super) fn bindings(&mut self, open: Token, end: TokenKind) -> Result<SetId> {
-        // paths are merged into sets of the table, so the set under way is one of them
+        // paths are merged into sets of the table, so the current set must be one of them
         let id = self.ast.add_set(Set::default());
         while self.peek() != end {
             if self.accept(TokenKind::Inherit).is_some() {
@@ -39,7 +39,7 @@ impl Parser<'_, '_> {
                 let path = self.attr_path().map_err(|error| self.no_binding(error, open, end))?;
                 let at = self.since(start);
                 self.expect(TokenKind::Assign, &[TokenKind::Dot]).map_err(|error| match end {
-                    // what cannot be a binding is what the `let` is for
+                    // a token that cannot start a binding is probably the body of the `let`
                     TokenKind::In => error
                         .with_label(self.span(open), "the bindings of this `let`")
                         .with_help(format!(
@@ -54,7 +54,7 @@ impl Parser<'_, '_> {
                 self.define(id, &path, at, value)?;
             }
         }
-        // most sets are small, and a vector grows to more than they need
+        // most sets are small, and a vector reserves more than they need
         self.ast.sets[id.0 as usize].entries.shrink_to_fit();
         Ok(id)
     }
@@ -75,8 +75,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The error for a binding without a semicolon: it is missing at the end of the binding, which may
-    /// be lines above.
+    /// The error for a missing semicolon. It shows the end of the binding, which may be lines above.
     #[cold]
     fn no_semicolon(&self, error: Box<Error>) -> Box<Error> {
         let here = self.here();
@@ -121,7 +120,7 @@ impl Parser<'_, '_> {
         }
     }
 
-    /// The semicolon, which may be left out if the bindings end with the text.
+    /// The semicolon, which is optional if the bindings end with the text.
     fn end_of_binding(&mut self, end: TokenKind) -> Result<()> {
         if end == TokenKind::End && self.peek() == end {
             return Ok(());
@@ -252,7 +251,7 @@ impl Parser<'_, '_> {
         (set, self.ast.add(Expr::Set(set), span))
     }
 
-    /// The set that an attribute is bound to, written out.
+    /// The set literal that an attribute is bound to.
     fn plain_set(&self, entry: Entry) -> Option<SetId> {
         match entry.value {
             Bound::Plain(value) => match self.ast.expr(value) {

@@ -1,4 +1,4 @@
-//! Text to tokens. Where several rules match, the longest counts, as in Nix: `a/b` is a path and
+//! Splits text into tokens. If several rules match, the longest match wins, as in Nix: `a/b` is a path and
 //! `a:b` a URI. Strings, indented strings and paths are modes of their own.
 
 use nom::{
@@ -18,11 +18,11 @@ enum Mode {
     Default,
     String,
     Indented,
-    /// In a path, and whether it ended with a slash so far.
+    /// In a path; true if it ends with a slash so far.
     Path(bool),
 }
 
-/// Why a text has no tokens: the message and the place.
+/// An error of the lexer: the message and the place.
 pub(super) struct LexError {
     pub(super) message: &'static str,
     pub(super) at: u32,
@@ -105,7 +105,7 @@ fn blank(text: &[u8]) -> Scan<'_> {
     take_while1(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n')).parse(text)
 }
 
-/// How many bytes a rule takes at the start of the text.
+/// The number of bytes that a rule matches at the start of the text.
 fn length<'t>(rule: impl Fn(&'t [u8]) -> Scan<'t>, text: &'t [u8]) -> usize {
     rule(text).map_or(0, |(rest, _)| text.len() - rest.len())
 }
@@ -131,15 +131,15 @@ struct Lexer<'t> {
     at: usize,
     modes: Vec<Mode>,
     tokens: Vec<Token>,
-    /// The ends of the runs of path characters and of URI scheme characters that the lexer is in:
-    /// found once for all words in it.
+    /// The ends of the current runs of path characters and of URI scheme characters, found once for all
+    /// words in a run.
     path_end: usize,
     scheme_end: usize,
-    /// True if a long comment has an end from here on.
+    /// True if the end of a long comment follows.
     comments: bool,
 }
 
-/// All tokens of a text; the last is [`TokenKind::End`].
+/// The tokens of a text. The last is [`TokenKind::End`].
 pub(super) fn lex(text: &[u8]) -> Result<Vec<Token>, LexError> {
     let tokens = Vec::with_capacity(text.len() / 3 + 1);
     let mut lexer = Lexer {
@@ -247,7 +247,7 @@ impl<'t> Lexer<'t> {
         } else {
             (TokenKind::Unknown, 0)
         };
-        // a path or URI goes on behind the word with one of these
+        // these characters continue a path or URI after the word
         let kind = match self.text.get(self.path_end()) {
             Some(b'/') => {
                 let path = length(path, text).max(length(path_before_interpolation, text));
@@ -270,7 +270,7 @@ impl<'t> Lexer<'t> {
         }
     }
 
-    /// The end of the path characters from here on.
+    /// The end of the path characters that start here.
     fn path_end(&mut self) -> usize {
         if self.path_end < self.at {
             self.path_end = self.at;
@@ -281,7 +281,7 @@ impl<'t> Lexer<'t> {
         self.path_end
     }
 
-    /// True if all path characters from here on can be those of a URI's scheme.
+    /// True if all path characters that start here can belong to the scheme of a URI.
     fn has_scheme(&mut self) -> bool {
         if self.scheme_end <= self.at {
             let scheme = |byte: &&u8| is_path(**byte) && **byte != b'_';

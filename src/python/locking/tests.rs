@@ -181,7 +181,7 @@ fn only_a_hash_is_pinned() {
         let file = format!("{name}-1-py3-none-any.whl");
         index.release(&name, &file, "x", json!({"hashes": {"sha256": hash}}));
         let error = lock_text(&index, &format!("{name}==1"), &["3.11"]).unwrap_err();
-        assert!(error.contains("no SHA-256 (64 hexadecimal digits)"), "{error}");
+        assert!(error.contains("gives no SHA-256"), "{error}");
     }
     let upper = json!({"hashes": {"sha256": "AB".repeat(32)}});
     index.release("upper", "upper-1-py3-none-any.whl", "x", upper);
