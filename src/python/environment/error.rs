@@ -13,12 +13,12 @@ use crate::{
     store_path::{StorePath, StorePathError},
 };
 
-/// Why an environment cannot be composed.
+/// An error while composing an environment.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
     /// Distributions want the same path for different things.
     #[error(
-        "distributions collide: {}; leave one out, or say whose it is: collisions.\"{}\" = \"{}\"",
+        "distributions collide: {}; leave one out, or choose one: collisions.\"{}\" = \"{}\"",
         list(.0), .0[0].path, .0[0].owners[0]
     )]
     Collisions(Vec<Collision>),
@@ -41,14 +41,14 @@ pub enum EnvironmentError {
         reason: DistributionError,
     },
     /// The collision policy cannot be followed.
-    #[error("collisions.\"{path}\" = \"{choice}\": no distribution of that name has this path")]
+    #[error("collisions.\"{path}\" = \"{choice}\": no distribution with that name has this path")]
     Policy {
         /// The path from the environment.
         path: String,
         /// The distribution that it names.
         choice: String,
     },
-    /// Something that a distribution needs is not there.
+    /// A requirement of a distribution is missing.
     #[error(
         "requirements are not met: {}; {} and run 'clutch lock requirements.txt', or set \
          'check = false;' in python.environment",
@@ -56,15 +56,15 @@ pub enum EnvironmentError {
         advice(.0)
     )]
     Requirements(Vec<Unmet>),
-    /// Nothing of that name could be run.
-    #[error("mainProgram = \"{name}\": the environment has no such program; it has {has}")]
+    /// The main program is missing.
+    #[error("mainProgram = \"{name}\": the environment does not contain this program, only {has}")]
     MainProgram {
         /// The name.
         name: String,
         /// The first programs that are there.
         has: String,
     },
-    /// The kernel would not start scripts.
+    /// The kernel would not start scripts with this path.
     #[error(
         "the environment's path '{path}' is too long for the first line of scripts: it may have \
          {most} characters; choose a shorter name"
@@ -72,7 +72,7 @@ pub enum EnvironmentError {
     LongPath {
         /// The path.
         path: String,
-        /// How long it may be.
+        /// Its greatest length in bytes.
         most: usize,
     },
     /// An input or attribute is missing.
@@ -103,7 +103,7 @@ fn list(collisions: &[Collision]) -> String {
     several(&texts, 5, "; ")
 }
 
-/// Why a store object cannot be part of an environment.
+/// An error about a store object that cannot be part of an environment.
 #[derive(Debug, thiserror::Error)]
 pub enum DistributionError {
     /// Its path.
@@ -124,7 +124,7 @@ pub enum DistributionError {
     #[error("the name {0:?} in '{1}' is not UTF-8")]
     FileName(OsString, String),
     /// A name or version that is too long.
-    #[error("METADATA: its name or version is too long")]
+    #[error("METADATA: the name or version is too long")]
     LongName,
     /// `METADATA` cannot be read.
     #[error("METADATA: {0}")]

@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{build::task::TaskError, python::excerpt::excerpt, unpack::ArchiveError};
 
-/// Why a wheel cannot be installed. Nothing that was written by then may be used.
+/// An error while installing a wheel. Files written until then must not be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WheelError {
     /// The archive is not safe or not whole.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
-    /// The wheel as a whole is not what the specification asks for.
+    /// The wheel as a whole violates the specification.
     #[error("wheel '{file}': {reason}")]
     Identity {
         /// Its file name.
@@ -59,14 +59,14 @@ pub enum WheelError {
     Task(#[from] TaskError),
 }
 
-/// Why a file of a wheel cannot be installed.
+/// An error about one file of a wheel.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
-    /// It has no place.
+    /// It has no place in an installation.
     #[error(transparent)]
     Layout(#[from] LayoutError),
     /// Its place is taken by another entry.
-    #[error("'{0}' has the same place in an installation")]
+    #[error("'{0}' is installed to the same place")]
     Twice(String),
     /// Another entry is in a folder of this name.
     #[error("'{0}' would have to be a folder")]
