@@ -114,7 +114,7 @@ fn pins_are_listed_and_end() {
 
     // no path is no way to let go of one
     let error = space.fails(1, ["pin", "unknown"]);
-    assert!(error.contains("no pin 'unknown'"), "{error}");
+    assert!(error.contains("pin 'unknown' does not exist"), "{error}");
     space.fails(1, ["pin", "--remove", "unknown"]);
     for words in [
         &["pin", "x", &a, "--until", "2020-01-01"][..],
