@@ -56,9 +56,7 @@ impl TransferError {
         match self {
             Self::Unproved { .. } | Self::Io(_) => true,
             Self::Store(error) => matches!(error, Dangling { .. } | NotValid(_)),
-            Self::Archive(_) | Self::Codec(_) | Self::NoExport { .. } | Self::Refused { .. } => {
-                false
-            }
+            Self::Tree(_) | Self::Codec(_) | Self::NoExport { .. } | Self::Refused { .. } => false,
         }
     }
 }
