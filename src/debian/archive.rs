@@ -284,7 +284,7 @@ mod tests {
         );
         match result {
             Err(error) => {
-                assert!(error.to_string().contains("does not accept its signature"), "{error}")
+                assert!(error.to_string().contains("does not accept its signature"), "{error}");
             }
             Ok(_) => assert!(warned.get()),
         }
