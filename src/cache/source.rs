@@ -104,7 +104,7 @@ impl Source {
                 let problem = "not a file written by `clutch export`";
                 return Err(TransferError::NoExport { file: self.name.clone(), problem });
             }
-            return Err(self.refuse(place(), "there is no member where the one before ends"));
+            return Err(self.refuse(place(), "expected the start of a member"));
         }
         if filled < start.len() {
             return Err(self.refuse(place(), "the file ends in the header of a member"));

@@ -357,7 +357,7 @@ fn an_index_that_is_not_known_is_told_once_and_doctor_knows() {
         assert_eq!(all, !words.is_empty(), "{}", ran.stderr);
     }
     let said = space.run(["doctor", "--index", "mine=http://me:s3cret@mine.test/s"]).stdout;
-    assert!(said.contains("mine is http://mine.test/s, by --index mine"), "{said}");
+    assert!(said.contains("mine is http://mine.test/s, from --index mine"), "{said}");
     let empty = Space::new(BINARY).without_programs();
     let mut doctor = command(&empty, &[]);
     doctor

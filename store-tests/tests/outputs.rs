@@ -170,7 +170,7 @@ fn attributes_that_are_not_heeded_are_told() {
         ("requiredSystemFeatures = [ \"big-parallel\" \"kvm\" ];", "has 'kvm'"),
         (
             "__structuredAttrs = true; outputChecks.out.maxSize = 1;",
-            "'maxSize' is not supported: of outputChecks only",
+            "'maxSize' is not supported: outputChecks only",
         ),
         ("__structuredAttrs = true; unsafeDiscardReferences.out = true;", "remove them"),
         ("__structuredAttrs = true; requiredSystemFeatures = [ \"recursive-nix\" ];", "recursive"),
