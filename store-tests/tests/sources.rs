@@ -132,7 +132,7 @@ fn what_is_no_file_or_too_large_is_told_before_it_is_read() {
     }
     // more memory would not help
     let error = space.fails(1, ["eval", "--impure", "-E", "builtins.readFile /dev/zero"]);
-    assert!(error.contains("larger than the 65536 KiB"), "{error}");
+    assert!(error.contains("larger than the limit of 65536 KiB"), "{error}");
     assert!(!error.contains("--max-eval-memory"), "{error}");
     fails(&["--impure", "-E", "builtins.hashFile \"md5\" /dev/zero"], "larger than");
     assert_eq!(space.ok(["eval", "--impure", "-E", "builtins.readFile /dev/null"]), "\"\"");
