@@ -365,7 +365,7 @@ fn an_index_that_is_not_known_is_told_once_and_doctor_knows() {
         .env("PIP_CONFIG_FILE", "/dev/null")
         .env("UV_CONFIG_FILE", "/dev/null");
     let ran = Ran::of(child::output(doctor.arg("doctor")).unwrap());
-    assert!(ran.stdout.contains("pypi is not known"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the address of pypi is unknown"), "{}", ran.stdout);
     assert!(ran.stdout.contains("--index pypi=URL"), "{}", ran.stdout);
     // a mistake in the configuration file is seen by both
     let config = space.path("home/.config/clutch/config.toml");

@@ -336,8 +336,8 @@ fn nothing_follows_and_members_are_ours() {
     for (changed, expected) in [
         ([&bytes[..], b"\0"].concat(), "expected the start of a member"),
         ([&bytes[..], b"\x1f\x8b"].concat(), "ends in the header of a member"),
-        ([&bytes[..], &[0; 1024]].concat(), "no member where the one before ends"),
-        ([&bytes[..], &plain(b"")].concat(), "no member where the one before ends"),
+        ([&bytes[..], &[0; 1024]].concat(), "expected the start of a member"),
+        ([&bytes[..], &plain(b"")].concat(), "expected the start of a member"),
         ([&plain(b"")[..], &bytes].concat(), "is not a file written by"),
         ([b"\0", &bytes[..]].concat(), "is not a file written by"),
         (dated, "is not a file written by"),
