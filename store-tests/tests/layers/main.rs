@@ -21,7 +21,6 @@ const CIRCLES: &[(&str, &[&str])] = &[
     ("expr/src", &["value/attrs.rs", "value/env.rs", "value/list.rs", "value/mod.rs"]),
     // the interpreter has a table of builtins, and a builtin is a function that takes the interpreter
     ("expr/src", &["eval/builtin.rs", "eval/interpreter.rs", "eval/library.rs", "eval/options.rs"]),
-    ("src", &["build/"]),
     ("src", &["store/"]),
 ];
 
