@@ -212,9 +212,16 @@ impl Classified for TargetError {
     }
 }
 
+/// True if a file could be opened, but is not what was expected: a device, a folder, too large, not text.
+fn is_of_another_kind(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{FileTooLarge, InvalidData, InvalidInput, IsADirectory};
+    matches!(error.kind(), FileTooLarge | InvalidData | InvalidInput | IsADirectory)
+}
+
 impl Classified for RequirementsError {
     fn kind(&self) -> Kind {
         match self {
+            Self::Io(error) if is_of_another_kind(error) => Kind::Input,
             Self::Io(_) => Kind::Failed,
             Self::Line { .. } | Self::Several(_) => Kind::Input,
         }

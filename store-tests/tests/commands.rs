@@ -329,7 +329,7 @@ fn a_file_of_another_kind_is_told_with_what_to_give() {
             "uv pip compile pyproject.toml",
         ),
         (2, &["build", "pyproject.toml"], "not an expression", "uv pip compile pyproject.toml"),
-        (1, &["lock", "empty"], "cannot read 'empty': it is a folder", ""),
+        (5, &["lock", "empty"], "cannot read 'empty': it is a folder", ""),
         (2, &["eval", "binary"], "binary' is a binary file, not an expression", "-E EXPRESSION"),
         (
             5,

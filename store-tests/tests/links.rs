@@ -214,7 +214,7 @@ fn a_file_of_requirements_is_a_file() {
     for (target, reason) in [(zero, "it is a device"), (host.at("pipe"), "it is a named pipe")] {
         space.write("requirements.txt", format!("-r {target}\n"));
         let ran = run(&space, &["lock", "requirements.txt", "--offline"]);
-        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        assert_eq!(ran.code, 5, "{}", ran.stderr);
         assert!(ran.stderr.contains(reason) && ran.stderr.contains(&target), "{}", ran.stderr);
     }
     // sparse, so that it takes no room
@@ -222,5 +222,5 @@ fn a_file_of_requirements_is_a_file() {
     large.set_len(1 << 40).unwrap();
     space.write("requirements.txt", "-r large.txt\n");
     let ran = run(&space, &["lock", "requirements.txt", "--offline"]);
-    assert!(ran.code == 1 && ran.stderr.contains("bytes, expected"), "{}", ran.stderr);
+    assert!(ran.code == 5 && ran.stderr.contains("bytes, expected"), "{}", ran.stderr);
 }
